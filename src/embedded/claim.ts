@@ -1,0 +1,72 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+
+import { PgvectorMigrationError } from '../errors.ts'
+
+/**
+ * Claims a data directory for this process, because PGlite lets two processes open one and damage it.
+ *
+ * The claim is a file beside the directory with this process's id. A process that died leaves its claim behind; whoever
+ * comes next sees that it is gone and takes over. Returns the function that gives the claim back.
+ */
+export async function claimDirectory(dataDir: string): Promise<() => Promise<void>> {
+  const directory = resolve(dataDir)
+  const file = `${directory}.pid`
+  await mkdir(directory, { recursive: true })
+  while (!(await create(file))) {
+    const holder = await holderOf(file)
+    // This process may open it twice in a row: Knex replaces a connection that broke.
+    if (holder === process.pid) break
+    if (holder !== null && isAlive(holder)) {
+      throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
+    }
+    await takeAway(file, directory)
+  }
+  return () => rm(file, { force: true })
+}
+
+// By renaming it, which only one of several processes can do, and looking again at what was taken.
+async function takeAway(file: string, directory: string): Promise<void> {
+  const taken = `${file}.${process.pid}`
+  try {
+    await rename(file, taken)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  const holder = await holderOf(taken)
+  if (holder !== null && isAlive(holder)) {
+    await rename(taken, file)
+    throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
+  }
+  await rm(taken, { force: true })
+}
+
+async function create(file: string): Promise<boolean> {
+  try {
+    await writeFile(file, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function holderOf(file: string): Promise<number | null> {
+  try {
+    const processId = Number(await readFile(file, 'utf8'))
+    return Number.isInteger(processId) && processId > 0 ? processId : null
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,175 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { MIN_POSTGRES_MAJOR, type ParsedEnsureOptions } from '../options.ts'
+import { identifier } from '../sql.ts'
+import { advisoriesFor } from './releases.ts'
+import { remedies } from './providers.ts'
+import type { Glance, PgvectorState } from './state.ts'
+import { isAtLeast, newest } from './version.ts'
+
+/** What a caller needs of the extension. */
+export type Requirements = Pick<ParsedEnsureOptions, 'minVersion' | 'schema' | 'createSchema' | 'dimensions' | 'update'>
+
+/** What is to be done, once nothing stands in the way. */
+export type Plan =
+  | { readonly action: 'none' }
+  | {
+      readonly action: 'create'
+      readonly schema: string
+      readonly createSchema: boolean
+      readonly version: string | null
+    }
+  | { readonly action: 'update'; readonly version: string }
+
+/** What was found: every reason not to go on, and what to do where there is none. */
+export interface Assessment {
+  /** In the order in which they are to be mended; empty where the plan can be carried out. */
+  readonly errors: readonly PgvectorMigrationError[]
+  readonly plan: Plan
+}
+
+/** Compares what a server is with what a caller needs; pure, and all that decides. */
+export function assess(state: PgvectorState, needs: Requirements): Assessment {
+  if (state.server.major < MIN_POSTGRES_MAJOR) return { errors: [postgresTooOld(state)], plan: { action: 'none' } }
+  return state.installed === null ? assessCreation(state, needs) : assessInstalled(state, needs)
+}
+
+/** Whether the lean query already answers everything a caller needs. */
+export function satisfies(seen: Glance, needs: Pick<Requirements, 'minVersion'>): boolean {
+  const { installed, server } = seen
+  if (installed === null || server.major < MIN_POSTGRES_MAJOR) return false
+  return installed.missing.length === 0 && isAtLeast(installed.version, needs.minVersion)
+}
+
+/** What a caller should know although everything works. */
+export function warningsFor(seen: Glance, needs: Requirements): string[] {
+  const { installed } = seen
+  if (installed === null || needs.schema === undefined || needs.schema === installed.schema) return []
+  return [
+    `pgvector is installed in the schema ${identifier(installed.schema)}, and stays there although ` +
+      `${identifier(needs.schema)} was asked for. Its owner can move it: ` +
+      `ALTER EXTENSION vector SET SCHEMA ${identifier(needs.schema)};`,
+  ]
+}
+
+/** What is known to be wrong with the release that was just installed. */
+export function advisoryWarnings(version: string): string[] {
+  return advisoriesFor(version).map(
+    ({ id, effect, fixedIn }) =>
+      `pgvector ${version}: ${id}: ${effect}. Fixed in ${fixedIn}; update the server's package.`,
+  )
+}
+
+function assessInstalled(state: PgvectorState, needs: Requirements): Assessment {
+  const { installed } = state
+  if (installed === null) return assessCreation(state, needs)
+  if (!isAtLeast(installed.version, needs.minVersion)) return assessUpdate(state, needs, installed.version)
+  const problems = installed.missing.map(
+    (object) => `${object} is missing in the schema ${identifier(installed.schema)}`,
+  )
+  return {
+    errors: problems.length === 0 ? [] : [new PgvectorMigrationError('VERIFICATION_FAILED', { problems })],
+    plan: { action: 'none' },
+  }
+}
+
+function assessUpdate(state: PgvectorState, needs: Requirements, installed: string): Assessment {
+  const available = state.available === null ? null : newest(reachable(state))
+  const plan: Plan = available === null ? { action: 'none' } : { action: 'update', version: available }
+  if (available === null || !needs.update || !isAtLeast(available, needs.minVersion)) {
+    const details = { installed, minimum: needs.minVersion, available }
+    const enough = available !== null && isAtLeast(available, needs.minVersion)
+    return { errors: [tooLow(state, details, enough)], plan: { action: 'none' } }
+  }
+  const errors: PgvectorMigrationError[] = []
+  if (state.readOnly !== null) errors.push(readOnly(state.readOnly))
+  if (state.owner !== null && !state.owner.isCurrentRole) {
+    const { name } = state.owner
+    errors.push(
+      new PgvectorMigrationError(
+        'INSUFFICIENT_PRIVILEGE',
+        { statement: 'ALTER EXTENSION', role: state.role.name },
+        { hint: `It belongs to role "${name}". As that role or a superuser: ALTER EXTENSION vector UPDATE;` },
+      ),
+    )
+  }
+  return { errors, plan }
+}
+
+function assessCreation(state: PgvectorState, needs: Requirements): Assessment {
+  const { available, server, target, provider } = state
+  if (available === null) {
+    const error = new PgvectorMigrationError(
+      'PGVECTOR_NOT_AVAILABLE',
+      { major: server.major },
+      { hint: remedies(provider).notAvailable },
+    )
+    return { errors: [error], plan: { action: 'none' } }
+  }
+  const errors: PgvectorMigrationError[] = []
+  const best = newest(reachable(state)) ?? available.defaultVersion
+  const isDefaultEnough = isAtLeast(available.defaultVersion, needs.minVersion)
+  if (!isDefaultEnough && !isAtLeast(best, needs.minVersion)) {
+    errors.push(tooLow(state, { installed: best, minimum: needs.minVersion, available: best }, false))
+  }
+  if (target.schema === null || (!target.exists && !needs.createSchema)) {
+    errors.push(new PgvectorMigrationError('SCHEMA_NOT_FOUND', { schema: target.schema }))
+  }
+  errors.push(...conflicts(state))
+  if (!target.exists && needs.createSchema && !state.role.canCreateInDatabase) {
+    errors.push(
+      new PgvectorMigrationError(
+        'INSUFFICIENT_PRIVILEGE',
+        { statement: 'CREATE SCHEMA', role: state.role.name },
+        { hint: `Grant it: GRANT CREATE ON DATABASE this_database TO ${identifier(state.role.name)};` },
+      ),
+    )
+  }
+  if (state.readOnly !== null) errors.push(readOnly(state.readOnly))
+  return {
+    errors,
+    plan: {
+      action: 'create',
+      schema: target.schema ?? '',
+      createSchema: !target.exists,
+      version: isDefaultEnough ? null : best,
+    },
+  }
+}
+
+function conflicts(state: PgvectorState): PgvectorMigrationError[] {
+  const version = state.available?.defaultVersion ?? ''
+  // halfvec and sparsevec came with 0.7.0: before that their names are free.
+  const ours = isAtLeast(version, '0.7.0') ? ['vector', 'halfvec', 'sparsevec'] : ['vector']
+  const types = state.lookalikes.filter(({ schema, name }) => schema === state.target.schema && ours.includes(name))
+  return [
+    ...types.map((type) => new PgvectorMigrationError('TYPE_CONFLICT', type)),
+    ...state.accessMethods.map((method) => new PgvectorMigrationError('ACCESS_METHOD_CONFLICT', method)),
+  ]
+}
+
+function reachable(state: PgvectorState): readonly string[] {
+  const { available } = state
+  return available === null ? [] : [available.defaultVersion, ...available.versions]
+}
+
+function tooLow(
+  state: PgvectorState,
+  details: { readonly installed: string; readonly minimum: string; readonly available: string | null },
+  canUpdate: boolean,
+): PgvectorMigrationError {
+  const known = canUpdate ? details : { ...details, available: null }
+  return new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', known, {
+    hint: canUpdate ? undefined : remedies(state.provider).versionTooLow,
+  })
+}
+
+function postgresTooOld(state: PgvectorState): PgvectorMigrationError {
+  return new PgvectorMigrationError('POSTGRES_TOO_OLD', {
+    version: state.server.version,
+    requiredMajor: MIN_POSTGRES_MAJOR,
+  })
+}
+
+function readOnly(reason: NonNullable<PgvectorState['readOnly']>): PgvectorMigrationError {
+  return new PgvectorMigrationError('READ_ONLY', { reason })
+}

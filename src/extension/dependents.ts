@@ -1,0 +1,86 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { MIN_POSTGRES_MAJOR } from '../options.ts'
+import { assertPostgres, askEach, type Database } from '../queryable.ts'
+import { dependentObjectsSql, mentionsSql, vectorColumnsSql } from './dependents-sql.ts'
+import { glance } from './glance.ts'
+
+/** An object that would break, or lose data, if the extension went. */
+export interface Dependent {
+  /** What it is, as PostgreSQL calls it: table column, index, view, function, extension… */
+  readonly kind: string
+  readonly schema: string | null
+  /** Its name with its schema, quoted where needed, ready to be used in a statement. */
+  readonly name: string
+  /** As PostgreSQL describes it: column embedding of table documents. */
+  readonly description: string
+  /** The type of a column, and the way from the extension's type to it where there are types in between. */
+  readonly type?: string
+}
+
+/** Something that would go on existing and fail when it is next used: PostgreSQL does not look into it. */
+export interface Mention {
+  readonly kind: 'function' | 'setting'
+  readonly name: string
+  readonly description: string
+}
+
+/** Everything that uses pgvector in this database. */
+export interface Dependents {
+  /** They keep `drop extension` from working; ordered by kind and name. */
+  readonly objects: readonly Dependent[]
+  /** They do not, and are only found by reading their source. */
+  readonly mentions: readonly Mention[]
+}
+
+/**
+ * Finds everything in this database that uses pgvector: columns of its types through arrays, domains, composite
+ * types, ranges and partitions; indexes, views, functions, defaults, checks, policies, casts, other extensions.
+ *
+ * @example
+ * const { objects } = await findDependents(knex)
+ * for (const { kind, name } of objects) console.log(`${kind} ${name}`)
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE or POSTGRES_TOO_OLD.
+ */
+export async function findDependents(db: Database): Promise<Dependents> {
+  assertPostgres(db)
+  const { server } = await glance(db)
+  if (server.major < MIN_POSTGRES_MAJOR) {
+    throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version: server.version, requiredMajor: MIN_POSTGRES_MAJOR })
+  }
+  return readDependents(db)
+}
+
+/** The same on a server that is known to be new enough. */
+export async function readDependents(db: Database): Promise<Dependents> {
+  const [objects, columns, mentions] = (await askEach(db, [dependentObjectsSql, vectorColumnsSql, mentionsSql])) as [
+    Dependent[],
+    Dependent[],
+    Mention[],
+  ]
+  return { objects: merge(objects, columns), mentions }
+}
+
+// The second query knows the type of a column, and finds those that hold vectors inside another type, which PostgreSQL
+// does not count as dependents: their data would be lost although the column stays.
+function merge(objects: readonly Dependent[], columns: readonly Dependent[]): Dependent[] {
+  const typed = new Map(columns.map((column) => [column.name, column]))
+  const known = objects.map((object) => typed.get(object.name) ?? object)
+  const names = new Set(objects.map(({ name }) => name))
+  const nested = columns.filter(({ name }) => !names.has(name))
+  return [...known, ...nested].toSorted((a, b) => compare(a.kind, b.kind) || compare(a.name, b.name))
+}
+
+function compare(left: string, right: string): number {
+  if (left === right) return 0
+  return left < right ? -1 : 1
+}
+
+/** One line for people: 2 table columns, 1 index (public.documents.embedding, …). */
+export function summarise(objects: readonly Dependent[]): string {
+  const counts = new Map<string, number>()
+  for (const { kind } of objects) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  const kinds = [...counts].map(([kind, count]) => `${count} × ${kind}`).join(', ')
+  const names = objects.slice(0, 5).map(({ name }) => name)
+  return `${kinds}: ${names.join(', ')}${objects.length > names.length ? ', …' : ''}`
+}

@@ -1,0 +1,161 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { MIN_POSTGRES_MAJOR, dropOptions, parseOptions, type DropOptions, type ParsedDropOptions } from '../options.ts'
+import { ask, send, type Database } from '../queryable.ts'
+import { sqlStateOf } from '../errors.ts'
+import { sqlState, translate } from '../sqlstate.ts'
+import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
+import { inspectPgvector } from './inspect.ts'
+import { lockAndGlance } from './lock.ts'
+import { appendToLog, createdByUs, logWarning } from './log.ts'
+import { loggerFrom } from './logger.ts'
+import { remedies } from './providers.ts'
+import type { PgvectorState } from './state.ts'
+
+/** What {@link dropPgvector} did, and why. */
+export interface DropResult {
+  /** `absent`: there was nothing to drop. `kept`: see `reason`. */
+  readonly status: 'dropped' | 'kept' | 'absent'
+  /** `in-use`: something depends on it. `not-ours`: this library did not create it, as far as its log tells. */
+  readonly reason?: 'in-use' | 'not-ours'
+  /** Everything that depends on it; the extension stays while there is anything. */
+  readonly dependents: readonly Dependent[]
+  /** What works but should be known: why it was kept, and functions that name pgvector only in their source. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Drops pgvector where nothing uses it and this library created it; leaves it alone otherwise. Never cascades.
+ *
+ * @example
+ * export async function down(knex: Knex): Promise<void> {
+ *   await knex.raw('drop table documents')
+ *   await dropPgvector(knex)
+ * }
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, POSTGRES_TOO_OLD, INSUFFICIENT_PRIVILEGE,
+ * READ_ONLY or LOCK_TIMEOUT.
+ */
+export async function dropPgvector(db: Database, options: DropOptions = {}): Promise<DropResult> {
+  const needs = parseOptions(dropOptions, options)
+  const logger = loggerFrom(needs.logger)
+  const state = await look(db, needs)
+  if (state.installed === null) return { status: 'absent', dependents: [], warnings: [] }
+  const result = await db.transaction(async (trx) => {
+    const seen = await lockAndGlance(trx, needs.lockTimeout, ({ installed }) => installed === null)
+    if (seen.installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
+    const current = seen.installed.oid === state.installed?.oid ? state : await look(trx, needs)
+    return dropUnlessUsed(trx, needs, current)
+  })
+  if (result.status === 'dropped')
+    logger.info(`pgvector ${state.installed.version} dropped from the schema "${state.installed.schema}"`)
+  for (const warning of result.warnings) logger.warn(warning)
+  return result
+}
+
+async function look(db: Database, needs: ParsedDropOptions): Promise<PgvectorState> {
+  const state = await inspectPgvector(db, { log: needs.log === false ? undefined : needs.log })
+  if (state.server.major < MIN_POSTGRES_MAJOR) {
+    const { version } = state.server
+    throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version, requiredMajor: MIN_POSTGRES_MAJOR })
+  }
+  if (state.installed !== null && state.readOnly !== null) {
+    throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
+  }
+  return state
+}
+
+async function dropUnlessUsed(trx: Database, needs: ParsedDropOptions, state: PgvectorState): Promise<DropResult> {
+  const started = performance.now()
+  const dependents = await readDependents(trx)
+  const reason = await reasonToKeep(trx, needs, state, dependents)
+  if (reason !== undefined) return keep(trx, needs, state, dependents, reason, started)
+  try {
+    // A savepoint of its own: a dependent made since we looked makes this fail, and the work goes on.
+    await trx.transaction((savepoint) => send(savepoint, 'drop extension vector restrict'))
+  } catch (error) {
+    if (sqlStateOf(error) !== sqlState.dependentObjectsStillExist) throw translated(error, state)
+    return keep(trx, needs, state, await readDependents(trx), 'in-use', started)
+  }
+  await record(trx, needs, state, 'dropped', started, {})
+  return { status: 'dropped', dependents: [], warnings: mentionWarnings(dependents) }
+}
+
+async function reasonToKeep(
+  trx: Database,
+  needs: ParsedDropOptions,
+  state: PgvectorState,
+  dependents: Dependents,
+): Promise<DropResult['reason']> {
+  if (dependents.objects.length > 0) return 'in-use'
+  if (!needs.onlyOurs || state.installed === null) return undefined
+  const { table, exists } = state.log
+  const isKnown = needs.log !== false && exists && table !== null
+  return isKnown && (await ask<boolean>(trx, createdByUs(table, state.installed.oid))) ? undefined : 'not-ours'
+}
+
+async function keep(
+  trx: Database,
+  needs: ParsedDropOptions,
+  state: PgvectorState,
+  dependents: Dependents,
+  reason: NonNullable<DropResult['reason']>,
+  started: number,
+): Promise<DropResult> {
+  const why =
+    reason === 'in-use'
+      ? `Cannot drop pgvector: tables using vector type exist (${summarise(dependents.objects)})`
+      : 'pgvector was not created by knex-pgvector as far as its log tells, so it stays. ' +
+        'To drop it all the same: dropPgvector(knex, { onlyOurs: false })'
+  const unwritten = await record(trx, needs, state, 'kept', started, { reason, dependents: dependents.objects.length })
+  return { status: 'kept', reason, dependents: dependents.objects, warnings: [why, ...unwritten] }
+}
+
+function mentionWarnings({ mentions }: Dependents): string[] {
+  return mentions.map(
+    ({ description }) => `pgvector was dropped, and ${description}: it will fail when it is next used.`,
+  )
+}
+
+async function record(
+  trx: Database,
+  needs: ParsedDropOptions,
+  state: PgvectorState,
+  event: 'dropped' | 'kept',
+  started: number,
+  details: Readonly<Record<string, unknown>>,
+): Promise<string[]> {
+  const { installed, log, server, provider } = state
+  if (needs.log === false || installed === null) return []
+  const statements = appendToLog(log, {
+    event,
+    versionBefore: installed.version,
+    versionAfter: event === 'dropped' ? null : installed.version,
+    schema: installed.schema,
+    server: server.version,
+    provider,
+    extensionOid: installed.oid,
+    dimensions: null,
+    durationMilliseconds: performance.now() - started,
+    details,
+  })
+  if (statements.length > 0) await send(trx, statements.join(';\n'))
+  const warning = logWarning(log)
+  return warning === null ? [] : [warning]
+}
+
+function translated(error: unknown, state: PgvectorState): unknown {
+  const owner = state.owner?.name
+  return translate(error, {
+    statement: 'DROP EXTENSION',
+    role: state.role.name,
+    major: state.server.major,
+    schema: state.installed?.schema ?? '',
+    installed: state.installed?.version ?? null,
+    target: null,
+    hints: {
+      ...remedies(state.provider),
+      privilege:
+        owner === undefined ? undefined : `It belongs to role "${owner}". Run this as that role or as a superuser.`,
+    },
+  })
+}

@@ -1,0 +1,104 @@
+import { assertPostgres, send, type Database } from '../queryable.ts'
+import { ensureOptions, parseOptions, type EnsureOptions, type ParsedEnsureOptions } from '../options.ts'
+import { isRace } from '../sqlstate.ts'
+import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
+import { execute, type Change } from './execute.ts'
+import { glance } from './glance.ts'
+import { inspectPgvector } from './inspect.ts'
+import { lockAndGlance } from './lock.ts'
+import { appendToLog, logWarning } from './log.ts'
+import { loggerFrom } from './logger.ts'
+import { announce, resultOf, type EnsureResult } from './result.ts'
+import type { InstalledExtension, PgvectorState } from './state.ts'
+import { planStorage } from './storage.ts'
+import { verifyIn } from './verify.ts'
+
+/**
+ * Makes sure that pgvector is enabled, new enough and working; safe on every replica at once.
+ *
+ * Where it is enabled already, one read-only query is sent: no rights are needed, and a read-only transaction or a
+ * standby will do. In a caller's transaction everything happens in a savepoint, which an error undoes.
+ *
+ * @example
+ * const { version, status } = await ensurePgvector(knex, { minVersion: '0.8.0', schema: 'extensions' })
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, POSTGRES_TOO_OLD, PGVECTOR_NOT_AVAILABLE,
+ * PGVECTOR_VERSION_TOO_LOW, PGVECTOR_NO_UPDATE_PATH, INSUFFICIENT_PRIVILEGE, TYPE_CONFLICT, ACCESS_METHOD_CONFLICT,
+ * SCHEMA_NOT_FOUND, READ_ONLY, LOCK_TIMEOUT or VERIFICATION_FAILED.
+ */
+export async function ensurePgvector(db: Database, options: EnsureOptions = {}): Promise<EnsureResult> {
+  const needs = parseOptions(ensureOptions, options)
+  assertPostgres(db)
+  const seen = await glance(db)
+  const result = satisfies(seen, needs) ? resultOf(seen, needs, 'unchanged') : await changeWithRetry(db, needs)
+  announce(result, loggerFrom(needs.logger))
+  return result
+}
+
+const MOST_RACES = 5
+
+// Not everybody takes our lock. Where another session was faster, look again: it may have done our work.
+async function changeWithRetry(db: Database, needs: ParsedEnsureOptions): Promise<EnsureResult> {
+  for (let races = 1; ; races++) {
+    try {
+      return await change(db, needs)
+    } catch (error) {
+      if (races === MOST_RACES || !isRace(error)) throw error
+    }
+  }
+}
+
+async function change(db: Database, needs: ParsedEnsureOptions): Promise<EnsureResult> {
+  const before = await look(db, needs)
+  if (before.plan.action === 'none') return resultOf(before.state, needs, 'unchanged')
+  return db.transaction(async (trx) => {
+    const seen = await lockAndGlance(trx, needs.lockTimeout, (current) => satisfies(current, needs))
+    if (satisfies(seen, needs)) return resultOf(seen, needs, 'unchanged')
+    // While we waited, somebody may have installed an old version, or dropped what we meant to update.
+    const isAsBefore = isSame(seen.installed, before.state.installed)
+    const { state, plan } = isAsBefore ? before : await look(trx, needs)
+    return plan.action === 'none' ? resultOf(state, needs, 'unchanged') : carryOut(trx, needs, state, plan)
+  })
+}
+
+function isSame(left: InstalledExtension | null, right: InstalledExtension | null): boolean {
+  return left?.oid === right?.oid && left?.version === right?.version
+}
+
+async function look(db: Database, needs: ParsedEnsureOptions): Promise<{ state: PgvectorState; plan: Plan }> {
+  const state = await inspectPgvector(db, { schema: needs.schema, log: needs.log === false ? undefined : needs.log })
+  const { errors, plan } = assess(state, needs)
+  const [first] = errors
+  if (first !== undefined) throw first
+  return { state, plan }
+}
+
+async function carryOut(
+  trx: Database,
+  needs: ParsedEnsureOptions,
+  state: PgvectorState,
+  plan: Change,
+): Promise<EnsureResult> {
+  const started = performance.now()
+  const installed = await execute(trx, state, plan)
+  await verifyIn(trx, installed.schema, installed.version)
+  const warnings = advisoryWarnings(installed.version)
+  if (needs.log !== false) {
+    const statements = appendToLog(state.log, {
+      event: plan.action === 'create' ? 'enabled' : 'updated',
+      versionBefore: state.installed?.version ?? null,
+      versionAfter: installed.version,
+      schema: installed.schema,
+      server: state.server.version,
+      provider: state.provider,
+      extensionOid: installed.oid,
+      dimensions: planStorage(needs.dimensions, installed.version),
+      durationMilliseconds: performance.now() - started,
+      details: { minVersion: needs.minVersion },
+    })
+    if (statements.length > 0) await send(trx, statements.join(';\n'))
+    const unwritten = logWarning(state.log)
+    if (unwritten !== null) warnings.push(unwritten)
+  }
+  return resultOf({ ...state, installed }, needs, plan.action === 'create' ? 'created' : 'updated', warnings)
+}

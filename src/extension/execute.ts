@@ -1,0 +1,40 @@
+import { askEach, type Database } from '../queryable.ts'
+import { identifier, literal } from '../sql.ts'
+import { translate } from '../sqlstate.ts'
+import type { Plan } from './assess.ts'
+import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
+import { remedies } from './providers.ts'
+import type { InstalledExtension, PgvectorState } from './state.ts'
+
+/** A plan that changes something. */
+export type Change = Exclude<Plan, { readonly action: 'none' }>
+
+/** Carries a plan out, and reads back what it made in the same round trip. */
+export async function execute(trx: Database, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
+  try {
+    const answers = await askEach(trx, [...statementsFor(plan), glanceSql()])
+    const { installed } = readGlance(answers.at(-1) as GlanceAnswer)
+    if (installed === null) throw new Error('create extension succeeded, yet pg_extension has no row for it')
+    return installed
+  } catch (error) {
+    throw translate(error, {
+      statement: plan.action === 'create' ? 'CREATE EXTENSION' : 'ALTER EXTENSION',
+      role: state.role.name,
+      major: state.server.major,
+      schema: plan.action === 'create' ? plan.schema : (state.installed?.schema ?? ''),
+      installed: state.installed?.version ?? null,
+      target: plan.version,
+      hints: remedies(state.provider),
+    })
+  }
+}
+
+function statementsFor(plan: Change): string[] {
+  if (plan.action === 'update') return [`alter extension vector update to ${literal(plan.version)}`]
+  const schema = identifier(plan.schema)
+  const version = plan.version === null ? '' : ` version ${literal(plan.version)}`
+  return [
+    ...(plan.createSchema ? [`create schema if not exists ${schema}`] : []),
+    `create extension vector with schema ${schema}${version}`,
+  ]
+}

@@ -1,0 +1,105 @@
+import { assertPostgres, ask, type Database } from '../queryable.ts'
+import { literal, nullable } from '../sql.ts'
+import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
+import type { PgvectorState } from './state.ts'
+
+/** Where to look, besides the database as a whole. */
+export interface InspectOptions {
+  /** The schema in which pgvector would be created; default the first of the search path. */
+  readonly schema?: string | undefined
+  /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
+  readonly log?: { readonly schema?: string | undefined; readonly table?: string | undefined } | undefined
+}
+
+type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed'> & { readonly glance: GlanceAnswer }
+
+/**
+ * Reads everything that decides what can be done about pgvector here, in one read-only query.
+ *
+ * @example
+ * const { installed, available, role } = await inspectPgvector(knex)
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ */
+export async function inspectPgvector(db: Database, options: InspectOptions = {}): Promise<PgvectorState> {
+  assertPostgres(db)
+  const { glance, ...rest } = await ask<Answer>(db, inspectSql(options))
+  return { ...readGlance(glance), ...rest }
+}
+
+function inspectSql({ schema, log }: InspectOptions): string {
+  const table = log?.table ?? 'pgvector_migration_log'
+  return `
+    with glance as (${glanceSql()}),
+    wanted as (
+      select coalesce(${nullable(schema ?? null)}, current_schema()) as schema,
+        coalesce(${nullable(log?.schema ?? null)}, (
+          -- an existing log anywhere on the search path goes before a new one in its first schema
+          select c.relnamespace::regnamespace::name from pg_catalog.pg_class c
+          where c.relname = ${literal(table)} and c.relkind in ('r', 'p') and pg_table_is_visible(c.oid)
+        ), current_schema()) as log_schema
+    ),
+    log as (
+      select n.oid as schema_oid, c.oid, format('%I.%I', wanted.log_schema, ${literal(table)}) as name
+      from wanted
+      left join pg_catalog.pg_namespace n on n.nspname = wanted.log_schema
+      left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = ${literal(table)}
+    ),
+    lookalike as (
+      select t.typname as name, n.nspname as schema, x.extname as extension,
+        case t.typtype when 'd' then 'domain' when 'c' then 'table' else 'type' end as kind
+      from pg_catalog.pg_type t
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+      left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
+      left join pg_catalog.pg_extension x on x.oid = d.refobjid
+      where t.typname in ('vector', 'halfvec', 'sparsevec') and x.extname is distinct from 'vector'
+    ),
+    access_method as (
+      select a.amname as name, x.extname as extension
+      from pg_catalog.pg_am a
+      left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_am'::regclass and d.objid = a.oid
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
+      left join pg_catalog.pg_extension x on x.oid = d.refobjid
+      where a.amname in ('hnsw', 'ivfflat') and x.extname is distinct from 'vector'
+    )
+    select json_build_object(
+      'glance', (select state from glance),
+      'readOnly', case
+        when pg_is_in_recovery() then 'standby'
+        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'role', (
+        select json_build_object('name', r.rolname, 'superuser', r.rolsuper,
+          'canCreateInDatabase', has_database_privilege(current_database(), 'create'))
+        from pg_catalog.pg_roles r where r.rolname = current_user
+      ),
+      'available', (
+        select json_build_object('defaultVersion', a.default_version, 'versions', v.versions, 'trusted', v.trusted)
+        from pg_available_extensions() a
+        cross join lateral (
+          select coalesce(json_agg(v.version), '[]') as versions, coalesce(bool_or(v.trusted), false) as trusted
+          from pg_available_extension_versions() v where v.name = 'vector'
+        ) v
+        where a.name = 'vector'
+      ),
+      'owner', (
+        select json_build_object('name', pg_get_userbyid(e.extowner),
+          'isCurrentRole', pg_has_role(e.extowner, 'usage'))
+        from pg_catalog.pg_extension e where e.extname = 'vector'
+      ),
+      'target', (
+        select json_build_object('schema', wanted.schema,
+          'exists', exists (select from pg_catalog.pg_namespace n where n.nspname = wanted.schema))
+        from wanted
+      ),
+      'lookalikes', (select coalesce(json_agg(to_json(lookalike)), '[]') from lookalike),
+      'accessMethods', (select coalesce(json_agg(to_json(access_method)), '[]') from access_method),
+      'log', (
+        select json_build_object('table', log.name, 'exists', log.oid is not null, 'writable', case
+          when log.oid is not null then has_table_privilege(log.oid, 'select') and has_table_privilege(log.oid, 'insert')
+          when log.schema_oid is not null then has_schema_privilege(log.schema_oid, 'create')
+          else false end)
+        from log
+      )
+    ) as state`
+}

@@ -1,0 +1,25 @@
+/** A type that can hold an embedding: pgvector's three, and PostgreSQL's own bit strings. */
+export type VectorType = 'vector' | 'halfvec' | 'sparsevec' | 'bit'
+
+/** What a type can hold and what an index on it can take. */
+export interface TypeLimits {
+  /** The most dimensions of a column. */
+  readonly column: number
+  /** The most dimensions of an HNSW index; null where only non-zero elements count (sparsevec: 1,000). */
+  readonly hnsw: number | null
+  /** The most dimensions of an IVFFlat index; null where there is no such index. */
+  readonly ivfflat: number | null
+  /** The pgvector release that brought the type, or for bit its operator classes. */
+  readonly since: string
+}
+
+/**
+ * The limits of pgvector's types (vector.h, halfvec.h, sparsevec.h, hnswutils.c, ivfutils.c of 0.8.6, unchanged in
+ * 0.8.7; bit columns are limited by PostgreSQL). A test holds them against a running server.
+ */
+export const typeLimits = {
+  vector: { column: 16_000, hnsw: 2_000, ivfflat: 2_000, since: '0.4.0' },
+  halfvec: { column: 16_000, hnsw: 4_000, ivfflat: 4_000, since: '0.7.0' },
+  sparsevec: { column: 1_000_000_000, hnsw: null, ivfflat: null, since: '0.7.0' },
+  bit: { column: 83_886_080, hnsw: 64_000, ivfflat: 64_000, since: '0.7.0' },
+} as const satisfies Record<VectorType, TypeLimits>

@@ -1,0 +1,79 @@
+import { json, literal, nullable } from '../sql.ts'
+import { currentMigration } from './migration-context.ts'
+import type { LogState } from './state.ts'
+
+/** What can happen to pgvector in a database. */
+export type LogEventName = 'enabled' | 'updated' | 'dropped' | 'kept'
+
+/** One line of the migration log, before the database adds who and when. */
+export interface LogEvent {
+  readonly event: LogEventName
+  readonly versionBefore: string | null
+  readonly versionAfter: string | null
+  readonly schema: string
+  readonly server: string
+  readonly provider: string
+  readonly extensionOid: number
+  readonly dimensions: unknown
+  readonly durationMilliseconds: number
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/**
+ * The statements that append an event, making the table first where it is not there.
+ *
+ * The table is only ever appended to: `down` asks it whether `up` created the extension, so a line once written
+ * stays. No statements where the role may not write it; {@link logWarning} says so.
+ */
+export function appendToLog(log: LogState, event: LogEvent): string[] {
+  if (!log.writable || log.table === null) return []
+  return [...(log.exists ? [] : createTable(log.table)), insert(log.table, event)]
+}
+
+/** What to tell the user where nothing could be logged; null where all is well. */
+export function logWarning(log: LogState): string | null {
+  if (log.writable) return null
+  const where = log.table ?? 'the search path, which names no schema'
+  return `The migration log was not written: this role may not ${log.exists ? 'insert into' : 'create'} ${where}.`
+}
+
+/** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
+export function createdByUs(table: string, extensionOid: number): string {
+  return `
+    select to_json(exists (
+      select from ${table} where event = 'enabled' and extension_oid = ${extensionOid}
+    )) as state`
+}
+
+function createTable(table: string): string[] {
+  return [
+    `create table if not exists ${table} (
+      id bigint generated always as identity primary key,
+      happened_at timestamptz not null default clock_timestamp(),
+      event text not null,
+      role text not null default current_user,
+      application text default current_setting('application_name', true),
+      migration text,
+      version_before text,
+      version_after text,
+      schema text,
+      server text not null,
+      provider text not null,
+      extension_oid oid,
+      dimensions jsonb,
+      duration_ms integer,
+      details jsonb not null default '{}'
+    )`,
+    `comment on table ${table} is 'What happened to pgvector in this database (knex-pgvector); append only'`,
+  ]
+}
+
+function insert(table: string, event: LogEvent): string {
+  return `
+    insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
+      dimensions, duration_ms, details)
+    values (${literal(event.event)}, ${nullable(currentMigration())}, ${nullable(event.versionBefore)},
+      ${nullable(event.versionAfter)}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
+      ${event.extensionOid}, ${event.dimensions === null ? 'null' : json(event.dimensions)},
+      ${Math.round(event.durationMilliseconds)}, ${json(event.details)})`
+}

@@ -1,0 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+const context = new AsyncLocalStorage<string>()
+
+/** Runs a migration's function so that what it logs carries the migration's name. */
+export function inMigration<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
+  return context.run(name, run)
+}
+
+/** The migration that is running, where our migration source loaded it; null elsewhere. */
+export function currentMigration(): string | null {
+  return context.getStore() ?? null
+}

@@ -1,0 +1,167 @@
+/** A host that manages PostgreSQL, or a stock server. */
+export type ProviderName = keyof typeof providers
+
+/** What the server shows of its host; read by the glance, compared by {@link detectProvider}. */
+export interface ProviderMarks {
+  /** version(). */
+  readonly server: string
+  /** The settings that {@link markedSettings} lists; null where the server does not know one. */
+  readonly settings: Readonly<Record<string, string | null>>
+  /** Those of {@link markedRoles} that exist. */
+  readonly roles: readonly string[]
+  /** Those of {@link markedFunctions} that exist. */
+  readonly functions: readonly string[]
+}
+
+/** How a host is recognised, and what its users must do where a stock server's remedy does not help. */
+interface Provider {
+  readonly title: string
+  /** Any of these settings marks the host. */
+  readonly settings?: readonly string[]
+  /** All of these roles together mark the host: one alone may be a stub from a dump. */
+  readonly roles?: readonly string[]
+  /** Any of these functions marks the host. */
+  readonly functions?: readonly string[]
+  /** What version() contains. */
+  readonly server?: string
+  /** What to do where the extension's files are missing or not allowed. */
+  readonly notAvailable?: string
+  /** What to do where the role may not create the extension. */
+  readonly privilege?: string
+  /** What to do where the newest version on the server is too old. */
+  readonly versionTooLow?: string
+}
+
+/**
+ * The hosts, most specific first. Recognition is a hint for messages, never a gate: roles and settings can be faked.
+ * Sources: docs/providers.md.
+ */
+export const providers = {
+  pglite: {
+    title: 'PGlite',
+    server: 'PGlite',
+    notAvailable:
+      'Pass the extension when you open PGlite: new PGlite({ extensions: { vector } }) with vector from ' +
+      '@electric-sql/pglite-pgvector, or use embeddedPgvector() from knex-pgvector/embedded.',
+    versionTooLow: 'Update @electric-sql/pglite and @electric-sql/pglite-pgvector together.',
+  },
+  aurora: {
+    title: 'Amazon Aurora',
+    functions: ['pg_catalog.aurora_version'],
+    notAvailable:
+      'Upgrade the cluster to an engine version that lists vector, and check that rds.allowed_extensions permits it. ' +
+      'No shared_preload_libraries entry is needed.',
+    privilege:
+      'As the master user: GRANT rds_superuser TO your_role; or list vector in rds.allowed_delegated_extensions and ' +
+      'GRANT rds_extension TO your_role; or run CREATE EXTENSION vector; once as the master user.',
+    versionTooLow: 'Upgrade the cluster to a newer minor engine version, then run this again with { update: true }.',
+  },
+  rds: {
+    title: 'Amazon RDS',
+    settings: ['rds.extensions'],
+    notAvailable:
+      'Upgrade the instance to an engine version that lists vector, and check that rds.allowed_extensions permits it. ' +
+      'No shared_preload_libraries entry is needed.',
+    privilege:
+      'As the master user: GRANT rds_superuser TO your_role; or list vector in rds.allowed_delegated_extensions and ' +
+      'GRANT rds_extension TO your_role; or run CREATE EXTENSION vector; once as the master user.',
+    versionTooLow: 'Upgrade the instance to a newer minor engine version, then run this again with { update: true }.',
+  },
+  cosmos: {
+    title: 'Azure Cosmos DB for PostgreSQL',
+    functions: ['create_extension'],
+    notAvailable: "Run: SELECT create_extension('vector');",
+    privilege: "Run: SELECT create_extension('vector'); instead of CREATE EXTENSION.",
+  },
+  azure: {
+    title: 'Azure Database for PostgreSQL',
+    settings: ['azure.extensions'],
+    notAvailable:
+      'Add VECTOR (not pgvector) to the server parameter azure.extensions: az postgres flexible-server parameter set ' +
+      '--resource-group GROUP --server-name SERVER --name azure.extensions --value vector (keep the names already listed).',
+    privilege:
+      'As the server administrator: GRANT azure_pg_admin TO your_role; or run CREATE EXTENSION vector; once as the ' +
+      'administrator. VECTOR must be in the server parameter azure.extensions.',
+  },
+  alloydb: {
+    title: 'Google AlloyDB',
+    roles: ['alloydbsuperuser'],
+    privilege:
+      'As the postgres user: GRANT alloydbsuperuser TO your_role; or run CREATE EXTENSION vector; once as postgres.',
+  },
+  cloudsql: {
+    title: 'Google Cloud SQL',
+    roles: ['cloudsqlsuperuser', 'cloudsqladmin'],
+    notAvailable:
+      'Apply the newest maintenance version: gcloud sql instances patch INSTANCE --maintenance-version=VERSION',
+    privilege:
+      'As the postgres user: GRANT cloudsqlsuperuser TO your_role; or run CREATE EXTENSION vector; once as postgres.',
+    versionTooLow:
+      'Apply a newer maintenance version: gcloud sql instances patch INSTANCE --maintenance-version=VERSION; then ' +
+      'run this again with { update: true }.',
+  },
+  supabase: {
+    title: 'Supabase',
+    settings: ['supautils.privileged_extensions'],
+    roles: ['supabase_admin'],
+    notAvailable: 'Upgrade the project under Settings, Infrastructure: its image is older than pgvector.',
+    privilege:
+      'Connect as the role postgres, or enable vector under Database, Extensions (usually in the schema extensions).',
+    versionTooLow: 'Upgrade the project under Settings, Infrastructure, then run this again with { update: true }.',
+  },
+  neon: {
+    title: 'Neon',
+    settings: ['neon.timeline_id'],
+    roles: ['neon_superuser'],
+    privilege: 'Connect as a role made in the Neon console (a member of neon_superuser); no other step is needed.',
+    versionTooLow: 'Restart the compute to get the newest extensions, then run this again with { update: true }.',
+  },
+  aiven: {
+    title: 'Aiven',
+    roles: ['avnadmin'],
+    privilege: 'Connect as avnadmin: vector is in extwlist.extensions, which lets this role create it.',
+    versionTooLow: 'Apply the pending maintenance update of the service, then run this again with { update: true }.',
+  },
+  extwlist: {
+    title: 'a host with an extension allow-list',
+    settings: ['extwlist.extensions'],
+    privilege: 'Have vector added to extwlist.extensions, or run CREATE EXTENSION vector; once as a superuser.',
+  },
+  stock: { title: 'PostgreSQL' },
+} as const satisfies Record<string, Provider>
+
+const table: Readonly<Record<ProviderName, Provider>> = providers
+const names = Object.keys(providers) as ProviderName[]
+const listed = (pick: (provider: Provider) => readonly string[] | undefined): string[] => [
+  ...new Set(names.flatMap((name) => pick(table[name]) ?? [])),
+]
+
+/** The settings to read, with current_setting(name, true). */
+export const markedSettings = (): string[] => listed((provider) => provider.settings)
+/** The roles to look for. */
+export const markedRoles = (): string[] => listed((provider) => provider.roles)
+/** The functions to look for. */
+export const markedFunctions = (): string[] => listed((provider) => provider.functions)
+
+/**
+ * The host that these marks belong to; `stock` where none fits.
+ *
+ * @example detectProvider({ server: 'PostgreSQL 17.6', settings: { 'rds.extensions': 'vector' }, roles: [], functions: [] }) // 'rds'
+ */
+export function detectProvider(marks: ProviderMarks): ProviderName {
+  return names.find((name) => fits(table[name], marks)) ?? 'stock'
+}
+
+function fits(provider: Provider, marks: ProviderMarks): boolean {
+  if (provider.server !== undefined && marks.server.includes(provider.server)) return true
+  if (provider.settings?.some((setting) => (marks.settings[setting] ?? null) !== null)) return true
+  if (provider.functions?.some((name) => marks.functions.includes(name))) return true
+  return provider.roles?.every((role) => marks.roles.includes(role)) ?? false
+}
+
+/** The remedies of a host, for hints; an empty one where the catalogue's hint fits. */
+export function remedies(name: ProviderName): Pick<Provider, 'notAvailable' | 'privilege' | 'versionTooLow'> & {
+  readonly title: string
+} {
+  return table[name]
+}

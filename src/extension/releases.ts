@@ -1,0 +1,79 @@
+import { isAtLeast } from './version.ts'
+
+/** Something that is wrong in a range of pgvector releases. */
+export interface Advisory {
+  readonly id: string
+  readonly kind: 'security' | 'corruption'
+  /** The first release that has it. */
+  readonly since: string
+  /** The first release that has it no more. */
+  readonly fixedIn: string
+  /** What it does, in one clause. */
+  readonly effect: string
+  /** The indexes to rebuild after the update; null where none need it. */
+  readonly reindex: 'hnsw' | 'ivfflat' | null
+  /** Where it is told. */
+  readonly source: string
+}
+
+/** What is known to be wrong in which release, newest first (pgvector's CHANGELOG.md and issues, as of 0.8.7). */
+export const advisories = [
+  {
+    id: 'pgvector#1036',
+    kind: 'security',
+    since: '0.1.0',
+    fixedIn: '0.8.7',
+    effect: 'an IVFFlat index build can overflow a buffer',
+    reindex: null,
+    source: 'https://github.com/pgvector/pgvector/issues/1036',
+  },
+  {
+    id: 'pgvector#995',
+    kind: 'corruption',
+    since: '0.8.4',
+    fixedIn: '0.8.5',
+    effect: 'an IVFFlat index on an empty table can fail with "memory required is …"',
+    reindex: null,
+    source: 'https://github.com/pgvector/pgvector/issues/995',
+  },
+  {
+    id: 'pgvector#988',
+    kind: 'corruption',
+    since: '0.5.0',
+    fixedIn: '0.8.4',
+    effect:
+      'inserts during a vacuum can damage an HNSW index (errors "different vector dimensions", "hnsw graph not repaired")',
+    reindex: 'hnsw',
+    source: 'https://github.com/pgvector/pgvector/pull/988',
+  },
+  {
+    id: 'CVE-2026-3172',
+    kind: 'security',
+    since: '0.6.0',
+    fixedIn: '0.8.2',
+    effect: 'a parallel HNSW index build can leak data of other tables or crash the server',
+    reindex: null,
+    source: 'https://github.com/pgvector/pgvector/issues/959',
+  },
+  {
+    id: 'pgvector 0.3.1',
+    kind: 'corruption',
+    since: '0.2.7',
+    fixedIn: '0.3.1',
+    effect: 'rows inserted after the build are missing from IVFFlat indexes',
+    reindex: 'ivfflat',
+    source: 'https://github.com/pgvector/pgvector/blob/master/CHANGELOG.md',
+  },
+] as const satisfies readonly Advisory[]
+
+/**
+ * The advisories that hold for a version.
+ *
+ * `extversion` tells which SQL objects are installed, not which library is loaded: 0.8.1 to 0.8.6 differ in the
+ * library alone, so a patched server may still report an older version.
+ *
+ * @example advisoriesFor('0.8.0').map(({ id }) => id) // ['pgvector#1036', 'pgvector#988', 'CVE-2026-3172']
+ */
+export function advisoriesFor(version: string): Advisory[] {
+  return advisories.filter(({ since, fixedIn }) => isAtLeast(version, since) && !isAtLeast(version, fixedIn))
+}

@@ -1,0 +1,74 @@
+import type { ReadOnlyReason } from '../error-messages.ts'
+import type { ProviderName } from './providers.ts'
+
+/** What the boot path needs to know: one lean query. */
+export interface Glance {
+  readonly server: ServerFacts
+  readonly provider: ProviderName
+  /** Null where the extension is not enabled in this database. */
+  readonly installed: InstalledExtension | null
+}
+
+export interface ServerFacts {
+  /** As the server says it: 17.6 (Debian 17.6-1). */
+  readonly version: string
+  readonly major: number
+  /** version(), which names forks and builds. */
+  readonly description: string
+}
+
+export interface InstalledExtension {
+  /** Of the SQL objects; the loaded library may be another one. */
+  readonly version: string
+  readonly schema: string
+  readonly oid: number
+  /** What verification would miss: the type vector, or one of its distance operators. Empty where it works. */
+  readonly missing: readonly string[]
+}
+
+/** Everything that decides what can be done about pgvector in this database: one read-only query. */
+export interface PgvectorState extends Glance {
+  /** Null where the transaction may write. */
+  readonly readOnly: ReadOnlyReason | null
+  readonly role: RoleFacts
+  /** Null where the server has no files of the extension. */
+  readonly available: AvailableExtension | null
+  /** Who owns the installed extension; null where it is not installed. */
+  readonly owner: { readonly name: string; readonly isCurrentRole: boolean } | null
+  /** The schema that `create extension` would use: the one asked for, else the first of the search path. */
+  readonly target: { readonly schema: string | null; readonly exists: boolean }
+  /** Types, domains and tables that have the name of one of pgvector's types and are not pgvector's. */
+  readonly lookalikes: readonly Lookalike[]
+  /** Index access methods that have the name of one of pgvector's and are not pgvector's. */
+  readonly accessMethods: readonly { readonly name: string; readonly extension: string | null }[]
+  readonly log: LogState
+}
+
+export interface RoleFacts {
+  readonly name: string
+  readonly superuser: boolean
+  /** CREATE on the database: enough for a trusted extension, and for a schema. */
+  readonly canCreateInDatabase: boolean
+}
+
+export interface AvailableExtension {
+  /** What `create extension` installs: that of the control file, the closest thing to the library's version. */
+  readonly defaultVersion: string
+  readonly versions: readonly string[]
+  /** A role with CREATE on the database may create it. */
+  readonly trusted: boolean
+}
+
+export interface Lookalike {
+  readonly name: string
+  readonly kind: 'type' | 'domain' | 'table'
+  readonly schema: string
+  readonly extension: string | null
+}
+
+export interface LogState {
+  /** The log table, quoted and with its schema, whether it exists or not; null where the search path is empty. */
+  readonly table: string | null
+  readonly exists: boolean
+  readonly writable: boolean
+}

@@ -1,0 +1,80 @@
+import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
+import { ask, assertPostgres, type Database } from '../queryable.ts'
+import { identifier } from '../sql.ts'
+import { serverMessage, sqlState } from '../sqlstate.ts'
+import { glance } from './glance.ts'
+import { isAtLeast } from './version.ts'
+
+/** A distance operator, the release that brought it, and its answer for [1,2,3] and [4,5,6]. */
+interface OperatorCheck {
+  readonly operator: string
+  readonly since: string
+  readonly expected: number
+}
+
+const operatorChecks = [
+  { operator: '<->', since: '0.1.0', expected: Math.sqrt(27) },
+  { operator: '<#>', since: '0.1.0', expected: -32 },
+  { operator: '<=>', since: '0.1.0', expected: 1 - 32 / Math.sqrt(14 * 77) },
+  { operator: '<+>', since: '0.7.0', expected: 9 },
+] as const satisfies readonly OperatorCheck[]
+
+const TOLERANCE = 1e-6
+
+/**
+ * Uses the extension: text casts to vector and every distance operator answers with the right number.
+ *
+ * Everything is qualified, so it works with the extension in any schema.
+ *
+ * @example await verifyPgvector(knex)
+ *
+ * @throws {PgvectorMigrationError} VERIFICATION_FAILED, with what did not work; PGVECTOR_NOT_AVAILABLE is not checked
+ * here: where the extension is not enabled, that is the problem named.
+ */
+export async function verifyPgvector(db: Database): Promise<void> {
+  assertPostgres(db)
+  const { installed } = await glance(db)
+  if (installed === null) {
+    throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
+  }
+  // A transaction of its own (a savepoint in the caller's), because an operator that is missing aborts it.
+  await db.transaction((trx) => verifyIn(trx, installed.schema, installed.version))
+}
+
+/** The check itself, in a transaction that may be lost. */
+export async function verifyIn(trx: Database, schema: string, version: string): Promise<void> {
+  const checks = operatorChecks.filter(({ since }) => isAtLeast(version, since))
+  const answers = await askForDistances(trx, schema, checks)
+  const problems = checks.flatMap(({ operator, expected }, index) => {
+    const answer = answers[index]
+    if (answer !== undefined && answer !== null && Math.abs(answer - expected) < TOLERANCE) return []
+    return [`'[1,2,3]' ${operator} '[4,5,6]' is ${answer ?? 'unknown'} instead of ${expected}`]
+  })
+  if (problems.length > 0) throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems })
+}
+
+const notFunctional = new Set<string | undefined>([
+  sqlState.undefinedObject, // the type is missing
+  sqlState.undefinedFunction, // an operator or its function is missing
+  sqlState.undefinedFile, // the library is missing
+  sqlState.internalError, // the library cannot be loaded
+])
+
+async function askForDistances(
+  trx: Database,
+  schema: string,
+  checks: readonly OperatorCheck[],
+): Promise<(number | null)[]> {
+  const at = identifier(schema)
+  const distances = checks.map(({ operator }) => `a operator(${at}.${operator}) b`)
+  try {
+    return await ask(
+      trx,
+      `select json_build_array(${distances.join(', ')}) as state
+      from (select '[1,2,3]'::${at}.vector as a, '[4,5,6]'::${at}.vector as b) as sample`,
+    )
+  } catch (error) {
+    if (!notFunctional.has(sqlStateOf(error))) throw error
+    throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: [serverMessage(error)] }, { cause: error })
+  }
+}

@@ -1,0 +1,52 @@
+import type { Knex } from 'knex'
+
+import { PgvectorMigrationError } from './errors.ts'
+
+/** A Knex instance or a transaction of one. */
+export type Database = Knex
+
+// Every query of ours answers with one row and one json column of this name, so that a caller's postProcessResponse,
+// which may rename columns, has nothing to rename.
+interface RawResult {
+  readonly rows?: readonly { readonly state: unknown }[]
+}
+
+/** Sends a query in one round trip and returns the `state` column of its only row. */
+export async function ask<State>(db: Database, query: string): Promise<State> {
+  return stateOf(await db.raw<RawResult>(query), db) as State
+}
+
+/** Sends several statements in one round trip; returns the `state` column of each, undefined where it has none. */
+export async function askEach(db: Database, statements: readonly string[]): Promise<unknown[]> {
+  const results = await db.raw<readonly RawResult[]>(statements.join(';\n'))
+  return results.map((result) => (result.rows?.length === 1 ? stateOf(result, db) : undefined))
+}
+
+/** Refuses a Knex instance of another database before anything is sent to it. */
+export function assertPostgres(db: Database): void {
+  if (dialectOf(db) !== 'postgresql') throw notPostgres(db)
+}
+
+function stateOf(result: RawResult, db: Database): unknown {
+  const state = result.rows?.[0]?.state
+  if (state === undefined) throw notPostgres(db)
+  // A caller may have told pg to leave json as text.
+  return typeof state === 'string' ? JSON.parse(state) : state
+}
+
+function notPostgres(db: Database): PgvectorMigrationError {
+  return new PgvectorMigrationError('UNSUPPORTED_DATABASE', {
+    database: `something that Knex reaches with its ${dialectOf(db) ?? 'unknown'} client`,
+  })
+}
+
+// JavaScript callers pass anything, so nothing is taken for granted here.
+function dialectOf(db: Database | null | undefined): string | undefined {
+  const dialect: unknown = db?.client?.dialect
+  return typeof dialect === 'string' ? dialect : undefined
+}
+
+/** Sends statements whose answers do not matter, in one round trip. */
+export async function send(db: Database, statements: string): Promise<void> {
+  await db.raw(statements)
+}

@@ -1,0 +1,92 @@
+import { readdir } from 'node:fs/promises'
+import { parse, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+import type { Knex } from 'knex'
+
+import { PgvectorMigrationError } from '../errors.ts'
+import { inMigration } from '../extension/migration-context.ts'
+
+/** A migration file on disk. */
+export interface FileMigration {
+  /** The name without extension: what is stored in Knex's table. `migrate:list` prints a field of this name. */
+  readonly file: string
+  /** The whole path. */
+  readonly path: string
+}
+
+/** Where migrations are. */
+export interface MigrationSourceOptions {
+  /** The folder of the migration files, absolute or relative to the working directory. */
+  readonly directory: string
+}
+
+/** What can be a migration; declarations (.d.ts) and maps cannot. */
+const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
+
+/**
+ * A migration source for Knex whose names carry no file extension.
+ *
+ * Knex stores the name of a migration with its extension, and says "the migration directory is corrupt" once a build
+ * has turned .ts into .js. With this source both are the same migration.
+ *
+ * @example
+ * export default { client: 'pg', connection, migrations: { migrationSource: migrationSource({ directory: 'migrations' }) } }
+ *
+ * @throws {PgvectorMigrationError} INVALID_MIGRATION when two files have one name, or a file lacks up or down.
+ */
+export function migrationSource({ directory }: MigrationSourceOptions): Knex.MigrationSource<FileMigration> {
+  return {
+    getMigrations: () => listFiles(resolve(directory)),
+    getMigrationName: ({ file }) => file,
+    getMigration: load,
+  }
+}
+
+async function listFiles(directory: string): Promise<FileMigration[]> {
+  const names = (await readdir(directory)).filter((name) => MIGRATION_FILE.test(name)).toSorted()
+  const files = names.map((name) => ({ file: parse(name).name, path: resolve(directory, name) }))
+  const twice = files.find(({ file }, index) => file === files[index - 1]?.file)
+  if (twice !== undefined) {
+    throw invalid(twice.file, `two files in ${directory} have this name; a build belongs in a folder of its own`)
+  }
+  return files
+}
+
+async function load({ file, path }: FileMigration): Promise<MigrationModule> {
+  const module = await importFile(path)
+  const { up, down, config } = (
+    module.up === undefined ? (module.default ?? module) : module
+  ) as Partial<MigrationModule>
+  if (typeof up !== 'function') throw invalid(file, 'it exports no function up')
+  return {
+    up: (knex) => inMigration(file, () => up(knex)),
+    down: (knex) => {
+      if (typeof down !== 'function') throw invalid(file, 'it exports no function down, so it cannot be undone')
+      return inMigration(file, () => down(knex))
+    },
+    ...(config === undefined ? {} : { config }),
+  }
+}
+
+function invalid(file: string, problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_MIGRATION', { file, problem })
+}
+
+// Knex's own type does not know `config`, which its migrator reads.
+interface MigrationModule {
+  up(knex: Knex): Promise<void>
+  down(knex: Knex): Promise<void>
+  config?: { readonly transaction?: boolean }
+}
+
+// require() goes through the loaders that tools register for TypeScript, and reads ES modules since Node 20.19; only a
+// module with a top-level await needs import().
+async function importFile(path: string): Promise<Record<string, unknown>> {
+  try {
+    return require(path) as Record<string, unknown>
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error
+    return (await import(pathToFileURL(path).href)) as Record<string, unknown>
+  }
+}

@@ -1,0 +1,32 @@
+// The only file that quotes. Nothing here ever emits a question mark: Knex's raw API would take it for a binding,
+// and cannot send a backslash that stands before one at all.
+
+/**
+ * Quotes an identifier for PostgreSQL, always: mixed case, dots and keywords survive.
+ *
+ * @example identifier('My "table"') // '"My ""table"""'
+ */
+export function identifier(name: string): string {
+  const quoted = `"${name.replaceAll('"', '""')}"`
+  return name.includes('?') ? `U&${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\003F')}` : quoted
+}
+
+/**
+ * Quotes a string for PostgreSQL, whatever standard_conforming_strings is.
+ *
+ * @example literal("it's") // "'it''s'"
+ */
+export function literal(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`
+  return /[\\?]/.test(text) ? `E${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\x3F')}` : quoted
+}
+
+/** Like {@link literal}, with null for null. */
+export function nullable(text: string | null): string {
+  return text === null ? 'null' : literal(text)
+}
+
+/** A value as a jsonb literal. */
+export function json(value: unknown): string {
+  return `${literal(JSON.stringify(value))}::jsonb`
+}

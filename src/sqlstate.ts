@@ -1,0 +1,98 @@
+import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type ErrorExtras } from './errors.ts'
+
+/** The SQLSTATEs this library acts on, by the names of PostgreSQL's errcodes.txt. */
+export const sqlState = {
+  featureNotSupported: '0A000',
+  invalidParameterValue: '22023',
+  uniqueViolation: '23505',
+  readOnlyTransaction: '25006',
+  dependentObjectsStillExist: '2BP01',
+  invalidSchemaName: '3F000',
+  insufficientPrivilege: '42501',
+  undefinedObject: '42704',
+  undefinedFunction: '42883',
+  duplicateObject: '42710',
+  duplicateFunction: '42723',
+  undefinedFile: '58P01',
+  internalError: 'XX000',
+} as const
+
+/** What we were doing when the database refused, so that its error can be told in our words. */
+export interface Attempt {
+  readonly statement: 'CREATE EXTENSION' | 'ALTER EXTENSION' | 'DROP EXTENSION' | 'CREATE SCHEMA'
+  readonly role: string
+  readonly major: number
+  readonly schema: string
+  readonly installed: string | null
+  readonly target: string | null
+  /** The remedies of this host, where they differ from the catalogue's. */
+  readonly hints: {
+    readonly notAvailable?: string | undefined
+    readonly privilege?: string | undefined
+  }
+}
+
+/** Two sessions changed the same thing at once: look again, the other one may have done our work. */
+export function isRace(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  if (state === sqlState.uniqueViolation) return true
+  return state === sqlState.internalError && /tuple concurrently (updated|deleted)/.test(serverMessage(error))
+}
+
+/** The one door: a database error that we know becomes ours, with the original as its cause; others pass untouched. */
+export function translate(error: unknown, attempt: Attempt): unknown {
+  if (isPgvectorMigrationError(error)) return error
+  const extras = (hint?: string): ErrorExtras => ({ cause: error, ...(hint === undefined ? {} : { hint }) })
+  const code: string = sqlStateOf(error) ?? ''
+  switch (code) {
+    case sqlState.insufficientPrivilege:
+      return new PgvectorMigrationError(
+        'INSUFFICIENT_PRIVILEGE',
+        { statement: attempt.statement, role: attempt.role },
+        extras(attempt.hints.privilege),
+      )
+    case sqlState.featureNotSupported: // PostgreSQL 15 and later; also a host's allow-list
+    case sqlState.undefinedFile: // PostgreSQL 14
+      return new PgvectorMigrationError(
+        'PGVECTOR_NOT_AVAILABLE',
+        { major: attempt.major },
+        extras(attempt.hints.notAvailable),
+      )
+    case sqlState.invalidParameterValue:
+      return new PgvectorMigrationError(
+        'PGVECTOR_NO_UPDATE_PATH',
+        { installed: attempt.installed, target: attempt.target ?? 'its default version' },
+        extras(),
+      )
+    case sqlState.duplicateObject:
+    case sqlState.duplicateFunction:
+      return conflict(error, attempt, extras())
+    case sqlState.readOnlyTransaction:
+      return new PgvectorMigrationError('READ_ONLY', { reason: 'transaction' }, extras())
+    case sqlState.invalidSchemaName:
+      return new PgvectorMigrationError('SCHEMA_NOT_FOUND', { schema: attempt.schema }, extras())
+    default:
+      return error
+  }
+}
+
+// The server names the object only in its message: type "vector" already exists, function "l1_distance" already exists…
+function conflict(error: unknown, attempt: Attempt, extras: ErrorExtras): unknown {
+  const found = /(type|function|access method) "([^"]+)" already exists/.exec(serverMessage(error))
+  if (found === null) return error
+  const [, kind, name = ''] = found
+  if (kind === 'access method') {
+    return new PgvectorMigrationError('ACCESS_METHOD_CONFLICT', { name, extension: null }, extras)
+  }
+  return new PgvectorMigrationError(
+    'TYPE_CONFLICT',
+    { name, kind: kind === 'function' ? 'function' : 'type', schema: attempt.schema, extension: null },
+    extras,
+  )
+}
+
+/** What the server said, without the statement that Knex puts before it. */
+export function serverMessage(error: unknown): string {
+  const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : ''
+  return message.slice(message.lastIndexOf(' - ') + 1).replace(/^- /, '')
+}

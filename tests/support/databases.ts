@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+
+import Knex, { type Knex as KnexInstance } from 'knex'
+
+import { embeddedPgvector } from '../../src/embedded/index.ts'
+import { emptyDatabase } from './embedded-dump.ts'
+import { testServers, type TestServer } from './servers.ts'
+
+/** A database of one test, made before it and gone after it. */
+export interface TestDatabase {
+  /** A superuser's connection. */
+  readonly knex: KnexInstance
+  /** Its URL; null on the embedded database. */
+  readonly url: string | null
+  readonly major: number
+  /** The version that `create extension vector` installs. */
+  readonly pgvector: string
+  /** Another Knex on the same database, closed after the test. Servers only. */
+  connect(config?: KnexInstance.Config): KnexInstance
+}
+
+/** What stands for the database of the running test. */
+export type CurrentDatabase = () => TestDatabase
+
+interface Target {
+  readonly name: string
+  readonly hooks: () => CurrentDatabase
+}
+
+/** Runs the same behaviour on the embedded database and on every server that has pgvector. */
+export function describeOnEveryDatabase(title: string, body: (database: CurrentDatabase) => void): void {
+  describeOn(title, [embedded, ...servers((server) => server.pgvector !== null && server.major >= 14)], body)
+  skipMissing(title, 'pgvector/')
+}
+
+/** Runs behaviour that needs several connections: on every server that has pgvector. */
+export function describeOnServers(title: string, body: (database: CurrentDatabase) => void): void {
+  describeOn(
+    title,
+    servers((server) => server.pgvector !== null && server.major >= 14),
+    body,
+  )
+  skipMissing(title, 'pgvector/')
+}
+
+/** Runs behaviour of a server without pgvector's files. */
+export function describeWithoutPgvector(title: string, body: (database: CurrentDatabase) => void): void {
+  describeOn(
+    title,
+    servers((server) => server.pgvector === null && server.major >= 14),
+    body,
+  )
+  skipMissing(title, 'postgres:17')
+}
+
+/** Runs behaviour of a server that is too old for this library. */
+export function describeOnOldPostgres(title: string, body: (database: CurrentDatabase) => void): void {
+  describeOn(
+    title,
+    servers((server) => server.major < 14),
+    body,
+  )
+  skipMissing(title, 'postgres:13')
+}
+
+/** Runs behaviour on the embedded database alone. */
+export function describeEmbedded(title: string, body: (database: CurrentDatabase) => void): void {
+  describeOn(title, [embedded], body)
+}
+
+function describeOn(title: string, targets: readonly Target[], body: (database: CurrentDatabase) => void): void {
+  for (const { name, hooks } of targets) {
+    // The name of the server goes last, so that the report still reads as sentences.
+    describe(`${title} [${name}]`, () => {
+      body(hooks())
+    })
+  }
+}
+
+function skipMissing(title: string, kind: string): void {
+  for (const image of testServers().missing.filter((name) => name.startsWith(kind))) {
+    describe.skip(`${title} [${image}]`, () => {
+      test(`needs the server ${image}`, () => undefined)
+    })
+  }
+}
+
+const embedded: Target = {
+  name: 'embedded',
+  hooks: () =>
+    useDatabase(async () => {
+      const knex = Knex(embeddedPgvector({ loadDataDir: await emptyDatabase() }))
+      const pgvector = await availableVersion(knex)
+      return {
+        database: { knex, url: null, major: 18, pgvector, connect: refuse },
+        close: () => knex.destroy(),
+      }
+    }),
+}
+
+function refuse(): never {
+  throw new Error('the embedded database has one connection; this test belongs in describeOnServers')
+}
+
+function servers(fits: (server: TestServer) => boolean): Target[] {
+  return testServers()
+    .found.filter(fits)
+    .map((server) => ({ name: server.name, hooks: () => useDatabase(() => createDatabase(server)) }))
+}
+
+async function createDatabase(server: TestServer): Promise<Opened> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await asAdministrator(server, `create database ${name}`)
+  const url = new URL(server.url)
+  url.pathname = `/${name}`
+  const opened: KnexInstance[] = []
+  const connect = (config: KnexInstance.Config = {}): KnexInstance => {
+    const knex = Knex({ client: 'pg', connection: url.href, ...config })
+    opened.push(knex)
+    return knex
+  }
+  const knex = connect()
+  return {
+    database: { knex, url: url.href, major: server.major, pgvector: server.pgvector ?? '', connect },
+    close: async () => {
+      await Promise.all(opened.map((each) => each.destroy()))
+      await asAdministrator(server, `drop database ${name} with (force)`)
+    },
+  }
+}
+
+/** Sends one statement to the server's own database, for what belongs to the whole cluster. */
+async function asAdministrator(server: TestServer, statement: string): Promise<void> {
+  const knex = Knex({ client: 'pg', connection: server.url })
+  try {
+    await knex.raw(statement)
+  } finally {
+    await knex.destroy()
+  }
+}
+
+async function availableVersion(knex: KnexInstance): Promise<string> {
+  const { rows } = await knex.raw<{ rows: [{ version: string }] }>(
+    `select default_version as version from pg_available_extensions where name = 'vector'`,
+  )
+  return rows[0].version
+}
+
+interface Opened {
+  readonly database: TestDatabase
+  readonly close: () => Promise<void>
+}
+
+function useDatabase(open: () => Promise<Opened>): CurrentDatabase {
+  let opened: Opened | undefined
+  beforeEach(async () => {
+    opened = await open()
+  })
+  afterEach(async () => {
+    const { close } = opened ?? {}
+    opened = undefined
+    await close?.()
+  })
+  return () => {
+    if (opened === undefined) throw new Error('there is a database only inside a test')
+    return opened.database
+  }
+}

@@ -1,0 +1,75 @@
+import { PostgreSqlContainer, type StartedPostgreSqlContainer } from '@testcontainers/postgresql'
+import Knex from 'knex'
+
+/** A real server that the tests may use, as a superuser. */
+export interface TestServer {
+  /** What a test report calls it: the image, or the server that TEST_DATABASE_URL names. */
+  readonly name: string
+  readonly url: string
+  readonly major: number
+  /** The version that `create extension vector` would install; null where the server has no files of it. */
+  readonly pgvector: string | null
+}
+
+/** What was found for the tests, and what was not, by name. */
+export interface TestServers {
+  readonly found: readonly TestServer[]
+  readonly missing: readonly string[]
+}
+
+/** The servers that the behaviour suite asks for: two with pgvector, one without it, one that is too old. */
+const images = ['pgvector/pgvector:pg17', 'pgvector/pgvector:pg18', 'postgres:17', 'postgres:13'] as const
+
+const VARIABLE = 'KNEX_PGVECTOR_TEST_SERVERS'
+
+/** The servers that the global setup found; its workers inherit them through the environment. */
+export function testServers(): TestServers {
+  const found = process.env[VARIABLE]
+  if (found === undefined) throw new Error(`${VARIABLE} is not set: run the tests with npm test`)
+  return JSON.parse(found) as TestServers
+}
+
+export function publishTestServers(servers: TestServers): void {
+  process.env[VARIABLE] = JSON.stringify(servers)
+}
+
+/** Finds servers: TEST_DATABASE_URL, else Docker, else none. */
+export async function startServers(): Promise<{ servers: TestServers; containers: StartedPostgreSqlContainer[] }> {
+  const url = process.env['TEST_DATABASE_URL']
+  if (url !== undefined && url !== '') {
+    const server = await describeServer('TEST_DATABASE_URL', url)
+    return { servers: { found: [server], missing: [] }, containers: [] }
+  }
+  const attempts = await Promise.all(images.map(async (image) => ({ image, container: await startImage(image) })))
+  const started = attempts.flatMap(({ image, container }) => (container === null ? [] : [{ image, container }]))
+  const found = await Promise.all(
+    started.map(({ image, container }) => describeServer(image, container.getConnectionUri())),
+  )
+  const missing = attempts.filter(({ container }) => container === null).map(({ image }) => image)
+  return { servers: { found, missing }, containers: started.map(({ container }) => container) }
+}
+
+/** Starts an image; null where there is no Docker or no such image. */
+export async function startImage(image: string): Promise<StartedPostgreSqlContainer | null> {
+  try {
+    return await new PostgreSqlContainer(image)
+      .withCommand(['postgres', '-c', 'fsync=off', '-c', 'max_connections=300'])
+      .withSharedMemorySize(512 * 1024 * 1024)
+      .start()
+  } catch (error) {
+    process.stderr.write(`${image}: ${error instanceof Error ? error.message : String(error)}\n`)
+    return null
+  }
+}
+
+async function describeServer(name: string, url: string): Promise<TestServer> {
+  const knex = Knex({ client: 'pg', connection: url })
+  try {
+    const { rows } = await knex.raw<{ rows: [{ major: number; pgvector: string | null }] }>(`
+      select current_setting('server_version_num')::int / 10000 as major,
+        (select default_version from pg_available_extensions where name = 'vector') as pgvector`)
+    return { name, url, ...rows[0] }
+  } finally {
+    await knex.destroy()
+  }
+}
