@@ -11,6 +11,11 @@ export function identifier(name: string): string {
   return name.includes('?') ? `U&${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\003F')}` : quoted
 }
 
+/** An object's name with its schema. */
+export function qualified(schema: string, name: string): string {
+  return `${identifier(schema)}.${identifier(name)}`
+}
+
 /**
  * Quotes a string for PostgreSQL, whatever standard_conforming_strings is.
  *

@@ -1,12 +1,11 @@
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { MIN_POSTGRES_MAJOR, dropOptions, parseOptions, type DropOptions, type ParsedDropOptions } from '../options.ts'
-import { ask, send, type Database } from '../queryable.ts'
-import { sqlStateOf } from '../errors.ts'
+import { send, type Database } from '../queryable.ts'
 import { sqlState, translate } from '../sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
 import { inspectPgvector } from './inspect.ts'
 import { lockAndGlance } from './lock.ts'
-import { appendToLog, createdByUs, logWarning } from './log.ts'
+import { appendToLog, isCreatedByUs, logWarning } from './log.ts'
 import { loggerFrom } from './logger.ts'
 import { remedies } from './providers.ts'
 import type { PgvectorState } from './state.ts'
@@ -88,9 +87,8 @@ async function reasonToKeep(
 ): Promise<DropResult['reason']> {
   if (dependents.objects.length > 0) return 'in-use'
   if (!needs.onlyOurs || state.installed === null) return undefined
-  const { table, exists } = state.log
-  const isKnown = needs.log !== false && exists && table !== null
-  return isKnown && (await ask<boolean>(trx, createdByUs(table, state.installed.oid))) ? undefined : 'not-ours'
+  const isOurs = needs.log !== false && (await isCreatedByUs(trx, state.log, state.installed.oid))
+  return isOurs ? undefined : 'not-ours'
 }
 
 async function keep(

@@ -40,15 +40,16 @@ function inspectSql({ schema, log }: InspectOptions): string {
         ), current_schema()) as log_schema
     ),
     log as (
-      select n.oid as schema_oid, c.oid, format('%I.%I', wanted.log_schema, ${literal(table)}) as name
+      select wanted.log_schema as schema, n.oid as schema_oid, c.oid
       from wanted
       left join pg_catalog.pg_namespace n on n.nspname = wanted.log_schema
       left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = ${literal(table)}
     ),
     lookalike as (
       select t.typname as name, n.nspname as schema, x.extname as extension,
-        case t.typtype when 'd' then 'domain' when 'c' then 'table' else 'type' end as kind
+        case when t.typtype = 'd' then 'domain' when c.relkind <> 'c' then 'table' else 'type' end as kind
       from pg_catalog.pg_type t
+      left join pg_catalog.pg_class c on c.oid = t.typrelid
       join pg_catalog.pg_namespace n on n.oid = t.typnamespace
       left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
         and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
@@ -95,7 +96,7 @@ function inspectSql({ schema, log }: InspectOptions): string {
       'lookalikes', (select coalesce(json_agg(to_json(lookalike)), '[]') from lookalike),
       'accessMethods', (select coalesce(json_agg(to_json(access_method)), '[]') from access_method),
       'log', (
-        select json_build_object('table', log.name, 'exists', log.oid is not null, 'writable', case
+        select json_build_object('schema', log.schema, 'table', ${literal(table)}, 'exists', log.oid is not null, 'writable', case
           when log.oid is not null then has_table_privilege(log.oid, 'select') and has_table_privilege(log.oid, 'insert')
           when log.schema_oid is not null then has_schema_privilege(log.schema_oid, 'create')
           else false end)

@@ -1,4 +1,5 @@
-import { json, literal, nullable } from '../sql.ts'
+import { ask, type Database } from '../queryable.ts'
+import { json, literal, nullable, qualified } from '../sql.ts'
 import { currentMigration } from './migration-context.ts'
 import type { LogState } from './state.ts'
 
@@ -26,23 +27,28 @@ export interface LogEvent {
  * stays. No statements where the role may not write it; {@link logWarning} says so.
  */
 export function appendToLog(log: LogState, event: LogEvent): string[] {
-  if (!log.writable || log.table === null) return []
-  return [...(log.exists ? [] : createTable(log.table)), insert(log.table, event)]
+  if (!log.writable || log.schema === null) return []
+  const table = qualified(log.schema, log.table)
+  return [...(log.exists ? [] : createTable(table)), insert(table, event)]
 }
 
 /** What to tell the user where nothing could be logged; null where all is well. */
 export function logWarning(log: LogState): string | null {
   if (log.writable) return null
-  const where = log.table ?? 'the search path, which names no schema'
-  return `The migration log was not written: this role may not ${log.exists ? 'insert into' : 'create'} ${where}.`
+  if (log.schema === null) return 'The migration log was not written: the search path names no schema that exists.'
+  const table = qualified(log.schema, log.table)
+  return `The migration log was not written: this role may not ${log.exists ? 'read and append to' : 'create'} ${table}.`
 }
 
 /** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
-export function createdByUs(table: string, extensionOid: number): string {
-  return `
-    select to_json(exists (
-      select from ${table} where event = 'enabled' and extension_oid = ${extensionOid}
-    )) as state`
+export async function isCreatedByUs(db: Database, log: LogState, extensionOid: number): Promise<boolean> {
+  if (!log.exists || !log.writable || log.schema === null) return false
+  return ask<boolean>(
+    db,
+    `select to_json(exists (
+      select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
+    )) as state`,
+  )
 }
 
 function createTable(table: string): string[] {

@@ -67,8 +67,9 @@ export interface Lookalike {
 }
 
 export interface LogState {
-  /** The log table, quoted and with its schema, whether it exists or not; null where the search path is empty. */
-  readonly table: string | null
+  /** Where the table is or would be made; null where the search path is empty. */
+  readonly schema: string | null
+  readonly table: string
   readonly exists: boolean
   readonly writable: boolean
 }

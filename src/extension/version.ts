@@ -1,5 +1,8 @@
 import { parse, type SemVer } from 'semver'
 
+// Up to three numbers count; what follows is a fourth number or a provider's suffix.
+const VERSION = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*(?:[.+_-][A-Za-z].*|[+_-].*)?$/
+
 /**
  * Reads a pgvector version as its SQL objects report it: a provider's suffix (0.8.1.google-1, 0.8.0-yb-1.0) is cut,
  * a missing patch number is zero. Null for what is no version.
@@ -7,9 +10,10 @@ import { parse, type SemVer } from 'semver'
  * @example parseVersion('0.8.1.google-1')?.version // '0.8.1'
  */
 export function parseVersion(text: string): SemVer | null {
-  const numbers = /^\d+(?:\.\d+){0,2}(?=$|[.\-+_])/.exec(text)?.[0].split('.')
-  if (numbers === undefined) return null
-  return parse([...numbers, '0', '0'].slice(0, 3).map(Number).join('.'))
+  const found = VERSION.exec(text)
+  if (found === null) return null
+  const [, major = '0', minor = '0', patch = '0'] = found
+  return parse([major, minor, patch].map(Number).join('.'))
 }
 
 /** Whether `version` is `minimum` or newer; false for what is no version. */

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+
+import { identifier, json, literal } from '../src/sql.ts'
+import { describeOnEveryDatabase } from './support/databases.ts'
+
+/** Text that PostgreSQL can hold, rich in what quoting is about. */
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('"', "'", '\\', '?', '\\?', ';', '--', '$$', '.', ' ', '\n', ':a', 'é', '向'),
+      fc.string({ unit: 'binary' }),
+    ),
+    {
+      maxLength: 12,
+    },
+  )
+  .map((parts) => parts.join('').replaceAll(/[\0\ud800-\udfff]/g, ''))
+const name = text.filter((value) => value.length > 0 && Buffer.byteLength(value) <= 63)
+
+describeOnEveryDatabase('quoting', (database) => {
+  test('gives PostgreSQL any text unchanged, as a literal', async () => {
+    await fc.assert(
+      fc.asyncProperty(text, async (value) => {
+        const { rows } = await database().knex.raw(`select ${literal(value)}::text as value`)
+        expect(rows).toEqual([{ value }])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('gives PostgreSQL any name of up to 63 bytes unchanged, as an identifier', async () => {
+    await fc.assert(
+      fc.asyncProperty(name, async (value) => {
+        const { rows } = await database().knex.raw(`select 1 as ${identifier(value)}`)
+        expect(Object.keys(rows[0])).toEqual([value])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('gives PostgreSQL any value unchanged, as jsonb', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(text, text), async (value) => {
+        const { rows } = await database().knex.raw(`select ${json(value)} as value`)
+        expect(rows).toEqual([{ value }])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('does not depend on standard_conforming_strings', async () => {
+    await database().knex.transaction(async (trx) => {
+      await trx.raw('set local standard_conforming_strings = off')
+      const value = `'; drop table x; -- \\' \\`
+      const { rows } = await trx.raw(`select ${literal(value)}::text as value`)
+      expect(rows).toEqual([{ value }])
+    })
+  })
+})
