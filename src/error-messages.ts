@@ -19,6 +19,16 @@ export interface ErrorDetails {
   readonly LOCK_TIMEOUT: { readonly milliseconds: number }
   readonly VERIFICATION_FAILED: { readonly problems: readonly string[] }
   readonly INVALID_MIGRATION: { readonly file: string; readonly problem: string }
+  readonly KNEXFILE_NOT_FOUND: { readonly folder: string }
+  readonly ENVIRONMENT_NOT_FOUND: { readonly environment: string; readonly known: readonly string[] }
+  readonly CONFIRMATION_NEEDED: { readonly migrations: readonly string[] }
+  readonly MIGRATION_NOT_FOUND: { readonly version: string; readonly near: readonly string[] }
+  readonly MIGRATION_AMBIGUOUS: { readonly version: string; readonly matches: readonly string[] }
+  readonly MIGRATION_FILES_MISSING: { readonly missing: readonly string[] }
+  readonly MIGRATION_FAILED: FailedMigration
+  readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
+  readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
+  readonly MIGRATION_INTERRUPTED: { readonly migration: string | null; readonly signal: string }
   readonly EMBEDDED_NOT_INSTALLED: { readonly missing: string }
   readonly EMBEDDED_IN_USE: { readonly directory: string; readonly processId: number }
 }
@@ -32,6 +42,30 @@ export interface ConflictingObject {
   readonly schema: string
   /** The extension it belongs to; null for an object that somebody created by hand. */
   readonly extension: string | null
+}
+
+/** Who holds the lock on migrations: a run of ours that was noted. */
+export interface LockHolder {
+  readonly host: string
+  readonly processId: number
+  /** The operating system's user; null where it was not known. */
+  readonly user: string | null
+  readonly role: string
+  readonly command: string
+  /** ISO 8601. */
+  readonly since: string
+}
+
+/** A migration that failed, and where it leaves the run. */
+export interface FailedMigration {
+  readonly migration: string
+  readonly direction: 'up' | 'down'
+  /** False where it ran outside a transaction: what it did before it failed stays. */
+  readonly transactional: boolean
+  /** What this run had done before. */
+  readonly done: readonly string[]
+  /** What this run did not come to. */
+  readonly left: readonly string[]
 }
 
 /** Why a database takes no writes: it is a standby, or the transaction (or its default) is read only. */
@@ -135,6 +169,57 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   INVALID_MIGRATION: ({ file, problem }) => ({
     message: `Invalid migration ${file}: ${problem}`,
     hint: 'A migration file exports the functions up and down.',
+  }),
+  KNEXFILE_NOT_FOUND: ({ folder }) => ({
+    message: `There is no Knex configuration in ${folder}`,
+    hint: 'Name it with --knexfile, or a server with --database-url.',
+  }),
+  ENVIRONMENT_NOT_FOUND: ({ environment, known }) => ({
+    message: `The knexfile has no environment ${environment}`,
+    hint: known.length === 0 ? 'It has none at all: leave --env out.' : `It has ${known.join(', ')}.`,
+  }),
+  CONFIRMATION_NEEDED: ({ migrations }) => ({
+    message: `Nobody is there to confirm that ${migrations.join(', ')} may be undone`,
+    hint: 'Look at what would be lost (--dry-run), then run it again with --yes.',
+  }),
+  MIGRATION_NOT_FOUND: ({ version, near }) => ({
+    message: `There is no migration ${version}`,
+    hint: near.length === 0 ? 'There are no migrations here.' : `Did you mean ${near.join(', ')}?`,
+  }),
+  MIGRATION_AMBIGUOUS: ({ version, matches }) => ({
+    message: `More than one migration is meant by ${version}`,
+    hint: `Give more of the name: ${matches.join(', ')}`,
+  }),
+  MIGRATION_FILES_MISSING: ({ missing }) => ({
+    message: `Applied migrations are missing on disk: ${missing.join(', ')}`,
+    hint: 'Get the version of the application that has them, or correct the directory of the migrations.',
+  }),
+  MIGRATION_FAILED: ({ migration, direction, transactional, left }) => ({
+    message: `Migration ${migration} failed (${direction})`,
+    hint:
+      (transactional
+        ? 'It was rolled back as a whole. '
+        : 'It runs outside a transaction: what it did before it failed stays, and running it again goes on from there. ') +
+      `Mend the cause, then run the same command again${left.length === 0 ? '' : `; not reached: ${left.join(', ')}`}.`,
+  }),
+  MIGRATIONS_LOCKED: ({ holder, milliseconds }) => ({
+    message:
+      holder === null
+        ? `Somebody else is migrating, or stock Knex left its lock behind (waited ${milliseconds} ms)`
+        : `Migrations are being run by process ${holder.processId} on ${holder.host} ` +
+          `(user ${holder.user ?? 'unknown'}, role ${holder.role}, ${holder.command}) since ${holder.since} (waited ${milliseconds} ms)`,
+    hint:
+      holder === null
+        ? 'Wait for it. If no process is migrating: npx knex-pgvector unlock --force'
+        : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself.',
+  }),
+  MIGRATION_LOCK_LOST: ({ migration }) => ({
+    message: `The connection that held the migration lock was lost${migration === null ? '' : ` during ${migration}, which was rolled back`}`,
+    hint: 'Check the connection to the server, then run the same command again.',
+  }),
+  MIGRATION_INTERRUPTED: ({ migration, signal }) => ({
+    message: `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}`,
+    hint: 'What was applied before stays applied. Run the same command again to go on.',
   }),
   EMBEDDED_NOT_INSTALLED: ({ missing }) => ({
     message: `The embedded database needs the package ${missing}`,

@@ -1,6 +1,6 @@
-import { messages, type ErrorCode, type ErrorDetails } from './error-messages.ts'
+import { messages, type ErrorCode, type ErrorDetails, type LockHolder } from './error-messages.ts'
 
-export type { ErrorCode, ErrorDetails }
+export type { ErrorCode, ErrorDetails, LockHolder }
 
 const DOCS_URL = 'https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/errors.md'
 

@@ -13,6 +13,7 @@ export const sqlState = {
   undefinedFunction: '42883',
   duplicateObject: '42710',
   duplicateFunction: '42723',
+  duplicateTable: '42P07',
   undefinedFile: '58P01',
   internalError: 'XX000',
 } as const
@@ -35,7 +36,9 @@ export interface Attempt {
 /** Two sessions changed the same thing at once: look again, the other one may have done our work. */
 export function isRace(error: unknown): boolean {
   const state = sqlStateOf(error)
-  if (state === sqlState.uniqueViolation) return true
+  // Two sessions in `create … if not exists` both find nothing; the slower one fails on a catalog's unique index, or on
+  // what the faster one has made meanwhile.
+  if (state === sqlState.uniqueViolation || state === sqlState.duplicateTable) return true
   return state === sqlState.internalError && /tuple concurrently (updated|deleted)/.test(serverMessage(error))
 }
 

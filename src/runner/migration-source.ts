@@ -17,8 +17,10 @@ export interface FileMigration {
 
 /** Where migrations are. */
 export interface MigrationSourceOptions {
-  /** The folder of the migration files, absolute or relative to the working directory. */
-  readonly directory: string
+  /** The folder of the migration files, or several; absolute or relative to the working directory. */
+  readonly directory: string | readonly string[]
+  /** Keep the extensions in the names, as stock Knex does; for a database that stock Knex migrates. Default false. */
+  readonly keepExtensions?: boolean | undefined
 }
 
 /** What can be a migration; declarations (.d.ts) and maps cannot. */
@@ -35,22 +37,34 @@ const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
  *
  * @throws {PgvectorMigrationError} INVALID_MIGRATION when two files have one name, or a file lacks up or down.
  */
-export function migrationSource({ directory }: MigrationSourceOptions): Knex.MigrationSource<FileMigration> {
+export function migrationSource({
+  directory,
+  keepExtensions = false,
+}: MigrationSourceOptions): Knex.MigrationSource<FileMigration> {
+  const directories = typeof directory === 'string' ? [directory] : directory
   return {
-    getMigrations: () => listFiles(resolve(directory)),
+    getMigrations: () => listFiles(directories, keepExtensions),
     getMigrationName: ({ file }) => file,
     getMigration: load,
   }
 }
 
-async function listFiles(directory: string): Promise<FileMigration[]> {
-  const names = (await readdir(directory)).filter((name) => MIGRATION_FILE.test(name)).toSorted()
-  const files = names.map((name) => ({ file: parse(name).name, path: resolve(directory, name) }))
+async function listFiles(directories: readonly string[], keepExtensions: boolean): Promise<FileMigration[]> {
+  const listed = await Promise.all(directories.map((directory) => listFolder(resolve(directory), keepExtensions)))
+  const files = listed.flat().toSorted((left, right) => (left.file < right.file ? -1 : 1))
   const twice = files.find(({ file }, index) => file === files[index - 1]?.file)
   if (twice !== undefined) {
-    throw invalid(twice.file, `two files in ${directory} have this name; a build belongs in a folder of its own`)
+    throw invalid(
+      twice.file,
+      `two files have this name, and ${twice.path} is one; a build belongs in a folder of its own`,
+    )
   }
   return files
+}
+
+async function listFolder(directory: string, keepExtensions: boolean): Promise<FileMigration[]> {
+  const names = (await readdir(directory)).filter((name) => MIGRATION_FILE.test(name))
+  return names.map((name) => ({ file: keepExtensions ? name : parse(name).name, path: resolve(directory, name) }))
 }
 
 async function load({ file, path }: FileMigration): Promise<MigrationModule> {
@@ -81,12 +95,22 @@ interface MigrationModule {
 }
 
 // require() goes through the loaders that tools register for TypeScript, and reads ES modules since Node 20.19; only a
-// module with a top-level await needs import().
+// module with a top-level await needs import(), and only TypeScript that nobody has registered a loader for needs jiti.
 async function importFile(path: string): Promise<Record<string, unknown>> {
   try {
     return require(path) as Record<string, unknown>
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error
-    return (await import(pathToFileURL(path).href)) as Record<string, unknown>
+    const { code } = error as { code?: unknown }
+    if (code === 'ERR_REQUIRE_ASYNC_MODULE') return (await import(pathToFileURL(path).href)) as Record<string, unknown>
+    if (!/\.[cm]?ts$/.test(path) || !isUnreadable(error)) throw error
+    const { createJiti } = await import('jiti')
+    return createJiti(path).import<Record<string, unknown>>(path)
   }
+}
+
+function isUnreadable(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return (
+    error instanceof SyntaxError || /^(ERR_UNKNOWN_FILE_EXTENSION|ERR_UNSUPPORTED_|MODULE_NOT_FOUND)/.test(String(code))
+  )
 }

@@ -1,8 +1,9 @@
+import { buildIfStale } from './build.ts'
 import { dumpEmptyDatabase } from './embedded-dump.ts'
 import { publishTestServers, startServers } from './servers.ts'
 
 export default async function globalSetup(): Promise<void> {
-  const [{ servers, containers }] = await Promise.all([startServers(), dumpEmptyDatabase()])
+  const [{ servers, containers }] = await Promise.all([startServers(), dumpEmptyDatabase(), buildIfStale()])
   globalThis.testContainers = containers
   publishTestServers(servers)
   if (servers.missing.length === 0) return

@@ -1,0 +1,30 @@
+import { green } from 'colorette'
+
+import type { Context } from '../context.ts'
+import { exitCode } from '../report-failure.ts'
+import { runOptions, withSignals } from '../run-options.ts'
+
+interface Flags {
+  readonly to?: string
+  readonly only?: string
+  readonly skip?: readonly string[]
+  readonly dryRun?: boolean
+  readonly wait: number
+}
+
+/** Applies pending migrations. */
+export async function run({ migrator, print }: Context, { dryRun, wait, ...selection }: Flags): Promise<number> {
+  if (dryRun === true) {
+    const names = await migrator.preview('up', selection)
+    for (const name of names) print.line(`would apply ${name}`)
+    print.line(`${names.length} to apply; nothing was changed`)
+    print.document({ dryRun: true, direction: 'up', migrations: names })
+    return exitCode.done
+  }
+  const result = await withSignals((signal) => migrator.up({ ...selection, ...runOptions(print, 'up', wait, signal) }))
+  for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
+  print.line(result.migrations.length === 0 ? 'Nothing to apply' : `Applied ${result.migrations.length}`)
+  if (result.skipped.length > 0) print.line(`Still pending: ${result.skipped.join(', ')}`)
+  print.document(result)
+  return exitCode.done
+}

@@ -1,0 +1,40 @@
+import { cyan, yellow } from 'colorette'
+
+import type { MigratorEvent, RunOptions } from '../runner/events.ts'
+import type { LockHolder } from '../errors.ts'
+import type { Printer } from './printer.ts'
+
+/** Runs something that a signal can stop: the migration is rolled back and the lock freed before the process ends. */
+export async function withSignals<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const controller = new AbortController()
+  const stop = (signal: NodeJS.Signals): void => controller.abort(signal)
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    return await work(controller.signal)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+/** What `up` and `down` tell the runner. */
+export function runOptions(print: Printer, command: string, wait: number, signal: AbortSignal): RunOptions {
+  return { command, wait, signal, onEvent: (event) => print.note(describe(event)) }
+}
+
+function describe(event: MigratorEvent): string {
+  switch (event.type) {
+    case 'waiting':
+      return yellow(`Waiting for ${holder(event.holder)} …`)
+    case 'recovered':
+      return yellow(`Freed the lock that was left behind by ${holder(event.holder)}, which is gone`)
+    case 'started':
+      return cyan(`[${event.index + 1}/${event.total}] ${event.migration} ${event.direction} …`)
+    case 'finished':
+      return `      ${event.migration} ${event.direction} in ${Math.round(event.milliseconds)} ms`
+  }
+}
+
+function holder(run: LockHolder | null): string {
+  if (run === null) return 'another migration, of which no note was made (stock Knex)'
+  return `process ${run.processId} on ${run.host} (user ${run.user ?? 'unknown'}, ${run.command}) since ${run.since}`
+}

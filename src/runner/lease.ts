@@ -1,0 +1,185 @@
+import { hostname, userInfo } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, type LockHolder } from '../errors.ts'
+import { ask, type Database } from '../queryable.ts'
+import { literal, nullable } from '../sql.ts'
+import type { MigrationTables } from './settings.ts'
+import { openSideLock, type SideLock } from './side-lock.ts'
+
+/** The right to migrate: held by one run at a time, and given back by its death. */
+export interface Lease {
+  /** An SQL condition that is true while the lease is held; for statements that must not happen without it. */
+  readonly isHeld: string
+  /** Cancels what a backend is doing, from the side. */
+  cancel(backendProcessId: number): Promise<void>
+  /** Gives the lease back and notes how the run ended. */
+  release(outcome: string): Promise<void>
+}
+
+/** How to take a lease. */
+export interface LeaseOptions {
+  /** What runs, for people: up, down… */
+  readonly command: string
+  /** How long to wait for another run, in milliseconds. */
+  readonly wait: number
+  /** Whether the database has one connection and one process, as the embedded one: then no side connection is needed. */
+  readonly isSingle: boolean
+  readonly signal?: AbortSignal | undefined
+  /** Called once when somebody else holds the lease. */
+  readonly onWait?: (holder: LockHolder | null) => void
+  /** Called where a run that died had left Knex's lock behind, and it was freed. */
+  readonly onRecover?: (holder: LockHolder | null) => void
+}
+
+const POLL_MILLISECONDS = 100
+
+/**
+ * Takes the right to migrate: an advisory lock on a side connection, which goes when its holder dies, and Knex's own
+ * `is_locked`, which keeps stock Knex out.
+ *
+ * Whoever has the advisory lock knows that no run of ours is alive. Where `is_locked` is then set by a run that we
+ * noted, that run is dead and its lock is freed; set by anyone else, it is somebody's we know nothing about.
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED where somebody else holds it for longer than `wait`.
+ */
+export async function takeLease(db: Database, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
+  const deadline = Date.now() + options.wait
+  const side = options.isSingle ? null : await openSideLock(db, tables.lock)
+  try {
+    let hasWaited = false
+    const waitOrGiveUp = async (holder: LockHolder | null): Promise<void> => {
+      if (!hasWaited) options.onWait?.(holder)
+      hasWaited = true
+      options.signal?.throwIfAborted()
+      if (Date.now() >= deadline) {
+        throw new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder, milliseconds: options.wait })
+      }
+      await sleep(POLL_MILLISECONDS * (0.5 + Math.random()), undefined, { signal: options.signal })
+    }
+    const isFree = async (): Promise<boolean> => side === null || side.tryLock()
+    while (!(await isFree())) await waitOrGiveUp(await unfinishedRun(db, tables))
+    for (;;) {
+      const run = await takeKnexLock(db, tables, options.command)
+      if (run !== null) return leaseOf(db, tables, run, side)
+      const stale = await freeStaleLock(db, tables, options.isSingle)
+      if (stale === undefined) await waitOrGiveUp(null)
+      else options.onRecover?.(stale)
+    }
+  } catch (error) {
+    await side?.close()
+    throw error
+  }
+}
+
+function leaseOf(db: Database, tables: MigrationTables, run: number, side: SideLock | null): Lease {
+  return {
+    isHeld: side?.isHeld ?? 'true',
+    cancel: async (backendProcessId) => side?.cancel(backendProcessId),
+    release: async (outcome) => {
+      try {
+        await giveKnexLockBack(db, tables, run, outcome)
+      } finally {
+        await side?.close()
+      }
+    },
+  }
+}
+
+/**
+ * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
+ *
+ * `skip locked`, because stock Knex may hold the row in an open transaction, and a waiter must not block in a query.
+ * The row's xmin tells later whether it is still this run that set it.
+ */
+async function takeKnexLock(db: Database, tables: MigrationTables, command: string): Promise<number | null> {
+  return ask<number | null>(
+    db,
+    `with free as (
+      select ctid from ${tables.lock} where is_locked = 0 limit 1 for update skip locked
+    ),
+    taken as (
+      update ${tables.lock} as held set is_locked = 1 from free where held.ctid = free.ctid returning 1
+    ),
+    run as (
+      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin)
+      select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
+        (txid_current() % 4294967296)::text
+      from taken returning id
+    )
+    select to_json((select id from run)) as state`,
+  )
+}
+
+/** Frees `is_locked` where the run that set it is dead; returns that run, or undefined where it is not ours to free. */
+async function freeStaleLock(
+  db: Database,
+  tables: MigrationTables,
+  isSingle: boolean,
+): Promise<LockHolder | null | undefined> {
+  const { holder, freed } = await ask<{ holder: LockHolder | null; freed: number }>(
+    db,
+    `with stale as (
+      select run.* from ${tables.runs} as run
+      join ${tables.lock} as held on held.is_locked = 1 and held.xmin::text = run.lock_xmin
+      where run.ended_at is null
+    ),
+    ended as (
+      update ${tables.runs} as run set ended_at = clock_timestamp(), outcome = 'died'
+      from stale where run.id = stale.id returning 1
+    ),
+    freed as (
+      update ${tables.lock} as held set is_locked = 0
+      where held.is_locked = 1 and (${
+        // Where there is only this process, nobody else can be migrating, whoever set it.
+        isSingle ? 'true' : 'held.xmin::text in (select lock_xmin from stale)'
+      }) returning 1
+    ),
+    -- stock Knex's unlock deletes the row before it inserts a new one
+    restored as (
+      insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
+    )
+    select json_build_object('holder', (select ${holderJson('stale')} from stale limit 1),
+      'freed', (select count(*) from freed) + (select count(*) from restored)) as state`,
+  )
+  return freed > 0 ? holder : undefined
+}
+
+async function giveKnexLockBack(db: Database, tables: MigrationTables, run: number, outcome: string): Promise<void> {
+  await ask(
+    db,
+    `with ended as (
+      update ${tables.runs} set ended_at = clock_timestamp(), outcome = ${literal(outcome)} where id = ${run}
+      returning lock_xmin
+    ),
+    freed as (
+      update ${tables.lock} as held set is_locked = 0 from ended where held.xmin::text = ended.lock_xmin returning 1
+    )
+    select to_json((select count(*) from freed)) as state`,
+  )
+}
+
+/** The run that is noted as not ended: while the advisory lock is held, that of its holder. */
+export async function unfinishedRun(db: Database, tables: MigrationTables): Promise<LockHolder | null> {
+  return ask<LockHolder | null>(
+    db,
+    `select (
+      select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
+    ) as state`,
+  )
+}
+
+function holderJson(alias: string): string {
+  return `json_build_object('id', ${alias}.id, 'host', ${alias}.host, 'processId', ${alias}.process_id,
+    'user', ${alias}.operating_system_user, 'role', ${alias}.role, 'command', ${alias}.command,
+    'since', ${alias}.started_at)`
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username
+  } catch {
+    // A container may run under a user id that has no name.
+    return null
+  }
+}

@@ -1,0 +1,42 @@
+import type { Knex } from 'knex'
+
+import type { MigrationSettings } from './settings.ts'
+
+/** A migration file as its module exports it; Knex's own type lacks `config`. */
+export interface MigrationModule {
+  up(knex: Knex): PromiseLike<unknown>
+  down?(knex: Knex): PromiseLike<unknown>
+  readonly config?: { readonly transaction?: boolean }
+}
+
+/** The migrations that a source has, by name, in order. */
+export interface MigrationFiles {
+  readonly names: readonly string[]
+  load(name: string): Promise<LoadedMigration>
+}
+
+/** A migration that can be run, and what Knex's hooks are given for it. */
+export interface LoadedMigration {
+  readonly name: string
+  readonly file: unknown
+  readonly module: MigrationModule
+  readonly transactional: boolean
+}
+
+/** Lists a source's migrations without loading any of them. */
+export async function listMigrations({
+  source,
+  loadExtensions,
+  disableTransactions,
+}: MigrationSettings): Promise<MigrationFiles> {
+  const files = await source.getMigrations(loadExtensions)
+  const byName = new Map(files.map((file) => [source.getMigrationName(file), file]))
+  return {
+    names: [...byName.keys()],
+    load: async (name) => {
+      const file = byName.get(name)
+      const module = (await source.getMigration(file)) as MigrationModule
+      return { name, file, module, transactional: module.config?.transaction ?? !disableTransactions }
+    },
+  }
+}

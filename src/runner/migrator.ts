@@ -1,0 +1,63 @@
+import Knex from 'knex'
+
+import type { Database } from '../queryable.ts'
+import type { Direction, RunOptions, RunResult } from './events.ts'
+import { run } from './run.ts'
+import { selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
+import { settingsOf, type MigratorOptions } from './settings.ts'
+import { preview, statusOf, type MigrationStatus } from './status.ts'
+
+/** Migrations over Knex's own tables, with a lock that never sticks. */
+export interface Migrator {
+  /** Every migration and whether it was applied; reads only. */
+  status(): Promise<MigrationStatus[]>
+  /** The names of what a run would do; reads only. */
+  preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
+  /** Applies pending migrations, each in its own transaction unless it asks for none. */
+  up(options?: UpSelection & RunOptions): Promise<RunResult>
+  /** Undoes applied migrations, newest first; by default one. */
+  down(options?: DownSelection & RunOptions): Promise<RunResult>
+  /** Closes the connections, where this migrator opened them. */
+  close(): Promise<void>
+}
+
+/**
+ * A migrator over the migrations that a Knex configuration names, interchangeable with stock `knex migrate:*`.
+ *
+ * @example
+ * const migrator = createMigrator(knex)
+ * const { migrations } = await migrator.up({ wait: 60_000 })
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ */
+export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, options: MigratorOptions = {}): Migrator {
+  const isInstance = typeof knexOrConfig === 'function'
+  const db = isInstance ? knexOrConfig : Knex(knexOrConfig)
+  const settings = settingsOf(db, options)
+  return {
+    status: () => statusOf(db, settings),
+    preview: (direction, choice = {}) => preview(db, settings, direction, choice),
+    up: (choice = {}) => run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice),
+    down: (choice = {}) => run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice),
+    close: async () => {
+      if (!isInstance) await db.destroy()
+    },
+  }
+}
+
+/**
+ * Applies every pending migration at application start; safe on every replica at once: one migrates, the others wait
+ * and go on.
+ *
+ * @example await migrateToLatest(knex, { wait: 120_000 })
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED, MIGRATION_FAILED, MIGRATION_LOCK_LOST, MIGRATION_INTERRUPTED or
+ * MIGRATION_FILES_MISSING.
+ */
+export async function migrateToLatest(db: Database, options: RunOptions & MigratorOptions = {}): Promise<RunResult> {
+  const { tableName, schemaName, migrationSource, ...runOptions } = options
+  const given = Object.fromEntries(
+    Object.entries({ tableName, schemaName, migrationSource }).filter(([, value]) => value !== undefined),
+  )
+  return createMigrator(db, given).up({ command: 'migrateToLatest', ...runOptions })
+}

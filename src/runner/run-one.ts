@@ -1,0 +1,60 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { inMigration } from '../extension/migration-context.ts'
+import { ask, send, type Database } from '../queryable.ts'
+import type { Direction } from './events.ts'
+import type { LoadedMigration } from './migrations.ts'
+import type { MigrationSettings } from './settings.ts'
+import { record } from './tracking.ts'
+
+/** One migration to run, and what keeps others from running it too. */
+export interface Job {
+  readonly migration: LoadedMigration
+  readonly direction: Direction
+  readonly batch: number
+  /** The condition under which it may be recorded. */
+  readonly isLockHeld: string
+  /** Called with the backend that runs it, so that it can be cancelled from the side. */
+  readonly onBackend: (processId: number) => void
+}
+
+/** Runs a migration and records it: in one transaction, unless it asks for none. */
+export async function runOne(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
+  const { migration } = job
+  await inMigration(migration.name, () =>
+    migration.transactional ? db.transaction((trx) => runIn(trx, settings, job)) : runIn(db, settings, job),
+  )
+}
+
+async function runIn(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
+  const { migration, direction, batch, isLockHeld } = job
+  const { hooks, tables } = settings
+  const { name, file, module } = migration
+  if (migration.transactional) job.onBackend(await prepare(db))
+  await hooks.beforeEach(db, [file])
+  const run = module[direction]
+  if (run === undefined)
+    throw new PgvectorMigrationError('INVALID_MIGRATION', {
+      file: name,
+      problem: `it exports no function ${direction}`,
+    })
+  await run.call(module, db)
+  await hooks.afterEach(db, [file])
+  const change = direction === 'up' ? { direction, name, batch } : { direction, name }
+  if (!(await record(db, tables, change, isLockHeld))) {
+    throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
+  }
+}
+
+/**
+ * Asks PostgreSQL to notice, while it works, that this process died: without that a killed run's long statement would
+ * go on beside the next run. Not every platform of a server can do it.
+ */
+async function prepare(trx: Database): Promise<number> {
+  const { pid, canCheck } = await ask<{ pid: number; canCheck: boolean }>(
+    trx,
+    `select json_build_object('pid', pg_backend_pid(), 'canCheck',
+      version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite') as state`,
+  )
+  if (canCheck) await send(trx, 'set local client_connection_check_interval = 1000')
+  return pid
+}

@@ -1,0 +1,83 @@
+import { ask, send, type Database } from '../queryable.ts'
+import { literal } from '../sql.ts'
+import type { MigrationTables } from './settings.ts'
+
+/** A migration that Knex's table says was applied. */
+export interface AppliedMigration {
+  readonly name: string
+  readonly batch: number
+  /** When, as ISO 8601; null where the row has no time. */
+  readonly at: string | null
+}
+
+/** What the tables say, read without changing anything: they need not exist. */
+export async function readApplied(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
+  const exists = await ask<boolean>(
+    db,
+    `select to_json(to_regclass(${literal(tables.migrations)}) is not null) as state`,
+  )
+  if (!exists) return []
+  return ask<AppliedMigration[]>(
+    db,
+    `select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]') as state
+    from ${tables.migrations}`,
+  )
+}
+
+/** Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs. */
+export async function createTables(db: Database, tables: MigrationTables): Promise<void> {
+  const missing = await ask<boolean>(
+    db,
+    `select to_json(num_nulls(${Object.values(tables)
+      .map((table) => `to_regclass(${literal(table)})`)
+      .join(', ')}) > 0) as state`,
+  )
+  if (!missing) return
+  await send(
+    db,
+    [
+      `create table if not exists ${tables.migrations} (
+        id serial primary key, name varchar(255), batch integer, migration_time timestamptz)`,
+      `create table if not exists ${tables.lock} (index serial primary key, is_locked integer)`,
+      `insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock})`,
+      `create table if not exists ${tables.runs} (
+        id bigint generated always as identity primary key,
+        command text not null,
+        started_at timestamptz not null default clock_timestamp(),
+        ended_at timestamptz,
+        outcome text,
+        host text not null,
+        process_id integer not null,
+        operating_system_user text,
+        role text not null default current_user,
+        lock_xmin text not null)`,
+      `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
+    ].join(';\n'),
+  )
+}
+
+/** The number that the next batch gets, as Knex counts them. */
+export async function nextBatch(db: Database, tables: MigrationTables): Promise<number> {
+  return ask<number>(db, `select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
+}
+
+/**
+ * Records a migration as applied, or takes its record away, only while the lock is held; false where it is lost.
+ *
+ * Sent in the migration's own transaction, so that the record and the work are there together or not at all.
+ */
+export async function record(
+  db: Database,
+  tables: MigrationTables,
+  change:
+    | { readonly direction: 'up'; readonly name: string; readonly batch: number }
+    | { readonly direction: 'down'; readonly name: string },
+  isLockHeld: string,
+): Promise<boolean> {
+  const name = literal(change.name)
+  const statement =
+    change.direction === 'up'
+      ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, now() where ${isLockHeld} returning 1`
+      : `delete from ${tables.migrations} where name = ${name} and ${isLockHeld} returning 1`
+  return ask<boolean>(db, `with changed as (${statement}) select to_json(count(*) > 0) as state from changed`)
+}

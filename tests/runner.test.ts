@@ -1,0 +1,103 @@
+import type { Knex } from 'knex'
+
+import { createMigrator, migrateToLatest } from '../src/index.ts'
+import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
+
+/** Migrations in memory, so that a test says what they do. */
+function source(
+  ...migrations: readonly (readonly [name: string, up: string, down: string, transaction?: boolean])[]
+): Knex.MigrationSource<string> {
+  const byName = new Map(migrations.map((migration) => [migration[0], migration]))
+  return {
+    getMigrations: () => Promise.resolve([...byName.keys()]),
+    getMigrationName: (name) => name,
+    getMigration: (name) => {
+      const [, up, down, transaction] = byName.get(name) ?? ['', '', '']
+      return Promise.resolve({
+        up: (knex: Knex) => knex.raw(up).then(() => undefined),
+        down: (knex: Knex) => knex.raw(down).then(() => undefined),
+        ...(transaction === undefined ? {} : { config: { transaction } }),
+      })
+    },
+  }
+}
+
+const three = source(
+  ['001_first', 'create table first (id int)', 'drop table first'],
+  ['002_second', 'create table second (id int)', 'drop table second'],
+  ['003_third', 'create table third (id int)', 'drop table third'],
+)
+
+describeOnEveryDatabase('the runner', (database) => {
+  test('applies what is pending, in one batch, and stock Knex agrees', async () => {
+    const { knex } = database()
+    const result = await migrateToLatest(knex, { migrationSource: three })
+    expect(result.batch).toBe(1)
+    expect(result.migrations.map(({ name }) => name)).toEqual(['001_first', '002_second', '003_third'])
+    const [completed, pending] = await knex.migrate.list({ migrationSource: three })
+    expect(completed.map(({ name }: { name: string }) => name)).toEqual(['001_first', '002_second', '003_third'])
+    expect(pending).toEqual([])
+    await knex.migrate.rollback({ migrationSource: three })
+    expect((await createMigrator(knex, { migrationSource: three }).status()).map(({ state }) => state)).toEqual([
+      'pending',
+      'pending',
+      'pending',
+    ])
+  })
+
+  test('touches nothing where nothing is pending', async () => {
+    const { knex } = database()
+    await migrateToLatest(knex, { migrationSource: three })
+    expect(await migrateToLatest(knex, { migrationSource: three })).toMatchObject({ batch: null, migrations: [] })
+    expect(await knex('knex_migrations_runs').pluck('outcome')).toEqual(['succeeded'])
+  })
+
+  test('really leaves out what it is told to skip, and makes it up later', async () => {
+    const { knex } = database()
+    const migrator = createMigrator(knex, { migrationSource: three })
+    const { skipped } = await migrator.up({ skip: ['2'] })
+    expect(skipped).toEqual(['002_second'])
+    expect((await migrator.status()).map(({ state }) => state)).toEqual(['applied', 'pending', 'applied'])
+    expect((await migrator.up()).migrations.map(({ name }) => name)).toEqual(['002_second'])
+  })
+
+  test('goes up to a version, runs only one, and goes down to a version', async () => {
+    const { knex } = database()
+    const migrator = createMigrator(knex, { migrationSource: three })
+    await migrator.up({ to: '002' })
+    expect((await migrator.status()).map(({ state }) => state)).toEqual(['applied', 'applied', 'pending'])
+    await migrator.up({ only: '003_third' })
+    const { migrations } = await migrator.down({ to: '1' })
+    expect(migrations.map(({ name }) => name)).toEqual(['003_third', '002_second'])
+  })
+
+  test('rolls a failing migration back, keeps what came before, and says where things stand', async () => {
+    const { knex } = database()
+    const broken = source(
+      ['001_first', 'create table first (id int)', 'drop table first'],
+      ['002_broken', 'create table second (id int); select 1/0', 'select 1'],
+      ['003_third', 'create table third (id int)', 'drop table third'],
+    )
+    const error = await expectError('MIGRATION_FAILED', () => migrateToLatest(knex, { migrationSource: broken }))
+    expect(error.details).toEqual({
+      migration: '002_broken',
+      direction: 'up',
+      transactional: true,
+      done: ['001_first'],
+      left: ['003_third'],
+    })
+    expect(error.sqlState).toBe('22012')
+    expect(await knex.schema.hasTable('second')).toBe(false)
+    expect((await createMigrator(knex, { migrationSource: three }).up()).migrations).toHaveLength(2)
+  })
+})
+
+describeOnServers('the lock', (database) => {
+  test('lets one of 16 replicas migrate an empty database, while the others wait and go on', async () => {
+    const replicas = Array.from({ length: 16 }, () => database().connect({ pool: { min: 0, max: 2 } }))
+    const results = await Promise.all(replicas.map((replica) => migrateToLatest(replica, { migrationSource: three })))
+    expect(results.filter(({ migrations }) => migrations.length === 3)).toHaveLength(1)
+    expect(results.filter(({ migrations }) => migrations.length === 0)).toHaveLength(15)
+  })
+})
