@@ -16,7 +16,7 @@ export interface TestDatabase {
   /** The version that `create extension vector` installs. */
   readonly pgvector: string
   /** Another Knex on the same database, closed after the test. Servers only. */
-  connect(config?: KnexInstance.Config): KnexInstance
+  readonly connect: (config?: KnexInstance.Config) => KnexInstance
 }
 
 /** What stands for the database of the running test. */

@@ -1,6 +1,6 @@
 import { buildIfStale } from './build.ts'
 import { dumpEmptyDatabase } from './embedded-dump.ts'
-import { publishTestServers, startServers } from './servers.ts'
+import { isWithoutServers, publishTestServers, startServers } from './servers.ts'
 
 export default async function globalSetup(): Promise<void> {
   const [{ servers, containers }] = await Promise.all([startServers(), dumpEmptyDatabase(), buildIfStale()])
@@ -8,6 +8,6 @@ export default async function globalSetup(): Promise<void> {
   publishTestServers(servers)
   if (servers.missing.length === 0) return
   const message = `No server for: ${servers.missing.join(', ')}. Start Docker, or set TEST_DATABASE_URL.`
-  if (process.env['CI'] === 'true') throw new Error(message)
+  if (process.env['CI'] === 'true' && !isWithoutServers()) throw new Error(message)
   process.stderr.write(`${message} The tests that need them are listed as skipped.\n`)
 }

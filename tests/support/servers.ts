@@ -1,5 +1,8 @@
+import { setTimeout as passed } from 'node:timers/promises'
+
 import { PostgreSqlContainer, type StartedPostgreSqlContainer } from '@testcontainers/postgresql'
 import Knex from 'knex'
+import { Wait } from 'testcontainers'
 
 /** A real server that the tests may use, as a superuser. */
 export interface TestServer {
@@ -33,8 +36,16 @@ export function publishTestServers(servers: TestServers): void {
   process.env[VARIABLE] = JSON.stringify(servers)
 }
 
-/** Finds servers: TEST_DATABASE_URL, else Docker, else none. */
+/** Whether the tests were told to do without servers: TEST_SERVERS=none. */
+export function isWithoutServers(): boolean {
+  return process.env['TEST_SERVERS'] === 'none'
+}
+
+/** Finds servers: those already published, else TEST_DATABASE_URL, else Docker, else none. */
 export async function startServers(): Promise<{ servers: TestServers; containers: StartedPostgreSqlContainer[] }> {
+  // Whoever runs one test file again and again keeps the servers running, and publishes them in the shell.
+  if (process.env[VARIABLE] !== undefined) return { servers: testServers(), containers: [] }
+  if (isWithoutServers()) return { servers: { found: [], missing: images }, containers: [] }
   const url = process.env['TEST_DATABASE_URL']
   if (url !== undefined && url !== '') {
     const server = await describeServer('TEST_DATABASE_URL', url)
@@ -55,6 +66,9 @@ export async function startImage(image: string): Promise<StartedPostgreSqlContai
     return await new PostgreSqlContainer(image)
       .withCommand(['postgres', '-c', 'fsync=off', '-c', 'max_connections=300'])
       .withSharedMemorySize(512 * 1024 * 1024)
+      // The default health check starts a process in each container four times a second for as long as it runs.
+      .withHealthCheck({ test: ['CMD-SHELL', 'true'], interval: 3_600_000 })
+      .withWaitStrategy(Wait.forListeningPorts())
       .start()
   } catch (error) {
     process.stderr.write(`${image}: ${error instanceof Error ? error.message : String(error)}\n`)
@@ -62,13 +76,32 @@ export async function startImage(image: string): Promise<StartedPostgreSqlContai
   }
 }
 
+const STARTUP_MILLISECONDS = 120_000
+
 async function describeServer(name: string, url: string): Promise<TestServer> {
-  const knex = Knex({ client: 'pg', connection: url })
+  return { name, url, ...(await whenReady(url)) }
+}
+
+/** Waits until a server answers, which it does some time after its port does, and asks what it is. */
+export async function whenReady(url: string): Promise<Pick<TestServer, 'major' | 'pgvector'>> {
+  const deadline = Date.now() + STARTUP_MILLISECONDS
+  for (;;) {
+    try {
+      return await factsOf(url)
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await passed(250)
+    }
+  }
+}
+
+async function factsOf(url: string): Promise<Pick<TestServer, 'major' | 'pgvector'>> {
+  const knex = Knex({ client: 'pg', connection: url, log: { error: () => undefined, warn: () => undefined } })
   try {
     const { rows } = await knex.raw<{ rows: [{ major: number; pgvector: string | null }] }>(`
       select current_setting('server_version_num')::int / 10000 as major,
         (select default_version from pg_available_extensions where name = 'vector') as pgvector`)
-    return { name, url, ...rows[0] }
+    return rows[0]
   } finally {
     await knex.destroy()
   }

@@ -1,0 +1,35 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+
+/** Where a command finds its database: DATABASE_URL for a server, PGLITE_DATA_DIR for the folder of an embedded one. */
+export type Place = Readonly<Record<'DATABASE_URL' | 'PGLITE_DATA_DIR', string>>
+
+/** What a command said, on both streams, and its exit code. */
+export interface Said {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** Runs `npx knex` with this repository's knexfile.ts, in a process of its own. */
+export async function knexCommand(place: Place, ...words: readonly string[]): Promise<Said> {
+  return ended(startKnexCommand(place, ...words))
+}
+
+export type KnexCommand = ChildProcessByStdio<null, Readable, Readable>
+
+export function startKnexCommand(place: Place, ...words: readonly string[]): KnexCommand {
+  return spawn(join('node_modules', '.bin', 'knex'), words, {
+    env: { ...process.env, NO_COLOR: '1', ...place },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Waits until a command has ended and all it said has arrived. */
+export async function ended(command: KnexCommand): Promise<Said> {
+  const chunks: Buffer[] = []
+  for (const stream of [command.stdout, command.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const [code] = (await once(command, 'close')) as [number | null]
+  return { code, output: Buffer.concat(chunks).toString() }
+}

@@ -1,0 +1,71 @@
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+import { succeed } from './run.ts'
+import { temporaryFolder } from './temporary.ts'
+
+const root = join(__dirname, '..', '..')
+
+// What a build neither needs nor publishes. The rest is copied, so that package.json alone decides what is packed.
+const LEFT_OUT = /^(\..*|node_modules|dist|tests|examples|.*\.tgz)$/
+
+let tarball: Promise<string> | undefined
+
+/** Packs the library as `npm publish` would, once a test file; in a copy, so that nobody's dist folder is touched. */
+export function packedLibrary(): Promise<string> {
+  tarball ??= pack()
+  return tarball
+}
+
+async function pack(): Promise<string> {
+  const copy = join(await temporaryFolder(), 'checkout')
+  await cp(root, copy, { recursive: true, filter: (path) => dirname(path) !== root || !LEFT_OUT.test(basename(path)) })
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
+  const destination = await temporaryFolder()
+  await succeed('npm', ['pack', '--pack-destination', destination], { cwd: copy })
+  const [filename = ''] = await readdir(destination)
+  return join(destination, filename)
+}
+
+/** The files of an application by path; the values are their contents. */
+export type AppFiles = Readonly<Record<string, string>>
+
+/** Makes an application in a folder of its own and installs packages into it: by name as in our lockfile, or `name@version`. */
+export async function createApp(files: AppFiles, packages: readonly string[]): Promise<string> {
+  const app = await temporaryFolder()
+  await addFiles(app, files)
+  await install(app, packages)
+  return app
+}
+
+async function addFiles(folder: string, files: AppFiles): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), content)
+  }
+}
+
+async function install(app: string, packages: readonly string[]): Promise<void> {
+  const named = await Promise.all(
+    packages.map(async (name) => (isExact(name) ? name : `${name}@${await locked(name)}`)),
+  )
+  await succeed('npm', ['install', ...installFlags, ...named], { cwd: app })
+}
+
+/** What makes an installation quick: from npm's cache where possible, and nothing but the packages. */
+export const installFlags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--no-update-notifier']
+
+function isExact(name: string): boolean {
+  return name.endsWith('.tgz') || name.lastIndexOf('@') > 0
+}
+
+async function locked(name: string): Promise<string> {
+  const lockfile = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lockfile
+  const version = lockfile.packages[`node_modules/${name}`]?.version
+  if (version === undefined) throw new Error(`${name} is not in package-lock.json`)
+  return version
+}
+
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly version: string } | undefined>>
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+import ts from 'typescript'
+
+const root = resolve(__dirname, '../..')
+
+/** Compiles programs as strictly as this repository does, in an application that has the package; tells what is wrong. */
+export function typeErrorsOf(programs: readonly string[]): string[] {
+  const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
+    compilerOptions: object
+  }
+  const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
+  options.paths = { 'knex-pgvector': ['./src/index.ts'] }
+  const sources = new Map(programs.map((text, index) => [join(root, `program-${index}.ts`), text]))
+  const disk = ts.createCompilerHost(options)
+  const host: ts.CompilerHost = {
+    ...disk,
+    fileExists: (file) => sources.has(file) || disk.fileExists(file),
+    readFile: (file) => sources.get(file) ?? disk.readFile(file),
+    getSourceFile: (file, ...rest) => {
+      const text = sources.get(file)
+      return text === undefined ? disk.getSourceFile(file, ...rest) : ts.createSourceFile(file, text, rest[0])
+    },
+  }
+  const program = ts.createProgram([...sources.keys()], options, host)
+  return [...sources.keys()].flatMap((file) => {
+    const source = program.getSourceFile(file)
+    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+    return found.map(
+      ({ messageText }) => `${ts.flattenDiagnosticMessageText(messageText, '\n')} in:\n${sources.get(file)}`,
+    )
+  })
+}
