@@ -1,0 +1,196 @@
+import { join } from 'node:path'
+
+import ts from 'typescript'
+
+const root = join(__dirname, '..')
+
+const entries = { 'knex-pgvector': 'src/index.ts', 'knex-pgvector/embedded': 'src/embedded/index.ts' } as const
+
+const { checker, program } = compile()
+
+describe('the public names', () => {
+  test('of knex-pgvector are these', () => {
+    expect(linesOf('knex-pgvector')).toMatchInlineSnapshot(`
+      "class PgvectorMigrationError
+      const MIN_PGVECTOR_VERSION
+      const MIN_POSTGRES_MAJOR
+      const REQUIRED_DIMENSIONS
+      function createMigrator
+      function diagnose
+      function dropPgvector
+      function ensurePgvector
+      function findDependents
+      function inspectPgvector
+      function isPgvectorMigrationError
+      function migrateToLatest
+      function migrationSource
+      function newMigration
+      function planScript
+      function verifyPgvector
+      interface AdoptOptions
+      interface AdoptResult
+      interface Dependent
+      interface Dependents
+      interface DimensionStorage
+      interface DownSelection
+      interface DropOptions
+      interface DropResult
+      interface EnsureOptions
+      interface EnsureResult
+      interface ErrorDetails
+      interface ExtensionEntry
+      interface FileMigration
+      interface Finding
+      interface HistoryOptions
+      interface HistoryRun
+      interface InspectOptions
+      interface LogOptions
+      interface Logger
+      interface LossOptions
+      interface Losses
+      interface LostColumn
+      interface LostTable
+      interface Mention
+      interface MigrationEntry
+      interface MigrationSourceOptions
+      interface MigrationStatus
+      interface Migrator
+      interface NewMigration
+      interface NewMigrationOptions
+      interface PgvectorState
+      interface PlanOrigin
+      interface PlanResult
+      interface PlannedMigration
+      interface PlannedStatement
+      interface Rehearsal
+      interface RehearsedMigration
+      interface RehearsedStatement
+      interface RunEntry
+      interface RunOptions
+      interface RunResult
+      interface TakenLock
+      interface UnlockOptions
+      interface UnlockResult
+      interface UpSelection
+      type Check
+      type DiagnoseOptions
+      type ErrorCode
+      type HistoryEntry
+      type MigratorEvent
+      type MigratorOptions
+      type ProviderName
+      type RehearseOptions"
+    `)
+  })
+
+  test('of knex-pgvector/embedded are these', () => {
+    expect(linesOf('knex-pgvector/embedded')).toMatchInlineSnapshot(`
+      "function embeddedPgvector
+      interface EmbeddedKnexConfig
+      interface EmbeddedOptions
+      interface PGliteInstance"
+    `)
+  })
+})
+
+describe('the documentation of the public names', () => {
+  const names = publicExports()
+  const functions = names.filter(({ declared }) => ts.isFunctionDeclaration(declared))
+
+  test('says in a sentence what each of them is', () => {
+    const silent = names.filter(({ symbol }) => !/^[A-Z].*[.:?]/s.test(textOf(symbol)))
+    expect(titlesOf(silent)).toEqual([])
+  })
+
+  test('shows an example of each function', () => {
+    const unshown = functions.filter(({ symbol }) => !tagOf(symbol, 'example').includes(`${symbol.name}(`))
+    expect(titlesOf(unshown)).toEqual([])
+  })
+
+  test('names the errors of each function that talks to a database', () => {
+    const untold = functions.filter(
+      ({ declared, symbol }) => isAsynchronous(declared) && !/\b[A-Z]+(_[A-Z]+)+\b/.test(tagOf(symbol, 'throws')),
+    )
+    expect(titlesOf(untold)).toEqual([])
+  })
+
+  test('explains every option', () => {
+    const options = names.filter(({ symbol }) => symbol.name.endsWith('Options')).flatMap(ownPropertiesOf)
+    expect(options.length).toBeGreaterThan(0)
+    const unexplained = options.filter(({ symbol }) => textOf(symbol) === '')
+    expect(titlesOf(unexplained)).toEqual([])
+  })
+})
+
+interface PublicExport {
+  readonly title: string
+  readonly symbol: ts.Symbol
+  readonly declared: ts.Declaration
+}
+
+function publicExports(): PublicExport[] {
+  return Object.keys(entries).flatMap((entry) => exportsOf(entry as keyof typeof entries))
+}
+
+function exportsOf(entry: keyof typeof entries): PublicExport[] {
+  const file = program.getSourceFile(join(root, entries[entry]))
+  const module = file === undefined ? undefined : checker.getSymbolAtLocation(file)
+  if (module === undefined) throw new Error(`${entries[entry]} exports nothing`)
+  return checker.getExportsOfModule(module).map((exported) => {
+    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+    const [declared] = symbol.declarations ?? []
+    if (declared === undefined) throw new Error(`${exported.name} is declared nowhere`)
+    return { title: `${kindOf(declared)} ${exported.name}`, symbol, declared }
+  })
+}
+
+function linesOf(entry: keyof typeof entries): string {
+  const titles = exportsOf(entry).map(({ title }) => title)
+  return titles.toSorted().join('\n')
+}
+
+function kindOf(declared: ts.Declaration): string {
+  if (ts.isFunctionDeclaration(declared)) return 'function'
+  if (ts.isClassDeclaration(declared)) return 'class'
+  if (ts.isInterfaceDeclaration(declared)) return 'interface'
+  return ts.isTypeAliasDeclaration(declared) ? 'type' : 'const'
+}
+
+function isAsynchronous(declared: ts.Declaration): boolean {
+  return ts.isFunctionDeclaration(declared) && declared.type?.getText().startsWith('Promise<') === true
+}
+
+// Options that are Knex's own are explained by Knex.
+function ownPropertiesOf({ symbol, title }: PublicExport): PublicExport[] {
+  return checker
+    .getDeclaredTypeOfSymbol(symbol)
+    .getProperties()
+    .flatMap((property) => {
+      const [declared] = property.declarations ?? []
+      const isOurs = declared?.getSourceFile().fileName.includes('node_modules') === false
+      return isOurs ? [{ title: `${title}: ${property.name}`, symbol: property, declared }] : []
+    })
+}
+
+function titlesOf(names: readonly PublicExport[]): string[] {
+  return names.map(({ title }) => title)
+}
+
+function textOf(symbol: ts.Symbol): string {
+  return ts.displayPartsToString(symbol.getDocumentationComment(checker))
+}
+
+function tagOf(symbol: ts.Symbol, name: string): string {
+  const tags = symbol.getJsDocTags(checker).filter((tag) => tag.name === name)
+  return tags.map(({ text }) => ts.displayPartsToString(text)).join('\n')
+}
+
+function compile(): { program: ts.Program; checker: ts.TypeChecker } {
+  const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path))
+  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
+  const made = ts.createProgram(
+    Object.values(entries).map((path) => join(root, path)),
+    options,
+  )
+  return { program: made, checker: made.getTypeChecker() }
+}

@@ -1,0 +1,291 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+
+import { PGlite } from '@electric-sql/pglite'
+import { vector } from '@electric-sql/pglite-pgvector'
+import Knex, { type Knex as KnexInstance } from 'knex'
+
+import { embeddedPgvector, type EmbeddedOptions } from '../src/embedded/index.ts'
+import { dropPgvector, ensurePgvector, findDependents, inspectPgvector, verifyPgvector } from '../src/index.ts'
+import { emptyDatabase } from './support/embedded-dump.ts'
+import { expectError } from './support/expect-error.ts'
+import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
+
+const opened: KnexInstance[] = []
+const holders: Holder[] = []
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((knex) => knex.destroy()))
+  for (const holder of holders.splice(0)) holder.kill('SIGKILL')
+  await removeTemporaryFolders()
+})
+
+describe('the embedded database', () => {
+  test('keeps what is written to its folder for the next run', async () => {
+    const dataDir = join(await temporaryFolder(), 'database')
+    const first = open({ dataDir, loadDataDir: await emptyDatabase() })
+    await ensurePgvector(first, { logger: false })
+    await first.raw(`create table documents as select '[1,2,3]'::vector(3) as embedding`)
+    await first.destroy()
+
+    const second = open({ dataDir })
+    expect(await ensurePgvector(second, { logger: false })).toMatchObject({ status: 'unchanged' })
+    expect(await second('documents').select('embedding')).toEqual([{ embedding: '[1,2,3]' }])
+  })
+
+  test('makes the folder, and its parents, where there is none', async () => {
+    const dataDir = join(await temporaryFolder(), 'var', 'database')
+    const knex = open({ dataDir, loadDataDir: await emptyDatabase() })
+    await knex.raw('select')
+    expect(existsSync(join(dataDir, 'PG_VERSION'))).toBe(true)
+  })
+
+  test('lives in memory without a folder, each one alone, and goes with its connection', async () => {
+    const [first, second] = [open({ loadDataDir: await emptyDatabase() }), open({ loadDataDir: await emptyDatabase() })]
+    await first.schema.createTable('documents', (table) => table.increments())
+    expect(await first.schema.hasTable('documents')).toBe(true)
+    expect(await second.schema.hasTable('documents')).toBe(false)
+  })
+
+  test('starts without a dump, with pgvector ready to be enabled', async () => {
+    const knex = open({})
+    expect(await ensurePgvector(knex, { logger: false })).toMatchObject({ status: 'created', provider: 'pglite' })
+  })
+
+  test('says on the first query that the folder holds no database it can open', async () => {
+    const dataDir = await temporaryFolder()
+    await writeFile(join(dataDir, 'PG_VERSION'), 'something else\n')
+    await expect(open({ dataDir }).raw('select')).rejects.toThrow('PGlite failed to initialize')
+    expect(existsSync(`${dataDir}.pid`)).toBe(false)
+  })
+})
+
+describe('the folder of the embedded database', () => {
+  test('is refused to a second process, which is told whose it is', async () => {
+    const { dataDir, processId } = await heldFolder()
+    const error = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
+    expect(error.message).toBe(`The embedded database in ${dataDir} is in use by process ${processId}`)
+    expect(error.details).toEqual({ directory: dataDir, processId })
+  })
+
+  test('is refused to a second Knex of the same process', async () => {
+    const dataDir = join(await temporaryFolder(), 'database')
+    await open({ dataDir, loadDataDir: await emptyDatabase() }).raw('select')
+    const error = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
+    expect(error.details.processId).toBe(process.pid)
+  })
+
+  test('is free as soon as the process that had it has closed it', async () => {
+    const { dataDir, holder } = await heldFolder()
+    holder.stdin.end()
+    await once(holder, 'exit')
+    expect(existsSync(`${dataDir}.pid`)).toBe(false)
+    expect(await open({ dataDir })('visits')).toHaveLength(1)
+  })
+
+  test('is taken over from a process that died, with everything it had written', async () => {
+    const { dataDir, processId, holder } = await heldFolder()
+    holder.kill('SIGKILL')
+    await once(holder, 'exit')
+    expect(existsSync(`${dataDir}.pid`)).toBe(true)
+    expect(await open({ dataDir })('visits')).toEqual([{ process_id: processId }])
+  })
+
+  test('is taken over where the claim in it cannot be read', async () => {
+    const dataDir = join(await temporaryFolder(), 'database')
+    await writeFile(`${dataDir}.pid`, '')
+    const knex = open({ dataDir, loadDataDir: await emptyDatabase() })
+    await expect(knex.raw('select')).resolves.toBeDefined()
+  })
+
+  test('goes to one of two processes that want it at the same moment', async () => {
+    const dataDir = await readyFolder()
+    await writeFile(`${dataDir}.pid`, String(await deadProcess()))
+    const outcomes = await Promise.all([startHolder(dataDir), startHolder(dataDir)].map(openOrExit))
+    expect(outcomes.toSorted()).toEqual(['exit 1', 'open'])
+  })
+})
+
+describe('closing the embedded database', () => {
+  test('lets the process end by itself after knex.destroy()', async () => {
+    const { holder } = await heldFolder()
+    holder.stdin.end()
+    const [code, signal] = await once(holder, 'exit')
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+  })
+
+  test('is over when knex.destroy() resolves, so that it can be opened again at once', async () => {
+    const dataDir = await readyFolder()
+    for (const round of [1, 2, 3]) {
+      const knex = open({ dataDir })
+      await knex.raw('create table if not exists rounds (round integer)')
+      await knex('rounds').insert({ round })
+      await knex.destroy()
+      expect(existsSync(`${dataDir}.pid`)).toBe(false)
+    }
+    expect(await open({ dataDir })('rounds')).toHaveLength(3)
+  })
+
+  test('is over before Knex opens another one in place of a connection that broke', async () => {
+    const dataDir = await readyFolder()
+    const knex = open({ dataDir })
+    await knex.raw('create table documents (id integer)')
+    await breakConnection(knex)
+    await knex('documents').insert({ id: 1 })
+    await knex.destroy()
+    expect(await open({ dataDir })('documents')).toHaveLength(1)
+  })
+
+  test('can be followed by knex.initialize(), which opens it again', async () => {
+    const knex = open({ dataDir: await readyFolder() })
+    await knex.raw('create table documents (id integer)')
+    await knex.destroy()
+    knex.initialize()
+    expect(await knex('documents')).toEqual([])
+  })
+
+  test('leaves an instance of the user open', async () => {
+    const pglite = new PGlite({ extensions: { vector }, loadDataDir: await emptyDatabase() })
+    const knex = open({ pglite })
+    await ensurePgvector(knex, { logger: false })
+    await knex.destroy()
+    const { rows } = await pglite.query(`select '[1,2,3]'::vector <-> '[1,2,4]' as distance`)
+    expect(rows).toEqual([{ distance: 1 }])
+    await pglite.close()
+  })
+})
+
+describe('an instance of the user', () => {
+  test('that lacks the extension gets the remedy for PGlite', async () => {
+    const pglite = new PGlite({ loadDataDir: await emptyDatabase() })
+    const error = await expectError('PGVECTOR_NOT_AVAILABLE', () => ensurePgvector(open({ pglite }), { logger: false }))
+    expect(error.hint).toContain('new PGlite({ extensions: { vector } })')
+    await pglite.close()
+  })
+
+  test('is told from something less by the compiler', () => {
+    // The real PGlite fits: the tests above pass one.
+    // @ts-expect-error close() is missing
+    const config = embeddedPgvector({ pglite: { waitReady: Promise.resolve() } })
+    expect(config.client).toBe('pg')
+  })
+})
+
+describe('the one connection of the embedded database', () => {
+  test('serves queries that come at the same moment one after the other', async () => {
+    const knex = await openBriefly()
+    const numbers = Array.from({ length: 50 }, (_, index) => index)
+    const answers = await Promise.all(numbers.map((number) => knex.raw<Rows>('select ?::int as number', [number])))
+    expect(answers.map(({ rows }) => rows[0])).toEqual(numbers.map((number) => ({ number })))
+  })
+
+  test('is enough for pgvector to be enabled by many callers at once', async () => {
+    const knex = await openBriefly()
+    const results = await Promise.all(Array.from({ length: 8 }, () => ensurePgvector(knex, { logger: false })))
+    expect(results.filter(({ status }) => status === 'created')).toHaveLength(1)
+    expect(results.filter(({ status }) => status === 'unchanged')).toHaveLength(7)
+  })
+
+  test('is enough for every function inside a transaction', async () => {
+    const knex = await openBriefly()
+    const result = await knex.transaction(async (trx) => {
+      await ensurePgvector(trx, { logger: false })
+      await verifyPgvector(trx)
+      const { installed } = await inspectPgvector(trx)
+      const { objects } = await findDependents(trx)
+      const { status } = await dropPgvector(trx, { logger: false })
+      return { schema: installed?.schema, objects, status }
+    })
+    expect(result).toEqual({ schema: 'public', objects: [], status: 'dropped' })
+  })
+
+  test("is enough for Knex's migrations, in a transaction and without one", async () => {
+    const knex = await openBriefly()
+    const sources = { inside: migration(true), outside: migration(false) }
+    const migrationSource = {
+      getMigrations: () => Promise.resolve(Object.keys(sources)),
+      getMigrationName: (name: string) => name,
+      getMigration: (name: string) => Promise.resolve(sources[name as keyof typeof sources]),
+    } as KnexInstance.MigrationSource<string>
+    const [, applied] = (await knex.migrate.latest({ migrationSource })) as [number, string[]]
+    const [, undone] = (await knex.migrate.rollback({ migrationSource })) as [number, string[]]
+    expect({ applied, undone }).toEqual({ applied: ['inside', 'outside'], undone: ['outside', 'inside'] })
+    expect((await inspectPgvector(knex)).installed).toBeNull()
+  })
+})
+
+type Holder = ChildProcessByStdio<Writable, Readable, null>
+
+interface Rows {
+  readonly rows: readonly object[]
+}
+
+function migration(transaction: boolean): object {
+  return {
+    up: (db: KnexInstance) => ensurePgvector(db, { logger: false }),
+    down: (db: KnexInstance) => dropPgvector(db, { logger: false }),
+    config: { transaction },
+  }
+}
+
+function open(options: EmbeddedOptions, config: KnexInstance.Config = {}): KnexInstance {
+  const log = { warn: () => undefined, error: () => undefined }
+  const knex = Knex({ ...embeddedPgvector(options), log, ...config })
+  opened.push(knex)
+  return knex
+}
+
+// A caller that waits for a second connection fails here long before the test does.
+async function openBriefly(): Promise<KnexInstance> {
+  return open({ loadDataDir: await emptyDatabase() }, { acquireConnectionTimeout: 10_000 })
+}
+
+// What Knex does where a connection reports an error: the pool drops it before its next use.
+async function breakConnection(knex: KnexInstance): Promise<void> {
+  const client = knex.client as KnexInstance.Client
+  const connection = (await client.acquireConnection()) as object
+  Object.assign(connection, { __knex__disposed: new Error('the connection broke') })
+  await client.releaseConnection(connection)
+}
+
+async function readyFolder(): Promise<string> {
+  const dataDir = join(await temporaryFolder(), 'database')
+  const knex = open({ dataDir, loadDataDir: await emptyDatabase() })
+  await knex.raw('select')
+  await knex.destroy()
+  return dataDir
+}
+
+async function heldFolder(): Promise<{ dataDir: string; processId: number; holder: Holder }> {
+  const dataDir = await readyFolder()
+  const holder = startHolder(dataDir)
+  expect(await openOrExit(holder)).toBe('open')
+  return { dataDir, processId: holder.pid ?? 0, holder }
+}
+
+function startHolder(dataDir: string): Holder {
+  const script = join(__dirname, 'support', 'hold-embedded.ts')
+  const holder = spawn(process.execPath, ['--require', 'sucrase/register', script, dataDir], {
+    cwd: join(__dirname, '..'),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  holders.push(holder)
+  return holder
+}
+
+async function openOrExit(holder: Holder): Promise<string> {
+  return Promise.race([
+    once(holder.stdout, 'data').then(([said]) => String(said).trim()),
+    once(holder, 'exit').then(([code]) => `exit ${String(code)}`),
+  ])
+}
+
+async function deadProcess(): Promise<number> {
+  const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
+  await once(child, 'exit')
+  return child.pid ?? 0
+}

@@ -1,0 +1,328 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+import { emptyDatabase } from './support/embedded-dump.ts'
+import { createApp, packedLibrary } from './support/packed.ts'
+import { run, succeed } from './support/run.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+// npm installs real packages here, on a machine that may be busy.
+jest.setTimeout(4 * 60_000)
+
+const PGLITE = ['@electric-sql/pglite', '@electric-sql/pglite-pgvector']
+
+const TYPES = ['@types/node', '@types/pg']
+
+// The oldest compiler that type-checks an application without skipLibCheck: zod's types need 5.4.
+const OLD_TYPESCRIPT = 'typescript@5.4.5'
+
+afterAll(removeTemporaryFolders)
+
+describe('the package', () => {
+  let app: string
+  let root: string
+  let files: string[]
+  const filesIn = (folder: string): string[] => files.filter((path) => path.startsWith(`${folder}/`))
+
+  beforeAll(async () => {
+    const tarball = await packedLibrary()
+    const listed = await succeed('tar', ['-tzf', tarball], { cwd: dirname(tarball) })
+    files = listed
+      .trim()
+      .split('\n')
+      .map((path) => path.replace(/^package\//, ''))
+    const sources = { 'package.json': '{ "private": true }', 'embedded.js': withoutPGlite }
+    app = await createApp(sources, [tarball, 'knex', 'pg'])
+    root = join(app, 'node_modules', 'knex-pgvector')
+  })
+
+  test('has the build, its sources, the documentation and nothing else', () => {
+    const names = files.map((path) => path.replace(/\/.*/, ''))
+    expect([...new Set(names)].toSorted()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'docs',
+      'package.json',
+      'src',
+    ])
+    expect(filesIn('dist').filter((path) => !/\.(m?js|d\.m?ts)(\.map)?$/.test(path))).toEqual([])
+    expect(filesIn('src').filter((path) => !/\.m?ts$/.test(path))).toEqual([])
+    expect(filesIn('docs').filter((path) => !path.endsWith('.md'))).toEqual([])
+  })
+
+  test('leads every line of the build back to a source that is there', async () => {
+    const maps = filesIn('dist').filter((path) => path.endsWith('.map'))
+    const lost = await Promise.all(maps.map((path) => lostSources(join(root, path))))
+    expect(maps.length).toBeGreaterThan(0)
+    expect(lost.flat()).toEqual([])
+  })
+
+  test('leaves the database drivers to the application, and PGlite to those who want it', async () => {
+    const { dependencies, peerDependencies, peerDependenciesMeta } = await readJson<Manifest>(
+      join(root, 'package.json'),
+    )
+    const peers = Object.keys(peerDependencies)
+    expect(peers).toEqual([...PGLITE, 'knex', 'pg'])
+    expect(Object.keys(dependencies).filter((name) => peers.includes(name))).toEqual([])
+    expect(Object.keys(peerDependenciesMeta)).toEqual(PGLITE)
+    expect(existsSync(join(root, '..', '@electric-sql'))).toBe(false)
+  })
+
+  test('brings its command line', async () => {
+    expect(await succeed('npx', ['knex-pgvector', '--help'], { cwd: app })).toContain('Usage: knex-pgvector')
+  })
+
+  test('works without PGlite, and says on the first query on the embedded database what to install', async () => {
+    const { stdout } = await run('node', ['embedded.js'], { cwd: app })
+    expect(answerOf(stdout)).toEqual({
+      code: 'EMBEDDED_NOT_INSTALLED',
+      message: 'The embedded database needs the package @electric-sql/pglite',
+      hint: 'Run: npm install @electric-sql/pglite @electric-sql/pglite-pgvector',
+    })
+  })
+})
+
+describe('an application in JavaScript', () => {
+  let app: string
+
+  beforeAll(async () => {
+    const files = { 'package.json': '{ "private": true }', 'main.cjs': inCommonJs, 'main.mjs': inEsm }
+    app = await createApp(files, [await packedLibrary(), 'knex', 'pg', ...PGLITE])
+    await addEmptyDatabase(app)
+  })
+
+  test('requires the library from CommonJS, and enables pgvector', async () => {
+    expect(answerOf(await succeed('node', ['main.cjs'], { cwd: app }))).toEqual({
+      status: 'created',
+      schema: 'public',
+      code: 'INVALID_OPTIONS',
+    })
+  })
+
+  test('imports the library as ES modules, and shares its objects with code that requires it', async () => {
+    expect(answerOf(await succeed('node', ['main.mjs'], { cwd: app }))).toEqual({
+      status: 'created',
+      sameClass: true,
+      sameFunction: true,
+      recognised: [true, true],
+    })
+  })
+})
+
+describe('an application in TypeScript that compiles to CommonJS', () => {
+  let app: string
+
+  beforeAll(async () => {
+    app = await createApp(classicTypeScript, [
+      await packedLibrary(),
+      'knex',
+      'pg',
+      ...PGLITE,
+      ...TYPES,
+      '@types/jest',
+      'jest',
+      '@swc/core',
+      '@swc/jest',
+      'ts-node@10.9.2',
+      OLD_TYPESCRIPT,
+    ])
+    await addEmptyDatabase(app)
+  })
+
+  test('is type-checked with the classic module resolution', async () => {
+    await expect(succeed('npx', ['tsc', '--noEmit'], { cwd: app })).resolves.toBe('')
+  })
+
+  test('runs under ts-node', async () => {
+    expect(answerOf(await succeed('npx', ['ts-node', 'main.ts'], { cwd: app }))).toEqual({ status: 'created' })
+  })
+
+  test('is tested with jest', async () => {
+    const jest = join('node_modules', 'jest', 'bin', 'jest.js')
+    const { code, stderr } = await run('node', ['--experimental-vm-modules', jest, '--ci'], { cwd: app })
+    expect(stderr).toContain('Tests:       1 passed, 1 total')
+    expect(code).toBe(0)
+  })
+})
+
+describe('an application in TypeScript that compiles to ES modules', () => {
+  test('is type-checked with the module resolution of Node, and runs', async () => {
+    const app = await createApp(modernTypeScript, [
+      await packedLibrary(),
+      'knex',
+      'pg',
+      ...PGLITE,
+      ...TYPES,
+      'typescript',
+    ])
+    await addEmptyDatabase(app)
+    expect(await succeed('npx', ['tsc'], { cwd: app })).toBe('')
+    expect(answerOf(await succeed('node', [join('build', 'main.js')], { cwd: app }))).toEqual({ status: 'created' })
+  })
+})
+
+const inCommonJs = `
+const Knex = require('knex')
+const { ensurePgvector, isPgvectorMigrationError } = require('knex-pgvector')
+const { embeddedPgvector } = require('knex-pgvector/embedded')
+
+async function main() {
+  const knex = Knex(embeddedPgvector())
+  const { status, schema } = await ensurePgvector(knex, { logger: false })
+  const error = await ensurePgvector(knex, { minVersion: 8 }).catch((reason) => reason)
+  await knex.destroy()
+  console.log(JSON.stringify({ status, schema, code: isPgvectorMigrationError(error) && error.code }))
+}
+
+main()
+`
+
+const inEsm = `
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import Knex from 'knex'
+import { PgvectorMigrationError, ensurePgvector, isPgvectorMigrationError } from 'knex-pgvector'
+import { embeddedPgvector } from 'knex-pgvector/embedded'
+
+const require = createRequire(import.meta.url)
+const required = require('knex-pgvector')
+
+const knex = Knex(embeddedPgvector({ loadDataDir: new Blob([readFileSync('empty.tar.gz')]) }))
+const { status } = await ensurePgvector(knex, { logger: false })
+const error = await ensurePgvector(knex, { minVersion: 8 }).catch((reason) => reason)
+await knex.destroy()
+console.log(JSON.stringify({
+  status,
+  sameClass: required.PgvectorMigrationError === PgvectorMigrationError,
+  sameFunction: require('knex-pgvector/embedded').embeddedPgvector === embeddedPgvector,
+  recognised: [isPgvectorMigrationError(error), required.isPgvectorMigrationError(error, 'INVALID_OPTIONS')],
+}))
+`
+
+const withoutPGlite = `
+const Knex = require('knex')
+const { ensurePgvector } = require('knex-pgvector')
+const { embeddedPgvector } = require('knex-pgvector/embedded')
+
+ensurePgvector(Knex(embeddedPgvector())).catch(({ code, message, hint }) => {
+  console.log(JSON.stringify({ code, message, hint }))
+})
+`
+
+// A wrong option and a wrong field must not compile: had the types not been found, everything would be any.
+const inTypeScript = `
+import { readFileSync } from 'node:fs'
+
+import Knex from 'knex'
+import { ensurePgvector, isPgvectorMigrationError, migrationSource, type EnsureResult } from 'knex-pgvector'
+import { embeddedPgvector, type EmbeddedOptions } from 'knex-pgvector/embedded'
+
+const options: EmbeddedOptions = { loadDataDir: new Blob([readFileSync('empty.tar.gz')]) }
+const migrations: Knex.Knex.MigratorConfig = { migrationSource: migrationSource({ directory: 'migrations' }) }
+
+export async function enable(): Promise<EnsureResult['status']> {
+  const knex = Knex({ ...embeddedPgvector(options), migrations })
+  try {
+    const result = await knex.transaction((trx) => ensurePgvector(trx, { minVersion: '0.5.0', logger: false }))
+    // @ts-expect-error there is no such status
+    if (result.status === 'enabled') throw new Error('it never is')
+    return result.status
+  } finally {
+    await knex.destroy()
+  }
+}
+
+export async function refuse(knex: Knex.Knex): Promise<string> {
+  try {
+    // @ts-expect-error a version is a string
+    await ensurePgvector(knex, { minVersion: 8 })
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'PGVECTOR_VERSION_TOO_LOW')) return error.details.minimum
+    // @ts-expect-error this code has no such field
+    if (isPgvectorMigrationError(error, 'INVALID_OPTIONS')) return error.details.minimum
+  }
+  return 'none'
+}
+`
+
+const classicTypeScript = {
+  'package.json': '{ "private": true }',
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: {
+      target: 'es2022',
+      module: 'commonjs',
+      moduleResolution: 'node10',
+      strict: true,
+      esModuleInterop: true,
+      types: ['node', 'jest'],
+    },
+  }),
+  'enable.ts': inTypeScript,
+  'main.ts': `
+    import { enable } from './enable'
+    void enable().then((status) => console.log(JSON.stringify({ status })))
+  `,
+  'enable.test.ts': `
+    import { enable } from './enable'
+    test('enables pgvector', async () => {
+      expect(await enable()).toBe('created')
+    }, 60_000)
+  `,
+  'jest.config.js': `module.exports = { transform: { '\\\\.ts$': '@swc/jest' } }`,
+}
+
+const modernTypeScript = {
+  'package.json': '{ "private": true, "type": "module" }',
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: {
+      target: 'es2022',
+      module: 'nodenext',
+      strict: true,
+      // The declarations of every dependency are checked in the classic application.
+      skipLibCheck: true,
+      types: ['node'],
+      rootDir: 'src',
+      outDir: 'build',
+    },
+    include: ['src'],
+  }),
+  'src/enable.ts': inTypeScript,
+  'src/main.ts': `
+    import { enable } from './enable.js'
+    console.log(JSON.stringify({ status: await enable() }))
+  `,
+}
+
+interface Manifest {
+  readonly dependencies: object
+  readonly peerDependencies: object
+  readonly peerDependenciesMeta: object
+}
+
+interface SourceMap {
+  readonly sources: readonly string[]
+  readonly sourcesContent?: readonly (string | null)[]
+}
+
+// Saves the application an initdb.
+async function addEmptyDatabase(app: string): Promise<void> {
+  const dump = await emptyDatabase()
+  await writeFile(join(app, 'empty.tar.gz'), Buffer.from(await dump.arrayBuffer()))
+}
+
+async function lostSources(path: string): Promise<string[]> {
+  const { sources, sourcesContent = [] } = await readJson<SourceMap>(path)
+  return sources.filter((source, index) => !sourcesContent[index] && !existsSync(join(dirname(path), source)))
+}
+
+async function readJson<Content>(path: string): Promise<Content> {
+  return JSON.parse(await readFile(path, 'utf8')) as Content
+}
+
+// What an application says last: Knex and the library may have said something before.
+function answerOf(stdout: string): unknown {
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+}
