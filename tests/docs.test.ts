@@ -1,0 +1,283 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { inspect } from 'node:util'
+
+import ts from 'typescript'
+
+import { messages, type ErrorCode, type ErrorDetails } from '../src/error-messages.ts'
+import { PgvectorMigrationError } from '../src/errors.ts'
+import { providers } from '../src/extension/providers.ts'
+import { ensurePgvector } from '../src/index.ts'
+import { dropOptions, ensureOptions } from '../src/options.ts'
+import { describeEmbedded } from './support/databases.ts'
+import { recordingLogger } from './support/recorder.ts'
+
+const root = join(__dirname, '..')
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/errors.md', 'docs/guide.md', 'docs/providers.md']
+
+describe('docs/errors.md', () => {
+  const sections = sectionsOf(read('docs/errors.md'), 2)
+
+  test('has a heading for every code and for nothing else', () => {
+    expect(Object.keys(sections)).toEqual(Object.keys(messages))
+  })
+
+  test.each(Object.keys(messages) as ErrorCode[])('explains %s with the sentence that users see', (code) => {
+    const { message, docsUrl } = exampleOf(code)
+    expect(fencesOf(sections[code] ?? '', 'text')).toEqual([message])
+    expect(docsUrl).toMatch(new RegExp(`/docs/errors\\.md#${anchor(code)}$`))
+    expect(sections[code]).toMatch(/\*\*Fix/)
+    expect(sections[code]).toMatch(/\*\*SQLSTATE\*\*/)
+  })
+})
+
+describe('docs/providers.md', () => {
+  const sections = sectionsOf(sectionsOf(read('docs/providers.md'), 2)['Hosts that are recognised'] ?? '', 3)
+
+  test('has a section for every host and for no other, in the order in which they are recognised', () => {
+    const titles = Object.entries(providers).map(([name, { title }]) => `${title} (\`${name}\`)`)
+    expect(Object.keys(sections).map((title) => title.toLowerCase())).toEqual(
+      titles.map((title) => title.toLowerCase()),
+    )
+  })
+
+  test.each(Object.entries(sections))('answers five questions about %s', (_title, text) => {
+    const questions = [...text.matchAll(/^- \*\*([^*]+)\*\*/gm)].map(([, question]) => question?.replace(/,.*/, ''))
+    expect(questions).toEqual(['Who may create it', 'Manual step', 'When it is missing', 'Recognised by', 'Update'])
+  })
+
+  test.each(Object.entries(providers))('names the marks of %s', (name, provider: Marks) => {
+    const text = Object.entries(sections).find(([title]) => title.endsWith(`(\`${name}\`)`))?.[1] ?? ''
+    const { settings = [], roles = [], functions = [], server } = provider
+    const marks = [...settings, ...roles, ...functions, ...(server === undefined ? [] : [server])]
+    expect(marks.filter((mark) => !text.includes(`\`${mark}\``))).toEqual([])
+  })
+})
+
+describe('README.md', () => {
+  const readme = read('README.md')
+
+  test('lists every option with its default', () => {
+    const [ensure, drop] = ['| `ensurePgvector`', '| `dropPgvector`'].map((start) => tableAfter(readme, start))
+    const defaults = ensureOptions.parse({})
+    const documented = (ensure ?? []).map(([name, text]) => [unquoted(name), unquoted(text)] as const)
+    // A schema and a logger have no value to show; their rows say it in words.
+    const shownDefaults = Object.entries(defaults).map(([name, value]) => [name, shown(value)])
+    expect(documented.map(([name]) => name).toSorted()).toEqual(Object.keys(ensureOptions.shape).toSorted())
+    expect(documented).toEqual(expect.arrayContaining(shownDefaults))
+    const dropped = (drop ?? []).flatMap(([names]) => names?.split(', ') ?? []).map(unquoted)
+    expect(dropped.toSorted()).toEqual(Object.keys(dropOptions.shape).toSorted())
+  })
+
+  test('says the oldest Node that the package accepts', () => {
+    const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } }
+    expect(readme).toContain(`| Node | ${engines.node.replace('>=', '')},`)
+  })
+})
+
+describe('CONTRIBUTING.md', () => {
+  const { dependencies, peerDependencies, devDependencies, scripts } = JSON.parse(read('package.json')) as Manifest
+
+  test.each([
+    ['dependency', dependencies],
+    ['peer', peerDependencies],
+    ['devDependency', devDependencies],
+  ])('gives the reason of every %s and of no other', (kind, wanted) => {
+    const named = tableAfter(read('CONTRIBUTING.md'), `| ${kind} |`).map(([name]) => unquoted(name))
+    expect(named.toSorted()).toEqual(Object.keys(wanted).toSorted())
+  })
+
+  test.each(pages)('%s names only scripts that exist', (page) => {
+    const named = [...read(page).matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name)
+    expect(named.filter((name) => scripts[name ?? ''] === undefined)).toEqual([])
+  })
+})
+
+describe('CHANGELOG.md', () => {
+  test('has a heading for this version', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string }
+    expect(Object.keys(sectionsOf(read('CHANGELOG.md'), 2)).some((title) => title.startsWith(version))).toBe(true)
+  })
+})
+
+describe('every page', () => {
+  test.each(pages)('%s links to files and headings that are there', (page) => {
+    const broken = linksOf(read(page)).filter((link) => {
+      const [path = '', heading] = link.split('#')
+      const file = path === '' ? page : relative(root, join(root, dirname(page), path))
+      if (!existsSync(join(root, file))) return true
+      return heading !== undefined && !anchorsOf(read(file)).includes(heading)
+    })
+    expect(broken).toEqual([])
+  })
+
+  test.each(['src/index.ts', 'src/embedded/index.ts'])('names everything that %s exports', (file) => {
+    const text = pages.map(read).join('\n')
+    expect(exportsOf(file).filter((name) => !new RegExp(`\`${name}\``).test(text))).toEqual([])
+  })
+
+  test('shows code that compiles', () => {
+    expect(typeErrorsOf(pages.flatMap((page) => fencesOf(read(page), 'ts')))).toEqual([])
+  })
+})
+
+describeEmbedded('the documents', (database) => {
+  test('quote what the first migration prints', async () => {
+    const logger = recordingLogger()
+    await ensurePgvector(database().knex, { logger })
+    expect(fencesOf(read('README.md'), 'text').join('\n')).toContain(logger.infos[0])
+  })
+
+  test('list the columns of the migration log', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    const columns = Object.keys(await knex('pgvector_migration_log').columnInfo())
+    const named = tableAfter(sectionsOf(read('docs/guide.md'), 2)['The migration log'] ?? '', '| column |')
+    expect(named.flatMap(([names]) => names?.split(', ') ?? []).map(unquoted)).toEqual(columns)
+  })
+})
+
+interface Marks {
+  readonly title: string
+  readonly settings?: readonly string[]
+  readonly roles?: readonly string[]
+  readonly functions?: readonly string[]
+  readonly server?: string
+}
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly scripts: Readonly<Record<string, string>>
+}
+
+const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
+  INVALID_OPTIONS: { problems: ["minVersion: must be a version like '0.8.0'", 'Unrecognized key: "dimension"'] },
+  UNSUPPORTED_DATABASE: { database: 'CockroachDB, with a vector type of its own' },
+  POSTGRES_TOO_OLD: { version: '13.23', requiredMajor: 14 },
+  PGVECTOR_NOT_AVAILABLE: { major: 17 },
+  PGVECTOR_VERSION_TOO_LOW: { installed: '0.4.4', minimum: '0.5.0', available: null },
+  PGVECTOR_NO_UPDATE_PATH: { installed: '0.4.4', target: '0.8.0' },
+  INSUFFICIENT_PRIVILEGE: { statement: 'CREATE EXTENSION', role: 'app' },
+  TYPE_CONFLICT: { name: 'vector', kind: 'table', schema: 'public', extension: null },
+  ACCESS_METHOD_CONFLICT: { name: 'hnsw', extension: 'embedding' },
+  SCHEMA_NOT_FOUND: { schema: 'extensions' },
+  READ_ONLY: { reason: 'standby' },
+  LOCK_TIMEOUT: { milliseconds: 60_000 },
+  VERIFICATION_FAILED: { problems: ['operator <-> is missing in the schema "public"'] },
+  INVALID_MIGRATION: { file: '004_add_tags', problem: 'it exports no function up' },
+  KNEXFILE_NOT_FOUND: { folder: '/srv/app' },
+  INVALID_KNEXFILE: { file: '/srv/app/knexfile.ts', problem: 'it exports no configuration' },
+  ENVIRONMENT_NOT_FOUND: { environment: 'staging', known: ['development', 'production'] },
+  CONFIRMATION_NEEDED: { migrations: ['003_add_scaling_tables'] },
+  MIGRATION_NOT_FOUND: { version: '02_add_search', near: ['002_add_semantic_search'] },
+  MIGRATION_AMBIGUOUS: { version: '00', matches: ['001_initial_schema', '002_add_semantic_search'] },
+  MIGRATION_FILES_MISSING: { missing: ['004_add_tags'] },
+  MIGRATION_FAILED: { migration: '003_add_scaling_tables', direction: 'up', transactional: true, done: [], left: [] },
+  MIGRATIONS_LOCKED: { holder: null, milliseconds: 60_000 },
+  MIGRATION_LOCK_LOST: { migration: '003_add_scaling_tables' },
+  MIGRATION_INTERRUPTED: { migration: '003_add_scaling_tables', signal: 'SIGTERM' },
+  UNLOCK_REFUSED: { holder: null },
+  ADOPT_MISMATCH: {
+    problems: [{ migration: '002_add_semantic_search', problem: 'index idx_entry_embeddings_hnsw is missing' }],
+  },
+  REPLAY_FAILED: { migration: '002_add_semantic_search' },
+  MIGRATION_EXISTS: { name: 'add_tags', path: '/srv/app/migrations/004_add_tags.ts' },
+  EMBEDDED_NOT_INSTALLED: { missing: '@electric-sql/pglite' },
+  EMBEDDED_IN_USE: { directory: '/srv/app/.pgdata', processId: 4711 },
+}
+
+function exampleOf<Code extends ErrorCode>(code: Code): PgvectorMigrationError<Code> {
+  return new PgvectorMigrationError(code, examples[code])
+}
+
+/** The text under each heading of a level, by the heading. */
+function sectionsOf(markdown: string, level: number): Record<string, string> {
+  const parts = markdown.split(new RegExp(`^#{${level}} (.+)$`, 'm'))
+  const sections: Record<string, string> = {}
+  for (let index = 1; index < parts.length; index += 2) sections[parts[index] ?? ''] = parts[index + 1] ?? ''
+  return sections
+}
+
+/** The code blocks of a language, also those inside a list. */
+function fencesOf(markdown: string, language: string): string[] {
+  const blocks = markdown.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)\\n *\`\`\`$`, 'gm'))
+  return [...blocks].map(([, indent = '', code = '']) => code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''))
+}
+
+/** The rows of the table whose head begins with `start`, cell by cell. */
+function tableAfter(markdown: string, start: string): string[][] {
+  const [, ...rest] = markdown.slice(markdown.indexOf(`\n${start}`) + 1).split('\n')
+  const end = rest.findIndex((line) => !line.startsWith('|'))
+  const rows = rest.slice(1, end === -1 ? undefined : end)
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+}
+
+function linksOf(markdown: string): string[] {
+  const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+  return links.filter((link) => !/^https?:/.test(link))
+}
+
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => anchor(heading))
+}
+
+/** The anchor that GitHub gives a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+function unquoted(text: string | undefined): string {
+  return (text ?? '').replaceAll('`', '')
+}
+
+function shown(value: unknown): string {
+  return inspect(value).replace('[ ', '[').replace(' ]', ']')
+}
+
+/** The names that a module of ours exports, as its source says them. */
+function exportsOf(file: string): string[] {
+  const lists = [...read(file).matchAll(/^export (?:type )?\{([^}]*)\}/gm)].map(([, names = '']) => names)
+  const declared = [...read(file).matchAll(/^export (?:async )?(?:function|const|class|interface|type) (\w+)/gm)]
+  const listed = lists.flatMap((names) => names.split(',')).map((name) => name.replace(/^\s*(type )?/, '').trim())
+  return [...listed, ...declared.map(([, name = '']) => name)].filter((name) => name !== '')
+}
+
+/** Compiles programs as an application would that has the package installed, and tells what is wrong with them. */
+function typeErrorsOf(programs: readonly string[]): string[] {
+  const { compilerOptions } = JSON.parse(read('tsconfig.json')) as { compilerOptions: object }
+  const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
+  const sources = new Map(programs.map((text, index) => [join(root, `document-${index}.ts`), text]))
+  // Few applications are as strict as this repository about a property that is undefined.
+  options.exactOptionalPropertyTypes = false
+  options.paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/embedded': ['./src/embedded/index.ts'] }
+  const disk = ts.createCompilerHost(options)
+  const host: ts.CompilerHost = {
+    ...disk,
+    fileExists: (file) => sources.has(file) || disk.fileExists(file),
+    readFile: (file) => sources.get(file) ?? disk.readFile(file),
+    getSourceFile: (file, ...rest) => {
+      const text = sources.get(file)
+      return text === undefined ? disk.getSourceFile(file, ...rest) : ts.createSourceFile(file, text, rest[0])
+    },
+  }
+  const program = ts.createProgram([...sources.keys()], options, host)
+  return [...sources.keys()].flatMap((file) => {
+    const source = program.getSourceFile(file)
+    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+    return found.map(
+      ({ messageText }) => `${ts.flattenDiagnosticMessageText(messageText, '\n')} in:\n${sources.get(file)}`,
+    )
+  })
+}
