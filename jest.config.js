@@ -12,5 +12,7 @@ module.exports = {
   globalTeardown: './tests/support/global-teardown.ts',
   // Two cores, and each worker starts PGlite now and then.
   maxWorkers: 2,
+  // Lists each test by name, and with it those that are skipped for want of a server.
+  verbose: true,
   testTimeout: 60_000,
 }

@@ -7,7 +7,7 @@ export interface ErrorDetails {
   readonly PGVECTOR_VERSION_TOO_LOW: {
     readonly installed: string
     readonly minimum: string
-    /** The newest version this server could install or update to; null where it has no files. */
+    /** The version that an update would lead to; null where the server has none that is new enough. */
     readonly available: string | null
   }
   readonly PGVECTOR_NO_UPDATE_PATH: { readonly installed: string | null; readonly target: string }
@@ -20,6 +20,7 @@ export interface ErrorDetails {
   readonly VERIFICATION_FAILED: { readonly problems: readonly string[] }
   readonly INVALID_MIGRATION: { readonly file: string; readonly problem: string }
   readonly KNEXFILE_NOT_FOUND: { readonly folder: string }
+  readonly INVALID_KNEXFILE: { readonly file: string; readonly problem: string }
   readonly ENVIRONMENT_NOT_FOUND: { readonly environment: string; readonly known: readonly string[] }
   readonly CONFIRMATION_NEEDED: { readonly migrations: readonly string[] }
   readonly MIGRATION_NOT_FOUND: { readonly version: string; readonly near: readonly string[] }
@@ -29,6 +30,11 @@ export interface ErrorDetails {
   readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
   readonly MIGRATION_INTERRUPTED: { readonly migration: string | null; readonly signal: string }
+  readonly UNLOCK_REFUSED: { readonly holder: LockHolder | null }
+  readonly ADOPT_MISMATCH: { readonly problems: readonly { readonly migration: string; readonly problem: string }[] }
+  readonly REPLAY_FAILED: { readonly migration: string }
+  readonly PLAN_FAILED: FailedPlan
+  readonly MIGRATION_EXISTS: { readonly name: string; readonly path: string }
   readonly EMBEDDED_NOT_INSTALLED: { readonly missing: string }
   readonly EMBEDDED_IN_USE: { readonly directory: string; readonly processId: number }
 }
@@ -66,6 +72,15 @@ export interface FailedMigration {
   readonly done: readonly string[]
   /** What this run did not come to. */
   readonly left: readonly string[]
+}
+
+/** A migration that does not run where plans are made. */
+export interface FailedPlan {
+  readonly migration: string
+  /** The statement that failed; null where something else did. */
+  readonly statement: string | null
+  /** Whether it was applied to the database already, and was only run again for those that come after it. */
+  readonly isApplied: boolean
 }
 
 /** Why a database takes no writes: it is a standby, or the transaction (or its default) is read only. */
@@ -174,6 +189,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `There is no Knex configuration in ${folder}`,
     hint: 'Name it with --knexfile, or a server with --database-url.',
   }),
+  INVALID_KNEXFILE: ({ file, problem }) => ({
+    message: `Invalid Knex configuration ${file}: ${problem}`,
+    hint: 'It exports a configuration with a connection, one for each environment, or a function that returns them.',
+  }),
   ENVIRONMENT_NOT_FOUND: ({ environment, known }) => ({
     message: `The knexfile has no environment ${environment}`,
     hint: known.length === 0 ? 'It has none at all: leave --env out.' : `It has ${known.join(', ')}.`,
@@ -194,13 +213,13 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `Applied migrations are missing on disk: ${missing.join(', ')}`,
     hint: 'Get the version of the application that has them, or correct the directory of the migrations.',
   }),
-  MIGRATION_FAILED: ({ migration, direction, transactional, left }) => ({
+  MIGRATION_FAILED: ({ migration, direction, transactional }) => ({
     message: `Migration ${migration} failed (${direction})`,
     hint:
       (transactional
         ? 'It was rolled back as a whole. '
         : 'It runs outside a transaction: what it did before it failed stays, and running it again goes on from there. ') +
-      `Mend the cause, then run the same command again${left.length === 0 ? '' : `; not reached: ${left.join(', ')}`}.`,
+      'Mend the cause, then run the same command again.',
   }),
   MIGRATIONS_LOCKED: ({ holder, milliseconds }) => ({
     message:
@@ -220,6 +239,39 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   MIGRATION_INTERRUPTED: ({ migration, signal }) => ({
     message: `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}`,
     hint: 'What was applied before stays applied. Run the same command again to go on.',
+  }),
+  UNLOCK_REFUSED: ({ holder }) => ({
+    message:
+      holder === null
+        ? "Knex's lock is set by somebody of whom no note was made (stock Knex)"
+        : `The lock is held by process ${holder.processId} on ${holder.host} (user ${holder.user ?? 'unknown'}, ` +
+          `role ${holder.role}, ${holder.command}) since ${holder.since}, and that process is alive`,
+    hint:
+      holder === null
+        ? 'Make sure that no process is migrating, then run: npx knex-pgvector unlock --force'
+        : `Wait for it, or stop process ${holder.processId} on ${holder.host}: the lock goes with it.`,
+  }),
+  ADOPT_MISMATCH: ({ problems }) => ({
+    message: `This database is not what these migrations make:\n${problems
+      .map(({ migration, problem }) => `- ${migration}: ${problem}`)
+      .join('\n')}`,
+    hint:
+      'Nothing was recorded. Adopt up to the last migration that is there as a whole (--to), then apply the others: ' +
+      'npx knex-pgvector up',
+  }),
+  REPLAY_FAILED: ({ migration }) => ({
+    message: `Migration ${migration} does not run on the embedded database, so what it does cannot be seen`,
+    hint: 'Read the cause. A migration that needs another extension or data of its own cannot be tried out in memory.',
+  }),
+  PLAN_FAILED: ({ migration, isApplied }) => ({
+    message: `${isApplied ? 'The applied migration' : 'Migration'} ${migration} does not run on the embedded database where plans are made`,
+    hint:
+      'It has pgvector and the extensions of PGlite, the names of your roles and schemas, and no data but what ' +
+      'migrations insert. For what only your server has: npx knex-pgvector rehearse',
+  }),
+  MIGRATION_EXISTS: ({ name, path }) => ({
+    message: `There is a migration ${name} already: ${path}`,
+    hint: 'Choose another name.',
   }),
   EMBEDDED_NOT_INSTALLED: ({ missing }) => ({
     message: `The embedded database needs the package ${missing}`,

@@ -46,6 +46,9 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
     this.sqlState = sqlStateOf(extras.cause)
     this.docsUrl = `${DOCS_URL}#${code.toLowerCase()}`
     Object.defineProperty(this, MARK, { value: true })
+    // Stock Knex prints the stack and nothing else of an error, so what to do next has to be in it.
+    const said = `${message}\n  Next: ${this.hint}\n  Docs: ${this.docsUrl}`
+    if (this.stack !== undefined) this.stack = this.stack.replace(message, () => said)
   }
 }
 

@@ -3,7 +3,7 @@ import Knex from 'knex'
 
 import { dropPgvector, ensurePgvector } from '../src/index.ts'
 import { expectError } from './support/expect-error.ts'
-import { startImage, testServers } from './support/servers.ts'
+import { startImage, testServers, whenReady } from './support/servers.ts'
 
 const silent = { logger: false } as const
 const IMAGE = 'pgvector/pgvector:pg17'
@@ -15,6 +15,7 @@ describeWithDocker(`a hot standby [${IMAGE}]`, () => {
   beforeAll(async () => {
     container = await startImage(IMAGE)
     if (container === null) throw new Error(`${IMAGE} did not start`)
+    await whenReady(container.getConnectionUri())
     const primary = Knex({ client: 'pg', connection: container.getConnectionUri() })
     await primary.raw('create database enabled')
     const { rows } = await primary.raw('show data_directory')
@@ -25,6 +26,7 @@ describeWithDocker(`a hot standby [${IMAGE}]`, () => {
     // With this file a server starts as a standby, and stays one, whether or not it has a primary to follow.
     await container.exec(['touch', `${rows[0].data_directory}/standby.signal`])
     await container.restart()
+    await whenReady(container.getConnectionUri())
   })
 
   afterAll(async () => {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 
+import { migrationKinds } from '../runner/migration-templates.ts'
 import type { CommandDescription } from './command.ts'
 
 const milliseconds = (text: string): number => {
@@ -25,6 +26,21 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/status.ts'),
     },
     {
+      name: 'rehearse',
+      summary: 'execute pending migrations in one transaction, roll it back, and show times and locks',
+      options: [
+        new Option('--to <version>', 'the last one to rehearse'),
+        new Option('--only <version>', 'rehearse this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'leave these out'),
+        new Option('--lock-timeout <time>', 'how long a statement may wait for a lock')
+          .default(1000, '1s')
+          .argParser(milliseconds),
+        new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
+      ],
+      examples: ['npx knex-pgvector rehearse', 'npx knex-pgvector rehearse --only 003 --lock-timeout 200ms'],
+      load: () => import('./commands/rehearse.ts'),
+    },
+    {
       name: 'up',
       summary: 'apply pending migrations',
       options: [
@@ -38,6 +54,18 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/up.ts'),
     },
     {
+      name: 'plan',
+      summary: 'show the SQL of the pending migrations, and change nothing',
+      options: [
+        new Option('--to <version>', 'the last one to plan'),
+        new Option('--only <version>', 'plan this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'leave these out'),
+        new Option('--script', 'print one file for psql, with the bookkeeping'),
+      ],
+      examples: ['npx knex-pgvector plan', 'npx knex-pgvector plan --to 2 --script > release.sql'],
+      load: () => import('./commands/plan.ts'),
+    },
+    {
       name: 'down',
       summary: 'undo migrations, newest first',
       options: [
@@ -49,6 +77,46 @@ export function describeCommands(): CommandDescription[] {
       ],
       examples: ['npx knex-pgvector down', 'npx knex-pgvector down --to 001 --yes'],
       load: () => import('./commands/down.ts'),
+    },
+    {
+      name: 'history',
+      summary: 'show who applied what and when, and what happened to pgvector',
+      options: [new Option('--verbose', 'with host, process and details')],
+      examples: ['npx knex-pgvector history', 'npx knex-pgvector history --verbose'],
+      load: () => import('./commands/history.ts'),
+    },
+    {
+      name: 'doctor',
+      summary: 'look at server, extension, indexes and lock, and say what to do; exits with 1 on an error',
+      options: [new Option('--min-version <version>', 'the oldest pgvector to accept (default: 0.5.0)')],
+      examples: ['npx knex-pgvector doctor', 'npx knex-pgvector doctor --min-version 0.8.0 --json'],
+      load: () => import('./commands/doctor.ts'),
+    },
+    {
+      name: 'new <name>',
+      summary: 'write a migration file, numbered as the others are',
+      options: [
+        new Option('--kind <kind>', 'what it begins with').choices([...migrationKinds]).default(migrationKinds[0]),
+      ],
+      examples: ['npx knex-pgvector new add_tags', "npx knex-pgvector new 'index of embeddings' --kind index"],
+      load: () => import('./commands/new.ts'),
+    },
+    {
+      name: 'adopt',
+      summary: 'record migrations as applied where the database has what they make',
+      options: [
+        new Option('--to <version>', 'the last one (default: what a table schema_migrations lists, else all)'),
+        new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
+      ],
+      examples: ['npx knex-pgvector adopt', 'npx knex-pgvector adopt --to 002'],
+      load: () => import('./commands/adopt.ts'),
+    },
+    {
+      name: 'unlock',
+      summary: 'show who holds the lock on migrations, and free it where that process is gone',
+      options: [new Option('--force', "free Knex's lock whoever set it")],
+      examples: ['npx knex-pgvector unlock', 'npx knex-pgvector unlock --force'],
+      load: () => import('./commands/unlock.ts'),
     },
   ]
 }

@@ -1,8 +1,10 @@
 import Knex from 'knex'
 
+import { PgvectorMigrationError } from '../errors.ts'
 import { createMigrator, type Migrator } from '../runner/migrator.ts'
-import { loadConfig, type ConfigFlags } from './load-config.ts'
-import { printer, type Printer } from './printer.ts'
+import { rememberStatement } from './describe-server-error.ts'
+import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
+import { printer, reserveStdout, type Printer } from './printer.ts'
 
 /** The flags that every command takes. */
 export interface GlobalFlags extends ConfigFlags {
@@ -15,6 +17,8 @@ export interface GlobalFlags extends ConfigFlags {
 export interface Context {
   readonly knex: Knex.Knex
   readonly migrator: Migrator
+  /** The folder of the migrations; null where only the migration source of the knexfile knows. */
+  readonly directory: string | null
   readonly print: Printer
   readonly isJson: boolean
   close(): Promise<void>
@@ -23,16 +27,41 @@ export interface Context {
 /** Loads the configuration and makes the connection, which is opened by the first query. */
 export async function openContext(flags: GlobalFlags): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
-  // A migration may talk to the console as it likes; with --json, stdout belongs to the document.
-  if (flags.json === true) console.info = console.log = console.error
-  const config = await loadConfig(flags)
-  // What Knex logs before it throws is in the error too.
-  const knex = Knex({ log: { error: () => undefined, warn: (message) => print.note(String(message)) }, ...config })
+  if (flags.json === true) reserveStdout()
+  const { config, file, directory } = await loadConfig(flags)
+  const knex = connect(config, file, print)
   return {
     knex,
     migrator: createMigrator(knex),
+    directory,
     print,
     isJson: flags.json === true,
     close: () => knex.destroy(),
+  }
+}
+
+function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.Knex {
+  // What Knex logs before it throws is in the error too.
+  const warn = (message: unknown): void => {
+    if (!/^(Acquire connection error|Connection Error):/.test(String(message))) print.note(String(message))
+  }
+  try {
+    const knex = Knex({ log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) })
+    return knex.on('query-error', (error: unknown, { sql }: { sql: string }) => rememberStatement(error, sql))
+  } catch (error) {
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })
+  }
+}
+
+// Without a connection pg would take its own defaults, and of a text that is no URL Knex makes a file name: both would
+// migrate whatever server happens to be on this machine. Not every command connects, so it fails only when one does.
+function connectionOf({ connection }: Knex.Knex.Config, file: string): NonNullable<Knex.Knex.Config['connection']> {
+  if (typeof connection === 'string') {
+    if (/^(postgres|postgresql|pg):/.test(connection) && URL.canParse(connection)) return connection
+  } else if (connection !== undefined) return connection
+  const problem =
+    connection === undefined ? 'it has no connection' : 'its connection is no URL like postgres://host/database'
+  return () => {
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem })
   }
 }

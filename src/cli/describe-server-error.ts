@@ -2,52 +2,109 @@ import { isPgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { serverMessage } from '../sqlstate.ts'
 
 /** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
-interface ServerError {
+export interface ServerError {
+  readonly code: string
   readonly message: string
-  readonly detail?: string
-  readonly hint?: string
-  readonly where?: string
-  readonly table?: string
-  readonly constraint?: string
-  readonly position?: string
+  readonly detail?: string | undefined
+  readonly hint?: string | undefined
+  readonly schema?: string | undefined
+  readonly table?: string | undefined
+  readonly column?: string | undefined
+  readonly constraint?: string | undefined
+  readonly where?: string | undefined
+  /** What was sent, and the place in it, counted in characters from 1. */
+  readonly statement?: string | undefined
+  readonly position?: number | undefined
 }
 
-/** PostgreSQL's own words, with the place in the statement marked; null for what is no error of a server. */
-export function describeServerError(error: unknown): string[] | null {
+const statements = new WeakMap<object, string>()
+
+/** Remembers which statement an error belongs to: Knex writes it before the server's message, and cannot be undone. */
+export function rememberStatement(error: unknown, sql: string): void {
+  if (typeof error === 'object' && error !== null) statements.set(error, sql)
+}
+
+/** The server's own words about an error; null for what is no error of a server. */
+export function serverErrorOf(error: unknown): ServerError | null {
   const code = sqlStateOf(error)
-  if (code === undefined) return describeConnectionError(error)
-  const said = error as ServerError
-  const fields = [
-    ['detail', said.detail],
-    ['hint', said.hint],
-    ['table', said.table],
-    ['constraint', said.constraint],
-    ['where', said.where],
-  ] as const
-  return [
-    `${serverMessage(error)} (${code})`,
-    ...fields.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`${name}: ${value}`])),
-    ...markPlace(said),
-  ]
+  if (code === undefined) return null
+  const said = error as Readonly<Record<string, string | undefined>>
+  const statement = statements.get(error as object)
+  const message = said['message'] ?? ''
+  const start = `${statement} - `
+  const position = Number(said['position'])
+  return {
+    code,
+    message: message.startsWith(start) ? message.slice(start.length) : serverMessage(error),
+    detail: said['detail'],
+    hint: said['hint'],
+    schema: said['schema'],
+    table: said['table'],
+    column: said['column'],
+    constraint: said['constraint'],
+    where: said['where'],
+    statement,
+    position: position >= 1 ? position : undefined,
+  }
 }
 
-const CONNECTION_ERROR = /^(ECONN(REFUSED|RESET)|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN|EPIPE)$/
+const named = ['detail', 'hint', 'schema', 'table', 'column', 'constraint', 'where'] as const
 
-function describeConnectionError(error: unknown): string[] | null {
+/** An error of the server in lines, with the place in the statement marked. */
+export function describeServerError(error: ServerError): string[] {
+  const fields = named.flatMap((name) => {
+    const value = error[name]
+    return value === undefined || value === '' ? [] : [`${name}: ${value}`]
+  })
+  return [`${error.message} (${error.code})`, ...fields, ...showStatement(error)]
+}
+
+/** What went wrong outside of PostgreSQL and of this tool: on the network, on the disk; null for anything else. */
+export function describeSystemError(error: unknown): string | null {
   if (!(error instanceof Error) || isPgvectorMigrationError(error)) return null
-  const { code } = error as { code?: unknown }
-  if (typeof code === 'string' && CONNECTION_ERROR.test(code))
-    return [`No connection to the server: ${error.message || code}`]
-  return null
+  if (!isConnectionError(error)) return 'syscall' in error ? error.message : null
+  // Node tries every address of a host, and tells what happened to each.
+  const attempts = error instanceof AggregateError ? (error.errors as readonly Error[]) : [error]
+  return `No connection to the server: ${attempts.map(({ message }) => message).join('; ')}`
 }
 
-// Knex puts the statement before the server's message; the position counts characters of that statement.
-function markPlace(error: ServerError): string[] {
-  const position = Number(error.position)
-  const statement = error.message.slice(0, -(serverMessage(error).length + ' - '.length))
-  if (!Number.isInteger(position) || position < 1 || position > statement.length) return []
-  const before = statement.slice(0, position - 1).split('\n')
-  const line = statement.split('\n')[before.length - 1] ?? ''
-  const column = before.at(-1)?.length ?? 0
-  return [line, `${' '.repeat(column)}^`]
+/** Whether the server could not be reached, or did not let us in before it spoke PostgreSQL. */
+export function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  return syscall === 'connect' || CONNECTION_CODE.test(String(code)) || CONNECTION_MESSAGE.test(error.message)
+}
+
+const CONNECTION_CODE =
+  /^(ECONN|ENOTFOUND$|ETIMEDOUT$|EHOSTUNREACH$|ENETUNREACH$|EAI_|EPIPE$|CERT_|DEPTH_|SELF_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/
+
+// node-postgres and Knex give these no code.
+const CONNECTION_MESSAGE =
+  /^(Connection terminated|SASL: |The server does not support SSL|There was an error establishing an SSL|timeout expired|timeout exceeded when trying to connect|Knex: Timeout acquiring)/
+
+const MOST_LINES = 7
+
+function showStatement({ statement = '', position }: ServerError): string[] {
+  const text = statement.trim()
+  if (text === '') return []
+  const lines = text.replaceAll('\t', ' ').split('\n')
+  // Counted in code points, as the server counts them, and without what was cut off in front.
+  const offset = statement.length - statement.trimStart().length
+  const before =
+    position === undefined
+      ? []
+      : [...statement]
+          .slice(offset, position - 1)
+          .join('')
+          .split('\n')
+  const marked = before.length - 1
+  const first = Math.max(0, marked - Math.floor(MOST_LINES / 2))
+  const last = Math.min(lines.length, first + MOST_LINES)
+  const gutter = (index: number): string => `${String(index + 1).padStart(String(last).length)} | `
+  const shown = lines.slice(first, last).flatMap((line, index) => {
+    const start = gutter(first + index)
+    const caret = `${' '.repeat(start.length + [...(before.at(-1) ?? '')].length)}^`
+    return [`${start}${line}`.trimEnd(), ...(first + index === marked ? [caret] : [])]
+  })
+  return [...(first > 0 ? ['…'] : []), ...shown, ...(last < lines.length ? ['…'] : [])]
 }

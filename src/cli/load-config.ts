@@ -13,7 +13,17 @@ export interface ConfigFlags {
   readonly databaseUrl?: string
 }
 
+/** A Knex configuration, and where it is from, for people. */
+export interface LoadedConfig {
+  readonly config: Knex.Config
+  readonly file: string
+  /** The folder of its migrations, the last where there are several; null where only its migration source knows. */
+  readonly directory: string | null
+}
+
 type Knexfile = Knex.Config | Readonly<Record<string, Knex.Config>>
+
+const DEFAULT_DIRECTORY = './migrations'
 
 const EXTENSIONS = ['js', 'cjs', 'mjs', 'ts', 'mts', 'cts'] as const
 
@@ -22,22 +32,16 @@ const EXTENSIONS = ['js', 'cjs', 'mjs', 'ts', 'mts', 'cts'] as const
  *
  * As stock Knex does, it works from the folder of the knexfile, so that relative paths in it mean the same.
  */
-export async function loadConfig(flags: ConfigFlags): Promise<Knex.Config> {
-  const file = findKnexfile(flags.knexfile)
+export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): Promise<LoadedConfig> {
+  const file = findKnexfile(knexfile)
+  const server = databaseUrl === undefined ? null : { client: 'pg', connection: databaseUrl, pool: {} }
   if (file === undefined) {
-    if (flags.databaseUrl === undefined)
-      throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
-    return withSource({ client: 'pg', connection: flags.databaseUrl })
+    if (server === null) throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
+    return { ...withSource(server), file: '--database-url' }
   }
   process.chdir(dirname(file))
-  const config = environmentOf(
-    await importKnexfile(file),
-    flags.env ?? process.env['NODE_ENV'] ?? 'development',
-    flags.env,
-  )
-  return withSource(
-    flags.databaseUrl === undefined ? config : { ...config, client: 'pg', connection: flags.databaseUrl, pool: {} },
-  )
+  const config = environmentOf(await importKnexfile(file), file, env)
+  return { ...withSource({ ...config, ...server }), file: server === null ? file : '--database-url' }
 }
 
 function findKnexfile(given: string | undefined): string | undefined {
@@ -49,29 +53,54 @@ function findKnexfile(given: string | undefined): string | undefined {
 }
 
 async function importKnexfile(file: string): Promise<Knexfile> {
-  const { createJiti } = await import('jiti')
-  const loaded = await createJiti(file).import<Knexfile | (() => Knexfile | Promise<Knexfile>)>(file, { default: true })
-  return typeof loaded === 'function' ? loaded() : loaded
+  try {
+    const { createJiti } = await import('jiti')
+    const loaded = await createJiti(file).import(file, { default: true })
+    const knexfile: unknown = typeof loaded === 'function' ? await loaded() : loaded
+    if (typeof knexfile === 'object' && knexfile !== null) return knexfile as Knexfile
+  } catch (error) {
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })
+  }
+  throw exportsNothing(file)
 }
 
-function environmentOf(knexfile: Knexfile, name: string, asked: string | undefined): Knex.Config {
-  const environments = knexfile as Readonly<Record<string, Knex.Config | undefined>>
-  const found = environments[name]
+function exportsNothing(file: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: 'it exports no configuration' })
+}
+
+// As stock Knex has it: the environment's configuration, and where there are no environments, the whole.
+function environmentOf(knexfile: Knexfile, file: string, asked: string | undefined): Knex.Config {
+  const environment = asked ?? process.env['NODE_ENV'] ?? 'development'
+  const isOne = 'client' in knexfile
+  if (isOne && asked === undefined) return knexfile as Knex.Config
+  const environments = isOne ? {} : (knexfile as Readonly<Record<string, Knex.Config>>)
+  const found = environments[environment]
   if (found !== undefined) return found
-  if (asked !== undefined) {
-    const known = Object.keys(knexfile).filter((key) => typeof environments[key] === 'object')
-    throw new PgvectorMigrationError('ENVIRONMENT_NOT_FOUND', { environment: asked, known })
-  }
-  return knexfile as Knex.Config
+  const known = Object.keys(environments)
+  if (!isOne && known.length === 0) throw exportsNothing(file)
+  throw new PgvectorMigrationError('ENVIRONMENT_NOT_FOUND', { environment, known })
 }
 
-// Stock Knex stores names with their extension; where the configuration has no source of its own, so must we.
-function withSource(config: Knex.Config): Knex.Config {
-  const { migrations = {} } = config
-  if (migrations.migrationSource !== undefined) return config
-  const directory = migrations.directory ?? './migrations'
+/**
+ * Stock Knex stores names with their extension; where the configuration has no source of its own, so must we.
+ *
+ * What configures Knex's own source is left out, since Knex would go back to that one: it reads no TypeScript by itself.
+ */
+function withSource(config: Knex.Config): Pick<LoadedConfig, 'config' | 'directory'> {
+  const { directory, ...migrations } = config.migrations ?? {}
+  const { migrationSource: own, sortDirsSeparately, loadExtensions } = migrations
+  const folder = (typeof directory === 'string' ? directory : directory?.at(-1)) ?? null
+  // Only Knex's own source knows these.
+  if (own !== undefined || sortDirsSeparately === true || loadExtensions !== undefined)
+    return { config, directory: folder }
+  const source = migrationSource({ directory: directory ?? DEFAULT_DIRECTORY, keepExtensions: true })
   return {
-    ...config,
-    migrations: { ...migrations, migrationSource: migrationSource({ directory, keepExtensions: true }) },
+    config: { ...config, migrations: { ...migrations, migrationSource: source } },
+    directory: folder ?? DEFAULT_DIRECTORY,
   }
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util'
+
 /** Where a command's words go. */
 export interface Printer {
   /** The result, for people: stdout; nothing with --json. */
@@ -8,16 +10,34 @@ export interface Printer {
   document(value: unknown): void
 }
 
+const writeToStdout = process.stdout.write.bind(process.stdout)
+
+/** Sends what others write to stdout, as migrations may, to stderr: with --json, stdout belongs to the document. */
+export function reserveStdout(): void {
+  process.stdout.write = process.stderr.write.bind(process.stderr)
+}
+
+/** Writes the one document. */
+export function writeDocument(value: unknown): void {
+  writeToStdout(`${JSON.stringify(value, null, 2)}\n`)
+}
+
 export function printer({ isJson, isQuiet }: { readonly isJson: boolean; readonly isQuiet: boolean }): Printer {
   return {
     line: (text = '') => {
-      if (!isJson) process.stdout.write(`${text}\n`)
+      if (!isJson) write(process.stdout, text)
     },
     note: (text) => {
-      if (!isQuiet) process.stderr.write(`${text}\n`)
+      if (!isQuiet) write(process.stderr, text)
     },
     document: (value) => {
-      if (isJson) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+      if (isJson) writeDocument(value)
     },
   }
+}
+
+/** Writes a line, without colours where nobody sees them: one of the two streams may be a file. */
+export function write(stream: NodeJS.WriteStream, text: string): void {
+  const isColoured = stream.isTTY || 'FORCE_COLOR' in process.env
+  stream.write(`${isColoured ? text : stripVTControlCharacters(text)}\n`)
 }

@@ -1,32 +1,101 @@
 import { red, yellow } from 'colorette'
 import { CommanderError } from 'commander'
 
-import { isPgvectorMigrationError } from '../errors.ts'
-import { describeServerError } from './describe-server-error.ts'
+import { isPgvectorMigrationError, type PgvectorMigrationError } from '../errors.ts'
+import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
+import { write, writeDocument } from './printer.ts'
+import { redact, redactAll } from './redact.ts'
 
 /** What a process exits with. */
 export const exitCode = { done: 0, bug: 1, failure: 2, pending: 3, interrupted: 130, terminated: 143 } as const
 
-/** Prints why a command failed and what to do next, and tells what to exit with. */
-export function reportFailure(error: unknown): number {
-  // Commander has printed its own message; its --help and --version end this way too.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.failure
+/** Prints why a command failed and what to do next, and tells what to exit with; with --json, also as a document. */
+export function reportFailure(error: unknown, isJson: boolean): number {
+  const isUsage = error instanceof CommanderError
+  // Commander's --help and --version end this way too, and it has printed its own message.
+  if (isUsage && error.exitCode === 0) return exitCode.done
+  if (!isUsage) write(process.stderr, redact(describe(error).join('\n')))
+  if (isJson) writeDocument(redactAll({ error: documentOf(error) }))
+  if (isUsage) return exitCode.failure
+  return codeOf(error)
+}
+
+function codeOf(error: unknown): number {
+  if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) {
+    return error.details.signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
+  }
+  const isExplained =
+    isPgvectorMigrationError(error) || serverErrorOf(error) !== null || describeSystemError(error) !== null
+  return isExplained ? exitCode.failure : exitCode.bug
+}
+
+function describe(error: unknown): string[] {
   if (!isPgvectorMigrationError(error)) {
-    const server = describeServerError(error)
-    process.stderr.write(server === null ? `${stackOf(error)}\n` : `${red('✗')} ${server.join('\n')}\n`)
-    return server === null ? exitCode.bug : exitCode.failure
+    const [first = '', ...rest] = explain(error) ?? [stackOf(error)]
+    const next = isAboutConnection(error) ? [`  ${yellow('Next')}     ${CHECK_CONNECTION}`] : []
+    return [`${red('✗')} ${first}`, ...rest.map((line) => `  ${line}`), ...next]
   }
   const { message, hint, code, docsUrl, cause } = error
-  const server = describeServerError(cause) ?? (cause instanceof Error ? [cause.message] : [])
-  const lines = [
-    `${red('✗')} ${message}  ${code}`,
-    ...server.map((line) => `  ${line}`),
-    `  ${yellow('Next')}  ${hint}`,
-    `  Docs  ${docsUrl}`,
+  const [first = '', ...rest] = message.split('\n')
+  return [
+    `${red('✗')} ${first}  ${code}`,
+    ...rest.map((line) => `  ${line}`),
+    ...(explain(cause) ?? messagesOf(cause)).filter((line) => !message.includes(line)).map((line) => `  ${line}`),
+    ...standing(error),
+    `  ${yellow('Next')}     ${hint}`,
+    ...again(error),
+    `  Docs     ${docsUrl}`,
   ]
-  process.stderr.write(`${lines.join('\n')}\n`)
-  if (!isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) return exitCode.failure
-  return error.details.signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
+}
+
+function explain(error: unknown): string[] | null {
+  const server = serverErrorOf(error)
+  if (server !== null) return describeServerError(server)
+  const system = describeSystemError(error)
+  return system === null ? null : [system]
+}
+
+const CHECK_CONNECTION = 'Check the connection in the knexfile, or name a server with --database-url.'
+
+// SQLSTATE classes: connection exception, invalid authorization, invalid catalog name.
+function isAboutConnection(error: unknown): boolean {
+  const server = serverErrorOf(error)
+  return server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)
+}
+
+// An error of ours behind an error of ours has a hint of its own.
+function messagesOf(cause: unknown): string[] {
+  if (!(cause instanceof Error)) return []
+  return isPgvectorMigrationError(cause) ? [`${cause.message}  ${cause.code}`, cause.hint] : cause.message.split('\n')
+}
+
+/** Where a run that stopped leaves things. */
+function standing({ details }: PgvectorMigrationError): string[] {
+  const { done, left } = details as { done?: readonly string[]; left?: readonly string[] }
+  return [
+    ...(done === undefined ? [] : [`  Done     ${done.length === 0 ? 'nothing in this run' : done.join(', ')}`]),
+    ...(left === undefined || left.length === 0 ? [] : [`  Not yet  ${left.join(', ')}`]),
+  ]
+}
+
+const canGoOn = ['MIGRATION_FAILED', 'MIGRATION_INTERRUPTED', 'MIGRATION_LOCK_LOST', 'MIGRATIONS_LOCKED'] as const
+
+function again(error: PgvectorMigrationError): string[] {
+  if (!canGoOn.some((code) => error.code === code)) return []
+  const words = process.argv
+    .slice(2)
+    .map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+  return [`  Again    npx knex-pgvector ${words.join(' ')}`]
+}
+
+function documentOf(error: unknown): unknown {
+  if (!isPgvectorMigrationError(error)) {
+    const server = serverErrorOf(error)
+    return { code: null, message: server?.message ?? (error as Partial<Error>).message ?? String(error), server }
+  }
+  const { code, message, hint, details, docsUrl, cause } = error
+  const server = serverErrorOf(cause)
+  return { code, message, hint, details, docsUrl, cause: server?.message ?? messagesOf(cause)[0] ?? null, server }
 }
 
 function stackOf(error: unknown): string {

@@ -18,15 +18,16 @@ export async function withSignals<Result>(work: (signal: AbortSignal) => Promise
 
 /** What `up` and `down` tell the runner. */
 export function runOptions(print: Printer, command: string, wait: number, signal: AbortSignal): RunOptions {
-  return { command, wait, signal, onEvent: (event) => print.note(describe(event)) }
+  return { command, wait, signal, onEvent: (event) => print.note(describeEvent(event)) }
 }
 
-function describe(event: MigratorEvent): string {
+/** What happens, in a line. */
+export function describeEvent(event: MigratorEvent): string {
   switch (event.type) {
     case 'waiting':
-      return yellow(`Waiting for ${holder(event.holder)} …`)
+      return yellow(`Waiting for ${describeHolder(event.holder)} …`)
     case 'recovered':
-      return yellow(`Freed the lock that was left behind by ${holder(event.holder)}, which is gone`)
+      return yellow(`Freed the lock that was left behind by ${describeHolder(event.holder)}, which is gone`)
     case 'started':
       return cyan(`[${event.index + 1}/${event.total}] ${event.migration} ${event.direction} …`)
     case 'finished':
@@ -34,7 +35,8 @@ function describe(event: MigratorEvent): string {
   }
 }
 
-function holder(run: LockHolder | null): string {
+/** Who holds the lock, in words. */
+export function describeHolder(run: LockHolder | null): string {
   if (run === null) return 'another migration, of which no note was made (stock Knex)'
   return `process ${run.processId} on ${run.host} (user ${run.user ?? 'unknown'}, ${run.command}) since ${run.since}`
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
@@ -22,7 +23,13 @@ export async function claimDirectory(dataDir: string): Promise<() => Promise<voi
     }
     await takeAway(file, directory)
   }
-  return () => rm(file, { force: true })
+  // Some programs end with process.exit(), Knex's command line among them, and leave no time to close anything.
+  const forget = (): void => rmSync(file, { force: true })
+  process.once('exit', forget)
+  return async () => {
+    process.off('exit', forget)
+    await rm(file, { force: true })
+  }
 }
 
 // By renaming it, which only one of several processes can do, and looking again at what was taken.

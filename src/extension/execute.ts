@@ -24,9 +24,14 @@ export async function execute(trx: Database, state: PgvectorState, plan: Change)
       schema: plan.action === 'create' ? plan.schema : (state.installed?.schema ?? ''),
       installed: state.installed?.version ?? null,
       target: plan.version,
-      hints: remedies(state.provider),
+      hints: { notAvailable: remedies(state.provider).notAvailable, privilege: privilegeHint(state, plan) },
     })
   }
+}
+
+function privilegeHint({ owner, provider }: PgvectorState, plan: Change): string | undefined {
+  if (plan.action === 'create' || owner === null) return remedies(provider).privilege
+  return `It belongs to role "${owner.name}". As that role or a superuser: ALTER EXTENSION vector UPDATE;`
 }
 
 function statementsFor(plan: Change): string[] {

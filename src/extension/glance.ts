@@ -53,7 +53,7 @@ export function glanceSql(): string {
       'installed', case when e.oid is not null then json_build_object(
         'version', e.extversion,
         'schema', n.nspname,
-        'oid', e.oid,
+        'oid', e.oid::int8,
         'missing', array_remove(
           case when t.oid is null then array['type vector']
           else array[${['<->', '<#>', '<=>'].map(missingOperator).join(', ')}] end, null)

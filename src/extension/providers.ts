@@ -32,6 +32,9 @@ interface Provider {
   readonly versionTooLow?: string
 }
 
+const HOST_UPDATE =
+  'Apply the pending maintenance or engine update of the host, then run this again with { update: true }.'
+
 /**
  * The hosts, most specific first. Recognition is a hint for messages, never a gate: roles and settings can be faked.
  * Sources: docs/providers.md.
@@ -49,22 +52,22 @@ export const providers = {
     title: 'Amazon Aurora',
     functions: ['pg_catalog.aurora_version'],
     notAvailable:
-      'Upgrade the cluster to an engine version that lists vector, and check that rds.allowed_extensions permits it. ' +
-      'No shared_preload_libraries entry is needed.',
+      'Upgrade the cluster to an engine version that lists vector. No shared_preload_libraries entry is needed.',
     privilege:
-      'As the master user: GRANT rds_superuser TO your_role; or list vector in rds.allowed_delegated_extensions and ' +
-      'GRANT rds_extension TO your_role; or run CREATE EXTENSION vector; once as the master user.',
+      'As the master user: GRANT rds_superuser TO your_role; or GRANT rds_extension TO your_role; ALTER ROLE your_role SET ' +
+      "rds.allowed_delegated_extensions = 'vector'; or run CREATE EXTENSION vector; once as the master user. Where the " +
+      'parameter rds.allowed_extensions is restricted, it must list vector.',
     versionTooLow: 'Upgrade the cluster to a newer minor engine version, then run this again with { update: true }.',
   },
   rds: {
     title: 'Amazon RDS',
     settings: ['rds.extensions'],
     notAvailable:
-      'Upgrade the instance to an engine version that lists vector, and check that rds.allowed_extensions permits it. ' +
-      'No shared_preload_libraries entry is needed.',
+      'Upgrade the instance to an engine version that lists vector. No shared_preload_libraries entry is needed.',
     privilege:
-      'As the master user: GRANT rds_superuser TO your_role; or list vector in rds.allowed_delegated_extensions and ' +
-      'GRANT rds_extension TO your_role; or run CREATE EXTENSION vector; once as the master user.',
+      'As the master user: GRANT rds_superuser TO your_role; or GRANT rds_extension TO your_role; ALTER ROLE your_role SET ' +
+      "rds.allowed_delegated_extensions = 'vector'; or run CREATE EXTENSION vector; once as the master user. Where the " +
+      'parameter rds.allowed_extensions is restricted, it must list vector.',
     versionTooLow: 'Upgrade the instance to a newer minor engine version, then run this again with { update: true }.',
   },
   cosmos: {
@@ -72,6 +75,7 @@ export const providers = {
     functions: ['create_extension'],
     notAvailable: "Run: SELECT create_extension('vector');",
     privilege: "Run: SELECT create_extension('vector'); instead of CREATE EXTENSION.",
+    versionTooLow: HOST_UPDATE,
   },
   azure: {
     title: 'Azure Database for PostgreSQL',
@@ -82,12 +86,14 @@ export const providers = {
     privilege:
       'As the server administrator: GRANT azure_pg_admin TO your_role; or run CREATE EXTENSION vector; once as the ' +
       'administrator. VECTOR must be in the server parameter azure.extensions.',
+    versionTooLow: HOST_UPDATE,
   },
   alloydb: {
     title: 'Google AlloyDB',
     roles: ['alloydbsuperuser'],
     privilege:
       'As the postgres user: GRANT alloydbsuperuser TO your_role; or run CREATE EXTENSION vector; once as postgres.',
+    versionTooLow: HOST_UPDATE,
   },
   cloudsql: {
     title: 'Google Cloud SQL',
@@ -114,18 +120,21 @@ export const providers = {
     settings: ['neon.timeline_id'],
     roles: ['neon_superuser'],
     privilege: 'Connect as a role made in the Neon console (a member of neon_superuser); no other step is needed.',
-    versionTooLow: 'Restart the compute to get the newest extensions, then run this again with { update: true }.',
+    versionTooLow: HOST_UPDATE,
   },
   aiven: {
     title: 'Aiven',
     roles: ['avnadmin'],
     privilege: 'Connect as avnadmin: vector is in extwlist.extensions, which lets this role create it.',
-    versionTooLow: 'Apply the pending maintenance update of the service, then run this again with { update: true }.',
+    versionTooLow: HOST_UPDATE,
   },
   extwlist: {
     title: 'a host with an extension allow-list',
     settings: ['extwlist.extensions'],
-    privilege: 'Have vector added to extwlist.extensions, or run CREATE EXTENSION vector; once as a superuser.',
+    privilege:
+      "As a superuser: ALTER ROLE your_role SET extwlist.extensions = 'vector'; or have the host add vector to " +
+      'extwlist.extensions; or run CREATE EXTENSION vector; once as a superuser.',
+    versionTooLow: HOST_UPDATE,
   },
   stock: { title: 'PostgreSQL' },
 } as const satisfies Record<string, Provider>

@@ -2,10 +2,16 @@ import Knex from 'knex'
 
 import type { Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
+import type { AdoptOptions, AdoptResult } from './adopt.ts'
+import type { HistoryEntry, HistoryOptions } from './history.ts'
+import type { LossOptions, Losses } from './losses.ts'
+import type { Rehearsal, RehearseOptions } from './rehearse.ts'
+import type { PlanResult } from './plan.ts'
 import { run } from './run.ts'
 import { selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import { settingsOf, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
+import type { UnlockOptions, UnlockResult } from './unlock.ts'
 
 /** Migrations over Knex's own tables, with a lock that never sticks. */
 export interface Migrator {
@@ -13,10 +19,22 @@ export interface Migrator {
   status(): Promise<MigrationStatus[]>
   /** The names of what a run would do; reads only. */
   preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
+  /** Really executes the pending migrations, in one transaction that is rolled back. */
+  rehearse(options?: RehearseOptions): Promise<Rehearsal>
+  /** What undoing applied migrations would lose, found out in a transaction that is rolled back. */
+  losses(options?: LossOptions): Promise<Losses>
+  /** The SQL of what `up` would do, seen by running it on an embedded database; reads only. */
+  plan(selection?: UpSelection): Promise<PlanResult>
   /** Applies pending migrations, each in its own transaction unless it asks for none. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
   /** Undoes applied migrations, newest first; by default one. */
   down(options?: DownSelection & RunOptions): Promise<RunResult>
+  /** Everything that is on record: runs, migrations and what happened to pgvector, oldest first; reads only. */
+  history(options?: HistoryOptions): Promise<HistoryEntry[]>
+  /** Records migrations as applied in a database that has what they make, without running them there. */
+  adopt(options?: AdoptOptions): Promise<AdoptResult>
+  /** Frees the lock on migrations where the run that held it is gone; with `force`, Knex's own lock whoever set it. */
+  unlock(options?: UnlockOptions): Promise<UnlockResult>
   /** Closes the connections, where this migrator opened them. */
   close(): Promise<void>
 }
@@ -37,8 +55,14 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
   return {
     status: () => statusOf(db, settings),
     preview: (direction, choice = {}) => preview(db, settings, direction, choice),
+    rehearse: async (choice = {}) => (await import('./rehearse.ts')).rehearse(db, settings, choice),
+    losses: async (choice = {}) => (await import('./losses.ts')).losses(db, settings, choice),
+    plan: async (choice = {}) => (await import('./plan.ts')).plan(db, settings, choice),
     up: (choice = {}) => run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice),
     down: (choice = {}) => run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice),
+    history: async (choice = {}) => (await import('./history.ts')).historyOf(db, settings, choice),
+    adopt: async (choice = {}) => (await import('./adopt.ts')).adopt(db, settings, choice),
+    unlock: async (choice = {}) => (await import('./unlock.ts')).unlock(db, settings, choice),
     close: async () => {
       if (!isInstance) await db.destroy()
     },

@@ -1,5 +1,11 @@
-import type { Context } from '../context.ts'
+import { green } from 'colorette'
+
 import { PgvectorMigrationError } from '../../errors.ts'
+import type { Losses } from '../../runner/losses.ts'
+import { confirm } from '../confirm.ts'
+import type { Context } from '../context.ts'
+import { describeLosses } from '../describe-losses.ts'
+import { withConsole } from '../quiet-console.ts'
 import { exitCode } from '../report-failure.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
@@ -11,19 +17,50 @@ interface Flags {
   readonly wait: number
 }
 
-/** Undoes migrations, newest first. */
-export async function run({ migrator, print }: Context, { dryRun, yes, wait, ...selection }: Flags): Promise<number> {
-  const migrations = await migrator.preview('down', selection)
-  if (dryRun === true || migrations.length === 0) {
-    print.line(migrations.length === 0 ? 'Nothing to undo' : `would undo ${migrations.join(', ')}`)
-    print.document({ dryRun: dryRun === true, direction: 'down', migrations })
+/** Undoes migrations, newest first, after it has said what would be lost. */
+export async function run(context: Context, { dryRun, yes, wait, ...selection }: Flags): Promise<number> {
+  const { migrator, print } = context
+  const names = await migrator.preview('down', selection)
+  if (names.length === 0) {
+    print.line('Nothing to undo')
+    print.document({ dryRun: dryRun === true, direction: 'down', migrations: [] })
     return exitCode.done
   }
-  if (yes !== true) throw new PgvectorMigrationError('CONFIRMATION_NEEDED', { migrations })
+  for (const name of names) print.line(`would undo ${name}`)
+  const losses = await look(context, selection, wait)
+  for (const line of describeLosses(losses)) print.line(line)
+  if (dryRun === true) {
+    print.line(`${names.length} to undo; nothing was changed`)
+    print.document({ dryRun: true, direction: 'down', migrations: names, losses })
+    return exitCode.done
+  }
+  if (yes !== true && !(await isConfirmed(context, names))) {
+    print.line('Nothing was undone')
+    return exitCode.failure
+  }
   const result = await withSignals((signal) =>
     migrator.down({ ...selection, ...runOptions(print, 'down', wait, signal) }),
   )
-  for (const { name } of result.migrations) print.line(`✓ ${name} undone`)
-  print.document(result)
+  for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
+  print.line(result.migrations.length === 0 ? 'Nothing to undo' : `Undone ${result.migrations.length}`)
+  print.document({ ...result, losses })
   return exitCode.done
+}
+
+// What the migrations say while they are only looked at, they say again when they are undone.
+async function look(
+  { migrator, print }: Context,
+  selection: Pick<Flags, 'steps' | 'to'>,
+  wait: number,
+): Promise<Losses> {
+  return withConsole(
+    () => undefined,
+    () => withSignals((signal) => migrator.losses({ ...selection, ...runOptions(print, 'losses', wait, signal) })),
+  )
+}
+
+async function isConfirmed({ isJson }: Context, migrations: readonly string[]): Promise<boolean> {
+  if (isJson || !process.stdin.isTTY || !process.stderr.isTTY)
+    throw new PgvectorMigrationError('CONFIRMATION_NEEDED', { migrations })
+  return confirm(`Undo ${migrations.join(', ')}?`)
 }

@@ -1,0 +1,32 @@
+import { green, yellow } from 'colorette'
+
+import type { MigratorEvent } from '../../runner/events.ts'
+import type { Context } from '../context.ts'
+import { withConsole } from '../quiet-console.ts'
+import { exitCode } from '../report-failure.ts'
+import { describeEvent } from '../run-options.ts'
+
+interface Flags {
+  readonly to?: string
+  readonly wait: number
+}
+
+/** Records migrations as applied in a database that has what they make. */
+export async function run({ migrator, print }: Context, flags: Flags): Promise<number> {
+  const onEvent = (event: MigratorEvent): void => print.note(describeEvent(event))
+  // What migrations say while they are tried out in memory does not happen here.
+  const result = await withConsole(
+    () => undefined,
+    () => migrator.adopt({ ...flags, onEvent }),
+  )
+  const { adopted, source, unmatched } = result
+  const from = source === 'schema_migrations' ? ' that the table schema_migrations lists' : ''
+  for (const { name, objects } of adopted) {
+    print.line(`${green('✓')} ${name}: ${objects} ${objects === 1 ? 'object is' : 'objects are'} there`)
+  }
+  if (unmatched.length > 0)
+    print.line(`${yellow('⚠')} schema_migrations also lists what has no file: ${unmatched.join(', ')}`)
+  print.line(adopted.length === 0 ? `Nothing to adopt${from}` : `Adopted ${adopted.length}${from}`)
+  print.document(result)
+  return exitCode.done
+}

@@ -1,0 +1,44 @@
+import { bold, cyan, green, red, yellow } from 'colorette'
+
+import { diagnose } from '../../runner/doctor/diagnose.ts'
+import type { Finding } from '../../runner/doctor/finding.ts'
+import type { Context } from '../context.ts'
+import { exitCode } from '../report-failure.ts'
+
+/** What the process exits with where the diagnosis found an error; the command itself did its work. */
+const UNHEALTHY = 1
+
+const marks = {
+  ok: green('✓'),
+  warning: yellow('⚠'),
+  error: red('✗'),
+  unknown: cyan('–'),
+} as const satisfies Record<Finding['level'], string>
+
+/** Looks at everything that migrations and vector search need here, and says what to do about it. */
+export async function run({ knex, print }: Context, flags: { readonly minVersion?: string }): Promise<number> {
+  const findings = await diagnose(knex, { minVersion: flags.minVersion })
+  const count = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length
+  const [errors, warnings, unknown] = [count('error'), count('warning'), count('unknown')]
+  print.line('Diagnosis')
+  print.line('='.repeat(50))
+  for (const [index, finding] of findings.entries()) {
+    for (const line of linesOf(finding, findings[index - 1])) print.line(line)
+  }
+  print.line()
+  print.line(`Errors: ${errors}, warnings: ${warnings}, not looked at: ${unknown}`)
+  print.document({ findings, errors, warnings, unknown })
+  if (findings.some(({ check, level }) => check === 'connection' && level === 'error')) return exitCode.failure
+  return errors > 0 ? UNHEALTHY : exitCode.done
+}
+
+const CHECK_WIDTH = 'connection'.length
+
+function linesOf({ level, check, message, next }: Finding, before: Finding | undefined): string[] {
+  const title = check === before?.check ? '' : check
+  const steps = next === undefined ? [] : next.split('\n')
+  return [
+    `  ${marks[level]} ${title.padEnd(CHECK_WIDTH)}  ${message}`,
+    ...steps.map((step) => `${' '.repeat(CHECK_WIDTH + 6)}→ ${bold(step)}`),
+  ]
+}

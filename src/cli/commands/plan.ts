@@ -1,0 +1,49 @@
+import { Console } from 'node:console'
+
+import { bold, gray, yellow } from 'colorette'
+
+import type { PlannedMigration, PlannedStatement } from '../../runner/plan.ts'
+import { planScript } from '../../runner/plan-script.ts'
+import type { Context } from '../context.ts'
+import type { Printer } from '../printer.ts'
+import { exitCode } from '../report-failure.ts'
+
+interface Flags {
+  readonly to?: string
+  readonly only?: string
+  readonly skip?: readonly string[]
+  readonly script?: boolean
+}
+
+/** Shows the SQL of the pending migrations. */
+export async function run({ migrator, print }: Context, { script, ...selection }: Flags): Promise<number> {
+  // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
+  globalThis.console = new Console(process.stderr)
+  const result = await migrator.plan(selection)
+  print.document(result)
+  if (script === true) {
+    for (const note of result.notes) print.note(yellow(`Note: ${note}`))
+    print.line(planScript(result).trimEnd())
+    return exitCode.done
+  }
+  for (const migration of result.migrations) show(migration, print)
+  if (result.migrations.length === 0) print.line('Nothing is pending')
+  for (const note of result.notes) print.line(yellow(`Note: ${note}`))
+  return exitCode.done
+}
+
+function show({ name, transactional, statements }: PlannedMigration, print: Printer): void {
+  print.line(`${bold(name)}${transactional ? '' : gray(' (outside a transaction)')}`)
+  for (const statement of statements) print.line(indented(statement))
+  if (statements.length === 0) print.line('  (nothing)')
+  print.line()
+}
+
+function indented({ sql, privileged }: PlannedStatement): string {
+  const [first = '', ...others] = sql.split('\n')
+  const depths = others.filter((text) => text.trim() !== '').map((text) => text.search(/\S/))
+  // The statement stands as deep as its migration was indented, which nobody needs to see.
+  const depth = depths.length === 0 ? 0 : Math.min(...depths)
+  const text = [first, ...others.map((other) => other.slice(depth))].map((each) => `  ${each}`.trimEnd()).join('\n')
+  return `${text};${privileged ? yellow('  -- needs a privileged role') : ''}`
+}

@@ -1,0 +1,19 @@
+import { green, yellow } from 'colorette'
+
+import type { Context } from '../context.ts'
+import { exitCode } from '../report-failure.ts'
+import { describeHolder } from '../run-options.ts'
+
+/** Frees the lock on migrations where its holder is gone. */
+export async function run({ migrator, print }: Context, flags: { readonly force?: boolean }): Promise<number> {
+  const result = await migrator.unlock(flags)
+  const { status, holder, isHolderAlive } = result
+  const whose = describeHolder(holder)
+  if (status === 'free') print.line('Nothing is locked')
+  else if (isHolderAlive) {
+    print.line(`${yellow('⚠')} Knex's lock was freed, though it is held by ${whose}`)
+    print.line('  That process is alive: it goes on, and other runs of this tool go on waiting for it')
+  } else print.line(`${green('✓')} Freed the lock of ${whose}${holder === null ? '' : ', which is gone'}`)
+  print.document(result)
+  return exitCode.done
+}

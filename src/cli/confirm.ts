@@ -1,0 +1,27 @@
+import { createInterface } from 'node:readline/promises'
+
+import { PgvectorMigrationError } from '../errors.ts'
+
+/** Asks a question that only y or yes answers with yes; on stderr, because stdout may be read by another program. */
+export async function confirm(
+  question: string,
+  input: NodeJS.ReadableStream = process.stdin,
+  output: NodeJS.WritableStream = process.stderr,
+): Promise<boolean> {
+  const lines = createInterface({ input, output })
+  const asking = new AbortController()
+  lines.once('SIGINT', () => asking.abort('SIGINT'))
+  lines.once('close', () => asking.abort('close'))
+  try {
+    const answer = await lines.question(`${question} [y/N] `, { signal: asking.signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } catch (error) {
+    if (!asking.signal.aborted) throw error
+    output.write('\n')
+    if (asking.signal.reason === 'SIGINT')
+      throw new PgvectorMigrationError('MIGRATION_INTERRUPTED', { migration: null, signal: 'SIGINT' })
+    return false
+  } finally {
+    lines.close()
+  }
+}

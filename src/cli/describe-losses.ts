@@ -1,0 +1,30 @@
+import { red, yellow } from 'colorette'
+
+import type { Losses } from '../runner/losses.ts'
+import { table } from './table.ts'
+
+/** What undoing would lose, for people. */
+export function describeLosses({ migrations, tables, columns, warnings }: Losses): string[] {
+  const columnsOf = (name: string): string[][] =>
+    columns
+      .filter((column) => column.table === name)
+      .map((column) => [`${name}.${column.column}`, column.type, `${amount(column)} values`])
+  const staying = [...new Set(columns.map((column) => column.table))].filter(
+    (name) => !tables.some((lost) => lost.table === name),
+  )
+  const rows = [
+    ...tables.flatMap((lost) => [[lost.table, 'table', `${amount(lost)} rows`], ...columnsOf(lost.table)]),
+    ...staying.flatMap(columnsOf),
+  ]
+  const isAllKnown = migrations.every(({ problem }) => problem === null)
+  const nothing = isAllKnown ? 'No table and no column would be lost' : 'No table and no column is known to be lost'
+  return [
+    ...(rows.length === 0 ? [nothing] : [red('This would be lost:'), table(['What', 'Type', 'How much'], rows)]),
+    ...warnings.map((warning) => `${yellow('⚠')} ${warning}`),
+  ]
+}
+
+function amount({ rows, isEstimate }: { readonly rows: number | null; readonly isEstimate: boolean }): string {
+  if (rows === null) return 'an unknown number of'
+  return `${isEstimate ? '~' : ''}${rows.toLocaleString('en-US')}`
+}

@@ -1,0 +1,59 @@
+import { embeddedPgvector, type EmbeddedKnexConfig } from './index.ts'
+import { loadPackage } from './load-package.ts'
+
+/** A database in memory to try things on. */
+export interface Scratch {
+  readonly config: EmbeddedKnexConfig
+  close(): Promise<void>
+}
+
+/** The extensions that PGlite brings and that applications use; pgvector has a package of its own. */
+const contrib = [
+  'bloom',
+  'btree_gin',
+  'btree_gist',
+  'citext',
+  'cube',
+  'dict_int',
+  'dict_xsyn',
+  'earthdistance',
+  'fuzzystrmatch',
+  'hstore',
+  'intarray',
+  'isn',
+  'lo',
+  'ltree',
+  'moddatetime',
+  'pg_stat_statements',
+  'pg_trgm',
+  'pgcrypto',
+  'seg',
+  'tablefunc',
+  'tcn',
+  'unaccent',
+  'uuid_ossp',
+] as const
+
+/**
+ * Opens an empty database in memory, with pgvector and the extensions of PGlite at hand: none is enabled yet.
+ *
+ * @throws {PgvectorMigrationError} EMBEDDED_NOT_INSTALLED without the packages of PGlite.
+ */
+export async function openScratch(): Promise<Scratch> {
+  const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
+  const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
+  const database = new PGlite({ extensions: { ...((await loadContrib()) as Record<string, typeof vector>), vector } })
+  await database.waitReady
+  return { config: embeddedPgvector({ pglite: database }), close: () => database.close() }
+}
+
+// Which of them there are depends on the release of PGlite.
+async function loadContrib(): Promise<Readonly<Record<string, unknown>>> {
+  const loaded = await Promise.allSettled(
+    contrib.map(async (name) => {
+      const module = (await import(`@electric-sql/pglite/contrib/${name}`)) as Readonly<Record<string, unknown>>
+      return [name, module[name]] as const
+    }),
+  )
+  return Object.fromEntries(loaded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+}

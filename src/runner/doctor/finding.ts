@@ -1,0 +1,49 @@
+/** What {@link diagnose} looks at, in the order in which it reports. */
+export type Check =
+  | 'connection'
+  | 'server'
+  | 'provider'
+  | 'rights'
+  | 'extension'
+  | 'advisories'
+  | 'conflicts'
+  | 'indexes'
+  | 'settings'
+  | 'migrations'
+  | 'lock'
+
+/** One line of a diagnosis. */
+export interface Finding {
+  /**
+   * `error`: it does not work, or will not; `warning`: it works, and should be seen to; `unknown`: it could not be
+   * looked at, and the message says why.
+   */
+  readonly level: 'ok' | 'warning' | 'error' | 'unknown'
+  readonly check: Check
+  /** What was found, in one sentence. */
+  readonly message: string
+  /** The next command, or what to do where no command does it. */
+  readonly next?: string
+}
+
+/** Makes the findings of one check. */
+export function findingsOf(check: Check): Record<Finding['level'], (message: string, next?: string) => Finding> {
+  const as =
+    (level: Finding['level']) =>
+    (message: string, next?: string): Finding => ({ level, check, message, ...(next === undefined ? {} : { next }) })
+  return { ok: as('ok'), warning: as('warning'), error: as('error'), unknown: as('unknown') }
+}
+
+const MOST_NAMED = 5
+
+/** A list for people, cut where it would fill the page. */
+export function listed(names: readonly string[]): string {
+  const rest = names.length - MOST_NAMED
+  return rest > 0 ? `${names.slice(0, MOST_NAMED).join(', ')} and ${rest} more` : names.join(', ')
+}
+
+/** The same for statements, one a line. */
+export function statements(each: readonly string[]): string {
+  const rest = each.length - MOST_NAMED
+  return rest > 0 ? [...each.slice(0, MOST_NAMED), `-- and ${rest} more like these`].join('\n') : each.join('\n')
+}

@@ -1,0 +1,39 @@
+import { ask, type Database } from '../../queryable.ts'
+import { literal } from '../../sql.ts'
+import type { MigrationTables } from '../settings.ts'
+
+/** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
+export interface TableRight {
+  readonly exists: boolean
+  readonly isWritable: boolean
+}
+
+export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & {
+  /** What numbers the rows of Knex's table; null where there is no such sequence. */
+  readonly sequence: { readonly name: string; readonly isUsable: boolean } | null
+}
+
+/** What a run does with each table, as tracking.ts and lease.ts do it. */
+export const neededPrivileges = {
+  migrations: ['select', 'insert', 'delete'],
+  lock: ['select', 'insert', 'update'],
+  runs: ['select', 'insert', 'update'],
+} as const satisfies Record<keyof MigrationTables, readonly string[]>
+
+export function readTableRights(db: Database, tables: MigrationTables): Promise<TableRights> {
+  const rights = (Object.keys(neededPrivileges) as (keyof MigrationTables)[]).map((name) => {
+    const table = `to_regclass(${literal(tables[name])})`
+    const isAllowed = neededPrivileges[name].map((privilege) => `has_table_privilege(${table}, '${privilege}')`)
+    return `'${name}', json_build_object('exists', ${table} is not null,
+      'isWritable', coalesce(${isAllowed.join(' and ')}, false))`
+  })
+  return ask(
+    db,
+    `select json_build_object(${rights.join(', ')}, 'sequence', (
+      select json_build_object('name', s.oid::regclass::text, 'isUsable', has_sequence_privilege(s.oid, 'usage'))
+      from pg_catalog.pg_class s
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.deptype = 'a'
+      where s.relkind = 'S' and d.refobjid = to_regclass(${literal(tables.migrations)})
+    )) as state`,
+  )
+}

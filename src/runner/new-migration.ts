@@ -1,0 +1,93 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, extname, parse, resolve } from 'node:path'
+
+import { PgvectorMigrationError } from '../errors.ts'
+import { migrationSource } from './migration-source.ts'
+import { migrationText, type MigrationKind, type MigrationLanguage } from './migration-templates.ts'
+import type { MigrationSettings } from './settings.ts'
+
+/** Where a new migration goes, and what it begins with. */
+export interface NewMigrationOptions {
+  /** The folder of the migrations; made where it does not exist. */
+  readonly directory: string
+  /** What it begins with; default `blank`. */
+  readonly kind?: MigrationKind | undefined
+}
+
+/** A migration file that was written. */
+export interface NewMigration {
+  /** Without extension. */
+  readonly name: string
+  readonly path: string
+}
+
+/**
+ * Writes a new migration file, numbered and written as the others in its folder are.
+ *
+ * @example
+ * const { path } = await newMigration('add tags', { directory: 'migrations', kind: 'column' })
+ *
+ * @throws {PgvectorMigrationError} MIGRATION_EXISTS where one has this name already, INVALID_OPTIONS where it cannot
+ * have one.
+ */
+export async function newMigration(
+  name: string,
+  { directory, kind = 'blank' }: NewMigrationOptions,
+): Promise<NewMigration> {
+  const words = snakeCase(name)
+  await mkdir(directory, { recursive: true })
+  const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])
+  const existing = files.find(({ file }) => parse(file).name.replace(NUMBER, '') === words)
+  if (existing !== undefined) throw new PgvectorMigrationError('MIGRATION_EXISTS', { name: words, path: existing.path })
+  const last = files.at(-1)?.path
+  const numbered = `${nextNumber(files.map(({ file }) => file))}_${words}`
+  const path = resolve(directory, `${numbered}${last === undefined ? '.ts' : extname(last)}`)
+  await writeFile(path, migrationText(kind, await languageOf(last)), { flag: 'wx' })
+  return { name: numbered, path }
+}
+
+/** The folder of a source's last migration, where the next one belongs; `migrations` where it has none. */
+export async function folderOf({ source, loadExtensions }: MigrationSettings): Promise<string> {
+  const last = (await source.getMigrations(loadExtensions)).at(-1) as { readonly path?: unknown } | undefined
+  return typeof last?.path === 'string' ? dirname(last.path) : resolve('migrations')
+}
+
+const NUMBER = /^\d+[_-]?/
+
+// What a file system, a shell and a table of 255 characters all take.
+const MOST_LETTERS = 200
+
+function snakeCase(name: string): string {
+  const words = name
+    .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
+    .replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '_')
+    .toLowerCase()
+    .replaceAll(/[^a-z\d]+/g, '_')
+    .replace(/^_*(\d+_)?/, '')
+    .replace(/_+$/, '')
+  if (words !== '' && words.length <= MOST_LETTERS) return words
+  throw invalid(words === '' ? `must have letters or digits: ${name}` : `must have at most ${MOST_LETTERS} letters`)
+}
+
+function invalid(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`name: ${problem}`] })
+}
+
+const TIMESTAMP = /^\d{14}$/
+
+function nextNumber(files: readonly string[]): string {
+  const last = files.findLast((file) => /^\d/.test(file))?.match(/^\d+/)?.[0]
+  if (last === undefined) return '001'
+  const following = String(BigInt(last) + 1n).padStart(last.length, '0')
+  // Migrations run in the order of their names, in which 1000 comes before 999.
+  if (following.length > last.length) throw invalid(`there is no number after ${last} that has as many digits`)
+  if (!TIMESTAMP.test(last)) return following
+  const now = new Date().toISOString().replaceAll(/\D/g, '').slice(0, last.length)
+  return now > last ? now : following
+}
+
+async function languageOf(path: string | undefined): Promise<MigrationLanguage> {
+  if (path === undefined || /ts$/.test(path)) return 'typescript'
+  return /^export /m.test(await readFile(path, 'utf8')) ? 'module' : 'commonjs'
+}

@@ -1,0 +1,139 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { inspectPgvector } from '../extension/inspect.ts'
+import type { Database } from '../queryable.ts'
+import { listMigrations, type LoadedMigration, type MigrationFiles } from './migrations.ts'
+import { hooksOf, notesOn } from './plan-notes.ts'
+import { readOrigin, type Origin } from './plan-origin.ts'
+import { startRecording, statementsOf, textOf, type PlannedStatement, type SentQuery } from './record-statements.ts'
+import { openReplay, runUp, type Replay } from './replay.ts'
+import { assertFilesExist, selectUp, type UpSelection } from './select.ts'
+import type { MigrationSettings, MigrationTables } from './settings.ts'
+import { createTables, record } from './tracking.ts'
+
+export type { PlannedStatement }
+
+/** What pending migrations would send. */
+export interface PlanResult {
+  readonly migrations: readonly PlannedMigration[]
+  /** What the plan cannot know, in sentences. */
+  readonly notes: readonly string[]
+  readonly origin: PlanOrigin
+}
+
+/** A pending migration, with what it sends in its order. */
+export interface PlannedMigration {
+  readonly name: string
+  /** False where it runs outside a transaction; those that it opens itself are among the statements. */
+  readonly transactional: boolean
+  readonly statements: readonly PlannedStatement[]
+}
+
+/** The state of the database that a plan was made for. */
+export interface PlanOrigin {
+  readonly database: string
+  /** The version of PostgreSQL, as the server says it. */
+  readonly server: string
+  /** The version of pgvector that is enabled; null where none is. */
+  readonly pgvector: string | null
+  readonly searchPath: string
+  readonly applied: readonly string[]
+  /** When it was read, as ISO 8601. */
+  readonly at: string
+  readonly tables: MigrationTables
+  /** What makes the tables that keep what was applied, where they are missing. */
+  readonly bookkeeping: readonly string[]
+}
+
+/**
+ * The SQL of pending migrations, seen by running them on an embedded database.
+ *
+ * The database itself is only read, in a read-only transaction. What was applied there is replayed first, so that
+ * what is pending finds what it would find.
+ *
+ * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or
+ * MIGRATION_FILES_MISSING.
+ */
+export async function plan(db: Database, settings: MigrationSettings, choice: UpSelection = {}): Promise<PlanResult> {
+  const files = await listMigrations(settings)
+  const origin = await readOrigin(db, settings.tables)
+  assertFilesExist(files.names, origin.applied)
+  const pending = selectUp(files.names, origin.applied, choice)
+  if (pending.length === 0) return { migrations: [], notes: [], origin: describe(origin, settings.tables, []) }
+  const replay = await openReplay(db, origin.surroundings)
+  try {
+    const bookkeeping = await bookkeepingOf(replay.knex, settings.tables)
+    await replayApplied(replay, settings.tables, files, origin)
+    await replay.reset()
+    const migrations: PlannedMigration[] = []
+    for (const name of pending) migrations.push(await planOne(replay.knex, await files.load(name)))
+    const notes = notesOn({
+      migrations,
+      here: origin.pgvector,
+      replay: await inspectPgvector(replay.knex),
+      hooks: hooksOf(db),
+    })
+    return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping) }
+  } finally {
+    await replay.close()
+  }
+}
+
+async function bookkeepingOf(db: Database, tables: MigrationTables): Promise<PlannedStatement[]> {
+  const recording = startRecording(db)
+  await createTables(db, tables)
+  recording.stop()
+  return statementsOf(recording.sent, true)
+}
+
+async function replayApplied(
+  replay: Replay,
+  tables: MigrationTables,
+  files: MigrationFiles,
+  { applied }: Origin,
+): Promise<void> {
+  for (const { name, batch } of applied) {
+    const migration = await files.load(name)
+    await explained(replay.knex, name, true, () => replay.apply(migration))
+    await record(replay.knex, tables, { direction: 'up', name, batch }, 'true')
+  }
+}
+
+async function planOne(db: Database, migration: LoadedMigration): Promise<PlannedMigration> {
+  const { name, transactional } = migration
+  const sent = await explained(db, name, false, () => runUp(db, migration))
+  return { name, transactional, statements: statementsOf(sent, transactional) }
+}
+
+/** Records what a migration sends; where it fails, says which one did and in which statement. */
+async function explained(
+  db: Database,
+  migration: string,
+  isApplied: boolean,
+  run: () => Promise<void>,
+): Promise<readonly SentQuery[]> {
+  const recording = startRecording(db)
+  try {
+    await run()
+    return recording.sent
+  } catch (error) {
+    const failed = recording.sent.find((query) => query.error === error)
+    const details = { migration, statement: failed === undefined ? null : textOf(failed), isApplied }
+    throw new PgvectorMigrationError('PLAN_FAILED', details, { cause: error })
+  } finally {
+    recording.stop()
+  }
+}
+
+function describe(origin: Origin, tables: MigrationTables, bookkeeping: readonly PlannedStatement[]): PlanOrigin {
+  const { applied, pgvector, surroundings, at } = origin
+  return {
+    database: surroundings.database,
+    server: pgvector.server.version,
+    pgvector: pgvector.installed?.version ?? null,
+    searchPath: surroundings.searchPath,
+    applied: applied.map(({ name }) => name),
+    at,
+    tables,
+    bookkeeping: bookkeeping.map(({ sql }) => sql),
+  }
+}

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
+import { ask, send, type Database } from '../queryable.ts'
+import { literal } from '../sql.ts'
+import { isRace } from '../sqlstate.ts'
+import type { RunOptions } from './events.ts'
+import { interrupted } from './interrupted.ts'
+import { takeLease, type Lease } from './lease.ts'
+import type { MigrationTables } from './settings.ts'
+import { createTables } from './tracking.ts'
+
+/** What keeps others from migrating while something is rehearsed. */
+export interface Exclusion extends Lease {
+  /** To be called first in the transaction of the rehearsal. */
+  enter(trx: Database): Promise<void>
+}
+
+/** How to keep others out, and how long to wait for them. */
+export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'> {
+  readonly command: string
+  readonly isSingle: boolean
+}
+
+/** PostgreSQL's lock_not_available: lock_timeout was up. */
+export const LOCK_NOT_AVAILABLE = '55P03'
+
+const DEFAULT_WAIT = 60_000
+const POLL_MILLISECONDS = 100
+
+/**
+ * Keeps others out: with a lease, as every run does, or without a trace where the tables of a lease are not all there.
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED or MIGRATION_INTERRUPTED.
+ */
+export async function excludeOthers(
+  db: Database,
+  tables: MigrationTables,
+  options: ExclusionOptions,
+): Promise<Exclusion> {
+  const { wait = DEFAULT_WAIT, signal, onEvent } = options
+  if (!(await areThere(db, tables))) return withoutTrace(db, tables, options)
+  const lease = await takeLease(db, tables, {
+    ...options,
+    wait,
+    onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
+  }).catch((error: unknown) => {
+    throw signal?.aborted === true ? interrupted(null, signal) : error
+  })
+  return { ...lease, enter: () => Promise.resolve() }
+}
+
+async function areThere(db: Database, tables: MigrationTables): Promise<boolean> {
+  const names = Object.values(tables).map((table) => `to_regclass(${literal(table)})`)
+  return ask<boolean>(db, `select to_json(num_nulls(${names.join(', ')}) = 0) as state`)
+}
+
+/**
+ * Makes the missing tables in the transaction that is rolled back: whoever wants to migrate must make them too, and
+ * waits for it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
+ */
+function withoutTrace(db: Database, tables: MigrationTables, options: ExclusionOptions): Exclusion {
+  const { isSingle, wait = DEFAULT_WAIT, signal, onEvent } = options
+  const deadline = Date.now() + wait
+  const locked = (): PgvectorMigrationError =>
+    new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder: null, milliseconds: wait })
+  return {
+    isHeld: 'true',
+    cancel: (processId) => send(db, `select pg_cancel_backend(${processId})`),
+    release: () => Promise.resolve(),
+    enter: async (trx) => {
+      await createTables(trx, tables).catch((error: unknown) => {
+        throw isRace(error) || sqlStateOf(error) === LOCK_NOT_AVAILABLE ? locked() : error
+      })
+      if (isSingle) return
+      for (let hasWaited = false; !(await lockFreeRow(trx, tables)); hasWaited = true) {
+        if (!hasWaited) onEvent?.({ type: 'waiting', holder: null })
+        if (Date.now() >= deadline) throw locked()
+        if (signal?.aborted === true) throw interrupted(null, signal)
+        await sleep(POLL_MILLISECONDS)
+      }
+    },
+  }
+}
+
+async function lockFreeRow(trx: Database, tables: MigrationTables): Promise<boolean> {
+  return ask<boolean>(
+    trx,
+    `with free as (select from ${tables.lock} where is_locked = 0 limit 1 for update skip locked)
+    select to_json(count(*) > 0) as state from free`,
+  )
+}

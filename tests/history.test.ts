@@ -1,0 +1,145 @@
+import { hostname } from 'node:os'
+
+import type { Knex } from 'knex'
+
+import { createMigrator, ensurePgvector, type HistoryEntry, type Migrator } from '../src/index.ts'
+import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
+
+type Up = (knex: Knex) => Promise<unknown>
+
+function migratorWith(knex: Knex, ...migrations: readonly (readonly [name: string, up: Up])[]): Migrator {
+  const byName = new Map(migrations)
+  return createMigrator(knex, { migrationSource: sourceOf(byName) })
+}
+
+function sourceOf(byName: ReadonlyMap<string, Up>): Knex.MigrationSource<string> {
+  return {
+    getMigrations: () => Promise.resolve([...byName.keys()]),
+    getMigrationName: (name) => name,
+    getMigration: (name) =>
+      Promise.resolve({
+        up: async (knex: Knex) => {
+          await byName.get(name)?.(knex)
+        },
+        down: () => Promise.resolve(),
+      }),
+  }
+}
+
+const enable: readonly [string, Up] = ['001_enable', (knex) => ensurePgvector(knex, { logger: false })]
+const table: readonly [string, Up] = ['002_table', (knex) => knex.raw('create table first (id int)')]
+const broken: readonly [string, Up] = ['003_broken', (knex) => knex.raw('select 1/0')]
+
+/** An entry in a few words, so that a whole history can be compared. */
+function inWords(entry: HistoryEntry): string {
+  if (entry.kind === 'run') return `run ${entry.run.id}: ${entry.run.command} ${entry.run.outcome ?? 'not ended'}`
+  const by = entry.run === null ? '' : ` in run ${entry.run.id}`
+  return entry.kind === 'migration'
+    ? `${entry.migration} applied (batch ${entry.batch})${by}`
+    : `${entry.event} ${entry.versionBefore ?? 'none'} to ${entry.versionAfter ?? 'none'} by ${entry.migration ?? 'hand'}${by}`
+}
+
+describeOnEveryDatabase('the history', (database) => {
+  test('is empty where nothing is on record, and makes no table', async () => {
+    const { knex } = database()
+    expect(await migratorWith(knex, table).history()).toEqual([])
+    expect(await knex.schema.hasTable('knex_migrations')).toBe(false)
+  })
+
+  test('tells runs, migrations and what they did to pgvector in the order of time', async () => {
+    const { knex, pgvector } = database()
+    await migratorWith(knex, enable, table).up()
+    await expectError('MIGRATION_FAILED', () => migratorWith(knex, enable, table, broken).up())
+    const migrator = migratorWith(knex, enable, table)
+    await migrator.down()
+    expect((await migrator.history()).map(inWords)).toEqual([
+      'run 1: up succeeded',
+      '001_enable applied (batch 1) in run 1',
+      `enabled none to ${pgvector} by 001_enable in run 1`,
+      'run 2: up failed',
+      'run 3: down succeeded',
+    ])
+  })
+
+  test('says who did it, from where, and how long it took', async () => {
+    const { knex } = database()
+    const migrator = migratorWith(knex, enable)
+    await migrator.up()
+    const [run, migration, extension] = await migrator.history()
+    const { rows } = await knex.raw<{ rows: [{ role: string }] }>('select current_user as role')
+    const [{ role }] = rows
+    const by = { id: 1, command: 'up', host: hostname(), processId: process.pid, outcome: 'succeeded' }
+    expect(run).toMatchObject({ kind: 'run', role, run: by, milliseconds: expect.any(Number) })
+    expect(migration).toMatchObject({ kind: 'migration', role, run: by, migration: '001_enable', batch: 1 })
+    expect(extension).toMatchObject({
+      kind: 'extension',
+      role,
+      run: by,
+      schema: 'public',
+      milliseconds: expect.any(Number),
+      details: { minVersion: '0.5.0' },
+    })
+    for (const { at } of [run, migration, extension] as HistoryEntry[]) {
+      expect(Math.abs(Date.parse(at ?? '') - Date.now())).toBeLessThan(60_000)
+    }
+  })
+
+  test('does not give a run what stock Knex and an application did', async () => {
+    const { knex, pgvector } = database()
+    await ensurePgvector(knex, { logger: false })
+    await knex.migrate.latest({ migrationSource: sourceOf(new Map([table])) })
+    expect((await migratorWith(knex, table).history()).map(inWords)).toEqual([
+      `enabled none to ${pgvector} by hand`,
+      '002_table applied (batch 1)',
+    ])
+  })
+
+  test('finds a migration log of another name', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false, log: { table: 'our_log' } })
+    const migrator = migratorWith(knex, table)
+    expect(await migrator.history()).toEqual([])
+    expect(await migrator.history({ log: { table: 'our_log' } })).toHaveLength(1)
+    expect(await migrator.history({ log: { schema: 'public', table: 'our_log' } })).toHaveLength(1)
+  })
+
+  test('keeps its order where the connection has another time zone', async () => {
+    const { knex } = database()
+    const migrator = migratorWith(knex, enable, table)
+    await migrator.up()
+    const here = await migrator.history()
+    await knex.raw(`set time zone 'Asia/Kathmandu'`)
+    const there = await migrator.history()
+    expect(there.map(({ at }) => Date.parse(at ?? ''))).toEqual(here.map(({ at }) => Date.parse(at ?? '')))
+  })
+})
+
+describeOnServers('the history', (database) => {
+  test('is open to a role that may only read', async () => {
+    const { knex, connect, url } = database()
+    await migratorWith(knex, enable, table).up()
+    const role = `reader_${process.pid}_${Date.now()}`
+    await knex.raw(`create role ${role} login password 'reads'; grant select on all tables in schema public to ${role}`)
+    const as = new URL(url ?? '')
+    as.username = role
+    as.password = 'reads'
+    const reader = connect({ connection: as.href })
+    expect(await migratorWith(reader, enable, table).history()).toHaveLength(4)
+    await reader.destroy()
+    await knex.raw(`drop owned by ${role}; drop role ${role}`)
+  })
+
+  test('shows a run that is at work', async () => {
+    const { knex, connect } = database()
+    const watcher = migratorWith(connect(), table)
+    const seen: string[] = []
+    await migratorWith(knex, [
+      '001_watched',
+      async () => {
+        seen.push(...(await watcher.history()).map(inWords))
+      },
+    ]).up()
+    expect(seen).toEqual(['run 1: up not ended'])
+  })
+})
