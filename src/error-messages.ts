@@ -36,9 +36,11 @@ export interface ErrorDetails {
   readonly PLAN_FAILED: FailedPlan
   readonly MIGRATION_EXISTS: { readonly name: string; readonly path: string }
   readonly EMBEDDED_NOT_INSTALLED: { readonly missing: string }
+  readonly EMBEDDED_NEEDS_FLAG: { readonly flag: string }
   readonly EMBEDDED_IN_USE: { readonly directory: string; readonly processId: number }
 }
 
+/** What an error of ours can be; each code has a heading in docs/errors.md. */
 export type ErrorCode = keyof ErrorDetails
 
 /** An object that stands where pgvector would create one of its own. */
@@ -90,6 +92,8 @@ interface ErrorText {
   readonly message: string
   readonly hint: string
 }
+
+const SHOWN_OF_STATEMENT = 200
 
 /**
  * Every sentence we say when something fails, once. The beginnings of the messages are the product's contract;
@@ -263,8 +267,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `Migration ${migration} does not run on the embedded database, so what it does cannot be seen`,
     hint: 'Read the cause. A migration that needs another extension or data of its own cannot be tried out in memory.',
   }),
-  PLAN_FAILED: ({ migration, isApplied }) => ({
-    message: `${isApplied ? 'The applied migration' : 'Migration'} ${migration} does not run on the embedded database where plans are made`,
+  PLAN_FAILED: ({ migration, statement, isApplied }) => ({
+    message:
+      `${isApplied ? 'The applied migration' : 'Migration'} ${migration} does not run on the embedded database where plans are made` +
+      (statement === null ? '' : `: ${statement.replaceAll(/\s+/g, ' ').slice(0, SHOWN_OF_STATEMENT)}`),
     hint:
       'It has pgvector and the extensions of PGlite, the names of your roles and schemas, and no data but what ' +
       'migrations insert. For what only your server has: npx knex-pgvector rehearse',
@@ -277,8 +283,14 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `The embedded database needs the package ${missing}`,
     hint: 'Run: npm install @electric-sql/pglite @electric-sql/pglite-pgvector',
   }),
+  EMBEDDED_NEEDS_FLAG: ({ flag }) => ({
+    message: `The embedded database needs Node's flag ${flag} here`,
+    hint: `Run the tests with it: NODE_OPTIONS=${flag} npx jest`,
+  }),
   EMBEDDED_IN_USE: ({ directory, processId }) => ({
     message: `The embedded database in ${directory} is in use by process ${processId}`,
-    hint: 'It serves one process at a time: stop that process, or use another directory.',
+    hint:
+      'It serves one process at a time: stop that process, or use another directory. ' +
+      `If process ${processId} is another program, delete ${directory}.pid.`,
   }),
 }

@@ -114,7 +114,6 @@ export const dropOptions = z.strictObject({
 
 export type ParsedEnsureOptions = z.output<typeof ensureOptions>
 export type ParsedDropOptions = z.output<typeof dropOptions>
-export type ParsedLogOptions = Exclude<ParsedEnsureOptions['log'], false>
 
 /** Parses what a caller passed, once, and reports all its problems together. */
 export function parseOptions<Schema extends z.ZodType>(schema: Schema, options: unknown): z.output<Schema> {

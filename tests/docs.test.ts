@@ -185,8 +185,10 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     problems: [{ migration: '002_add_semantic_search', problem: 'index idx_entry_embeddings_hnsw is missing' }],
   },
   REPLAY_FAILED: { migration: '002_add_semantic_search' },
+  PLAN_FAILED: { migration: '004_add_maps', statement: 'create extension postgis', isApplied: false },
   MIGRATION_EXISTS: { name: 'add_tags', path: '/srv/app/migrations/004_add_tags.ts' },
   EMBEDDED_NOT_INSTALLED: { missing: '@electric-sql/pglite' },
+  EMBEDDED_NEEDS_FLAG: { flag: '--experimental-vm-modules' },
   EMBEDDED_IN_USE: { directory: '/srv/app/.pgdata', processId: 4711 },
 }
 

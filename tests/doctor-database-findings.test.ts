@@ -1,5 +1,6 @@
 import type { LockHolder } from '../src/errors.ts'
-import { settingsFindings, type BuildSettings } from '../src/runner/doctor/build-memory.ts'
+import { settingsFindings } from '../src/runner/doctor/build-memory.ts'
+import type { BuildSettings } from '../src/runner/doctor/build-settings.ts'
 import type { Finding } from '../src/runner/doctor/finding.ts'
 import { indexFindings, type InvalidIndex } from '../src/runner/doctor/indexes.ts'
 import { lockFindings, type LockFacts } from '../src/runner/doctor/lock.ts'
@@ -83,6 +84,7 @@ describe('indexes', () => {
 describe('settings', () => {
   const settings: BuildSettings = {
     maintenanceMemory: 64 * MEBIBYTE,
+    mostMemory: 2_147_483_647 * 1024,
     maintenanceWorkers: 2,
     parallelTableSize: 8 * MEBIBYTE,
     sharedMemory: 'posix',
@@ -112,6 +114,19 @@ describe('settings', () => {
       next: expect.stringMatching(/^SET maintenance_work_mem = '6514MB';/),
     })
     expect(container).toMatchObject({ level: 'unknown', next: 'In Docker: --shm-size=6578m' })
+  })
+
+  test('are computed for the type that an index on so many dimensions needs', () => {
+    const wide = { ...documents, index: null, dimensions: 3072 }
+    const [finding] = settingsFindings(healthy, { ...settings, graphs: [wide] })
+    expect(finding?.message).toMatch(
+      /an HNSW index on documents\.embedding \(halfvec\(3072\), m = 16\) needs about 6\.4 GB/,
+    )
+  })
+
+  test('never ask for more than the server accepts', () => {
+    const limited = { ...settings, mostMemory: 2048 * MEBIBYTE - 1, graphs: [documents] }
+    expect(steps(settingsFindings(healthy, limited))[0]).toMatch(/^SET maintenance_work_mem = '2047MB';/)
   })
 
   test('say nothing of containers on a managed host', () => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 
@@ -57,7 +57,8 @@ describe('the embedded database', () => {
   })
 
   test('says on the first query that the folder holds no database it can open', async () => {
-    const dataDir = await temporaryFolder()
+    const dataDir = join(await temporaryFolder(), 'database')
+    await mkdir(dataDir)
     await writeFile(join(dataDir, 'PG_VERSION'), 'something else\n')
     await expect(open({ dataDir }).raw('select')).rejects.toThrow('PGlite failed to initialize')
     expect(existsSync(`${dataDir}.pid`)).toBe(false)

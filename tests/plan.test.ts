@@ -129,7 +129,7 @@ describeOnServers('a plan', (database) => {
       await migrator.up({ to: '001' })
       const plan = await migrator.plan()
       expect(sqlOf(plan)['002_rights']).toHaveLength(2)
-      expect(plan.origin).toMatchObject({ searchPath: '"app", "public"', applied: ['001_by_hand'] })
+      expect(plan.origin).toMatchObject({ searchPath: 'app, public', applied: ['001_by_hand'] })
       expect(plan.origin.pgvector).toBe(database().pgvector)
     } finally {
       await knex.raw(`drop owned by ${role}; drop role ${role}`)

@@ -1,6 +1,6 @@
 import { red, yellow } from 'colorette'
 
-import type { Losses } from '../runner/losses.ts'
+import type { Losses, LostTable } from '../runner/losses.ts'
 import { table } from './table.ts'
 
 /** What undoing would lose, for people. */
@@ -8,12 +8,12 @@ export function describeLosses({ migrations, tables, columns, warnings }: Losses
   const columnsOf = (name: string): string[][] =>
     columns
       .filter((column) => column.table === name)
-      .map((column) => [`${name}.${column.column}`, column.type, `${amount(column)} values`])
+      .map((column) => [`${name}.${column.column}`, column.type, amount(column, 'value')])
   const staying = [...new Set(columns.map((column) => column.table))].filter(
     (name) => !tables.some((lost) => lost.table === name),
   )
   const rows = [
-    ...tables.flatMap((lost) => [[lost.table, 'table', `${amount(lost)} rows`], ...columnsOf(lost.table)]),
+    ...tables.flatMap((lost) => [[lost.table, 'table', amount(lost, 'row')], ...columnsOf(lost.table)]),
     ...staying.flatMap(columnsOf),
   ]
   const isAllKnown = migrations.every(({ problem }) => problem === null)
@@ -24,7 +24,7 @@ export function describeLosses({ migrations, tables, columns, warnings }: Losses
   ]
 }
 
-function amount({ rows, isEstimate }: { readonly rows: number | null; readonly isEstimate: boolean }): string {
-  if (rows === null) return 'an unknown number of'
-  return `${isEstimate ? '~' : ''}${rows.toLocaleString('en-US')}`
+function amount({ rows, isEstimate }: Pick<LostTable, 'rows' | 'isEstimate'>, what: 'row' | 'value'): string {
+  if (rows === null) return `an unknown number of ${what}s`
+  return `${isEstimate ? '~' : ''}${rows.toLocaleString('en-US')} ${what}${rows === 1 ? '' : 's'}`
 }

@@ -10,16 +10,19 @@ const reasons = {
   'not-reached': 'an earlier one failed',
 } as const satisfies Record<NonNullable<RehearsedMigration['reason']>, string>
 
-/** What a migration did in a rehearsal, for people. */
-export function describeRehearsed(migration: RehearsedMigration): string[] {
-  const { statements } = migration
-  const rows = statements.map((statement) => [
-    shorten(statement.sql),
-    inMilliseconds(statement.milliseconds),
-    statement.rows === null ? '' : String(statement.rows),
-    statement.error === undefined ? describeLocks(statement.locks) : red('failed'),
-  ])
-  return [headline(migration), ...(rows.length === 0 ? [] : [table(['Statement', 'Time', 'Rows', 'Locks'], rows)]), '']
+/** What migrations did in a rehearsal, for people: each with a table of its statements. */
+export function describeRehearsed(migrations: readonly RehearsedMigration[]): string[] {
+  const named = new Set<string>()
+  return migrations.flatMap((migration) => {
+    const rows = migration.statements.map(({ sql, milliseconds, rows: count, locks, error }) => [
+      shorten(sql),
+      inMilliseconds(milliseconds),
+      count === null ? '' : String(count),
+      error === undefined ? describeLocks(locks, named) : red('failed'),
+    ])
+    const statements = rows.length === 0 ? [] : [table(['Statement', 'Time', 'Rows', 'Locks'], rows)]
+    return [headline(migration), ...statements, '']
+  })
 }
 
 function headline({ name, state, reason, milliseconds, statements }: RehearsedMigration): string {
@@ -56,18 +59,22 @@ const modes = [
   'AccessExclusiveLock',
 ]
 
-/** The strongest lock on each relation, a line each; what is new is only named, and its indexes go without saying. */
-function describeLocks(locks: readonly TakenLock[]): string {
+/** The strongest lock on each relation, a line each; what is new is named once, and its indexes go without saying. */
+function describeLocks(locks: readonly TakenLock[], named: Set<string>): string {
   const strongest = new Map<string, TakenLock>()
   for (const lock of locks) {
     const known = strongest.get(lock.relation)
     if (known === undefined || modes.indexOf(lock.mode) > modes.indexOf(known.mode)) strongest.set(lock.relation, lock)
   }
-  return [...strongest.values()]
-    .filter(({ kind, isNew, blocks }) => blocks !== 'nothing' || kind === 'table' || (kind === 'view' && isNew))
-    .map(({ relation, mode, isNew, blocks }) => {
-      if (isNew) return `${relation} (new)`
-      return blocks === 'nothing' ? `${relation} ${mode}` : `${yellow('⚠')} ${relation} ${mode}: blocks ${blocks}`
-    })
-    .join('\n')
+  const told = [...strongest.values()].filter(
+    ({ relation, kind, isNew, blocks }) =>
+      blocks !== 'nothing' || (kind === 'table' && !(isNew && named.has(relation))),
+  )
+  for (const { relation } of told) named.add(relation)
+  return told.map(describeLock).join('\n')
+}
+
+function describeLock({ relation, mode, isNew, blocks }: TakenLock): string {
+  if (isNew) return `${relation} (new)`
+  return blocks === 'nothing' ? `${relation} ${mode}` : `${yellow('⚠')} ${relation} ${mode}: blocks ${blocks}`
 }

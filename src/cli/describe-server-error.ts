@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { serverMessage } from '../sqlstate.ts'
+import { showStatement } from './show-statement.ts'
 
 /** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
 export interface ServerError {
@@ -81,30 +82,3 @@ const CONNECTION_CODE =
 // node-postgres and Knex give these no code.
 const CONNECTION_MESSAGE =
   /^(Connection terminated|SASL: |The server does not support SSL|There was an error establishing an SSL|timeout expired|timeout exceeded when trying to connect|Knex: Timeout acquiring)/
-
-const MOST_LINES = 7
-
-function showStatement({ statement = '', position }: ServerError): string[] {
-  const text = statement.trim()
-  if (text === '') return []
-  const lines = text.replaceAll('\t', ' ').split('\n')
-  // Counted in code points, as the server counts them, and without what was cut off in front.
-  const offset = statement.length - statement.trimStart().length
-  const before =
-    position === undefined
-      ? []
-      : [...statement]
-          .slice(offset, position - 1)
-          .join('')
-          .split('\n')
-  const marked = before.length - 1
-  const first = Math.max(0, marked - Math.floor(MOST_LINES / 2))
-  const last = Math.min(lines.length, first + MOST_LINES)
-  const gutter = (index: number): string => `${String(index + 1).padStart(String(last).length)} | `
-  const shown = lines.slice(first, last).flatMap((line, index) => {
-    const start = gutter(first + index)
-    const caret = `${' '.repeat(start.length + [...(before.at(-1) ?? '')].length)}^`
-    return [`${start}${line}`.trimEnd(), ...(first + index === marked ? [caret] : [])]
-  })
-  return [...(first > 0 ? ['…'] : []), ...shown, ...(last < lines.length ? ['…'] : [])]
-}

@@ -32,7 +32,7 @@ function codeOf(error: unknown): number {
 function describe(error: unknown): string[] {
   if (!isPgvectorMigrationError(error)) {
     const [first = '', ...rest] = explain(error) ?? [stackOf(error)]
-    const next = isAboutConnection(error) ? [`  ${yellow('Next')}     ${CHECK_CONNECTION}`] : []
+    const next = nextFor(error).map((hint) => `  ${yellow('Next')}     ${hint}`)
     return [`${red('✗')} ${first}`, ...rest.map((line) => `  ${line}`), ...next]
   }
   const { message, hint, code, docsUrl, cause } = error
@@ -55,12 +55,16 @@ function explain(error: unknown): string[] | null {
   return system === null ? null : [system]
 }
 
-const CHECK_CONNECTION = 'Check the connection in the knexfile, or name a server with --database-url.'
-
-// SQLSTATE classes: connection exception, invalid authorization, invalid catalog name.
-function isAboutConnection(error: unknown): boolean {
+// What the server refuses without having been asked anything is about the connection: by SQLSTATE class, connection
+// exception, invalid authorization and invalid catalog name.
+function nextFor(error: unknown): string[] {
   const server = serverErrorOf(error)
-  return server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)
+  if (server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)) {
+    return ['Check the connection in the knexfile, or name a server with --database-url.']
+  }
+  return describeSystemError(error) === null
+    ? []
+    : ['Check the paths in the knexfile: relative ones begin at its folder.']
 }
 
 // An error of ours behind an error of ours has a hint of its own.

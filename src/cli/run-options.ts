@@ -2,12 +2,15 @@ import { cyan, yellow } from 'colorette'
 
 import type { MigratorEvent, RunOptions } from '../runner/events.ts'
 import type { LockHolder } from '../errors.ts'
-import type { Printer } from './printer.ts'
+import { write, type Printer } from './printer.ts'
 
 /** Runs something that a signal can stop: the migration is rolled back and the lock freed before the process ends. */
 export async function withSignals<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController()
-  const stop = (signal: NodeJS.Signals): void => controller.abort(signal)
+  const stop = (signal: NodeJS.Signals): void => {
+    write(process.stderr, yellow(`${signal}: stopping; a second one ends this process at once`))
+    controller.abort(signal)
+  }
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     return await work(controller.signal)

@@ -4,31 +4,60 @@ import { resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../errors.ts'
 
+// The directories that this process has open; a promise where one is being closed.
+const ours = new Map<string, Promise<void> | null>()
+
 /**
  * Claims a data directory for this process, because PGlite lets two processes open one and damage it.
  *
  * The claim is a file beside the directory with this process's id. A process that died leaves its claim behind; whoever
- * comes next sees that it is gone and takes over. Returns the function that gives the claim back.
+ * comes next sees that it is gone and takes over. Returns the function that gives the claim back once `closed` is over.
  */
-export async function claimDirectory(dataDir: string): Promise<() => Promise<void>> {
+export async function claimDirectory(dataDir: string): Promise<(closed: Promise<void>) => Promise<void>> {
   const directory = resolve(dataDir)
   const file = `${directory}.pid`
-  await mkdir(directory, { recursive: true })
-  while (!(await create(file))) {
-    const holder = await holderOf(file)
-    // This process may open it twice in a row: Knex replaces a connection that broke.
-    if (holder === process.pid) break
-    if (holder !== null && isAlive(holder)) {
-      throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
-    }
-    await takeAway(file, directory)
+  await claimHere(directory)
+  try {
+    await claimFile(directory, file)
+  } catch (error) {
+    ours.delete(directory)
+    throw error
   }
   // Some programs end with process.exit(), Knex's command line among them, and leave no time to close anything.
   const forget = (): void => rmSync(file, { force: true })
   process.once('exit', forget)
-  return async () => {
-    process.off('exit', forget)
-    await rm(file, { force: true })
+  return (closed) => {
+    const released = closed
+      .finally(() => rm(file, { force: true }))
+      .finally(() => {
+        process.off('exit', forget)
+        ours.delete(directory)
+      })
+    ours.set(directory, released)
+    return released
+  }
+}
+
+// Two Knex instances of one process damage a directory as two processes do. Knex replaces a connection that broke while
+// it is still closing it: that one waits.
+async function claimHere(directory: string): Promise<void> {
+  for (let holder = ours.get(directory); holder !== undefined; holder = ours.get(directory)) {
+    if (holder === null) throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: process.pid })
+    await holder.catch(() => undefined)
+  }
+  ours.set(directory, null)
+}
+
+async function claimFile(directory: string, file: string): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  while (!(await create(file))) {
+    const holder = await holderOf(file)
+    // Left behind by another realm of this process, or by an earlier process that had the same id.
+    if (holder === process.pid) return
+    if (holder !== null && isAlive(holder)) {
+      throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
+    }
+    await takeAway(file, directory)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError } from '../errors.ts'
 import { claimDirectory } from './claim.ts'
+import { loadPackage } from './load-package.ts'
 
 /** The part of a PGlite instance that is needed here; a type test holds it against the real one. */
 export interface PGliteInstance {
@@ -43,32 +43,48 @@ export function embeddedPgvector(options: EmbeddedOptions = {}): EmbeddedKnexCon
 }
 
 async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promise<Knex.StaticConnectionConfig> {
-  const { createPgConfig } = await load(() => import('@electric-sql/pglite/node-postgres'), '@electric-sql/pglite')
-  if (pglite !== undefined) return createPgConfig(pglite as never)
-  const { PGlite } = await load(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
-  const { vector } = await load(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
+  const { createPgConfig } = await loadPackage(
+    () => import('@electric-sql/pglite/node-postgres'),
+    '@electric-sql/pglite',
+  )
+  if (pglite !== undefined) {
+    await pglite.waitReady
+    return closable(createPgConfig(pglite as never), () => Promise.resolve())
+  }
+  const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
+  const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
   const release = dataDir === undefined ? undefined : await claimDirectory(dataDir)
   const database = new PGlite({
     extensions: { vector },
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(loadDataDir === undefined ? {} : { loadDataDir }),
   })
-  const config = createPgConfig(database)
-  // PGlite's adapter leaves the instance to its caller. Here nobody else has it, so it goes with the connection.
-  config.connection.end = () => {
-    void database
-      .close()
-      .finally(() => release?.())
-      .finally(() => config.connection.emit('end'))
+  try {
+    // PGlite's adapter waits for it where nobody catches a failure, which would end the process.
+    await database.waitReady
+  } catch (error) {
+    await release?.(Promise.resolve())
+    throw error
   }
-  return config
+  return closable(createPgConfig(database), () => {
+    const closed = database.close()
+    return release?.(closed) ?? closed
+  })
 }
 
-async function load<Module>(importIt: () => Promise<Module>, missing: string): Promise<Module> {
-  try {
-    return await importIt()
-  } catch (error) {
-    if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error
-    throw new PgvectorMigrationError('EMBEDDED_NOT_INSTALLED', { missing }, { cause: error })
+interface Closable {
+  readonly connection: { end: () => void; emit(event: 'end'): boolean }
+}
+
+// PGlite's adapter leaves the instance to its caller: here it goes with the connection, once. Knex would use the
+// configuration for its next connection too, were it not to say that it has expired.
+function closable<Config extends Closable>(
+  config: Config,
+  close: () => Promise<void>,
+): Config & { expirationChecker(): boolean } {
+  let closing: Promise<void> | undefined
+  config.connection.end = () => {
+    closing ??= close().finally(() => config.connection.emit('end'))
   }
+  return Object.assign(config, { expirationChecker: () => closing !== undefined })
 }

@@ -39,5 +39,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   /** What runs, for those who wait; default the name of the method. */
   readonly command?: string | undefined
+  /** Told of everything that happens while it runs: waiting, each migration as it starts and ends. */
   readonly onEvent?: ((event: MigratorEvent) => void) | undefined
 }

@@ -52,7 +52,8 @@ const relationsSql = `
 /** What this session has locked. Its own locks are on catalogs, which it leaves out. */
 export const heldLocksSql = `
   select coalesce(json_agg(json_build_object('oid', l.relation::bigint, 'mode', l.mode, 'kind', c.relkind,
-    'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end)), '[]') as state
+    'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end)
+    order by n.nspname, c.relname, l.mode), '[]') as state
   from pg_catalog.pg_locks l
   left join pg_catalog.pg_class c on c.oid = l.relation
   left join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -1,10 +1,11 @@
+import type { Knex } from 'knex'
 import { z } from 'zod'
 
 import { sqlStateOf } from '../errors.ts'
 import { parseOptions } from '../options.ts'
 import type { Database } from '../queryable.ts'
 import { serverMessage } from '../sqlstate.ts'
-import { lostBetween, readTables } from './losses-catalog.ts'
+import { lostBetween, readTables, type LostPart } from './losses-catalog.ts'
 import { counter, type Count } from './losses-count.ts'
 import { listMigrations } from './migrations.ts'
 import { rehearseMigrations, type RehearsedMigration } from './rehearse-migrations.ts'
@@ -70,22 +71,30 @@ export async function losses(db: Database, settings: MigrationSettings, options:
     })
     const lost = lostBetween(before, await readTables(savepoint))
     await savepoint.rollback()
-    const counts = counter(stage.trx, countTimeout)
-    const tables: LostTable[] = []
-    const columns: LostColumn[] = []
-    for (const part of lost) {
-      const counted = await counts(part)
-      const table = part.table.name
-      if (part.isWhole) tables.push({ table, ...counted.table })
-      for (const [index, { name, type, isVector }] of part.columns.entries()) {
-        columns.push({ table, column: name, type, isVector, rows: null, isEstimate: true, ...counted.columns[index] })
-      }
-    }
-    return { results, tables, columns }
+    return { results, ...(await countAll(stage.trx, lost, countTimeout)) }
   })
   const { results, tables, columns } = result
   const migrations = results.map((each) => ({ name: each.name, problem: problemOf(each) }))
   return { migrations, tables, columns, warnings: [...migrations.flatMap(({ problem }) => problem ?? []), ...warnings] }
+}
+
+async function countAll(
+  trx: Knex.Transaction,
+  lost: readonly LostPart[],
+  timeout: number,
+): Promise<Pick<Losses, 'tables' | 'columns'>> {
+  const counts = counter(trx, timeout)
+  const tables: LostTable[] = []
+  const columns: LostColumn[] = []
+  for (const part of lost) {
+    const { table, values } = await counts(part)
+    const { name } = part.table
+    if (part.isWhole) tables.push({ table: name, ...table })
+    for (const { column, ...count } of values) {
+      columns.push({ table: name, column: column.name, type: column.type, isVector: column.isVector, ...count })
+    }
+  }
+  return { tables, columns }
 }
 
 function problemOf({ name, state, reason, error }: RehearsedMigration): string | null {

@@ -88,6 +88,6 @@ function nextNumber(files: readonly string[]): string {
 }
 
 async function languageOf(path: string | undefined): Promise<MigrationLanguage> {
-  if (path === undefined || /ts$/.test(path)) return 'typescript'
+  if (path === undefined || path.endsWith('ts')) return 'typescript'
   return /^export /m.test(await readFile(path, 'utf8')) ? 'module' : 'commonjs'
 }

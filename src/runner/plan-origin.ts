@@ -1,8 +1,8 @@
 import { inspectPgvector } from '../extension/inspect.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Database } from '../queryable.ts'
+import { readSurroundings, type Surroundings } from './replay.ts'
 import type { MigrationTables } from './settings.ts'
-import { readSurroundings, type Surroundings } from './surroundings.ts'
 import { readApplied, type AppliedMigration } from './tracking.ts'
 
 /** What a plan needs to know of the database that it is made for. */

@@ -84,10 +84,9 @@ async function rehearseOne(
   const { name } = migration
   let statements: readonly RehearsedStatement[] = []
   let backend: number | undefined
-  const cancel = (): void => {
-    if (backend !== undefined) void stage.others.cancel(backend).catch(() => undefined)
-  }
-  signal?.addEventListener('abort', cancel)
+  const stopCancelling = whenAborted(signal, async () => {
+    if (backend !== undefined) await stage.others.cancel(backend)
+  })
   const started = performance.now() - recorder.overhead()
   const milliseconds = (): number => performance.now() - recorder.overhead() - started
   try {
@@ -123,7 +122,30 @@ async function rehearseOne(
     }
   } finally {
     recorder.end()
-    signal?.removeEventListener('abort', cancel)
+    await stopCancelling()
+  }
+}
+
+const REPEAT_MILLISECONDS = 200
+
+/** Does it when the signal comes, and again: a cancellation that finds the backend between two statements is lost. */
+function whenAborted(signal: AbortSignal | undefined, act: () => Promise<void>): () => Promise<void> {
+  let repeating: NodeJS.Timeout | undefined
+  let last = Promise.resolve()
+  const actNow = (): void => {
+    last = act().catch(() => undefined)
+  }
+  const begin = (): void => {
+    actNow()
+    repeating = setInterval(actNow, REPEAT_MILLISECONDS)
+  }
+  if (signal?.aborted === true) begin()
+  else signal?.addEventListener('abort', begin)
+  return async () => {
+    signal?.removeEventListener('abort', begin)
+    clearInterval(repeating)
+    // Nothing that comes after this must be cancelled.
+    await last
   }
 }
 

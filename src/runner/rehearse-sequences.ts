@@ -6,6 +6,8 @@ import { literal } from '../sql.ts'
 export interface SequenceState {
   readonly oid: number
   readonly name: string
+  /** Quoted, as the name is. */
+  readonly owner: string
   /** The value given out last; null where none was, and where this role may not read it. */
   readonly last: string | null
   readonly start: string
@@ -27,6 +29,7 @@ export interface UsedSequence {
 export type Correction = 'none' | 'rewind' | 'advance' | 'leave'
 
 const stateJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname),
+  'owner', quote_ident(pg_get_userbyid(c.relowner)),
   'last', case when has_sequence_privilege(c.oid, 'select, usage') then pg_sequence_last_value(c.oid) end::text,
   'start', s.seqstart::text, 'step', s.seqincrement::text, 'cache', s.seqcache::text, 'cycles', s.seqcycle)`
 
@@ -101,10 +104,10 @@ export async function putSequencesBack(
 
 async function putBack(trx: Database, used: UsedSequence): Promise<string | null> {
   const { before } = used
-  const { name, last, start, cache } = before
+  const { name, owner, last, start } = before
   if (correctionFor(used, await lastValue(trx, before)) === 'none') return null
-  // Nobody can draw from it now. What is set is what it is already: ALTER SEQUENCE is the only way to lock one.
-  await send(trx, `alter sequence ${escaped(name)} cache ${cache}`)
+  // Nobody can draw from it now. LOCK takes no sequences; giving it to the owner that it has changes nothing.
+  await send(trx, escaped(`alter sequence ${name} owner to ${owner}`))
   const correction = correctionFor(used, await lastValue(trx, before))
   if (correction === 'rewind' || correction === 'advance')
     await ask(trx, `select to_json(setval(${literal(name)}, ${last ?? start}, ${last !== null})) as state`)
@@ -145,7 +148,7 @@ function advanced({ before: { name, last }, left }: UsedSequence): string {
   )
 }
 
-// The name comes quoted from the server; Knex takes a question mark in it for a binding.
-function escaped(name: string): string {
-  return name.replaceAll('?', '\\?')
+// Names come quoted from the server; Knex takes a question mark in one for a binding.
+function escaped(statement: string): string {
+  return statement.replaceAll('?', '\\?')
 }

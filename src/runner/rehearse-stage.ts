@@ -5,6 +5,7 @@ import { glance } from '../extension/glance.ts'
 import { parseOptions } from '../options.ts'
 import { send, type Database } from '../queryable.ts'
 import type { RunOptions } from './events.ts'
+import { interrupted } from './interrupted.ts'
 import { excludeOthers, type Exclusion } from './rehearse-exclusion.ts'
 import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './rehearse-sequences.ts'
 import type { MigrationTables } from './settings.ts'
@@ -54,6 +55,7 @@ export async function onStage<Result>(
     })
     const warnings = await putSequencesBack(used, (run) => rolledBack(db, lockTimeout, run))
     if ('error' in attempt) throw attempt.error
+    if (options.signal?.aborted === true) throw interrupted(null, options.signal)
     outcome = 'succeeded'
     return { result: attempt.value, warnings }
   } finally {

@@ -7,6 +7,8 @@ import { identifier, literal } from '../sql.ts'
 import type { LoadedMigration } from './migrations.ts'
 import { imitate, obstacleIn, remove, type Surroundings } from './surroundings.ts'
 
+export { readSurroundings, type Surroundings } from './surroundings.ts'
+
 /** An embedded database that stands for another one. */
 export interface Replay {
   readonly knex: Database

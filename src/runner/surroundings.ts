@@ -81,7 +81,7 @@ export async function remove(
   { roles, schemas, extensions }: Surroundings,
   obstacle: string,
 ): Promise<boolean> {
-  const removals = new Map([
+  const removals = new Map<string, string>([
     ...roles.map((name) => [`role "${name}"`, `drop role ${identifier(name)}`] as const),
     ...extensions.map(({ name }) => [`extension "${name}"`, `drop extension ${identifier(name)}`] as const),
     ...schemas.map((schema) => {

@@ -27,8 +27,8 @@ async function pack(): Promise<string> {
   return join(destination, filename)
 }
 
-/** The files of an application by path; the values are their contents. */
-export type AppFiles = Readonly<Record<string, string>>
+// The files of an application by path; the values are their contents.
+type AppFiles = Readonly<Record<string, string>>
 
 /** Makes an application in a folder of its own and installs packages into it: by name as in our lockfile, or `name@version`. */
 export async function createApp(files: AppFiles, packages: readonly string[]): Promise<string> {
@@ -52,8 +52,8 @@ async function install(app: string, packages: readonly string[]): Promise<void> 
   await succeed('npm', ['install', ...installFlags, ...named], { cwd: app })
 }
 
-/** What makes an installation quick: from npm's cache where possible, and nothing but the packages. */
-export const installFlags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--no-update-notifier']
+// What makes an installation quick: from npm's cache where possible, and nothing but the packages.
+const installFlags = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--no-update-notifier']
 
 function isExact(name: string): boolean {
   return name.endsWith('.tgz') || name.lastIndexOf('@') > 0

@@ -26,7 +26,7 @@ export async function run(context: Context, { dryRun, yes, wait, ...selection }:
     print.document({ dryRun: dryRun === true, direction: 'down', migrations: [] })
     return exitCode.done
   }
-  for (const name of names) print.line(`would undo ${name}`)
+  if (dryRun === true) for (const name of names) print.line(`would undo ${name}`)
   const losses = await look(context, selection, wait)
   for (const line of describeLosses(losses)) print.line(line)
   if (dryRun === true) {

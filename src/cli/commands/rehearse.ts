@@ -24,7 +24,7 @@ export async function run({ migrator, print }: Context, { wait, ...choice }: Fla
     () => withSignals((signal) => migrator.rehearse({ ...choice, ...runOptions(print, 'rehearse', wait, signal) })),
   )
   const { migrations, warnings } = rehearsal
-  for (const migration of migrations) for (const line of describeRehearsed(migration)) print.line(line)
+  for (const line of describeRehearsed(migrations)) print.line(line)
   for (const warning of warnings) print.line(`${yellow('⚠')} ${warning}`)
   print.line(migrations.length === 0 ? 'Nothing to rehearse' : 'Rolled back: nothing was changed')
   print.document(documentOf(rehearsal))

@@ -34,7 +34,7 @@ interface PartitionWithout {
 }
 
 /** A build that runs right now. Null for what this role may not see. */
-export interface Build {
+interface Build {
   readonly processId: number
   readonly index: string | null
   readonly phase: string | null
@@ -146,7 +146,7 @@ function invalidFinding(index: InvalidIndex): Finding {
   const leftover = /_cc(?:new|old)\d*"?$/.exec(name)
   if (leftover !== null) {
     return warning(
-      `${what} was left by a REINDEX CONCURRENTLY that was cut off; the index it was to replace is in use`,
+      `${what} was left by a REINDEX CONCURRENTLY that was cut off, and only costs`,
       `DROP INDEX CONCURRENTLY ${name};`,
     )
   }

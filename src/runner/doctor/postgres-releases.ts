@@ -1,5 +1,5 @@
 /** When the PostgreSQL project ends its support of a major version: https://www.postgresql.org/support/versioning/ */
-export const endsOfLife = {
+const endsOfLife = {
   13: '2025-11-13',
   14: '2026-11-12',
   15: '2027-11-11',

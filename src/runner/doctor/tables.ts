@@ -3,7 +3,7 @@ import { literal } from '../../sql.ts'
 import type { MigrationTables } from '../settings.ts'
 
 /** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
-export interface TableRight {
+interface TableRight {
   readonly exists: boolean
   readonly isWritable: boolean
 }

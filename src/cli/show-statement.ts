@@ -1,0 +1,32 @@
+/** What was sent, and the place in it, counted in characters from 1. */
+interface MarkedStatement {
+  readonly statement?: string | undefined
+  readonly position?: number | undefined
+}
+
+const MOST_LINES = 7
+
+/** A statement with its place marked, or what is around the place where it is long. */
+export function showStatement({ statement = '', position }: MarkedStatement): string[] {
+  const text = statement.trim()
+  if (text === '') return []
+  const lines = text.replaceAll('\t', ' ').split('\n')
+  // Counted in code points, as the server counts them, and without what was cut off in front.
+  const offset = statement.length - statement.trimStart().length
+  const before =
+    position === undefined
+      ? ''
+      : Array.from(statement)
+          .slice(offset, position - 1)
+          .join('')
+  const marked = position === undefined ? -1 : before.split('\n').length - 1
+  const column = Array.from(before.slice(before.lastIndexOf('\n') + 1)).length
+  const first = Math.max(0, marked - Math.floor(MOST_LINES / 2))
+  const last = Math.min(lines.length, first + MOST_LINES)
+  const shown = lines.slice(first, last).flatMap((line, index) => {
+    const gutter = `${String(first + index + 1).padStart(String(last).length)} | `
+    const numbered = `${gutter}${line}`.trimEnd()
+    return first + index === marked ? [numbered, `${' '.repeat(gutter.length + column)}^`] : [numbered]
+  })
+  return [...(first > 0 ? ['…'] : []), ...shown, ...(last < lines.length ? ['…'] : [])]
+}

@@ -1,0 +1,215 @@
+import { describeServerError } from '../src/cli/describe-server-error.ts'
+import { describeOnServers } from './support/databases.ts'
+import { createProject, knexfile, migrationOf } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+afterEach(removeTemporaryFolders)
+
+const first = migrationOf('create table first (id int primary key, title text)', 'drop table first')
+
+const broken = `
+  -- a line, and one with a tab:
+\tselect titel from first;
+  create table never (id int);
+`
+
+const files = {
+  'knexfile.js': knexfile,
+  'migrations/001_first.js': first,
+  'migrations/002_broken.js': migrationOf(broken),
+  'migrations/003_third.js': migrationOf('create table third (id int)', 'drop table third'),
+}
+
+describeOnServers('a migration that fails', (database) => {
+  const env = (): { DATABASE_URL: string } => ({ DATABASE_URL: database().url ?? '' })
+
+  test('is shown in the words of PostgreSQL, with the place, what is done, what is not, and the next command', async () => {
+    const project = await createProject(files)
+    const { code, stderr, stdout } = await project.run(['up', '--to', '3'], env())
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr.slice(stderr.indexOf('✗'))).toBe(`✗ Migration 002_broken failed (up)  MIGRATION_FAILED
+  column "titel" does not exist (42703)
+  hint: Perhaps you meant to reference the column "first.title".
+  1 | -- a line, and one with a tab:
+  2 |  select titel from first;
+              ^
+  3 |   create table never (id int);
+  Done     001_first
+  Not yet  003_third
+  Next     It was rolled back as a whole. Mend the cause, then run the same command again.
+  Again    npx knex-pgvector up --to 3
+  Docs     https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/errors.md#migration_failed
+`)
+    expect(await database().knex.schema.hasTable('never')).toBe(false)
+    await project.write('migrations/002_broken.js', migrationOf('select 1'))
+    expect((await project.run(['up', '--to', '3'], env())).stdout).toMatch(/✓ 002_broken\n✓ 003_third\nApplied 2\n$/)
+  })
+
+  test('is told to machines field by field', async () => {
+    const project = await createProject(files)
+    const { stdout } = await project.run(['up', '--json'], env())
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        code: 'MIGRATION_FAILED',
+        message: 'Migration 002_broken failed (up)',
+        hint: expect.any(String),
+        docsUrl: expect.any(String),
+        details: {
+          migration: '002_broken',
+          direction: 'up',
+          transactional: true,
+          done: ['001_first'],
+          left: ['003_third'],
+        },
+        cause: 'column "titel" does not exist',
+        server: {
+          code: '42703',
+          message: 'column "titel" does not exist',
+          hint: 'Perhaps you meant to reference the column "first.title".',
+          statement: broken,
+          position: broken.indexOf('titel') + 1,
+        },
+      },
+    })
+  })
+
+  test('shows the detail of a violated constraint, and a message that has a dash in it', async () => {
+    const project = await createProject({
+      ...files,
+      'migrations/002_broken.js': migrationOf(`insert into first values (1, 'a'), (1, 'b')`),
+    })
+    const violated = await project.run(['up'], env())
+    expect(violated.stderr).toContain(`duplicate key value violates unique constraint "first_pkey" (23505)
+  detail: Key (id)=(1) already exists.
+  schema: public
+  table: first
+  constraint: first_pkey
+  1 | insert into first values (1, 'a'), (1, 'b')
+`)
+    await project.write('migrations/002_broken.js', migrationOf('select * from "a - b"'))
+    expect((await project.run(['up'], env())).stderr).toContain('relation "a - b" does not exist (42P01)\n')
+  })
+
+  test('is shown with its own words where it throws by itself', async () => {
+    const project = await createProject({
+      ...files,
+      'migrations/002_broken.js': `exports.up = async () => { throw new Error('no model is chosen') }`,
+    })
+    const { code, stderr } = await project.run(['up'], env())
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/✗ Migration 002_broken failed \(up\) {2}MIGRATION_FAILED\n {2}no model is chosen\n/)
+  })
+
+  test('shows no more of a long statement than what is around the place', async () => {
+    const lines = Array.from({ length: 40 }, (_, index) => `-- line ${index + 1}`)
+    lines[19] = 'select nothing from nowhere;'
+    const project = await createProject({ ...files, 'migrations/002_broken.js': migrationOf(lines.join('\n')) })
+    const { stderr } = await project.run(['up'], env())
+    expect(stderr).toContain(`  …
+  17 | -- line 17
+  18 | -- line 18
+  19 | -- line 19
+  20 | select nothing from nowhere;
+                           ^
+  21 | -- line 21
+  22 | -- line 22
+  23 | -- line 23
+  …
+`)
+  })
+
+  test('is not looked for in a folder that is not there', async () => {
+    const project = await createProject({ 'knexfile.js': knexfile })
+    const { code, stderr } = await project.run(['status'], env())
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^✗ ENOENT: no such file or directory, scandir '.*migrations'\n {2}Next {5}Check the paths/)
+  })
+
+  test('can be run again from where it stopped where it runs outside a transaction', async () => {
+    const outside = (sql: string): string => `
+      exports.config = { transaction: false }
+      exports.up = async (knex) => {
+        await knex.raw('create table if not exists half (id int)')
+        await knex.raw('${sql}')
+      }`
+    const project = await createProject({ ...files, 'migrations/002_broken.js': outside('select 1/0') })
+    const { stderr } = await project.run(['up'], env())
+    expect(stderr).toMatch(/division by zero \(22012\)[^]*what it did before it failed stays/)
+    expect(await database().knex.schema.hasTable('half')).toBe(true)
+    await project.write('migrations/002_broken.js', outside('select 1'))
+    expect((await project.run(['up'], env())).code).toBe(0)
+  })
+})
+
+describeOnServers('a server that cannot be reached', (database) => {
+  const SECRET = 'pa55-w0rd!'
+
+  function urlWith(change: (url: URL) => void): string {
+    const url = new URL(database().url ?? '')
+    url.password = SECRET
+    change(url)
+    return url.href
+  }
+
+  test.each([
+    ['a wrong password', () => urlWith(() => undefined), /password authentication failed for user "\w+" \(28P01\)/],
+    ['a database that is not there', () => `${database().url}_not`, /database "\w+_not" does not exist \(3D000\)/],
+    [
+      'a port where nobody listens',
+      () => urlWith((url) => (url.port = '1')),
+      /No connection to the server: connect ECONNREFUSED/,
+    ],
+    [
+      'a host that is not there',
+      () => urlWith((url) => (url.hostname = 'nowhere.invalid')),
+      /No connection to the server: getaddrinfo/,
+    ],
+    ['text that is no URL', () => `postgres://app:${SECRET}@host:port/x`, /INVALID_KNEXFILE/],
+    ['another kind of URL', () => `mysql://app:${SECRET}@host/x`, /its connection is no URL like postgres:/],
+  ])('is explained in a few lines, without a password: %s', async (_what, url, said) => {
+    const project = await createProject(files)
+    for (const flags of [[], ['--json']]) {
+      const { code, stdout, stderr } = await project.run(['status', '--database-url', url(), ...flags])
+      expect(code).toBe(2)
+      expect(stderr).toMatch(said)
+      expect(stderr).toMatch(/\n {2}Next /)
+      expect(stderr).not.toMatch(/^ +at /m)
+      expect(stdout + stderr).not.toContain(SECRET)
+    }
+  })
+
+  test('keeps the password of its role to itself, whatever it is asked, and a password that a migration sets', async () => {
+    const { knex, url } = database()
+    const role = `login_${process.pid}_${Date.now()}`
+    await knex.raw(`create role ${role} login password '${SECRET}'; grant create on schema public to ${role}`)
+    const project = await createProject({
+      ...files,
+      'migrations/002_broken.js': migrationOf(`create role other password 'set-by-migration'`),
+    })
+    const as = new URL(url ?? '')
+    as.username = role
+    as.password = SECRET
+    try {
+      for (const flags of [['up'], ['up', '--json'], ['history', '--verbose'], ['doctor', '--json'], ['unlock']]) {
+        const { stdout, stderr } = await project.run([...flags, '--database-url', as.href])
+        expect(stdout + stderr).not.toMatch(/pa55-w0rd|set-by-migration/)
+      }
+    } finally {
+      await knex.raw(`drop owned by ${role}; drop role ${role}`)
+    }
+  })
+})
+
+describe('the place in a statement', () => {
+  test('is counted in characters, as the server counts them', () => {
+    const statement = `\n\n  -- 日本 🎉\n  select titel from first`
+    const position = Array.from(statement.slice(0, statement.indexOf('titel'))).length + 1
+    const error = { code: '42703', message: 'column "titel" does not exist', statement, position }
+    expect(describeServerError(error)).toEqual([
+      'column "titel" does not exist (42703)',
+      '1 | -- 日本 🎉',
+      '2 |   select titel from first',
+      '             ^',
+    ])
+  })
+})

@@ -1,0 +1,76 @@
+import type { Knex } from 'knex'
+
+import { describeOnServers } from './support/databases.ts'
+import { createProject, knexfile, migrationOf } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+afterEach(removeTemporaryFolders)
+
+const files = {
+  'knexfile.js': knexfile,
+  'migrations/001_first.js': migrationOf('create table first (id int)'),
+  'migrations/002_long.js': migrationOf('create table second (id int); select pg_sleep(30)'),
+  'migrations/003_third.js': migrationOf('create table third (id int)'),
+}
+
+/** Waits until somebody in this database is at the sleep of the migration. */
+async function asleep(knex: Knex): Promise<void> {
+  for (;;) {
+    const { rows } = await knex.raw<{ rows: [{ found: boolean }] }>(`
+      select pg_sleep(0.02), exists (
+        select from pg_stat_activity
+        where datname = current_database() and state = 'active' and wait_event = 'PgSleep' and pid <> pg_backend_pid()
+      ) as found`)
+    if (rows[0].found) return
+  }
+}
+
+describeOnServers('a run that is asked to stop', (database) => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'by %s rolls the migration back, frees the lock, says where things stand and exits with %i',
+    async (signal, expected) => {
+      const { knex, url } = database()
+      const env = { DATABASE_URL: url ?? '' }
+      const project = await createProject(files)
+      const { process: child, result } = project.start(['up'], env)
+      await asleep(knex)
+      const asked = performance.now()
+      child.kill(signal)
+      const { code, stderr } = await result
+      expect(code).toBe(expected)
+      expect(performance.now() - asked).toBeLessThan(15_000)
+      expect(stderr).toMatch(new RegExp(`\\n${signal}: stopping`))
+      expect(stderr).toMatch(new RegExp(`✗ Interrupted by ${signal} during 002_long {2}MIGRATION_INTERRUPTED`))
+      expect(stderr).toMatch(/Again {4}npx knex-pgvector up/)
+      expect(await knex('knex_migrations').pluck('name')).toEqual(['001_first'])
+      expect(await knex('knex_migrations_lock').pluck('is_locked')).toEqual([0])
+      expect(await knex.schema.hasTable('second')).toBe(false)
+      await project.write('migrations/002_long.js', migrationOf('create table second (id int)'))
+      const again = await project.run(['up', '--wait', '0s'], env)
+      expect(again).toMatchObject({ code: 0, stdout: '✓ 002_long\n✓ 003_third\nApplied 2\n' })
+      expect(again.stderr).not.toMatch(/Freed the lock/)
+    },
+  )
+
+  test('while it waits for another run stops at once, and leaves the other alone', async () => {
+    const { knex, url } = database()
+    const env = { DATABASE_URL: url ?? '' }
+    const project = await createProject(files)
+    const holder = project.start(['up'], env)
+    await asleep(knex)
+    const waiter = project.start(['up'], env)
+    await new Promise<void>((resolve) => {
+      waiter.process.stderr?.on('data', (text: Buffer) => {
+        if (text.includes('Waiting for process')) resolve()
+      })
+    })
+    waiter.process.kill('SIGTERM')
+    expect(await waiter.result).toMatchObject({ code: 143, stderr: expect.stringMatching(/Interrupted by SIGTERM/) })
+    expect(await knex('knex_migrations_lock').pluck('is_locked')).toEqual([1])
+    holder.process.kill('SIGINT')
+    expect((await holder.result).code).toBe(130)
+  })
+})

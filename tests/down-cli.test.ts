@@ -1,0 +1,109 @@
+import { describeOnServers } from './support/databases.ts'
+import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+afterEach(removeTemporaryFolders)
+
+const vectors = `
+  const { ensurePgvector, dropPgvector } = require('knex-pgvector')
+  exports.up = async (knex) => {
+    await ensurePgvector(knex)
+    await knex.raw("create table entries (id int, embedding vector(3)); insert into entries values (1, '[1,2,3]'), (2, null)")
+  }
+  exports.down = async (knex) => {
+    await knex.raw('drop table entries')
+    await dropPgvector(knex)
+  }`
+
+describeOnServers('npx knex-pgvector down', (database) => {
+  /** A project with two migrations, both applied. */
+  async function migrated(): Promise<{ project: Project; env: { DATABASE_URL: string } }> {
+    const project = await createProject({
+      'knexfile.js': knexfile,
+      'migrations/001_entries.js': vectors,
+      'migrations/002_notes.js': migrationOf('alter table entries add notes text', 'alter table entries drop notes'),
+    })
+    const env = { DATABASE_URL: database().url ?? '' }
+    expect((await project.run(['up', '--quiet'], env)).code).toBe(0)
+    return { project, env }
+  }
+
+  const lost = `This would be lost:
+What                      Type       How much
+public.entries            table      2 rows
+public.entries.embedding  vector(3)  1 value
+`
+
+  test('says with --dry-run what would be undone and lost, and changes nothing', async () => {
+    const { project, env } = await migrated()
+    expect(await project.run(['down', '--steps', '2', '--dry-run'], env)).toEqual({
+      code: 0,
+      stdout: `would undo 002_notes\nwould undo 001_entries\n${lost}2 to undo; nothing was changed\n`,
+      stderr: '',
+    })
+    const { stdout } = await project.run(['down', '--dry-run'], env)
+    expect(stdout).toContain('public.entries.notes  text  0 values')
+    expect(await database().knex('entries').pluck('id')).toEqual([1, 2])
+  })
+
+  test('lists what would be lost and then needs --yes where nobody can be asked', async () => {
+    const { project, env } = await migrated()
+    const { code, stdout, stderr } = await project.run(['down', '--to', '1'], env)
+    expect(stdout).toContain('public.entries.notes  text  0 values')
+    expect(stderr).toContain('Nobody is there to confirm that 002_notes may be undone')
+    expect(code).toBe(2)
+    expect((await project.run(['status'], env)).stdout).toContain('Applied: 2 / 2')
+  })
+
+  test('undoes with --yes, tells what it undid, and up brings the catalog back', async () => {
+    const { project, env } = await migrated()
+    const { code, stdout } = await project.run(['down', '--steps', '2', '--yes'], env)
+    expect(stdout.startsWith(lost)).toBe(true)
+    // What the migration says when it is only looked at is not shown: it is said once.
+    expect(stdout.match(/pgvector \S+ dropped from the schema/g)).toHaveLength(1)
+    expect(stdout).toMatch(/✓ 002_notes\n✓ 001_entries\nUndone 2\n$/)
+    expect(code).toBe(0)
+    expect(await database().knex.schema.hasTable('entries')).toBe(false)
+    expect((await project.run(['down', '--yes'], env)).stdout).toBe('Nothing to undo\n')
+  })
+
+  test('prints one JSON document with --json', async () => {
+    const { project, env } = await migrated()
+    const dry = await project.run(['down', '--dry-run', '--json', '--steps', '2'], env)
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      dryRun: true,
+      migrations: ['002_notes', '001_entries'],
+      losses: {
+        tables: [{ table: 'public.entries', rows: 2, isEstimate: false }],
+        columns: [{ table: 'public.entries', column: 'embedding', type: 'vector(3)', rows: 1 }],
+      },
+    })
+    const done = await project.run(['down', '--yes', '--json'], env)
+    expect(JSON.parse(done.stdout)).toMatchObject({
+      direction: 'down',
+      migrations: [{ name: '002_notes' }],
+      losses: { columns: [{ column: 'notes', rows: 0, isVector: false }] },
+    })
+  })
+
+  test('goes on where what would be lost cannot be found out, and says so', async () => {
+    const { project, env } = await migrated()
+    const reader = await database().connect().transaction()
+    await reader.raw('select from entries')
+    const { code, stdout } = await project.run(['down', '--dry-run'], env)
+    await reader.rollback()
+    expect(stdout).toBe(`would undo 002_notes
+No table and no column is known to be lost
+⚠ 002_notes could not be undone to look at it: canceling statement due to lock timeout
+1 to undo; nothing was changed
+`)
+    expect(code).toBe(0)
+  })
+
+  test('exits with 2 for a migration that there is not', async () => {
+    const { project, env } = await migrated()
+    const { code, stderr } = await project.run(['down', '--to', '9', '--yes'], env)
+    expect(stderr).toContain('There is no migration 9')
+    expect(code).toBe(2)
+  })
+})

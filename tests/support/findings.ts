@@ -1,0 +1,28 @@
+import type { Knex } from 'knex'
+
+import type { Check, Finding } from '../../src/index.ts'
+
+/** Migrations of these names that do nothing, unless they are told to. */
+export function source(names: readonly string[], up?: (knex: Knex) => Promise<void>): Knex.MigrationSource<string> {
+  const nothing = (): Promise<void> => Promise.resolve()
+  return {
+    getMigrations: () => Promise.resolve([...names]),
+    getMigrationName: (name) => name,
+    getMigration: () => Promise.resolve({ up: up ?? nothing, down: nothing }),
+  }
+}
+
+/** Two of them, for {@link diagnose}. */
+export const two = { migrationSource: source(['001_first', '002_second']) }
+
+/** The findings of one check. */
+export const of = (findings: readonly Finding[], check: Check): Finding[] =>
+  findings.filter((each) => each.check === check)
+export const levelsOf = (findings: readonly Finding[], check: Check): string[] =>
+  of(findings, check).map(({ level }) => level)
+export const errorsOf = (findings: readonly Finding[]): Finding[] => findings.filter(({ level }) => level === 'error')
+
+/** Runs what a finding says is next: the lines of SQL, each by itself. */
+export async function follow(knex: Knex, finding: Finding | undefined): Promise<void> {
+  for (const statement of (finding?.next ?? 'a finding without a next step').split('\n')) await knex.raw(statement)
+}
