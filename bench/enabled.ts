@@ -14,7 +14,7 @@ export async function compareEnabled(knex: Knex): Promise<Comparison[]> {
       query: { run: () => queryVersion(knex) },
       sequence: { run: () => usualSequence(knex) },
     },
-    { warmUp: 50, counted: 400 },
+    { warmUp: 500, counted: 1000 },
   )
   const what = 'ensurePgvector, enabled already'
   return [

@@ -3,6 +3,8 @@ export interface Contender {
   /** Brings the database to where `run` begins; not timed. */
   readonly prepare?: () => Promise<unknown>
   readonly run: () => Promise<unknown>
+  /** Takes away what `prepare` and `run` made; not timed. */
+  readonly cleanUp?: () => Promise<unknown>
 }
 
 /** How often; the rounds of the warm-up do not count. */
@@ -31,11 +33,13 @@ export async function medians<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, median(times.get(name) ?? [])])) as Record<Name, number>
 }
 
-async function timed({ prepare, run }: Contender): Promise<number> {
+async function timed({ prepare, run, cleanUp }: Contender): Promise<number> {
   await prepare?.()
   const started = performance.now()
   await run()
-  return performance.now() - started
+  const time = performance.now() - started
+  await cleanUp?.()
+  return time
 }
 
 function median(times: readonly number[]): number {

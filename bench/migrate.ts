@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { createDatabase, withDatabase, type Server } from './databases.ts'
 import { medians, type Contender } from './measure.ts'
-import { writePlainProject } from './plain-project.ts'
+import { writePlainProject, writeProjectWithLibrary } from './projects.ts'
 import { recordMigrations } from './record.ts'
 import type { Comparison } from './report.ts'
 
@@ -12,31 +13,39 @@ const knexCommand = join(root, 'node_modules', 'knex', 'bin', 'cli.js')
 
 /** `knex migrate:latest` on an empty database, as a whole process, against the same SQL without this library. */
 export async function compareMigrate(server: Server): Promise<Comparison[]> {
-  const plain = await writePlainProject(await withDatabase(server, recordMigrations))
+  const recorded = await withDatabase(server, recordMigrations)
+  const [application, plain] = await Promise.all([writeProjectWithLibrary(), writePlainProject(recorded)])
+  const sqlFile = join(plain.directory, 'migrations.sql')
+  await writeFile(sqlFile, `${recorded.flatMap(({ statements }) => statements).join(';\n')};\n`)
+  const migrateIn = (directory: string): Contender =>
+    onEmptyDatabase(server, (url) => run(process.execPath, [knexCommand, 'migrate:latest'], directory, url))
   try {
-    const { ours, knexAlone, psql } = await medians(
+    const { withLibrary, here, knexAlone, psql } = await medians(
       {
-        ours: onEmptyDatabase(server, (url) => migrateLatest(url, root)),
-        knexAlone: onEmptyDatabase(server, (url) => migrateLatest(url, plain.directory)),
+        withLibrary: migrateIn(application.directory),
+        here: migrateIn(root),
+        knexAlone: migrateIn(plain.directory),
         psql: onEmptyDatabase(server, (url) =>
-          run('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', plain.sqlFile, url], { cwd: root, url }),
+          run('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', sqlFile, url], root, url),
         ),
       },
       { warmUp: 1, counted: 15 },
     )
-    const what = 'knex migrate:latest'
+    const what = 'knex migrate:latest in an application'
+    const plainly = 'the same SQL in plain migrations'
     return [
+      { what, milliseconds: withLibrary, against: plainly, baseline: knexAlone, target: { atMost: 1.25 } },
+      { what, milliseconds: withLibrary, against: 'psql -1 -f of the same SQL', baseline: psql, target: null },
       {
-        what,
-        milliseconds: ours,
-        against: 'the same SQL in plain migrations',
+        what: 'knex migrate:latest in this repository',
+        milliseconds: here,
+        against: plainly,
         baseline: knexAlone,
-        target: { atMost: 1.25 },
+        target: null,
       },
-      { what, milliseconds: ours, against: 'psql -1 -f of the same SQL', baseline: psql, target: null },
     ]
   } finally {
-    await plain.remove()
+    await Promise.all([application.remove(), plain.remove()])
   }
 }
 
@@ -44,26 +53,20 @@ function onEmptyDatabase(server: Server, migrate: (url: string) => Promise<void>
   let database: Awaited<ReturnType<typeof createDatabase>> | undefined
   return {
     prepare: async () => {
-      await database?.drop()
       database = await createDatabase(server)
     },
     run: async () => {
       if (database !== undefined) await migrate(database.url)
     },
+    cleanUp: async () => {
+      await database?.drop()
+    },
   }
 }
 
-function migrateLatest(url: string, directory: string): Promise<void> {
-  return run(process.execPath, [knexCommand, 'migrate:latest'], { cwd: directory, url })
-}
-
-async function run(
-  command: string,
-  args: readonly string[],
-  { cwd, url }: { readonly cwd: string; readonly url: string },
-): Promise<void> {
+async function run(command: string, args: readonly string[], directory: string, url: string): Promise<void> {
   const child = spawn(command, args, {
-    cwd,
+    cwd: directory,
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

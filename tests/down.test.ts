@@ -93,7 +93,7 @@ describeOnEveryDatabase('losses', (database) => {
       { name: '002_less', up: 'select 1', down: 'drop table parts_2' },
     ])
     expect(counts(await migrator.losses())).toEqual(['public.parts_2 1'])
-    expect(counts(await migrator.losses({ steps: 2 }))).toEqual(['public.parts 3', 'public.parts_2 1'].slice(0, 1))
+    expect(counts(await migrator.losses({ steps: 2 }))).toEqual(['public.parts 3'])
   })
 
   test('estimates where there is no time to count, and says where nobody knows', async () => {

@@ -94,17 +94,18 @@ describeOnServers('a plan', (database) => {
   test('needs no right but to read', async () => {
     const { knex, url } = database()
     await createMigrator(knex, { migrationSource: four }).up({ to: '003' })
-    await knex.raw('drop role if exists plan_reader')
-    await knex.raw(`create role plan_reader login password 'reader'; grant select on knex_migrations to plan_reader`)
     const address = new URL(url ?? '')
-    Object.assign(address, { username: 'plan_reader', password: 'reader' })
+    // Roles belong to the whole server, where other tests run too.
+    const role = `reader_${address.pathname.slice(1)}`
+    await knex.raw(`create role ${role} login password 'reader'; grant select on knex_migrations to ${role}`)
+    Object.assign(address, { username: role, password: 'reader' })
     const reader = Knex({ client: 'pg', connection: address.href })
     try {
       const plan = await createMigrator(reader, { migrationSource: four }).plan()
       expect(sqlOf(plan)['004_more']).toEqual(['create table more (id int)', `select setval('notes_id_seq', 7)`])
     } finally {
       await reader.destroy()
-      await knex.raw('drop owned by plan_reader; drop role plan_reader')
+      await knex.raw(`drop owned by ${role}; drop role ${role}`)
     }
   })
 
@@ -116,7 +117,7 @@ describeOnServers('a plan', (database) => {
 
   test('finds the roles, schemas and extensions that were made by hand, and those that migrations made', async () => {
     const { knex } = database()
-    const role = `plan_${(await knex.raw('select current_database() as name')).rows[0].name as string}`
+    const role = `plan_${new URL(database().url ?? '').pathname.slice(1)}`
     await knex.raw(`create schema app; create extension pg_trgm with schema app; create role ${role}`)
     const connected = database().connect({ searchPath: ['app', 'public'], connection: database().url ?? '' })
     const migrationSources = source({

@@ -2,7 +2,10 @@ import { createMigrator } from '../src/index.ts'
 import { describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { expectError } from './support/expect-error.ts'
+import { hasPgBouncer, startPgBouncer } from './support/pgbouncer.ts'
 import { items, migratorOf, source, states, type TestMigration } from './support/steps.ts'
+
+const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
 
 describeOnServers('rehearse beside others', (database) => {
   test('does not wait longer for a lock than it was told, and says who stood in the way', async () => {
@@ -99,5 +102,39 @@ describeOnServers('rehearse beside others', (database) => {
     expect(error.details).toEqual({ migration: '002_long', signal: 'SIGTERM' })
     expect(await everything(knex, 'items')).toEqual(before)
     expect((await migrator.rehearse({ only: '001' })).migrations).toEqual([])
+  })
+
+  testWithPgBouncer('works through PgBouncer in transaction mode, with a pool of one', async () => {
+    const { knex, url, connect } = database()
+    await migratorOf(knex, [items])
+    const pooler = await startPgBouncer(url ?? '')
+    try {
+      const pooled = connect({ client: 'pg', connection: pooler.url, pool: { min: 0, max: 1 } })
+      const migrator = await migratorOf(pooled, [items], {
+        name: '002_b',
+        up: `insert into items (title) values ('b')`,
+      })
+      const before = await everything(knex, 'items')
+      const rehearsal = await migrator.rehearse()
+      expect(states(rehearsal)).toEqual(['002_b rehearsed'])
+      expect(rehearsal.migrations[0]?.statements[0]?.locks).not.toEqual([])
+      expect(await everything(knex, 'items')).toEqual(before)
+      await pooled.destroy()
+    } finally {
+      await pooler.stop()
+    }
+  })
+
+  test('rehearses for two at once, one after the other', async () => {
+    const { knex, connect } = database()
+    const pending = { name: '002_b', up: `insert into items (title) values ('b'); select pg_sleep(0.1)` }
+    const migrators = [await migratorOf(knex, [items], pending), await migratorOf(connect(), [items], pending)]
+    const before = await everything(knex, 'items')
+    const rehearsals = await Promise.all(migrators.map((migrator) => migrator.rehearse()))
+    for (const rehearsal of rehearsals) {
+      expect(states(rehearsal)).toEqual(['002_b rehearsed'])
+      expect(rehearsal.warnings).toEqual([])
+    }
+    expect(await everything(knex, 'items')).toEqual(before)
   })
 })

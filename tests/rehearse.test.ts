@@ -186,6 +186,21 @@ describeOnEveryDatabase('rehearse', (database) => {
     expect(await everything(knex)).toEqual(before)
   })
 
+  test('hears what a migration sends to the connection itself', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [items], {
+      name: '002_raw',
+      up: async (trx) => {
+        const connection = (await trx.client.acquireConnection()) as { query(sql: string): Promise<unknown> }
+        await connection.query(`insert into items (title) values ('c')`)
+        await connection.query('commit')
+      },
+    })
+    const { migrations } = await migrator.rehearse()
+    expect(migrations[0]?.statements).toMatchObject([{ sql: `insert into items (title) values ('c')`, rows: 1 }])
+    expect(migrations[0]?.error?.cause).toMatchObject({ code: 'INVALID_MIGRATION' })
+  })
+
   test('finds what only the commit would find: a deferred constraint that does not hold', async () => {
     const { knex } = database()
     const migrator = await migratorOf(

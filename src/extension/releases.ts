@@ -28,6 +28,15 @@ export const advisories = [
     source: 'https://github.com/pgvector/pgvector/issues/1036',
   },
   {
+    id: 'CVE-2026-18022',
+    kind: 'security',
+    since: '0.1.0',
+    fixedIn: '0.8.6',
+    effect: 'on a 32-bit server an IVFFlat index build can write out of bounds',
+    reindex: null,
+    source: 'https://github.com/pgvector/pgvector/issues/1006',
+  },
+  {
     id: 'pgvector#995',
     kind: 'corruption',
     since: '0.8.4',
@@ -72,7 +81,7 @@ export const advisories = [
  * `extversion` tells which SQL objects are installed, not which library is loaded: 0.8.1 to 0.8.6 differ in the
  * library alone, so a patched server may still report an older version.
  *
- * @example advisoriesFor('0.8.0').map(({ id }) => id) // ['pgvector#1036', 'pgvector#988', 'CVE-2026-3172']
+ * @example advisoriesFor('0.8.0').map(({ id }) => id) // ['pgvector#1036', 'CVE-2026-18022', 'pgvector#988', 'CVE-2026-3172']
  */
 export function advisoriesFor(version: string): Advisory[] {
   return advisories.filter(({ since, fixedIn }) => isAtLeast(version, since) && !isAtLeast(version, fixedIn))

@@ -31,7 +31,10 @@ type Callback = (error: unknown, answer?: Answered) => void
 
 /** The part of a node-postgres connection that Knex sends statements through. */
 interface Connection {
-  query: (config: string | { readonly text?: string }, ...rest: readonly unknown[]) => unknown
+  query: (
+    config: string | { readonly text?: string; readonly submit?: unknown },
+    ...rest: readonly unknown[]
+  ) => unknown
 }
 
 /**
@@ -74,17 +77,19 @@ export async function recordStatements(trx: Knex.Transaction, withLocks: boolean
 
   connection.query = (config, ...rest) => {
     const sql = typeof config === 'string' ? config : config.text
-    const callback = rest.at(-1)
-    if (sql === undefined || sql === heldLocksSql || typeof callback !== 'function') {
-      return original.call(connection, config, ...rest)
-    }
+    // A stream or a COPY is a statement that handles its own answers.
+    const isPlain = typeof config === 'string' || config.submit === undefined
+    if (sql === undefined || sql === heldLocksSql || !isPlain) return original.call(connection, config, ...rest)
+    const callback = rest.find((argument): argument is Callback => typeof argument === 'function')
+    const values = rest.filter((argument) => argument !== callback)
     const answer = turn.then(() =>
-      observe(sql, () => called((done) => original.call(connection, config, ...rest.slice(0, -1), done))),
+      observe(sql, () => called((done) => original.call(connection, config, ...values, done))),
     )
-    const answerTo = callback as Callback
-    turn = answer.then(
-      (answered) => answerTo(null, answered),
-      (error: unknown) => answerTo(error),
+    turn = answer.catch(() => undefined)
+    if (callback === undefined) return answer
+    void answer.then(
+      (answered) => callback(null, answered),
+      (error: unknown) => callback(error),
     )
     return undefined
   }
