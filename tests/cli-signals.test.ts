@@ -55,6 +55,20 @@ describeOnServers('a run that is asked to stop', (database) => {
     },
   )
 
+  test('stops a migration outside a transaction too, which can be run again', async () => {
+    const { knex, url } = database()
+    const env = { DATABASE_URL: url ?? '' }
+    const outside = (sql: string): string => `exports.config = { transaction: false }\n${migrationOf(sql)}`
+    const project = await createProject({ ...files, 'migrations/002_long.js': outside('select pg_sleep(30)') })
+    const { process: child, result } = project.start(['up'], env)
+    await asleep(knex)
+    child.kill('SIGINT')
+    expect((await result).code).toBe(130)
+    expect(await knex('knex_migrations').pluck('name')).toEqual(['001_first'])
+    await project.write('migrations/002_long.js', outside('select 1'))
+    expect((await project.run(['up', '--wait', '0s'], env)).code).toBe(0)
+  })
+
   test('while it waits for another run stops at once, and leaves the other alone', async () => {
     const { knex, url } = database()
     const env = { DATABASE_URL: url ?? '' }

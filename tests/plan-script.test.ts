@@ -114,6 +114,19 @@ describeWithPsql('the script of a plan', (database) => {
     })
   })
 
+  test('leaves a log that knows this server, so that `down` knows the extension for ours', async () => {
+    const { knex, url, pgvector, major } = database()
+    const migrator = createMigrator(knex, { migrationSource: ours })
+    await runPsql(url ?? '', planScript(await migrator.plan()))
+    const { rows } = await knex.raw(`
+      select version_after, provider, split_part(server, '.', 1) as major,
+        extension_oid = (select oid from pg_extension where extname = 'vector') as is_this
+      from pgvector_migration_log`)
+    expect(rows).toEqual([{ version_after: pgvector, provider: 'stock', major: String(major), is_this: true }])
+    await migrator.down({ steps: 3 })
+    expect((await catalogOf(knex)).extensions).toEqual([])
+  })
+
   test('goes on where others stopped, in a batch of its own', async () => {
     const { knex, url } = database()
     const migrator = createMigrator(knex, { migrationSource: ours })

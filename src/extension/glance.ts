@@ -2,6 +2,7 @@ import { PgvectorMigrationError } from '../errors.ts'
 import { ask, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
 import { detectProvider, markedFunctions, markedRoles, markedSettings, type ProviderMarks } from './providers.ts'
+import { currentTarget } from './target.ts'
 import type { Glance, InstalledExtension } from './state.ts'
 
 /** The rows of the lean query, before the provider is told from its marks. */
@@ -28,7 +29,11 @@ export function readGlance(answer: GlanceAnswer): Glance {
   if (marks.server.startsWith('CockroachDB')) {
     throw new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database: 'CockroachDB, with a vector type of its own' })
   }
-  return { server: { version, major, description: marks.server }, provider: detectProvider(marks), installed }
+  const { server, provider } = currentTarget() ?? {
+    server: { version, major, description: marks.server },
+    provider: detectProvider(marks),
+  }
+  return { server, provider, installed }
 }
 
 /** The lean query; its one column is called state. */

@@ -79,7 +79,12 @@ function insert(table: string, event: LogEvent): string {
     insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
       dimensions, duration_ms, details)
     values (${literal(event.event)}, ${nullable(currentMigration())}, ${nullable(event.versionBefore)},
-      ${nullable(event.versionAfter)}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
-      ${event.extensionOid}, ${event.dimensions === null ? 'null' : json(event.dimensions)},
+      ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
+      coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
       ${Math.round(event.durationMilliseconds)}, ${json(event.details)})`
+}
+
+// Asked of the database that the line is written in: a script made from a plan runs in another one.
+function installed(column: 'extversion' | 'oid'): string {
+  return `(select ${column} from pg_catalog.pg_extension where extname = 'vector')`
 }

@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { inspectPgvector } from '../extension/inspect.ts'
+import { onBehalfOf } from '../extension/target.ts'
 import type { Database } from '../queryable.ts'
 import { listMigrations, type LoadedMigration, type MigrationFiles } from './migrations.ts'
 import { hooksOf, notesOn } from './plan-notes.ts'
@@ -62,10 +63,13 @@ export async function plan(db: Database, settings: MigrationSettings, choice: Up
   const replay = await openReplay(db, origin.surroundings)
   try {
     const bookkeeping = await bookkeepingOf(replay.knex, settings.tables)
-    await replayApplied(replay, settings.tables, files, origin)
-    await replay.reset()
-    const migrations: PlannedMigration[] = []
-    for (const name of pending) migrations.push(await planOne(replay.knex, await files.load(name)))
+    const migrations = await onBehalfOf(origin.pgvector, async () => {
+      await replayApplied(replay, settings.tables, files, origin)
+      await replay.reset()
+      const planned: PlannedMigration[] = []
+      for (const name of pending) planned.push(await planOne(replay.knex, await files.load(name)))
+      return planned
+    })
     const notes = notesOn({
       migrations,
       here: origin.pgvector,

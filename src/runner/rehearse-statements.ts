@@ -1,3 +1,5 @@
+import { callbackify } from 'node:util'
+
 import type { Knex } from 'knex'
 
 import { heldLocksSql, watchLocks, type TakenLock } from './locks-taken.ts'
@@ -27,7 +29,7 @@ export interface Recorder {
   stop(): void
 }
 
-type Callback = (error: unknown, answer?: Answered) => void
+type Callback = (error: unknown, answer: Answered) => void
 
 /** The part of a node-postgres connection that Knex sends statements through. */
 interface Connection {
@@ -87,10 +89,7 @@ export async function recordStatements(trx: Knex.Transaction, withLocks: boolean
     )
     turn = answer.catch(() => undefined)
     if (callback === undefined) return answer
-    void answer.then(
-      (answered) => callback(null, answered),
-      (error: unknown) => callback(error),
-    )
+    callbackify(() => answer)(callback)
     return undefined
   }
 

@@ -75,7 +75,7 @@ async function runAll(
     if (options.signal?.aborted === true) throw interrupted(null, options.signal)
     options.onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
     const started = performance.now()
-    await cancellable(lease, options.signal, (onBackend) =>
+    await cancellable(db, lease, options.signal, (onBackend) =>
       runOne(db, settings, { migration, direction, batch, isLockHeld: lease.isHeld, onBackend }),
     ).catch((error: unknown) => {
       throw failed(error, migration.transactional, direction, chosen, done, options.signal)
@@ -90,13 +90,15 @@ async function runAll(
 
 /** Cancels the statement that is running when the signal comes; the transaction around it then rolls back. */
 async function cancellable(
+  db: Database,
   lease: Lease,
   signal: AbortSignal | undefined,
   work: (onBackend: (processId: number) => void) => Promise<void>,
 ): Promise<void> {
   let backend: number | undefined
   const cancel = (): void => {
-    if (backend !== undefined) void lease.cancel(backend).catch(() => undefined)
+    const backends = backend === undefined ? backendsInUse(db) : [backend]
+    for (const processId of backends) void lease.cancel(processId).catch(() => undefined)
   }
   signal?.addEventListener('abort', cancel)
   try {
@@ -106,6 +108,14 @@ async function cancellable(
   } finally {
     signal?.removeEventListener('abort', cancel)
   }
+}
+
+// Outside a transaction a migration may use any connection of the pool, and several.
+function backendsInUse(db: Database): number[] {
+  const { pool } = db.client as {
+    readonly pool?: { readonly used: readonly { readonly resource: { processID?: number } }[] }
+  }
+  return (pool?.used ?? []).flatMap(({ resource }) => resource.processID ?? [])
 }
 
 function failed(
