@@ -1,7 +1,6 @@
 import type { Knex } from 'knex'
 
 import { createMigrator, ensurePgvector } from '../src/index.ts'
-import { refuseToEndTransaction } from '../src/runner/rehearse-guard.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { expectError } from './support/expect-error.ts'
@@ -296,34 +295,5 @@ describeOnEveryDatabase('rehearse', (database) => {
     expect(states(await migrator.rehearse())).toEqual(['001_items rehearsed'])
     expect(called).toEqual(['before_all', 'before_each', 'after_each'])
     expect(await knex.schema.hasTable('before_all')).toBe(false)
-  })
-})
-
-describe('a statement of a rehearsal', () => {
-  test.each([
-    'COMMIT',
-    'begin; create table a (); end;',
-    'select 1; -- done\n commit and chain',
-    'rollback',
-    '/* so */ ABORT',
-    "prepare transaction 'x'",
-    `insert into a values (E'\\'; '); commit`,
-    `do $x$ begin end $x$; commit`,
-  ])('is refused where it ends the transaction: %s', (sql) => {
-    expect(() => refuseToEndTransaction(sql, '001')).toThrow('it ends its transaction itself')
-  })
-
-  test.each([
-    'rollback to savepoint a',
-    'ROLLBACK WORK TO a',
-    "comment on table a is 'x; commit'",
-    'create table "a; commit" ()',
-    'do $$ begin perform 1; end; $$',
-    'create function f() returns int language sql begin atomic select 1; end',
-    'update a set b = case when c then 1 end',
-    '-- commit;\nselect 1',
-    'insert into commits values (1); select 1',
-  ])('passes where it does not: %s', (sql) => {
-    expect(() => refuseToEndTransaction(sql, '001')).not.toThrow()
   })
 })
