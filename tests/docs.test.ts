@@ -2,8 +2,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { inspect } from 'node:util'
 
-import ts from 'typescript'
-
 import { messages, type ErrorCode, type ErrorDetails } from '../src/error-messages.ts'
 import { PgvectorMigrationError } from '../src/errors.ts'
 import { providers } from '../src/extension/providers.ts'
@@ -11,6 +9,7 @@ import { ensurePgvector } from '../src/index.ts'
 import { dropOptions, ensureOptions } from '../src/options.ts'
 import { describeEmbedded } from './support/databases.ts'
 import { recordingLogger } from './support/recorder.ts'
+import { typeErrorsOf } from './support/type-errors.ts'
 
 const root = join(__dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -119,7 +118,14 @@ describe('every page', () => {
   })
 
   test('shows code that compiles', () => {
-    expect(typeErrorsOf(pages.flatMap((page) => fencesOf(read(page), 'ts')))).toEqual([])
+    // Few applications are as strict as this repository about a property that is undefined.
+    const settings = { exactOptionalPropertyTypes: false }
+    expect(
+      typeErrorsOf(
+        pages.flatMap((page) => fencesOf(read(page), 'ts')),
+        settings,
+      ),
+    ).toEqual([])
   })
 })
 
@@ -254,32 +260,4 @@ function exportsOf(file: string): string[] {
   const declared = [...read(file).matchAll(/^export (?:async )?(?:function|const|class|interface|type) (\w+)/gm)]
   const listed = lists.flatMap((names) => names.split(',')).map((name) => name.replace(/^\s*(type )?/, '').trim())
   return [...listed, ...declared.map(([, name = '']) => name)].filter((name) => name !== '')
-}
-
-/** Compiles programs as an application would that has the package installed, and tells what is wrong with them. */
-function typeErrorsOf(programs: readonly string[]): string[] {
-  const { compilerOptions } = JSON.parse(read('tsconfig.json')) as { compilerOptions: object }
-  const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
-  const sources = new Map(programs.map((text, index) => [join(root, `document-${index}.ts`), text]))
-  // Few applications are as strict as this repository about a property that is undefined.
-  options.exactOptionalPropertyTypes = false
-  options.paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/embedded': ['./src/embedded/index.ts'] }
-  const disk = ts.createCompilerHost(options)
-  const host: ts.CompilerHost = {
-    ...disk,
-    fileExists: (file) => sources.has(file) || disk.fileExists(file),
-    readFile: (file) => sources.get(file) ?? disk.readFile(file),
-    getSourceFile: (file, ...rest) => {
-      const text = sources.get(file)
-      return text === undefined ? disk.getSourceFile(file, ...rest) : ts.createSourceFile(file, text, rest[0])
-    },
-  }
-  const program = ts.createProgram([...sources.keys()], options, host)
-  return [...sources.keys()].flatMap((file) => {
-    const source = program.getSourceFile(file)
-    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
-    return found.map(
-      ({ messageText }) => `${ts.flattenDiagnosticMessageText(messageText, '\n')} in:\n${sources.get(file)}`,
-    )
-  })
 }

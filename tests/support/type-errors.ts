@@ -5,13 +5,17 @@ import ts from 'typescript'
 
 const root = resolve(__dirname, '../..')
 
-/** Compiles programs as strictly as this repository does, in an application that has the package; tells what is wrong. */
-export function typeErrorsOf(programs: readonly string[]): string[] {
+/**
+ * Compiles programs in an application that has the package, as strictly as this repository does where nothing else is
+ * asked for; tells what is wrong.
+ */
+export function typeErrorsOf(programs: readonly string[], settings: ts.CompilerOptions = {}): string[] {
   const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
     compilerOptions: object
   }
   const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
-  options.paths = { 'knex-pgvector': ['./src/index.ts'] }
+  const paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/embedded': ['./src/embedded/index.ts'] }
+  Object.assign(options, { paths }, settings)
   const sources = new Map(programs.map((text, index) => [join(root, `program-${index}.ts`), text]))
   const disk = ts.createCompilerHost(options)
   const host: ts.CompilerHost = {
