@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, type LockHolder } from '../errors.ts'
-import { ask, type Database } from '../queryable.ts'
+import { ask, send, type Database } from '../queryable.ts'
 import { literal, nullable } from '../sql.ts'
 import type { MigrationTables } from './settings.ts'
 import { openSideLock, type SideLock } from './side-lock.ts'
@@ -79,6 +79,7 @@ function leaseOf(db: Database, tables: MigrationTables, run: number, side: SideL
     release: async (outcome) => {
       try {
         await giveKnexLockBack(db, tables, run, outcome)
+        await dropSurplusRows(db, tables)
       } finally {
         await side?.close()
       }
@@ -143,6 +144,12 @@ async function freeStaleLock(
       'freed', (select count(*) from freed) + (select count(*) from restored)) as state`,
   )
   return freed > 0 ? holder : undefined
+}
+
+// Stock Knex looks for the row and inserts it in two steps: where it starts beside another run on an empty database, it
+// leaves two rows, and then takes itself for locked out for ever.
+async function dropSurplusRows(db: Database, tables: MigrationTables): Promise<void> {
+  await send(db, `delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`)
 }
 
 async function giveKnexLockBack(db: Database, tables: MigrationTables, run: number, outcome: string): Promise<void> {
