@@ -33,12 +33,18 @@ export interface Attempt {
   }
 }
 
+const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([
+  sqlState.uniqueViolation,
+  sqlState.duplicateTable,
+  sqlState.duplicateObject,
+])
+
 /** Two sessions changed the same thing at once: look again, the other one may have done our work. */
 export function isRace(error: unknown): boolean {
   const state = sqlStateOf(error)
   // Two sessions in `create … if not exists` both find nothing; the slower one fails on a catalog's unique index, or on
-  // what the faster one has made meanwhile.
-  if (state === sqlState.uniqueViolation || state === sqlState.duplicateTable) return true
+  // what the faster one has made meanwhile: an extension, a table, or a table's row type.
+  if (MADE_MEANWHILE.has(state)) return true
   return state === sqlState.internalError && /tuple concurrently (updated|deleted)/.test(serverMessage(error))
 }
 

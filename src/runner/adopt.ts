@@ -1,7 +1,6 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { glance } from '../extension/glance.ts'
 import type { Database } from '../queryable.ts'
-import { isRace } from '../sqlstate.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './adopt-catalog.ts'
 import { choose, type Choice } from './adopt-choice.ts'
 import { effectsOf, type Effect } from './adopt-replay.ts'
@@ -85,10 +84,7 @@ async function recordAll(
   names: readonly string[],
   { wait = DEFAULT_WAIT, onEvent }: AdoptOptions,
 ): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
-  // Two runs on an empty database make the tables at the same moment; whoever loses finds them made.
-  await createTables(db, tables).catch((error: unknown) => {
-    if (!isRace(error)) throw error
-  })
+  await createTables(db, tables)
   const lease = await takeLease(db, tables, {
     command: 'adopt',
     wait,

@@ -90,23 +90,25 @@ function leaseOf(db: Database, tables: MigrationTables, run: number, side: SideL
 /**
  * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
  *
- * `skip locked`, because stock Knex may hold the row in an open transaction, and a waiter must not block in a query.
+ * Every row of the lock's table is taken, or none: stock Knex looks at the first one, whichever that is. `skip locked`,
+ * because it may hold them in an open transaction, and a waiter must not block in a query.
  * The row's xmin tells later whether it is still this run that set it.
  */
 async function takeKnexLock(db: Database, tables: MigrationTables, command: string): Promise<number | null> {
   return ask<number | null>(
     db,
     `with free as (
-      select ctid from ${tables.lock} where is_locked = 0 limit 1 for update skip locked
+      select ctid from ${tables.lock} where is_locked = 0 for update skip locked
     ),
     taken as (
-      update ${tables.lock} as held set is_locked = 1 from free where held.ctid = free.ctid returning 1
+      update ${tables.lock} as held set is_locked = 1 from free
+      where held.ctid = free.ctid and (select count(*) from free) = (select count(*) from ${tables.lock}) returning 1
     ),
     run as (
       insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin)
       select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
         (txid_current() % 4294967296)::text
-      from taken returning id
+      where exists (select from taken) returning id
     )
     select to_json((select id from run)) as state`,
   )

@@ -8,7 +8,7 @@ import type { RunOptions } from './events.ts'
 import { interrupted } from './interrupted.ts'
 import { takeLease, type Lease } from './lease.ts'
 import type { MigrationTables } from './settings.ts'
-import { createTables } from './tracking.ts'
+import { createMissingTables } from './tracking.ts'
 
 /** What keeps others from migrating while something is rehearsed. */
 export interface Exclusion extends Lease {
@@ -70,7 +70,7 @@ function withoutTrace(db: Database, tables: MigrationTables, options: ExclusionO
     cancel: (processId) => send(db, `select pg_cancel_backend(${processId})`),
     release: () => Promise.resolve(),
     enter: async (trx) => {
-      await createTables(trx, tables).catch((error: unknown) => {
+      await createMissingTables(trx, tables).catch((error: unknown) => {
         throw isRace(error) || sqlStateOf(error) === LOCK_NOT_AVAILABLE ? locked() : error
       })
       if (isSingle) return

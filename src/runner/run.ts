@@ -1,7 +1,6 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { glance } from '../extension/glance.ts'
 import type { Database } from '../queryable.ts'
-import { isRace } from '../sqlstate.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import { takeLease, type Lease } from './lease.ts'
 import { listMigrations, type MigrationFiles } from './migrations.ts'
@@ -32,7 +31,7 @@ export async function run(
   const applied = await readApplied(db, settings.tables)
   assertFilesExist(files.names, applied)
   if (select(files.names, applied).length === 0) return resultOf(direction, null, [], files, applied)
-  await createTablesOnce(db, settings)
+  await createTables(db, settings.tables)
   const { provider } = await glance(db)
   const lease = await takeLease(db, settings.tables, {
     command: options.command ?? direction,
@@ -156,19 +155,5 @@ function resultOf(
     batch,
     migrations,
     skipped: direction === 'up' ? files.names.filter((name) => !known.has(name)) : [],
-  }
-}
-
-const MOST_RACES = 5
-
-// Two runs on an empty database make the tables at the same moment; whoever loses finds them made.
-async function createTablesOnce(db: Database, { tables }: MigrationSettings): Promise<void> {
-  for (let races = 1; ; races++) {
-    try {
-      await createTables(db, tables)
-      return
-    } catch (error) {
-      if (races === MOST_RACES || !isRace(error)) throw error
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { ask, send, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
+import { isRace } from '../sqlstate.ts'
 import type { MigrationTables } from './settings.ts'
 
 /** A migration that Knex's table says was applied. */
@@ -24,8 +25,27 @@ export async function readApplied(db: Database, tables: MigrationTables): Promis
   )
 }
 
-/** Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs. */
+// Stock Knex makes its two tables one after the other, so a run may lose against it more than once.
+const MOST_RACES = 5
+
+/**
+ * Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs.
+ *
+ * Runs on an empty database make them at the same moment; whoever loses finds them made.
+ */
 export async function createTables(db: Database, tables: MigrationTables): Promise<void> {
+  for (let races = 1; ; races++) {
+    try {
+      await createMissingTables(db, tables)
+      return
+    } catch (error) {
+      if (races === MOST_RACES || !isRace(error)) throw error
+    }
+  }
+}
+
+/** The same in one attempt, for a transaction that a lost race ends. */
+export async function createMissingTables(db: Database, tables: MigrationTables): Promise<void> {
   const missing = await ask<boolean>(
     db,
     `select to_json(num_nulls(${Object.values(tables)
