@@ -8,6 +8,11 @@ module.exports = {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
+  // The migrations name the package, as an application's do; under test it is the sources.
+  moduleNameMapper: {
+    '^knex-pgvector$': '<rootDir>/src/index.ts',
+    '^knex-pgvector/embedded$': '<rootDir>/src/embedded/index.ts',
+  },
   globalSetup: './tests/support/global-setup.ts',
   globalTeardown: './tests/support/global-teardown.ts',
   // Two cores, and each worker starts PGlite now and then.

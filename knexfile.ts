@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 
 import type { Knex } from 'knex'
-
-import { embeddedPgvector } from './src/embedded/index.ts'
-import { migrationSource } from './src/index.ts'
+import { migrationSource } from 'knex-pgvector'
+import { embeddedPgvector } from 'knex-pgvector/embedded'
 
 const { DATABASE_URL, PGLITE_DATA_DIR } = process.env
 

@@ -14,7 +14,7 @@ export async function compareEnabled(knex: Knex): Promise<Comparison[]> {
       query: { run: () => queryVersion(knex) },
       sequence: { run: () => usualSequence(knex) },
     },
-    { warmUp: 500, counted: 1000 },
+    { warmUp: 2000, counted: 3000 },
   )
   const what = 'ensurePgvector, enabled already'
   return [

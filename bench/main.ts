@@ -1,3 +1,4 @@
+import { compareCommandLine } from './command-line.ts'
 import { onEmbedded, onServer, startServer, withDatabase } from './databases.ts'
 import { compareEnabled } from './enabled.ts'
 import { compareFirstEnabling } from './first-enabling.ts'
@@ -10,7 +11,9 @@ async function main(): Promise<void> {
   const server = await startServer()
   try {
     const comparisons = await withDatabase(server, (url) => onServer(url, compareOnOneConnection))
-    process.stdout.write(table(server.name, [...comparisons, ...(await compareMigrate(server))]))
+    process.stdout.write(
+      table(server.name, [...comparisons, ...(await compareMigrate(server)), ...(await compareCommandLine(server))]),
+    )
   } finally {
     await server.stop()
   }

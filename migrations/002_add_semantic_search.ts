@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
-
-import { dropPgvector, ensurePgvector, inspectPgvector } from '../src/index.ts'
+import { dropPgvector, ensurePgvector, inspectPgvector } from 'knex-pgvector'
 
 /** Embeddings of entries and contracts, and the functions that search them. Needs pgvector, in whatever schema it is. */
 export async function up(knex: Knex): Promise<void> {

@@ -18,6 +18,34 @@ export interface ErrorDetails {
   readonly READ_ONLY: { readonly reason: ReadOnlyReason }
   readonly LOCK_TIMEOUT: { readonly milliseconds: number }
   readonly VERIFICATION_FAILED: { readonly problems: readonly string[] }
+  readonly PGVECTOR_NOT_ENABLED: { readonly needed: string }
+  readonly PGVECTOR_DOWNGRADE: { readonly installed: string; readonly target: string }
+  readonly RELATION_NOT_FOUND: { readonly name: string; readonly kind: 'table' | 'column' | 'index' }
+  readonly COLUMN_DIFFERS: { readonly column: string; readonly existing: string; readonly wanted: string }
+  readonly COLUMN_NEEDS_VALUES: { readonly column: string }
+  readonly COLUMN_IN_USE: { readonly column: string; readonly dependents: readonly string[] }
+  readonly INDEX_NOT_POSSIBLE: ImpossibleIndex
+  readonly INDEX_DIFFERS: { readonly index: string; readonly existing: string; readonly wanted: string }
+  readonly INDEX_NEEDS_ROWS: { readonly index: string; readonly rows: number }
+  readonly INDEX_NEEDS_MEMORY: {
+    readonly index: string
+    readonly kind: 'maintenance_work_mem' | 'shared memory'
+    /** What the server asked for, in its words. */
+    readonly needed: string
+  }
+  readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
+  readonly TABLE_BUSY: {
+    readonly table: string
+    readonly attempts: number
+    readonly milliseconds: number
+    /** The server processes that held the table at the last attempt. */
+    readonly blockers: readonly number[]
+  }
+  readonly SEARCH_OPTION_NOT_SUPPORTED: {
+    readonly option: string
+    readonly since: string
+    readonly installed: string
+  }
   readonly INVALID_MIGRATION: { readonly file: string; readonly problem: string }
   readonly KNEXFILE_NOT_FOUND: { readonly folder: string }
   readonly INVALID_KNEXFILE: { readonly file: string; readonly problem: string }
@@ -29,12 +57,13 @@ export interface ErrorDetails {
   readonly MIGRATION_FAILED: FailedMigration
   readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
-  readonly MIGRATION_INTERRUPTED: { readonly migration: string | null; readonly signal: string }
+  readonly MIGRATION_INTERRUPTED: InterruptedMigration
   readonly UNLOCK_REFUSED: { readonly holder: LockHolder | null }
   readonly ADOPT_MISMATCH: { readonly problems: readonly { readonly migration: string; readonly problem: string }[] }
   readonly REPLAY_FAILED: { readonly migration: string }
   readonly PLAN_FAILED: FailedPlan
   readonly MIGRATION_EXISTS: { readonly name: string; readonly path: string }
+  readonly PARSER_NOT_INSTALLED: { readonly missing: string }
   readonly EMBEDDED_NOT_INSTALLED: { readonly missing: string }
   readonly EMBEDDED_NEEDS_FLAG: { readonly flag: string }
   readonly EMBEDDED_IN_USE: { readonly directory: string; readonly processId: number }
@@ -50,6 +79,17 @@ export interface ConflictingObject {
   readonly schema: string
   /** The extension it belongs to; null for an object that somebody created by hand. */
   readonly extension: string | null
+}
+
+/** An index that pgvector cannot make, and why, for each way that was tried. */
+export interface ImpossibleIndex {
+  /** The table and the column. */
+  readonly column: string
+  readonly type: string
+  readonly dimensions: number | null
+  readonly method: string
+  readonly metric: string
+  readonly problems: readonly string[]
 }
 
 /** Who holds the lock on migrations: a run of ours that was noted. */
@@ -73,6 +113,17 @@ export interface FailedMigration {
   /** What this run had done before. */
   readonly done: readonly string[]
   /** What this run did not come to. */
+  readonly left: readonly string[]
+}
+
+/** A run that a signal ended, and where it leaves things. */
+export interface InterruptedMigration {
+  /** The one that was running, and was rolled back where it ran in a transaction; null between two of them. */
+  readonly migration: string | null
+  readonly signal: string
+  /** What this run had done before. */
+  readonly done: readonly string[]
+  /** What this run did not come to, without the one that was running. */
   readonly left: readonly string[]
 }
 
@@ -185,6 +236,70 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       'Check that the library and the SQL objects are of one release: ALTER EXTENSION vector UPDATE; ' +
       'reconnect, and if that does not help reinstall pgvector on the database server.',
   }),
+  PGVECTOR_NOT_ENABLED: ({ needed }) => ({
+    message: `pgvector is not enabled in this database, and ${needed} needs it`,
+    hint: 'Call ensurePgvector(knex) before, or put new EnablePgvector() first in the migration.',
+  }),
+  PGVECTOR_DOWNGRADE: ({ installed, target }) => ({
+    message: `pgvector ${installed} cannot go back to ${target}: it has no downgrade scripts`,
+    hint: `To run ${target}, restore a backup into a database where ${target} is enabled.`,
+  }),
+  RELATION_NOT_FOUND: ({ name, kind }) => ({
+    message: `There is no ${kind} ${name}`,
+    hint: 'Check the name, its case and its schema; the search path of this role may be another one than you think.',
+  }),
+  COLUMN_DIFFERS: ({ column, existing, wanted }) => ({
+    message: `Column ${column} is of type ${existing}, not ${wanted}`,
+    hint: 'Nothing was changed. Declare the column as it is, or give the new one another name and move the data.',
+  }),
+  COLUMN_NEEDS_VALUES: ({ column }) => ({
+    message: `Column ${column} cannot be added as not null: its table has rows, and they have no value for it`,
+    hint: 'Add it without { notNull }, fill it, then, in a later migration: alter table … alter column … set not null.',
+  }),
+  COLUMN_IN_USE: ({ column, dependents }) => ({
+    message: `Column ${column} is in use by ${dependents.join(', ')}`,
+    hint: 'Nothing was changed. Drop what uses it first, in the same migration (DropVectorIndex for an index).',
+  }),
+  INDEX_NOT_POSSIBLE: ({ column, type, dimensions, method, metric, problems }) => ({
+    message:
+      `pgvector has no ${method} index for the ${metric} distance of ${column} ` +
+      `(${type}${dimensions === null ? '' : `(${dimensions})`}): ${problems.join('; ')}`,
+    hint:
+      dimensions === null
+        ? 'Give the column its number of dimensions: all values that one model returns have the same length.'
+        : 'Choose another type, method or metric, or a model with fewer dimensions; many can shorten their embeddings.',
+  }),
+  INDEX_DIFFERS: ({ index, existing, wanted }) => ({
+    message: `Index ${index} exists and is another one:\n  there is: ${existing}\n  wanted:   ${wanted}`,
+    hint: 'Nothing was changed. Give the new index another { name }, or drop the old one in a migration before.',
+  }),
+  INDEX_NEEDS_ROWS: ({ index, rows }) => ({
+    message: `An ivfflat index learns its lists from the rows, and there are ${rows}: ${index} would find next to nothing`,
+    hint: 'Load the data first, or use hnsw, which needs none.',
+  }),
+  INDEX_NEEDS_MEMORY: ({ index, kind, needed }) => ({
+    message: `The server has not enough ${kind} to build ${index}: ${needed}`,
+    hint:
+      kind === 'shared memory'
+        ? 'Give the server more of it (Docker: --shm-size, Compose: shm_size), or build with { workers: 0 }.'
+        : 'Raise { maxMemory }, or ask for fewer lists.',
+  }),
+  INDEX_BUILD_FAILED: ({ index, problem }) => ({
+    message: `Index ${index} was not built: ${problem}`,
+    hint: 'Mend the cause, then run the same again: what is left of the attempt is recognised and replaced.',
+  }),
+  TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
+    message:
+      `Table ${table} was in use at each of ${attempts} attempts (${milliseconds} ms)` +
+      (blockers.length === 0 ? '' : `; process ${blockers.join(', ')} of the server held it`),
+    hint:
+      'Nobody was kept waiting behind this, and nothing was changed. Run it again when long transactions have ended: ' +
+      "select pid, state, xact_start, query from pg_stat_activity where state <> 'idle' order by xact_start;",
+  }),
+  SEARCH_OPTION_NOT_SUPPORTED: ({ option, since, installed }) => ({
+    message: `The search option ${option} needs pgvector ${since}; ${installed} is installed`,
+    hint: `Leave ${option} out, or update the extension: ALTER EXTENSION vector UPDATE;`,
+  }),
   INVALID_MIGRATION: ({ file, problem }) => ({
     message: `Invalid migration ${file}: ${problem}`,
     hint: 'A migration file exports the functions up and down.',
@@ -240,8 +355,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `The connection that held the migration lock was lost${migration === null ? '' : ` during ${migration}, which was rolled back`}`,
     hint: 'Check the connection to the server, then run the same command again.',
   }),
-  MIGRATION_INTERRUPTED: ({ migration, signal }) => ({
-    message: `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}`,
+  MIGRATION_INTERRUPTED: ({ migration, signal, done, left }) => ({
+    message:
+      `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}` +
+      (done.length + left.length === 0 ? '' : ` (done: ${done.length}, not yet: ${left.length})`),
     hint: 'What was applied before stays applied. Run the same command again to go on.',
   }),
   UNLOCK_REFUSED: ({ holder }) => ({
@@ -278,6 +395,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   MIGRATION_EXISTS: ({ name, path }) => ({
     message: `There is a migration ${name} already: ${path}`,
     hint: 'Choose another name.',
+  }),
+  PARSER_NOT_INSTALLED: ({ missing }) => ({
+    message: `To judge SQL, its parser is needed: the package ${missing}`,
+    hint: `Run: npm install --save-dev ${missing}`,
   }),
   EMBEDDED_NOT_INSTALLED: ({ missing }) => ({
     message: `The embedded database needs the package ${missing}`,

@@ -63,7 +63,8 @@ export interface DropOptions {
 // PostgreSQL cuts a longer name silently, and it would then be looked up in vain.
 const NAME_BYTES = 63
 
-const name = z
+/** A name of PostgreSQL's. */
+export const nameOption = z
   .string()
   .min(1, 'must not be empty')
   .refine((text) => Buffer.byteLength(text) <= NAME_BYTES, `must be at most ${NAME_BYTES} bytes long`)
@@ -88,7 +89,10 @@ const logger = z.union(
 )
 
 const log = z.union(
-  [z.literal(false), z.strictObject({ schema: name.optional(), table: name.default('pgvector_migration_log') })],
+  [
+    z.literal(false),
+    z.strictObject({ schema: nameOption.optional(), table: nameOption.default('pgvector_migration_log') }),
+  ],
   'must be false or an object with schema and table (names of 1 to 63 bytes)',
 )
 
@@ -100,7 +104,7 @@ const shared = {
 
 export const ensureOptions = z.strictObject({
   minVersion: version.default(MIN_PGVECTOR_VERSION),
-  schema: name.optional(),
+  schema: nameOption.optional(),
   createSchema: z.boolean('must be true or false').default(false),
   dimensions: z.array(dimension, 'must be a list of numbers').default([...REQUIRED_DIMENSIONS]),
   update: z.boolean('must be true or false').default(false),

@@ -24,6 +24,12 @@ export async function ask<State>(db: Database, query: string): Promise<State> {
   return stateOf(await db.raw<RawResult>(query).queryContext(asking), db) as State
 }
 
+/** Sends a query whose `state` is text, and returns that; undefined where it has no row. */
+export async function askText(db: Database, query: string): Promise<string | undefined> {
+  const { rows } = await db.raw<{ readonly rows?: readonly { readonly state: string }[] }>(query).queryContext(asking)
+  return rows?.[0]?.state
+}
+
 /** Sends several statements in one round trip; returns the `state` column of each, undefined where it has none. */
 export async function askEach(db: Database, statements: readonly string[]): Promise<unknown[]> {
   const results = await db.raw<readonly RawResult[]>(statements.join(';\n')).queryContext(asking)

@@ -16,6 +16,11 @@ export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`
 }
 
+/** An identifier as PostgreSQL prints it, without its quotes. */
+export function unquoted(text: string): string {
+  return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text
+}
+
 /**
  * Quotes a string for PostgreSQL, whatever standard_conforming_strings is.
  *

@@ -22,6 +22,7 @@ describe('the public names', () => {
       function findDependents
       function inspectPgvector
       function isPgvectorMigrationError
+      function lintMigrations
       function migrateToLatest
       function migrationSource
       function newMigration
@@ -44,6 +45,11 @@ describe('the public names', () => {
       interface HistoryOptions
       interface HistoryRun
       interface InspectOptions
+      interface KnownTable
+      interface LintFacts
+      interface LintFinding
+      interface LintResult
+      interface LintedMigration
       interface LogOptions
       interface Logger
       interface LossOptions
@@ -71,11 +77,14 @@ describe('the public names', () => {
       interface TakenLock
       interface UnlockOptions
       interface UnlockResult
+      interface UnreadStatement
       interface UpSelection
       type Check
       type DiagnoseOptions
       type ErrorCode
       type HistoryEntry
+      type LintOptions
+      type LintRule
       type MigratorEvent
       type MigratorOptions
       type ProviderName

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { inspect } from 'node:util'
 
@@ -14,7 +14,14 @@ import { typeErrorsOf } from './support/type-errors.ts'
 const root = join(__dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
-const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/errors.md', 'docs/guide.md', 'docs/providers.md']
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
 
 describe('docs/errors.md', () => {
   const sections = sectionsOf(read('docs/errors.md'), 2)
@@ -174,6 +181,34 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   READ_ONLY: { reason: 'standby' },
   LOCK_TIMEOUT: { milliseconds: 60_000 },
   VERIFICATION_FAILED: { problems: ['operator <-> is missing in the schema "public"'] },
+  PGVECTOR_NOT_ENABLED: { needed: 'the column documents.embedding' },
+  PGVECTOR_DOWNGRADE: { installed: '0.8.0', target: '0.7.0' },
+  RELATION_NOT_FOUND: { name: '"documents"', kind: 'table' },
+  COLUMN_DIFFERS: { column: 'documents.embedding', existing: 'vector(384)', wanted: 'vector(768)' },
+  COLUMN_NEEDS_VALUES: { column: 'documents.embedding' },
+  COLUMN_IN_USE: { column: 'documents.embedding', dependents: ['index documents_embedding_idx'] },
+  INDEX_NOT_POSSIBLE: {
+    column: 'documents.embedding',
+    type: 'sparsevec',
+    dimensions: 30_000,
+    method: 'ivfflat',
+    metric: 'cosine',
+    problems: ['ivfflat has no operator class for the cosine distance of sparsevec'],
+  },
+  INDEX_DIFFERS: {
+    index: '"documents_embedding_idx"',
+    existing: 'CREATE INDEX … USING ivfflat (embedding vector_l2_ops)',
+    wanted: 'CREATE INDEX … USING hnsw (embedding vector_cosine_ops)',
+  },
+  INDEX_NEEDS_ROWS: { index: '"documents_embedding_idx"', rows: 0 },
+  INDEX_NEEDS_MEMORY: {
+    index: '"documents_embedding_idx"',
+    kind: 'shared memory',
+    needed: 'could not resize shared memory segment',
+  },
+  INDEX_BUILD_FAILED: { index: '"documents_embedding_idx"', problem: 'PostgreSQL left it invalid' },
+  TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
+  SEARCH_OPTION_NOT_SUPPORTED: { option: 'iterativeScan', since: '0.8.0', installed: '0.7.4' },
   INVALID_MIGRATION: { file: '004_add_tags', problem: 'it exports no function up' },
   KNEXFILE_NOT_FOUND: { folder: '/srv/app' },
   INVALID_KNEXFILE: { file: '/srv/app/knexfile.ts', problem: 'it exports no configuration' },
@@ -185,7 +220,12 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   MIGRATION_FAILED: { migration: '003_add_scaling_tables', direction: 'up', transactional: true, done: [], left: [] },
   MIGRATIONS_LOCKED: { holder: null, milliseconds: 60_000 },
   MIGRATION_LOCK_LOST: { migration: '003_add_scaling_tables' },
-  MIGRATION_INTERRUPTED: { migration: '003_add_scaling_tables', signal: 'SIGTERM' },
+  MIGRATION_INTERRUPTED: {
+    migration: '003_add_scaling_tables',
+    signal: 'SIGTERM',
+    done: ['001_initial_schema', '002_add_semantic_search'],
+    left: [],
+  },
   UNLOCK_REFUSED: { holder: null },
   ADOPT_MISMATCH: {
     problems: [{ migration: '002_add_semantic_search', problem: 'index idx_entry_embeddings_hnsw is missing' }],
@@ -193,6 +233,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   REPLAY_FAILED: { migration: '002_add_semantic_search' },
   PLAN_FAILED: { migration: '004_add_maps', statement: 'create extension postgis', isApplied: false },
   MIGRATION_EXISTS: { name: 'add_tags', path: '/srv/app/migrations/004_add_tags.ts' },
+  PARSER_NOT_INSTALLED: { missing: 'libpg-query' },
   EMBEDDED_NOT_INSTALLED: { missing: '@electric-sql/pglite' },
   EMBEDDED_NEEDS_FLAG: { flag: '--experimental-vm-modules' },
   EMBEDDED_IN_USE: { directory: '/srv/app/.pgdata', processId: 4711 },

@@ -1,5 +1,6 @@
 import { ensurePgvector, verifyPgvector } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
 import { recordingLogger, statementsOf } from './support/recorder.ts'
 
 describeOnEveryDatabase('ensurePgvector', (database) => {
@@ -42,6 +43,22 @@ describeOnEveryDatabase('ensurePgvector', (database) => {
       }),
     )
     expect(statements).toEqual(['BEGIN;', 'set transaction read only', expect.any(String), 'COMMIT;'])
+  })
+
+  test('sees what was changed since it last looked: another schema, a drop, another extension of that name', async () => {
+    const { knex } = database()
+    const ensure = (): ReturnType<typeof ensurePgvector> => ensurePgvector(knex, { logger: false })
+    await ensure()
+    expect(await ensure()).toMatchObject({ status: 'unchanged', schema: 'public' })
+    await knex.raw(`create schema "Moved To"; alter extension vector set schema "Moved To"`)
+    expect(await ensure()).toMatchObject({ status: 'unchanged', schema: 'Moved To' })
+    await knex.raw('drop extension vector')
+    expect(await ensure()).toMatchObject({ status: 'created', schema: 'public' })
+    // One that lacks what ours has: the same name is not enough.
+    await knex.raw('drop extension vector; create schema attic; create extension vector schema attic')
+    await knex.raw('alter extension vector drop type attic.vector')
+    await knex.raw('alter type attic.vector rename to vector_of_old')
+    await expectError('VERIFICATION_FAILED', ensure)
   })
 
   test('takes at most eight round trips to create it, verify it and log it', async () => {

@@ -1,15 +1,13 @@
-import { cp, readFile, readdir, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 
-import { describeOnServers, describeWithoutPgvector, type CurrentDatabase } from './support/databases.ts'
-import { packedLibrary } from './support/packed.ts'
+import { describeOnServers, describeWithoutPgvector } from './support/databases.ts'
+import { examples, linesMissing, prepared, runReadme } from './support/examples.ts'
 import { run } from './support/run.ts'
-import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
 
 // npm installs real packages here, on a machine that may be busy.
 jest.setTimeout(4 * 60_000)
-
-const examples = join(__dirname, '..', 'examples')
 
 afterAll(removeTemporaryFolders)
 
@@ -18,6 +16,8 @@ test('every example has a test here', async () => {
     '1-enable-in-a-migration',
     '2-ensure-at-boot',
     '3-tests-on-pglite',
+    '4-release-pipeline',
+    '5-docker-compose',
   ])
 })
 
@@ -63,81 +63,46 @@ describe('the example 3-tests-on-pglite', () => {
   })
 })
 
-interface ReadmeRun {
-  /** Everything that was printed. */
-  readonly output: string
-  /** What the README says will be printed. */
-  readonly promised: string
-}
-
-interface ReadmeNeeds {
-  /** The server that DATABASE_URL names; none where it is absent. */
-  readonly database?: CurrentDatabase
-  readonly exitCode?: number
-}
-
-/** Runs the one shell block of an example's README, word for word, in a copy that installs this very library. */
-async function runReadme(name: string, { database, exitCode = 0 }: ReadmeNeeds = {}): Promise<ReadmeRun> {
-  const app = await prepared(name)
-  const readme = await readFile(join(app, 'README.md'), 'utf8')
-  const [shell, ...others] = blocks(readme, 'sh')
-  const [promised] = blocks(readme, 'text')
-  if (shell === undefined || promised === undefined || others.length > 0) {
-    throw new Error(`the README of ${name} must have one sh block, and a text block with what it prints`)
-  }
-  const url = database?.().url ?? ''
-  const { code, stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', shell], {
-    cwd: app,
-    env: { ...npmSettings, DATABASE_URL: url },
+describeOnServers('the example 4-release-pipeline', (database) => {
+  test('plans, rehearses and applies, and then has nothing left to release', async () => {
+    const { output, promised } = await runReadme('4-release-pipeline', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    const applied = await database().knex('knex_migrations').orderBy('id').pluck('name')
+    expect(applied).toEqual(['001_documents', '002_embedding', '003_embedding_index'])
   })
-  const output = stdout + stderr
-  if (code !== exitCode) throw new Error(`the shell block of ${name} ended with ${code}:\n${output}`)
-  return { output, promised }
-}
 
-const npmSettings = {
-  NPM_CONFIG_PREFER_OFFLINE: 'true',
-  NPM_CONFIG_AUDIT: 'false',
-  NPM_CONFIG_FUND: 'false',
-  NPM_CONFIG_UPDATE_NOTIFIER: 'false',
-}
+  test('ends with the exit codes that its README explains', async () => {
+    const app = await prepared('4-release-pipeline')
+    const env = { DATABASE_URL: database().url ?? '' }
+    const codeOf = async (...words: readonly string[]): Promise<number | null> =>
+      (await run('npx', ['knex-pgvector', ...words], { cwd: app, env })).code
+    expect(await codeOf('status', '--exit-code')).toBe(3)
+    await database().knex.schema.createTable('documents', (table) => void table.increments())
+    expect(await codeOf('up')).toBe(2)
+    await database().knex.schema.dropTable('documents')
+    expect(await codeOf('up')).toBe(0)
+    await database().knex.raw(
+      `update pg_index set indisvalid = false where indexrelid = 'documents_embedding'::regclass`,
+    )
+    expect(await codeOf('doctor')).toBe(1)
+    const usage = await run('bash', ['release.sh', 'deplo'], { cwd: app, env })
+    expect(usage).toMatchObject({ code: 64, stderr: 'usage: bash release.sh review | rehearse | deploy\n' })
+  })
+})
 
-const copies = new Map<string, Promise<string>>()
+describeWithoutPgvector('the example 4-release-pipeline', (database) => {
+  test('ends at the rehearsal, with the exit code 2 and what to do, where the server lacks pgvector', async () => {
+    const { output } = await runReadme('4-release-pipeline', { database, exitCode: 2 })
+    expect(output).toContain('pgvector extension not available. Ensure postgresql-17-pgvector is installed')
+    expect(output).toContain('Rolled back: nothing was changed\n')
+    expect(await database().knex.schema.hasTable('documents')).toBe(false)
+  })
+})
 
-// One copy of an example serves all its tests: a second `npm install` in it takes a moment.
-function prepared(name: string): Promise<string> {
-  const copy = copies.get(name) ?? prepare(name)
-  copies.set(name, copy)
-  return copy
-}
-
-async function prepare(name: string): Promise<string> {
-  const app = join(await temporaryFolder(), name)
-  const ignored = new Set(['node_modules', 'package-lock.json', '.pgdata', '.pgdata.pid'])
-  await cp(join(examples, name), app, { recursive: true, filter: (path) => !ignored.has(basename(path)) })
-  const manifest = JSON.parse(await readFile(join(app, 'package.json'), 'utf8')) as Manifest
-  expect(manifest.dependencies).toHaveProperty('knex-pgvector')
-  manifest.dependencies['knex-pgvector'] = `file:${await packedLibrary()}`
-  await writeFile(join(app, 'package.json'), JSON.stringify(manifest))
-  return app
-}
-
-interface Manifest {
-  readonly dependencies: Record<string, string>
-}
-
-function blocks(markdown: string, language: string): string[] {
-  const found = markdown.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))
-  return [...found].map(([, content = '']) => content)
-}
-
-function linesMissing(promised: string, output: string): string[] {
-  const printed = withoutVersions(output)
-  const lines = withoutVersions(promised).trim().split('\n')
-  return lines.filter((line) => !printed.includes(line.trim()))
-}
-
-// A README shows the versions and ports of one day.
-function withoutVersions(text: string): string {
-  return text.replaceAll(/(pgvector|PostgreSQL|port|localhost:) ?\d[\d.]*/g, '$1 …')
-}
+describe('the example 4-release-pipeline', () => {
+  test('has a workflow that runs the steps of release.sh', async () => {
+    const workflow = await readFile(join(examples, '4-release-pipeline/.github/workflows/release.yml'), 'utf8')
+    const steps = Array.from(workflow.matchAll(/run: bash release\.sh (\w+)$/gm), ([, step]) => step)
+    expect(steps).toEqual(['review', 'rehearse', 'deploy'])
+  })
+})

@@ -142,12 +142,13 @@ describeEmbedded('a new migration', (database) => {
     for (const kind of ['enable', 'column', 'index'] as const) await newMigration(kind, { directory, kind })
     const migrator = createMigrator(knex, { migrationSource: migrationSource({ directory }) })
     await migrator.up({ to: '003' })
-    await knex.raw('create index documents_embedding_hnsw on documents (id)')
-    await knex.raw(`update pg_index set indisvalid = false where indexrelid = 'documents_embedding_hnsw'::regclass`)
+    const index = 'documents_embedding_hnsw_cosine_idx'
+    await knex.raw(`create index ${index} on documents using hnsw (embedding vector_cosine_ops)`)
+    await knex.raw(`update pg_index set indisvalid = false where indexrelid = '${index}'::regclass`)
     await migrator.up()
     const { rows } = await knex.raw<{ rows: [{ definition: string; valid: boolean }] }>(`
       select pg_get_indexdef(indexrelid) as definition, indisvalid as valid from pg_index
-      where indexrelid = 'documents_embedding_hnsw'::regclass`)
+      where indexrelid = '${index}'::regclass`)
     expect(rows[0]).toEqual({ definition: expect.stringContaining('USING hnsw'), valid: true })
   })
 })

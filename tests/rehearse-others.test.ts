@@ -99,7 +99,7 @@ describeOnServers('rehearse beside others', (database) => {
     })
     const before = await everything(knex, 'items')
     const error = await expectError('MIGRATION_INTERRUPTED', () => migrator.rehearse({ signal: stop.signal }))
-    expect(error.details).toEqual({ migration: '002_long', signal: 'SIGTERM' })
+    expect(error.details).toEqual({ migration: '002_long', signal: 'SIGTERM', done: [], left: [] })
     expect(await everything(knex, 'items')).toEqual(before)
     expect((await migrator.rehearse({ only: '001' })).migrations).toEqual([])
   })

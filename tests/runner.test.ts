@@ -93,6 +93,24 @@ describeOnEveryDatabase('the runner', (database) => {
   })
 })
 
+describeOnEveryDatabase('a run that died after its last migration', (database) => {
+  test('does not keep stock Knex out: whoever finds nothing to do frees its lock', async () => {
+    const { knex } = database()
+    await migrateToLatest(knex, { migrationSource: three })
+    await knex.transaction(async (trx) => {
+      await trx('knex_migrations_lock').update({ is_locked: 1 })
+      await trx.raw(`
+        insert into knex_migrations_runs (command, host, process_id, lock_xmin)
+        values ('up', 'gone', 1, (txid_current() % 4294967296)::text)`)
+    })
+    const events: string[] = []
+    await migrateToLatest(knex, { migrationSource: three, onEvent: ({ type }) => events.push(type) })
+    expect(events).toEqual(['recovered'])
+    expect(await knex('knex_migrations_lock').pluck('is_locked')).toEqual([0])
+    await expect(knex.migrate.latest({ migrationSource: three })).resolves.toEqual([1, []])
+  })
+})
+
 describeOnServers('the lock', (database) => {
   test('lets one of 16 replicas migrate an empty database, while the others wait and go on', async () => {
     const replicas = Array.from({ length: 16 }, () => database().connect({ pool: { min: 0, max: 2 } }))

@@ -10,10 +10,12 @@ const milliseconds = (text: string): number => {
   return Number(found[1]) * units[(found[2] ?? 's') as keyof typeof units]
 }
 
-const wholeNumber = (text: string): number => {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`must be a whole number from 1, not ${text}`)
-  return Number(text)
-}
+const numberFrom =
+  (smallest: number) =>
+  (text: string): number => {
+    if (/^\d{1,9}$/.test(text) && Number(text) >= smallest) return Number(text)
+    throw new InvalidArgumentError(`must be a whole number from ${smallest}, not ${text}`)
+  }
 
 /** Every command, in the order of the help. */
 export function describeCommands(): CommandDescription[] {
@@ -66,10 +68,22 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/plan.ts'),
     },
     {
+      name: 'lint',
+      summary: 'judge the SQL of the pending migrations by rules that know vectors; exits with 1 on a finding',
+      options: [
+        new Option('--to <version>', 'the last one to judge'),
+        new Option('--only <version>', 'judge this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'leave these out'),
+        new Option('--declared <path>', 'a module that exports what vectorIndex made, to compare with'),
+      ],
+      examples: ['npx knex-pgvector lint', 'npx knex-pgvector lint --declared src/vectors.ts --json'],
+      load: () => import('./commands/lint.ts'),
+    },
+    {
       name: 'down',
       summary: 'undo migrations, newest first',
       options: [
-        new Option('--steps <number>', 'how many').default(1).argParser(wholeNumber),
+        new Option('--steps <number>', 'how many').default(1).argParser(numberFrom(1)),
         new Option('--to <version>', 'everything applied after this one').conflicts('steps'),
         new Option('--dry-run', 'say what would be undone and lost, and change nothing'),
         new Option('--yes', 'do not ask'),
@@ -97,9 +111,51 @@ export function describeCommands(): CommandDescription[] {
       summary: 'write a migration file, numbered as the others are',
       options: [
         new Option('--kind <kind>', 'what it begins with').choices([...migrationKinds]).default(migrationKinds[0]),
+        new Option('--from-diff <path>', 'write what makes the database as this module declares').conflicts('kind'),
       ],
-      examples: ['npx knex-pgvector new add_tags', "npx knex-pgvector new 'index of embeddings' --kind index"],
+      examples: [
+        'npx knex-pgvector new add_tags',
+        "npx knex-pgvector new 'index of embeddings' --kind index",
+        'npx knex-pgvector new vectors --from-diff src/vectors.ts',
+      ],
       load: () => import('./commands/new.ts'),
+    },
+    {
+      name: 'diff',
+      summary: 'compare the columns and indexes that a module declares with the database',
+      options: [
+        new Option(
+          '--declared <path>',
+          'a module that exports what vectorColumn and vectorIndex made',
+        ).makeOptionMandatory(),
+        new Option('--exit-code', 'exit with 3 when something declared is missing or another one'),
+      ],
+      examples: [
+        'npx knex-pgvector diff --declared src/vectors.ts',
+        'npx knex-pgvector diff --declared src/vectors.ts --json --exit-code',
+      ],
+      load: () => import('./commands/diff.ts'),
+    },
+    {
+      name: 'index <action>',
+      summary: 'list, build, watch (progress) or repair indexes on vectors',
+      options: [
+        new Option('--declared <path>', 'build: a module that exports the indexes, made with vectorIndex'),
+        new Option('--only <name...>', 'build: these alone'),
+        new Option('--max-memory <size>', 'build: the most memory to use, like 4GB'),
+        new Option('--workers <number>', 'build: the most processes that help').argParser(numberFrom(0)),
+        new Option('--wait <time>', 'build: how long to wait for others')
+          .default(60_000, '60s')
+          .argParser(milliseconds),
+        new Option('--follow', 'progress: until nothing is being built'),
+      ],
+      examples: [
+        'npx knex-pgvector index list',
+        'npx knex-pgvector index build --declared src/vectors.ts --max-memory 4GB',
+        'npx knex-pgvector index progress --follow',
+        'npx knex-pgvector index repair',
+      ],
+      load: () => import('./commands/indexes.ts'),
     },
     {
       name: 'adopt',

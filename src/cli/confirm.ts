@@ -19,7 +19,12 @@ export async function confirm(
     if (!asking.signal.aborted) throw error
     output.write('\n')
     if (asking.signal.reason === 'SIGINT')
-      throw new PgvectorMigrationError('MIGRATION_INTERRUPTED', { migration: null, signal: 'SIGINT' })
+      throw new PgvectorMigrationError('MIGRATION_INTERRUPTED', {
+        migration: null,
+        signal: 'SIGINT',
+        done: [],
+        left: [],
+      })
     return false
   } finally {
     lines.close()

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
 import { migrationSource } from '../runner/migration-source.ts'
 
 /** The flags that say how to reach the database. */
@@ -54,14 +55,26 @@ function findKnexfile(given: string | undefined): string | undefined {
 
 async function importKnexfile(file: string): Promise<Knexfile> {
   try {
-    const { createJiti } = await import('jiti')
-    const loaded = await createJiti(file).import(file, { default: true })
+    const module = await loadFile(file)
+    const loaded = module['default'] ?? module
     const knexfile: unknown = typeof loaded === 'function' ? await loaded() : loaded
     if (typeof knexfile === 'object' && knexfile !== null) return knexfile as Knexfile
   } catch (error) {
     throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })
   }
   throw exportsNothing(file)
+}
+
+// To transform a file takes time, and most knexfiles need nothing of it.
+async function loadFile(file: string): Promise<LoadedModule> {
+  if (!file.endsWith('js')) return loadWithJiti(file)
+  try {
+    return await loadNatively(file)
+  } catch (error) {
+    // It may be JavaScript that reads TypeScript, or mixes the two kinds of modules.
+    if (!isUnreadable(error) && !(error instanceof ReferenceError)) throw error
+    return loadWithJiti(file)
+  }
 }
 
 function exportsNothing(file: string): PgvectorMigrationError {

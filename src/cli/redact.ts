@@ -4,6 +4,7 @@ const SECRETS = [
   // in a connection string or an object, and in SQL
   /(\bpassword["']?\s*[:=]\s*)(?:'[^']*'|"[^"]*"|[^\s,;}]+)/gi,
   /(\bpassword\s+)E?'(?:[^']|'')*'/gi,
+  /(\bpassword\s+)(\$\w*\$)[^]*?\2/gi,
 ] as const
 
 /** Takes passwords out of a text before it is shown. */

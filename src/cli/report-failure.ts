@@ -5,6 +5,7 @@ import { isPgvectorMigrationError, type PgvectorMigrationError } from '../errors
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
 import { write, writeDocument } from './printer.ts'
 import { redact, redactAll } from './redact.ts'
+import { signalThatStopped } from './run-options.ts'
 
 /** What a process exits with. */
 export const exitCode = { done: 0, bug: 1, failure: 2, pending: 3, interrupted: 130, terminated: 143 } as const
@@ -21,9 +22,8 @@ export function reportFailure(error: unknown, isJson: boolean): number {
 }
 
 function codeOf(error: unknown): number {
-  if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) {
-    return error.details.signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
-  }
+  const signal = isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED') ? error.details.signal : signalThatStopped()
+  if (signal !== null) return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
   const isExplained =
     isPgvectorMigrationError(error) || serverErrorOf(error) !== null || describeSystemError(error) !== null
   return isExplained ? exitCode.failure : exitCode.bug

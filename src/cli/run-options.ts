@@ -4,11 +4,19 @@ import type { MigratorEvent, RunOptions } from '../runner/events.ts'
 import type { LockHolder } from '../errors.ts'
 import { write, type Printer } from './printer.ts'
 
+let stoppedBy: NodeJS.Signals | null = null
+
+/** The signal that stopped this process's work; null where none came. */
+export function signalThatStopped(): NodeJS.Signals | null {
+  return stoppedBy
+}
+
 /** Runs something that a signal can stop: the migration is rolled back and the lock freed before the process ends. */
 export async function withSignals<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController()
   const stop = (signal: NodeJS.Signals): void => {
     write(process.stderr, yellow(`${signal}: stopping; a second one ends this process at once`))
+    stoppedBy = signal
     controller.abort(signal)
   }
   process.once('SIGINT', stop).once('SIGTERM', stop)

@@ -3,8 +3,8 @@ import { ensureOptions, parseOptions, type EnsureOptions, type ParsedEnsureOptio
 import { isRace } from '../sqlstate.ts'
 import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
 import { execute, type Change } from './execute.ts'
-import { glance } from './glance.ts'
-import { inspectPgvector } from './inspect.ts'
+import { glanceAtBoot } from './glance.ts'
+import { readState } from './inspect.ts'
 import { lockAndGlance } from './lock.ts'
 import { appendToLog, logWarning } from './log.ts'
 import { loggerFrom } from './logger.ts'
@@ -29,7 +29,7 @@ import { verifyIn } from './verify.ts'
 export async function ensurePgvector(db: Database, options: EnsureOptions = {}): Promise<EnsureResult> {
   const needs = parseOptions(ensureOptions, options)
   assertPostgres(db)
-  const seen = await glance(db)
+  const seen = await glanceAtBoot(db)
   const result = satisfies(seen, needs) ? resultOf(seen, needs, 'unchanged') : await changeWithRetry(db, needs)
   announce(result, loggerFrom(needs.logger))
   return result
@@ -66,7 +66,11 @@ function isSame(left: InstalledExtension | null, right: InstalledExtension | nul
 }
 
 async function look(db: Database, needs: ParsedEnsureOptions): Promise<{ state: PgvectorState; plan: Plan }> {
-  const state = await inspectPgvector(db, { schema: needs.schema, log: needs.log === false ? undefined : needs.log })
+  const state = await readState(
+    db,
+    { schema: needs.schema, log: needs.log === false ? undefined : needs.log },
+    needs.minVersion,
+  )
   const { errors, plan } = assess(state, needs)
   const [first] = errors
   if (first !== undefined) throw first

@@ -1,7 +1,7 @@
 import { assertPostgres, ask, type Database } from '../queryable.ts'
 import { literal, nullable } from '../sql.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
-import type { PgvectorState } from './state.ts'
+import type { AvailableExtension, PgvectorState } from './state.ts'
 
 /** Where to look, besides the database as a whole. */
 export interface InspectOptions {
@@ -11,7 +11,14 @@ export interface InspectOptions {
   readonly log?: { readonly schema?: string | undefined; readonly table?: string | undefined } | undefined
 }
 
-type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed'> & { readonly glance: GlanceAnswer }
+type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available'> & {
+  readonly glance: GlanceAnswer
+  readonly available: null | {
+    readonly defaultVersion: string
+    /** Null where the default version is enough. */
+    readonly all: Pick<AvailableExtension, 'versions' | 'trusted'> | null
+  }
+}
 
 /**
  * Reads everything that decides what can be done about pgvector here, in one read-only query.
@@ -23,11 +30,23 @@ type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed'> & { reado
  */
 export async function inspectPgvector(db: Database, options: InspectOptions = {}): Promise<PgvectorState> {
   assertPostgres(db)
-  const { glance, ...rest } = await ask<Answer>(db, inspectSql(options))
-  return { ...readGlance(glance), ...rest }
+  return readState(db, options, null)
 }
 
-function inspectSql({ schema, log }: InspectOptions): string {
+/**
+ * The same for somebody who is going to create the extension: where its default version is `enough`, the others are not
+ * read. Each has a file on the server, and to read them takes longer than everything else here together.
+ */
+export async function readState(db: Database, options: InspectOptions, enough: string | null): Promise<PgvectorState> {
+  const { glance, available, ...rest } = await ask<Answer>(db, inspectSql(options, enough))
+  return { ...readGlance(glance), ...rest, available: available === null ? null : readAvailable(available) }
+}
+
+function readAvailable({ defaultVersion, all }: NonNullable<Answer['available']>): AvailableExtension {
+  return { defaultVersion, versions: all?.versions ?? [defaultVersion], trusted: all?.trusted ?? null }
+}
+
+function inspectSql({ schema, log }: InspectOptions, enough: string | null): string {
   const table = log?.table ?? 'pgvector_migration_log'
   return `
     with glance as (${glanceSql()}),
@@ -75,12 +94,11 @@ function inspectSql({ schema, log }: InspectOptions): string {
         from pg_catalog.pg_roles r where r.rolname = current_user
       ),
       'available', (
-        select json_build_object('defaultVersion', a.default_version, 'versions', v.versions, 'trusted', v.trusted)
-        from pg_available_extensions() a
-        cross join lateral (
-          select coalesce(json_agg(v.version), '[]') as versions, coalesce(bool_or(v.trusted), false) as trusted
+        select json_build_object('defaultVersion', a.default_version, 'all', case when ${isEnough(enough)} then null else (
+          select json_build_object('versions', coalesce(json_agg(v.version), '[]'), 'trusted', coalesce(bool_or(v.trusted), false))
           from pg_available_extension_versions() v where v.name = 'vector'
-        ) v
+        ) end)
+        from pg_available_extensions() a
         where a.name = 'vector'
       ),
       'owner', (
@@ -103,4 +121,13 @@ function inspectSql({ schema, log }: InspectOptions): string {
         from log
       )
     ) as state`
+}
+
+// Arrays of numbers compare as versions do. What follows the numbers is a provider's suffix.
+function isEnough(version: string | null): string {
+  if (version === null) return 'false'
+  return `
+    not exists (select from pg_catalog.pg_extension where extname = 'vector')
+    and string_to_array(substring(a.default_version from '^([0-9]+([.][0-9]+)*)'), '.')::int[]
+      >= string_to_array(${literal(version)}, '.')::int[]`
 }

@@ -3,8 +3,17 @@ import { json, literal, nullable, qualified } from '../sql.ts'
 import { currentMigration } from './migration-context.ts'
 import type { LogState } from './state.ts'
 
-/** What can happen to pgvector in a database. */
-export type LogEventName = 'enabled' | 'updated' | 'dropped' | 'kept'
+/** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
+export type LogEventName =
+  | 'enabled'
+  | 'updated'
+  | 'dropped'
+  | 'kept'
+  | 'column added'
+  | 'column dropped'
+  | 'index built'
+  | 'index dropped'
+  | 'index rebuilt'
 
 /** One line of the migration log, before the database adds who and when. */
 export interface LogEvent {
@@ -47,6 +56,22 @@ export async function isCreatedByUs(db: Database, log: LogState, extensionOid: n
     db,
     `select to_json(exists (
       select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
+    )) as state`,
+  )
+}
+
+/** Whether the log has a line about this event with these details. */
+export async function isLogged(
+  db: Database,
+  log: LogState,
+  event: LogEventName,
+  details: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  if (!log.exists || !log.writable || log.schema === null) return false
+  return ask<boolean>(
+    db,
+    `select to_json(exists (
+      select from ${qualified(log.schema, log.table)} where event = ${literal(event)} and details @> ${json(details)}
     )) as state`,
   )
 }

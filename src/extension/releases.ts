@@ -81,3 +81,40 @@ export const advisories = [
 export function advisoriesFor(version: string): Advisory[] {
   return advisories.filter(({ since, fixedIn }) => isAtLeast(version, since) && !isAtLeast(version, fixedIn))
 }
+
+/** A pgvector release that brought something a user may want. */
+export interface Release {
+  readonly version: string
+  readonly brings: readonly string[]
+}
+
+/** What came with which release, oldest first (pgvector's CHANGELOG.md, 0.5.0 to 0.8.7). */
+export const releases = [
+  { version: '0.5.0', brings: ['HNSW indexes', 'parallel IVFFlat builds'] },
+  { version: '0.5.1', brings: ['faster HNSW builds'] },
+  { version: '0.6.0', brings: ['parallel HNSW builds'] },
+  {
+    version: '0.7.0',
+    brings: [
+      'the types halfvec (indexes up to 4,000 dimensions) and sparsevec',
+      'indexes on bit',
+      'L1, Hamming and Jaccard distances in HNSW indexes',
+      'binary_quantize',
+    ],
+  },
+  { version: '0.8.0', brings: ['iterative index scans, which find enough rows although a condition filters them'] },
+  { version: '0.8.1', brings: ['PostgreSQL 18'] },
+] as const satisfies readonly Release[]
+
+/** What an update from one version to another brings. */
+export function broughtBetween(before: string, after: string): string[] {
+  return releases
+    .filter(({ version }) => !isAtLeast(before, version) && isAtLeast(after, version))
+    .flatMap(({ version, brings }) => brings.map((what) => `${version}: ${what}`))
+}
+
+/** The advisories that held for one version and hold for another no more. */
+export function endedBetween(before: string, after: string): Advisory[] {
+  const left = advisoriesFor(after)
+  return advisoriesFor(before).filter((advisory) => !left.includes(advisory))
+}

@@ -54,9 +54,10 @@ export interface RoleFacts {
 export interface AvailableExtension {
   /** What `create extension` installs: that of the control file, the closest thing to the library's version. */
   readonly defaultVersion: string
+  /** All that the server has files of; the default alone, where that was enough to know. */
   readonly versions: readonly string[]
-  /** A role with CREATE on the database may create it. */
-  readonly trusted: boolean
+  /** A role with CREATE on the database may create it; null where it was not read. */
+  readonly trusted: boolean | null
 }
 
 export interface Lookalike {

@@ -25,10 +25,9 @@ const notes = {
 
 /** How each of these dimensions is stored by that pgvector version. */
 export function planStorage(dimensions: readonly number[], version: string): DimensionStorage[] {
+  const types = indexTypes.filter((type) => isAtLeast(version, typeLimits[type].since))
   return dimensions.map((count) => {
-    const index = indexTypes.find(
-      (type) => count <= typeLimits[type].hnsw && isAtLeast(version, typeLimits[type].since),
-    )
+    const index = types.find((type) => count <= typeLimits[type].hnsw)
     return {
       dimensions: count,
       column: 'vector',

@@ -1,4 +1,5 @@
-import { parse, type SemVer } from 'semver'
+import type { SemVer } from 'semver'
+import parse from 'semver/functions/parse'
 
 // Up to three numbers count; what follows is a fourth number or a provider's suffix.
 const VERSION = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*(?:[.+_-][A-Za-z].*|[+_-].*)?$/
@@ -10,6 +11,14 @@ const VERSION = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*(?:[.+_-][A-Za-z].*|[+_
  * @example parseVersion('0.8.1.google-1')?.version // '0.8.1'
  */
 export function parseVersion(text: string): SemVer | null {
+  if (!parsed.has(text)) parsed.set(text, readVersion(text))
+  return parsed.get(text) ?? null
+}
+
+// Few versions are ever seen, and each of them is compared many times.
+const parsed = new Map<string, SemVer | null>()
+
+function readVersion(text: string): SemVer | null {
   const found = VERSION.exec(text)
   if (found === null) return null
   const [, major = '0', minor = '0', patch = '0'] = found

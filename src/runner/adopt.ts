@@ -9,7 +9,7 @@ import { takeLease } from './lease.ts'
 import { listMigrations } from './migrations.ts'
 import { assertFilesExist } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { createTables, nextBatch, readApplied, record } from './tracking.ts'
+import { nextBatch, readApplied, record } from './tracking.ts'
 
 /** Which migrations to record as applied. */
 export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
@@ -84,7 +84,6 @@ async function recordAll(
   names: readonly string[],
   { wait = DEFAULT_WAIT, onEvent }: AdoptOptions,
 ): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
-  await createTables(db, tables)
   const lease = await takeLease(db, tables, {
     command: 'adopt',
     wait,

@@ -5,7 +5,8 @@ import { PgvectorMigrationError, type LockHolder } from '../errors.ts'
 import { ask, send, type Database } from '../queryable.ts'
 import { literal, nullable } from '../sql.ts'
 import type { MigrationTables } from './settings.ts'
-import { openSideLock, type SideLock } from './side-lock.ts'
+import { openSideConnection, type SideConnection, type SideLock } from './side-lock.ts'
+import { createTables } from './tracking.ts'
 
 /** The right to migrate: held by one run at a time, and given back by its death. */
 export interface Lease {
@@ -45,7 +46,7 @@ const POLL_MILLISECONDS = 100
  */
 export async function takeLease(db: Database, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
   const deadline = Date.now() + options.wait
-  const side = options.isSingle ? null : await openSideLock(db, tables.lock)
+  const connection = await prepare(db, tables, options.isSingle)
   try {
     let hasWaited = false
     const waitOrGiveUp = async (holder: LockHolder | null): Promise<void> => {
@@ -57,35 +58,61 @@ export async function takeLease(db: Database, tables: MigrationTables, options: 
       }
       await sleep(POLL_MILLISECONDS * (0.5 + Math.random()), undefined, { signal: options.signal })
     }
-    const isFree = async (): Promise<boolean> => side === null || side.tryLock()
-    while (!(await isFree())) await waitOrGiveUp(await unfinishedRun(db, tables))
+    const tryLock = async (): Promise<SideLock | null> =>
+      connection === null ? ALONE : connection.tryLock(tables.lock)
+    let side = await tryLock()
+    for (; side === null; side = await tryLock()) await waitOrGiveUp(await unfinishedRun(db, tables))
     for (;;) {
       const run = await takeKnexLock(db, tables, options.command)
-      if (run !== null) return leaseOf(db, tables, run, side)
+      if (run !== null) return leaseOf(db, tables, run, side, connection)
       const stale = await freeStaleLock(db, tables, options.isSingle)
       if (stale === undefined) await waitOrGiveUp(null)
       else options.onRecover?.(stale)
     }
   } catch (error) {
-    await side?.close()
+    await connection?.close()
     throw error
   }
 }
 
-function leaseOf(db: Database, tables: MigrationTables, run: number, side: SideLock | null): Lease {
+// Where there is only this process, it need not keep others out, and nobody could cancel what it does.
+const ALONE: SideLock = { isHeld: 'true', cancel: () => Promise.resolve() }
+
+/** Makes the tables where they are missing, and connects meanwhile. */
+async function prepare(db: Database, tables: MigrationTables, isSingle: boolean): Promise<SideConnection | null> {
+  const [made, opened] = await Promise.allSettled([
+    createTables(db, tables),
+    isSingle ? Promise.resolve(null) : openSideConnection(db),
+  ])
+  if (opened.status === 'rejected') throw opened.reason
+  if (made.status === 'fulfilled') return opened.value
+  await opened.value?.close()
+  throw made.reason
+}
+
+function leaseOf(
+  db: Database,
+  tables: MigrationTables,
+  run: number,
+  side: SideLock,
+  connection: SideConnection | null,
+): Lease {
   return {
-    isHeld: side?.isHeld ?? 'true',
-    cancel: async (backendProcessId) => side?.cancel(backendProcessId),
+    isHeld: side.isHeld,
+    cancel: (backendProcessId) => side.cancel(backendProcessId),
     release: async (outcome) => {
       try {
         await giveKnexLockBack(db, tables, run, outcome)
-        await dropSurplusRows(db, tables)
       } finally {
-        await side?.close()
+        await connection?.close()
       }
     },
   }
 }
+
+// Lets a statement's commit not wait for the disk. Who loses it loses nothing: the server has crashed, and the run with
+// it. A migration's own commit waits, and takes along what was written before.
+const NOT_FLUSHED = `set_config('synchronous_commit', 'off', true) as not_flushed`
 
 /**
  * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
@@ -110,7 +137,7 @@ async function takeKnexLock(db: Database, tables: MigrationTables, command: stri
         (txid_current() % 4294967296)::text
       where exists (select from taken) returning id
     )
-    select to_json((select id from run)) as state`,
+    select to_json((select id from run)) as state from ${NOT_FLUSHED}`,
   )
 }
 
@@ -148,23 +175,19 @@ async function freeStaleLock(
   return freed > 0 ? holder : undefined
 }
 
-// Stock Knex looks for the row and inserts it in two steps: where it starts beside another run on an empty database, it
-// leaves two rows, and then takes itself for locked out for ever.
-async function dropSurplusRows(db: Database, tables: MigrationTables): Promise<void> {
-  await send(db, `delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`)
-}
-
+/**
+ * Frees `is_locked`, and drops all rows but one: stock Knex looks for the row and inserts it in two steps, so where it
+ * starts beside another run on an empty database it leaves two, and then takes itself for locked out for ever.
+ */
 async function giveKnexLockBack(db: Database, tables: MigrationTables, run: number, outcome: string): Promise<void> {
-  await ask(
+  await send(
     db,
     `with ended as (
       update ${tables.runs} set ended_at = clock_timestamp(), outcome = ${literal(outcome)} where id = ${run}
       returning lock_xmin
-    ),
-    freed as (
-      update ${tables.lock} as held set is_locked = 0 from ended where held.xmin::text = ended.lock_xmin returning 1
     )
-    select to_json((select count(*) from freed)) as state`,
+    update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED} where held.xmin::text = ended.lock_xmin;
+    delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`,
   )
 }
 
@@ -176,6 +199,12 @@ export async function unfinishedRun(db: Database, tables: MigrationTables): Prom
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`,
   )
+}
+
+/** Whether a run is noted as not ended: it is alive, or it died and may have left Knex's lock behind. */
+export async function hasUnfinishedRun(db: Database, tables: MigrationTables): Promise<boolean> {
+  const wasEverRun = await ask<boolean>(db, `select to_json(to_regclass(${literal(tables.runs)}) is not null) as state`)
+  return wasEverRun && (await unfinishedRun(db, tables)) !== null
 }
 
 function holderJson(alias: string): string {

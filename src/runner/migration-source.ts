@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { parse, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import { inMigration } from '../extension/migration-context.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './load-file.ts'
 
 /** A migration file on disk. */
 export interface FileMigration {
@@ -94,23 +94,12 @@ interface MigrationModule {
   config?: { readonly transaction?: boolean }
 }
 
-// require() goes through the loaders that tools register for TypeScript, and reads ES modules since Node 20.19; only a
-// module with a top-level await needs import(), and only TypeScript that nobody has registered a loader for needs jiti.
-async function importFile(path: string): Promise<Record<string, unknown>> {
+// Where a tool has registered a loader for TypeScript, that one reads it.
+async function importFile(path: string): Promise<LoadedModule> {
   try {
-    return require(path) as Record<string, unknown>
+    return await loadNatively(path)
   } catch (error) {
-    const { code } = error as { code?: unknown }
-    if (code === 'ERR_REQUIRE_ASYNC_MODULE') return (await import(pathToFileURL(path).href)) as Record<string, unknown>
     if (!/\.[cm]?ts$/.test(path) || !isUnreadable(error)) throw error
-    const { createJiti } = await import('jiti')
-    return createJiti(path).import<Record<string, unknown>>(path)
+    return loadWithJiti(path)
   }
-}
-
-function isUnreadable(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return (
-    error instanceof SyntaxError || /^(ERR_UNKNOWN_FILE_EXTENSION|ERR_UNSUPPORTED_|MODULE_NOT_FOUND)/.test(String(code))
-  )
 }

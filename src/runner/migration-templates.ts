@@ -1,3 +1,5 @@
+import type { ComposedMigration } from './migration-from-diff.ts'
+
 /** What a new migration can be begun with. */
 export const migrationKinds = ['blank', 'enable', 'column', 'index'] as const
 
@@ -6,15 +8,12 @@ export type MigrationKind = (typeof migrationKinds)[number]
 /** How a migration file is written: TypeScript, JavaScript with import and export, or with require. */
 export type MigrationLanguage = 'typescript' | 'module' | 'commonjs'
 
-/** A migration before it is written in a language. */
-interface Template {
+/** A migration before it is written in a language: two functions, or operations that are composed. */
+interface FunctionTemplate {
   readonly imports?: readonly string[]
   readonly summary: string
-  readonly constants?: readonly string[]
   readonly up: readonly string[]
   readonly down: readonly string[]
-  /** What is said above `export const config = { transaction: false }`; without it, a transaction is what it gets. */
-  readonly noTransaction?: string
 }
 
 const templates = {
@@ -33,57 +32,56 @@ const templates = {
     ],
   },
   column: {
-    summary: 'Adds a column of embeddings. The number of dimensions is that of the model.',
-    constants: ["const table = 'documents'", "const column = 'embedding'", 'const dimensions = 1536'],
-    up: ['await knex.raw(`alter table ${table} add column ${column} vector(${dimensions})`)'],
-    down: ['await knex.raw(`alter table ${table} drop column ${column}`)'],
+    imports: ['AddVectorColumn', 'migration', 'vectorColumn'],
+    comments: ['A column of embeddings. The number of dimensions is that of the model.'],
+    constants: ["const embedding = vectorColumn('documents', 'embedding', { dimensions: 1536 })"],
+    operations: ['new AddVectorColumn(embedding)'],
   },
   index: {
-    summary: 'Builds an index for search by cosine distance (<=>), while the table stays in use.',
-    constants: ["const table = 'documents'", "const column = 'embedding'", "const index = 'documents_embedding_hnsw'"],
-    noTransaction: 'An index cannot be built concurrently in a transaction.',
-    up: [
-      '// A build that was stopped leaves an invalid index behind, which `if not exists` would take for a good one.',
-      'const invalid = await knex.raw(`',
-      "  select from pg_index where indexrelid = to_regclass('${index}') and not indisvalid",
-      '`)',
-      'if (invalid.rows.length > 0) await knex.raw(`drop index concurrently ${index}`)',
-      'await knex.raw(`',
-      '  create index concurrently if not exists ${index} on ${table} using hnsw (${column} vector_cosine_ops)',
-      '`)',
+    imports: ['CreateVectorIndex', 'migration', 'vectorColumn'],
+    comments: [
+      'An index for search by cosine distance (<=>), built while the table stays in use, outside a transaction.',
     ],
-    down: ['await knex.raw(`drop index concurrently if exists ${index}`)'],
+    constants: ["const embedding = vectorColumn('documents', 'embedding', { dimensions: 1536 })"],
+    operations: ["new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })"],
   },
-} as const satisfies Record<MigrationKind, Template>
+} as const satisfies Record<MigrationKind, FunctionTemplate | ComposedMigration>
 
 /** The text of a new migration file. */
-export function migrationText(kind: MigrationKind, language: MigrationLanguage): string {
-  const { imports = [], summary, constants = [], up, down, noTransaction }: Template = templates[kind]
-  const paragraphs = [
-    importLines(imports, language),
-    constants,
-    noTransaction === undefined
-      ? []
-      : [`// ${noTransaction}`, declaration('config', '{ transaction: false }', language)],
-    [`/** ${summary} */`, ...declareFunction('up', up, language)],
-    declareFunction('down', down, language),
-  ]
+export function migrationText(begin: MigrationKind | ComposedMigration, language: MigrationLanguage): string {
+  const template: FunctionTemplate | ComposedMigration = typeof begin === 'string' ? templates[begin] : begin
+  const paragraphs = 'operations' in template ? composed(template, language) : functions(template, language)
   const written = paragraphs.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'))
   return `${written.join('\n\n')}\n`
 }
 
-function importLines(names: readonly string[], language: MigrationLanguage): string[] {
-  const list = `{ ${names.join(', ')} }`
-  const ours =
-    language === 'commonjs' ? `const ${list} = require('knex-pgvector')` : `import ${list} from 'knex-pgvector'`
+function composed(
+  { imports, comments, constants, operations }: ComposedMigration,
+  language: MigrationLanguage,
+): string[][] {
+  const list = operations.map((operation) => `  ${operation},`)
+  const [before, after] =
+    language === 'commonjs'
+      ? ['Object.assign(exports, migration([', ']))']
+      : ['export const { up, down, config } = migration([', '])']
+  const said = comments.map((comment) => `// ${comment}`)
+  return [[importLine(imports, language)], [...said, ...constants], [before, ...list, after]]
+}
+
+function functions({ imports = [], summary, up, down }: FunctionTemplate, language: MigrationLanguage): string[][] {
   return [
-    ...(language === 'typescript' ? ["import type { Knex } from 'knex'"] : []),
-    ...(names.length === 0 ? [] : [ours]),
+    [
+      ...(language === 'typescript' ? ["import type { Knex } from 'knex'"] : []),
+      ...(imports.length === 0 ? [] : [importLine(imports, language)]),
+    ],
+    [`/** ${summary} */`, ...declareFunction('up', up, language)],
+    declareFunction('down', down, language),
   ]
 }
 
-function declaration(name: string, value: string, language: MigrationLanguage): string {
-  return language === 'commonjs' ? `exports.${name} = ${value}` : `export const ${name} = ${value}`
+function importLine(names: readonly string[], language: MigrationLanguage): string {
+  const list = `{ ${names.join(', ')} }`
+  return language === 'commonjs' ? `const ${list} = require('knex-pgvector')` : `import ${list} from 'knex-pgvector'`
 }
 
 function declareFunction(name: 'up' | 'down', body: readonly string[], language: MigrationLanguage): string[] {

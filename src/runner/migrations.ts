@@ -31,12 +31,18 @@ export async function listMigrations({
 }: MigrationSettings): Promise<MigrationFiles> {
   const files = await source.getMigrations(loadExtensions)
   const byName = new Map(files.map((file) => [source.getMigrationName(file), file]))
+  const loaded = new Map<string, Promise<LoadedMigration>>()
+  const load = async (name: string): Promise<LoadedMigration> => {
+    const file = byName.get(name)
+    const module = (await source.getMigration(file)) as MigrationModule
+    return { name, file, module, transactional: module.config?.transaction ?? !disableTransactions }
+  }
   return {
     names: [...byName.keys()],
-    load: async (name) => {
-      const file = byName.get(name)
-      const module = (await source.getMigration(file)) as MigrationModule
-      return { name, file, module, transactional: module.config?.transaction ?? !disableTransactions }
+    load: (name) => {
+      const loading = loaded.get(name) ?? load(name)
+      loaded.set(name, loading)
+      return loading
     },
   }
 }

@@ -4,11 +4,12 @@ import type { Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import type { AdoptOptions, AdoptResult } from './adopt.ts'
 import type { HistoryEntry, HistoryOptions } from './history.ts'
+import type { LintResult } from './lint/lint-migrations.ts'
+import type { LintOptions } from './lint/lint.ts'
 import type { LossOptions, Losses } from './losses.ts'
 import type { Rehearsal, RehearseOptions } from './rehearse.ts'
 import type { PlanResult } from './plan.ts'
-import { run } from './run.ts'
-import { selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
+import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
 import type { UnlockOptions, UnlockResult } from './unlock.ts'
@@ -25,6 +26,8 @@ export interface Migrator {
   losses(options?: LossOptions): Promise<Losses>
   /** The SQL of what `up` would do, seen by running it on an embedded database; reads only. */
   plan(selection?: UpSelection): Promise<PlanResult>
+  /** Judges the SQL of what `up` would do by rules that know vectors; reads only. */
+  lint(options?: LintOptions): Promise<LintResult>
   /** Applies pending migrations, each in its own transaction unless it asks for none. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
   /** Undoes applied migrations, newest first; by default one. */
@@ -58,8 +61,9 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
     rehearse: async (choice = {}) => (await import('./rehearse.ts')).rehearse(db, settings, choice),
     losses: async (choice = {}) => (await import('./losses.ts')).losses(db, settings, choice),
     plan: async (choice = {}) => (await import('./plan.ts')).plan(db, settings, choice),
-    up: (choice = {}) => run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice),
-    down: (choice = {}) => run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice),
+    lint: async (choice = {}) => (await import('./lint/lint.ts')).lint(db, settings, choice),
+    up: async (choice = {}) => (await import('./run.ts')).up(db, settings, choice),
+    down: async (choice = {}) => (await import('./run.ts')).down(db, settings, choice),
     history: async (choice = {}) => (await import('./history.ts')).historyOf(db, settings, choice),
     adopt: async (choice = {}) => (await import('./adopt.ts')).adopt(db, settings, choice),
     unlock: async (choice = {}) => (await import('./unlock.ts')).unlock(db, settings, choice),

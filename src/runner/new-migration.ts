@@ -2,6 +2,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, extname, parse, resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../errors.ts'
+import type { VectorDifference } from '../vectors/diff.ts'
+import { composeFrom } from './migration-from-diff.ts'
 import { migrationSource } from './migration-source.ts'
 import { migrationText, type MigrationKind, type MigrationLanguage } from './migration-templates.ts'
 import type { MigrationSettings } from './settings.ts'
@@ -12,6 +14,8 @@ export interface NewMigrationOptions {
   readonly directory: string
   /** What it begins with; default `blank`. */
   readonly kind?: MigrationKind | undefined
+  /** What it is to bring about, as {@link diffVectors} found it; instead of a kind. */
+  readonly differences?: readonly VectorDifference[] | undefined
 }
 
 /** A migration file that was written. */
@@ -32,7 +36,7 @@ export interface NewMigration {
  */
 export async function newMigration(
   name: string,
-  { directory, kind = 'blank' }: NewMigrationOptions,
+  { directory, kind = 'blank', differences }: NewMigrationOptions,
 ): Promise<NewMigration> {
   const words = snakeCase(name)
   await mkdir(directory, { recursive: true })
@@ -42,7 +46,8 @@ export async function newMigration(
   const last = files.at(-1)?.path
   const numbered = `${nextNumber(files.map(({ file }) => file))}_${words}`
   const path = resolve(directory, `${numbered}${last === undefined ? '.ts' : extname(last)}`)
-  await writeFile(path, migrationText(kind, await languageOf(last)), { flag: 'wx' })
+  const begin = differences === undefined ? kind : composeFrom(differences)
+  await writeFile(path, migrationText(begin, await languageOf(last)), { flag: 'wx' })
   return { name: numbered, path }
 }
 

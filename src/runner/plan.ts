@@ -2,7 +2,7 @@ import { PgvectorMigrationError } from '../errors.ts'
 import { inspectPgvector } from '../extension/inspect.ts'
 import { onBehalfOf } from '../extension/target.ts'
 import type { Database } from '../queryable.ts'
-import { listMigrations, type LoadedMigration, type MigrationFiles } from './migrations.ts'
+import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { hooksOf, notesOn } from './plan-notes.ts'
 import { readOrigin, type Origin } from './plan-origin.ts'
 import { startRecording, statementsOf, textOf, type PlannedStatement, type SentQuery } from './record-statements.ts'
@@ -19,6 +19,12 @@ export interface PlanResult {
   /** What the plan cannot know, in sentences. */
   readonly notes: readonly string[]
   readonly origin: PlanOrigin
+}
+
+/** A plan of all that came before the migration that failed, with what that one had sent by then. */
+export interface PartialPlan extends PlanResult {
+  /** Null where the plan is whole. */
+  readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null
 }
 
 /** A pending migration, with what it sends in its order. */
@@ -55,28 +61,43 @@ export interface PlanOrigin {
  * MIGRATION_FILES_MISSING.
  */
 export async function plan(db: Database, settings: MigrationSettings, choice: UpSelection = {}): Promise<PlanResult> {
+  const { failure, ...result } = await planAsFarAsItGoes(db, settings, choice)
+  if (failure !== null) throw failure
+  return result
+}
+
+/** The same, and where a pending migration fails, the plan up to there: the statement that failed is its last. */
+export async function planAsFarAsItGoes(
+  db: Database,
+  settings: MigrationSettings,
+  choice: UpSelection,
+): Promise<PartialPlan> {
   const files = await listMigrations(settings)
   const origin = await readOrigin(db, settings.tables)
   assertFilesExist(files.names, origin.applied)
   const pending = selectUp(files.names, origin.applied, choice)
-  if (pending.length === 0) return { migrations: [], notes: [], origin: describe(origin, settings.tables, []) }
+  if (pending.length === 0) {
+    return { migrations: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
+  }
   const replay = await openReplay(db, origin.surroundings)
   try {
     const bookkeeping = await bookkeepingOf(replay.knex, settings.tables)
-    const migrations = await onBehalfOf(origin.pgvector, async () => {
+    const { migrations, failure } = await onBehalfOf(origin.pgvector, async () => {
       await replayApplied(replay, settings.tables, files, origin)
       await replay.reset()
-      const planned: PlannedMigration[] = []
-      for (const name of pending) planned.push(await planOne(replay.knex, await files.load(name)))
-      return planned
+      return planAll(replay.knex, files, pending)
     })
-    const notes = notesOn({
-      migrations,
-      here: origin.pgvector,
-      replay: await inspectPgvector(replay.knex),
-      hooks: hooksOf(db),
-    })
-    return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping) }
+    // After a failure the replay may be in a transaction that takes no question any more.
+    const notes =
+      failure === null
+        ? notesOn({
+            migrations,
+            here: origin.pgvector,
+            replay: await inspectPgvector(replay.knex),
+            hooks: hooksOf(db),
+          })
+        : []
+    return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping), failure }
   } finally {
     await replay.close()
   }
@@ -97,32 +118,53 @@ async function replayApplied(
 ): Promise<void> {
   for (const { name, batch } of applied) {
     const migration = await files.load(name)
-    await explained(replay.knex, name, true, () => replay.apply(migration))
+    const { failure } = await recorded(replay.knex, name, true, () => replay.apply(migration))
+    if (failure !== null) throw failure
     await record(replay.knex, tables, { direction: 'up', name, batch }, 'true')
   }
 }
 
-async function planOne(db: Database, migration: LoadedMigration): Promise<PlannedMigration> {
-  const { name, transactional } = migration
-  const sent = await explained(db, name, false, () => runUp(db, migration))
-  return { name, transactional, statements: statementsOf(sent, transactional) }
+async function planAll(
+  db: Database,
+  files: MigrationFiles,
+  pending: readonly string[],
+): Promise<Pick<PartialPlan, 'migrations' | 'failure'>> {
+  const migrations: PlannedMigration[] = []
+  for (const name of pending) {
+    const migration = await files.load(name)
+    const { transactional } = migration
+    const { sent, failure } = await recorded(db, name, false, () => runUp(db, migration))
+    // Of one that failed all was rolled back, and yet it is what it sends.
+    const statements = statementsOf(failure === null ? sent : sent.filter(isItsOwn).map(withoutError), transactional)
+    migrations.push({ name, transactional, statements })
+    if (failure !== null) return { migrations, failure }
+  }
+  return { migrations, failure: null }
+}
+
+function isItsOwn({ isControl }: SentQuery): boolean {
+  return !isControl
+}
+
+function withoutError({ error: _error, ...query }: SentQuery): SentQuery {
+  return query
 }
 
 /** Records what a migration sends; where it fails, says which one did and in which statement. */
-async function explained(
+async function recorded(
   db: Database,
   migration: string,
   isApplied: boolean,
   run: () => Promise<void>,
-): Promise<readonly SentQuery[]> {
+): Promise<{ readonly sent: readonly SentQuery[]; readonly failure: PartialPlan['failure'] }> {
   const recording = startRecording(db)
   try {
     await run()
-    return recording.sent
+    return { sent: recording.sent, failure: null }
   } catch (error) {
     const failed = recording.sent.find((query) => query.error === error)
     const details = { migration, statement: failed === undefined ? null : textOf(failed), isApplied }
-    throw new PgvectorMigrationError('PLAN_FAILED', details, { cause: error })
+    return { sent: recording.sent, failure: new PgvectorMigrationError('PLAN_FAILED', details, { cause: error }) }
   } finally {
     recording.stop()
   }

@@ -1,7 +1,7 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { send, type Database } from '../queryable.ts'
 import type { Direction, RunOptions } from './events.ts'
-import { interrupted } from './interrupted.ts'
+import { interrupted, whenAborted } from './interrupted.ts'
 import type { LoadedMigration } from './migrations.ts'
 import type { Stage } from './rehearse-stage.ts'
 import { recordStatements, type Recorder, type RehearsedStatement } from './rehearse-statements.ts'
@@ -109,10 +109,10 @@ async function rehearseOne(
     })
     return { name, state: 'rehearsed', milliseconds: milliseconds(), statements }
   } catch (error) {
-    if (signal?.aborted === true) throw interrupted(name, signal, error)
     // Nothing is done in a rehearsal: what came before is rolled back too.
-    const left = migrations.slice(index + 1).map((each) => each.name)
-    const details = { migration: name, direction, transactional: true, done: [], left }
+    const standing = { done: [], left: migrations.slice(index + 1).map((each) => each.name) }
+    if (signal?.aborted === true) throw interrupted(name, signal, error, standing)
+    const details = { migration: name, direction, transactional: true, ...standing }
     return {
       name,
       state: 'failed',
@@ -123,29 +123,6 @@ async function rehearseOne(
   } finally {
     recorder.end()
     await stopCancelling()
-  }
-}
-
-const REPEAT_MILLISECONDS = 200
-
-/** Does it when the signal comes, and again: a cancellation that finds the backend between two statements is lost. */
-function whenAborted(signal: AbortSignal | undefined, act: () => Promise<void>): () => Promise<void> {
-  let repeating: NodeJS.Timeout | undefined
-  let last = Promise.resolve()
-  const actNow = (): void => {
-    last = act().catch(() => undefined)
-  }
-  const begin = (): void => {
-    actNow()
-    repeating = setInterval(actNow, REPEAT_MILLISECONDS)
-  }
-  if (signal?.aborted === true) begin()
-  else signal?.addEventListener('abort', begin)
-  return async () => {
-    signal?.removeEventListener('abort', begin)
-    clearInterval(repeating)
-    // Nothing that comes after this must be cancelled.
-    await last
   }
 }
 

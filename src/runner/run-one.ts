@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { inMigration } from '../extension/migration-context.ts'
-import { ask, send, type Database } from '../queryable.ts'
+import { ask, type Database } from '../queryable.ts'
 import type { Direction } from './events.ts'
 import type { LoadedMigration } from './migrations.ts'
 import type { MigrationSettings } from './settings.ts'
@@ -50,11 +50,12 @@ async function runIn(db: Database, settings: MigrationSettings, job: Job): Promi
  * go on beside the next run. Not every platform of a server can do it.
  */
 async function prepare(trx: Database): Promise<number> {
-  const { pid, canCheck } = await ask<{ pid: number; canCheck: boolean }>(
+  const { pid } = await ask<{ pid: number }>(
     trx,
-    `select json_build_object('pid', pg_backend_pid(), 'canCheck',
-      version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite') as state`,
+    `select json_build_object('pid', pg_backend_pid(), 'checks', case
+      when version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite'
+      then set_config('client_connection_check_interval', '1000', true)
+    end) as state`,
   )
-  if (canCheck) await send(trx, 'set local client_connection_check_interval = 1000')
   return pid
 }

@@ -2,17 +2,32 @@ import { PgvectorMigrationError } from '../errors.ts'
 import { glance } from '../extension/glance.ts'
 import type { Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
-import { takeLease, type Lease } from './lease.ts'
+import { interrupted, whenAborted, type Progress } from './interrupted.ts'
+import { hasUnfinishedRun, takeLease, type Lease } from './lease.ts'
 import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { runOne } from './run-one.ts'
-import { assertFilesExist } from './select.ts'
+import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { createTables, nextBatch, readApplied, type AppliedMigration } from './tracking.ts'
+import { batchAfter, readApplied, readExisting, type AppliedMigration } from './tracking.ts'
 
 /** Chooses what to run from what there is and what was applied. */
-export type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
+type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
 
 const DEFAULT_WAIT = 60_000
+
+/** Applies pending migrations. */
+export function up(db: Database, settings: MigrationSettings, choice: UpSelection & RunOptions): Promise<RunResult> {
+  return run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice)
+}
+
+/** Undoes applied migrations, newest first. */
+export function down(
+  db: Database,
+  settings: MigrationSettings,
+  choice: DownSelection & RunOptions,
+): Promise<RunResult> {
+  return run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice)
+}
 
 /**
  * Runs migrations one after the other while nobody else can.
@@ -20,7 +35,7 @@ const DEFAULT_WAIT = 60_000
  * What is to be done is looked up before the lock is asked for, so that a run with nothing to do touches nothing, and
  * again once it is held.
  */
-export async function run(
+async function run(
   db: Database,
   settings: MigrationSettings,
   direction: Direction,
@@ -30,18 +45,18 @@ export async function run(
   const files = await listMigrations(settings)
   const applied = await readApplied(db, settings.tables)
   assertFilesExist(files.names, applied)
-  if (select(files.names, applied).length === 0) return resultOf(direction, null, [], files, applied)
-  await createTables(db, settings.tables)
-  const { provider } = await glance(db)
-  const lease = await takeLease(db, settings.tables, {
-    command: options.command ?? direction,
-    wait: options.wait ?? DEFAULT_WAIT,
-    isSingle: provider === 'pglite',
-    signal: options.signal,
-    onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
-    onRecover: (holder) => options.onEvent?.({ type: 'recovered', holder }),
-  }).catch((error: unknown) => {
-    throw options.signal?.aborted === true ? interrupted(null, options.signal) : error
+  const wanted = select(files.names, applied)
+  if (wanted.length === 0) {
+    if (await hasUnfinishedRun(db, settings.tables)) await freeLockOfDeadRun(db, settings, options)
+    return resultOf(direction, null, [], files, applied)
+  }
+  const leasing = leaseFor(db, settings, direction, options)
+  // While the server is at work. What fails to load is told once the lock is held.
+  for (const name of wanted) files.load(name).catch(() => undefined)
+  const lease = await leasing.catch((error: unknown) => {
+    throw options.signal?.aborted === true
+      ? interrupted(null, options.signal, undefined, { done: [], left: wanted })
+      : error
   })
   let outcome = 'failed'
   try {
@@ -53,6 +68,35 @@ export async function run(
   }
 }
 
+async function leaseFor(
+  db: Database,
+  { tables }: MigrationSettings,
+  direction: Direction,
+  options: RunOptions,
+): Promise<Lease> {
+  const { provider } = await glance(db)
+  return takeLease(db, tables, {
+    command: options.command ?? direction,
+    wait: options.wait ?? DEFAULT_WAIT,
+    isSingle: provider === 'pglite',
+    signal: options.signal,
+    onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder) => options.onEvent?.({ type: 'recovered', holder }),
+  })
+}
+
+/**
+ * A run may die after its last migration and before it gave the lock back. Who finds nothing to do takes the lock and
+ * gives it back, so that stock Knex is not kept out; where the run is alive, or this role may not write, it is let be.
+ */
+async function freeLockOfDeadRun(db: Database, settings: MigrationSettings, options: RunOptions): Promise<void> {
+  const onEvent: RunOptions['onEvent'] = (event) => {
+    if (event.type === 'recovered') options.onEvent?.(event)
+  }
+  const lease = await leaseFor(db, settings, 'up', { command: 'recover', wait: 0, onEvent }).catch(() => null)
+  await lease?.release('succeeded')
+}
+
 async function runAll(
   db: Database,
   settings: MigrationSettings,
@@ -62,16 +106,18 @@ async function runAll(
   lease: Lease,
   options: RunOptions,
 ): Promise<RunResult> {
-  const applied = await readApplied(db, settings.tables)
+  const applied = await readExisting(db, settings.tables)
   const chosen = select(files.names, applied)
   const migrations = await Promise.all(chosen.map((name) => files.load(name)))
   const handed = migrations.map(({ file }) => file)
-  const batch = direction === 'up' ? await nextBatch(db, settings.tables) : 0
+  const batch = direction === 'up' ? batchAfter(applied) : 0
   const done: { name: string; milliseconds: number }[] = []
   if (migrations.length > 0) await settings.hooks.beforeAll(db, handed)
   for (const [index, migration] of migrations.entries()) {
     const { name } = migration
-    if (options.signal?.aborted === true) throw interrupted(null, options.signal)
+    if (options.signal?.aborted === true) {
+      throw interrupted(null, options.signal, undefined, progress(chosen, done, index))
+    }
     options.onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
     const started = performance.now()
     await cancellable(db, lease, options.signal, (onBackend) =>
@@ -95,17 +141,16 @@ async function cancellable(
   work: (onBackend: (processId: number) => void) => Promise<void>,
 ): Promise<void> {
   let backend: number | undefined
-  const cancel = (): void => {
+  const stopCancelling = whenAborted(signal, async () => {
     const backends = backend === undefined ? backendsInUse(db) : [backend]
-    for (const processId of backends) void lease.cancel(processId).catch(() => undefined)
-  }
-  signal?.addEventListener('abort', cancel)
+    await Promise.all(backends.map((processId) => lease.cancel(processId)))
+  })
   try {
     await work((processId) => {
       backend = processId
     })
   } finally {
-    signal?.removeEventListener('abort', cancel)
+    await stopCancelling()
   }
 }
 
@@ -126,20 +171,14 @@ function failed(
   signal: AbortSignal | undefined,
 ): PgvectorMigrationError {
   const migration = chosen[done.length] ?? ''
-  if (signal?.aborted === true) return interrupted(migration, signal, error)
-  const details = {
-    migration,
-    direction,
-    transactional,
-    done: done.map(({ name }) => name),
-    left: chosen.slice(done.length + 1),
-  }
+  const standing = progress(chosen, done, done.length + 1)
+  if (signal?.aborted === true) return interrupted(migration, signal, error, standing)
+  const details = { migration, direction, transactional, ...standing }
   return new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error })
 }
 
-function interrupted(migration: string | null, signal: AbortSignal, cause?: unknown): PgvectorMigrationError {
-  const name = typeof signal.reason === 'string' ? signal.reason : 'the caller'
-  return new PgvectorMigrationError('MIGRATION_INTERRUPTED', { migration, signal: name }, { cause })
+function progress(chosen: readonly string[], done: readonly { readonly name: string }[], next: number): Progress {
+  return { done: done.map(({ name }) => name), left: chosen.slice(next) }
 }
 
 function resultOf(

@@ -3,16 +3,25 @@ import Knex from 'knex'
 import { ask, send, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
 
-/** An advisory lock on a connection of its own. */
+/** A connection of its own, with a transaction that stays open for the lock. */
+export interface SideConnection {
+  /** Tries to take the lock that belongs to Knex's table of the lock; null where another session has it. */
+  tryLock(lockTable: string): Promise<SideLock | null>
+  /** Gives the lock and the connection back. */
+  close(): Promise<void>
+}
+
+/** An advisory lock that is held on a side connection. */
 export interface SideLock {
   /** An SQL condition that is true while the lock is held; it may be evaluated on any connection. */
   readonly isHeld: string
-  /** Tries to take the lock; false where another session has it. */
-  tryLock(): Promise<boolean>
   /** Cancels what a backend is doing. */
   cancel(backendProcessId: number): Promise<void>
-  /** Gives the lock and the connection back. */
-  close(): Promise<void>
+}
+
+/** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
+export function lockNumber(lockTable: string): string {
+  return `hashtextextended('knex-pgvector ' || to_regclass(${literal(lockTable)})::oid::text, 0)`
 }
 
 // PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
@@ -30,37 +39,44 @@ const KEEP_ALIVE = `
  * PostgreSQL ends both when the process dies. Idle under READ COMMITTED it holds no snapshot, on which
  * CREATE INDEX CONCURRENTLY would wait.
  */
-export async function openSideLock(db: Database, lockTable: string): Promise<SideLock> {
-  const config = (db.client as { readonly config: Knex.Knex.Config }).config
-  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
+export async function openSideConnection(db: Database): Promise<SideConnection> {
+  const { config, version } = db.client as { readonly config: Knex.Knex.Config; readonly version?: string }
+  // Knex asks every server whose version it does not know.
+  const side = Knex({ ...config, ...(version === undefined ? {} : { version }), pool: { min: 0, max: 1 } })
   try {
     const trx = await side.transaction()
     await send(trx, KEEP_ALIVE)
-    // By the table's oid, because one table has several names: with its schema, and without it on the search path.
-    const { pid, number } = await ask<{ pid: number; number: string }>(
-      trx,
-      `select json_build_object('pid', pg_backend_pid(), 'number',
-        hashtextextended('knex-pgvector ' || to_regclass(${literal(lockTable)})::oid::text, 0)::text) as state`,
-    )
-    const lockNumber = BigInt.asUintN(64, BigInt(number))
     return {
-      isHeld: `exists (
-        select from pg_catalog.pg_locks where locktype = 'advisory' and granted and pid = ${pid}
-          and classid = ${lockNumber >> 32n} and objid = ${lockNumber & 0xffffffffn}
-          and database = (select oid from pg_catalog.pg_database where datname = current_database())
-      )`,
-      tryLock: () => ask<boolean>(trx, `select to_json(pg_try_advisory_xact_lock(${number})) as state`),
-      cancel: async (backendProcessId) => {
-        await send(trx, `select pg_cancel_backend(${backendProcessId})`)
-      },
+      tryLock: (lockTable) => tryLock(trx, lockTable),
       close: async () => {
         // Where the connection is lost, so are the transaction and the lock: there is nothing left to give back.
         await trx.rollback().catch(() => undefined)
-        await side.destroy()
+        // The lock is free now, and nobody needs to wait until the server has hung up.
+        void side.destroy().catch(() => undefined)
       },
     }
   } catch (error) {
     await side.destroy()
     throw error
+  }
+}
+
+async function tryLock(trx: Database, lockTable: string): Promise<SideLock | null> {
+  const { pid, number, isHeld } = await ask<{ pid: number; number: string; isHeld: boolean }>(
+    trx,
+    `select json_build_object('pid', pg_backend_pid(), 'number', number::text,
+      'isHeld', pg_try_advisory_xact_lock(number)) as state from (select ${lockNumber(lockTable)} as number) as lock`,
+  )
+  if (!isHeld) return null
+  const unsigned = BigInt.asUintN(64, BigInt(number))
+  return {
+    isHeld: `exists (
+      select from pg_catalog.pg_locks where locktype = 'advisory' and granted and pid = ${pid}
+        and classid = ${unsigned >> 32n} and objid = ${unsigned & 0xffffffffn}
+        and database = (select oid from pg_catalog.pg_database where datname = current_database())
+    )`,
+    cancel: async (backendProcessId) => {
+      await send(trx, `select pg_cancel_backend(${backendProcessId})`)
+    },
   }
 }

@@ -17,7 +17,11 @@ export async function readApplied(db: Database, tables: MigrationTables): Promis
     db,
     `select to_json(to_regclass(${literal(tables.migrations)}) is not null) as state`,
   )
-  if (!exists) return []
+  return exists ? readExisting(db, tables) : []
+}
+
+/** The same of tables that are known to exist. */
+export async function readExisting(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
   return ask<AppliedMigration[]>(
     db,
     `select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]') as state
@@ -77,6 +81,11 @@ export async function createMissingTables(db: Database, tables: MigrationTables)
 }
 
 /** The number that the next batch gets, as Knex counts them. */
+export function batchAfter(applied: readonly AppliedMigration[]): number {
+  return Math.max(0, ...applied.map(({ batch }) => batch)) + 1
+}
+
+/** The same, asked of the database. */
 export async function nextBatch(db: Database, tables: MigrationTables): Promise<number> {
   return ask<number>(db, `select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
 }

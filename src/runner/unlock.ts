@@ -4,7 +4,6 @@ import { ask, send, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
 import { takeLease, unfinishedRun } from './lease.ts'
 import type { MigrationSettings, MigrationTables } from './settings.ts'
-import { createTables } from './tracking.ts'
 
 /** How to free the lock on migrations. */
 export interface UnlockOptions {
@@ -41,9 +40,8 @@ export async function unlock(
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
   const holder = lock.isNoted ? await unfinishedRun(db, tables) : null
   const isSingle = (await glance(db)).provider === 'pglite'
-  if (holder !== null || isSingle) {
-    await createTables(db, tables)
-    if (await freeAsNextRun(db, tables, isSingle)) return { status: 'freed', holder, isHolderAlive: false }
+  if ((holder !== null || isSingle) && (await freeAsNextRun(db, tables, isSingle))) {
+    return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
   await send(db, `update ${tables.lock} set is_locked = 0 where is_locked = 1`)

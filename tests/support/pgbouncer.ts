@@ -16,29 +16,23 @@ export interface RunningPgBouncer {
   stop(): Promise<void>
 }
 
-/** Starts PgBouncer in transaction mode before the database of this URL. */
-export async function startPgBouncer(url: string): Promise<RunningPgBouncer> {
+/** Where a PgBouncer stands: before a server, on a port, with its files in a folder. */
+export interface PgBouncerPlace {
+  readonly server: URL
+  readonly port: number
+  readonly directory: string
+}
+
+/** Starts PgBouncer in transaction mode before the database of this URL, or as the given files tell it to. */
+export async function startPgBouncer(url: string, filesFor = plainFiles): Promise<RunningPgBouncer> {
   const server = new URL(url)
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'knex-pgvector-pgbouncer-'))
   await chmod(directory, 0o755)
   const file = join(directory, 'pgbouncer.ini')
-  await writeFile(
-    file,
-    `[databases]
-* = host=${server.hostname} port=${server.port} user=${server.username} password=${server.password}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 200
-ignore_startup_parameters = extra_float_digits
-server_check_delay = 0
-`,
-  )
+  for (const [name, content] of Object.entries(filesFor({ server, port, directory }))) {
+    await writeFile(join(directory, name), content)
+  }
   // It refuses to run as root, and changes to this user itself.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   const child = spawn('pgbouncer', [...user, file], { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -55,6 +49,23 @@ server_check_delay = 0
       await rm(directory, { recursive: true })
     },
   }
+}
+
+function plainFiles({ server, port }: PgBouncerPlace): Readonly<Record<string, string>> {
+  const settings = `[databases]
+* = host=${server.hostname} port=${server.port} user=${server.username} password=${server.password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 20
+max_client_conn = 200
+ignore_startup_parameters = extra_float_digits
+server_check_delay = 0
+`
+  return { 'pgbouncer.ini': settings }
 }
 
 async function listening(child: ChildProcess): Promise<void> {

@@ -2,10 +2,11 @@ import { Console } from 'node:console'
 
 import { bold, gray, yellow } from 'colorette'
 
-import type { PlannedMigration, PlannedStatement } from '../../runner/plan.ts'
+import type { PlannedMigration, PlannedStatement, PlanResult } from '../../runner/plan.ts'
 import { planScript } from '../../runner/plan-script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../printer.ts'
+import { redact, redactAll } from '../redact.ts'
 import { exitCode } from '../report-failure.ts'
 
 interface Flags {
@@ -20,16 +21,25 @@ export async function run({ migrator, print }: Context, { script, ...selection }
   // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
   globalThis.console = new Console(process.stderr)
   const result = await migrator.plan(selection)
-  print.document(result)
+  print.document(redactAll(result))
   if (script === true) {
-    for (const note of result.notes) print.note(yellow(`Note: ${note}`))
-    print.line(planScript(result).trimEnd())
+    const notes = [...result.notes, ...passwordNote(result)]
+    for (const note of notes) print.note(yellow(`Note: ${note}`))
+    print.line(planScript({ ...result, notes }).trimEnd())
     return exitCode.done
   }
   for (const migration of result.migrations) show(migration, print)
   if (result.migrations.length === 0) print.line('Nothing is pending')
-  for (const note of result.notes) print.line(yellow(`Note: ${note}`))
+  for (const note of result.notes) print.line(yellow(`Note: ${redact(note)}`))
   return exitCode.done
+}
+
+// A script without them would not do what the migrations do.
+function passwordNote({ migrations }: PlanResult): string[] {
+  const names = migrations
+    .filter(({ statements }) => statements.some(({ sql }) => redact(sql) !== sql))
+    .map(({ name }) => name)
+  return names.length === 0 ? [] : [`A password of ${names.join(', ')} stands in this script: keep it as a secret.`]
 }
 
 function show({ name, transactional, statements }: PlannedMigration, print: Printer): void {
@@ -40,7 +50,7 @@ function show({ name, transactional, statements }: PlannedMigration, print: Prin
 }
 
 function indented({ sql, privileged }: PlannedStatement): string {
-  const [first = '', ...others] = sql.split('\n')
+  const [first = '', ...others] = redact(sql).split('\n')
   const depths = others.filter((text) => text.trim() !== '').map((text) => text.search(/\S/))
   // The statement stands as deep as its migration was indented, which nobody needs to see.
   const depth = depths.length === 0 ? 0 : Math.min(...depths)

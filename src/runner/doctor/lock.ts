@@ -1,8 +1,8 @@
 import type { LockHolder } from '../../errors.ts'
 import { ask, type Database } from '../../queryable.ts'
-import { literal } from '../../sql.ts'
 import { unfinishedRun } from '../lease.ts'
 import type { MigrationTables } from '../settings.ts'
+import { lockNumber } from '../side-lock.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning } = findingsOf('lock')
@@ -25,7 +25,7 @@ export async function readLock(db: Database, tables: MigrationTables, hasRuns: b
   const facts = await ask<Omit<LockFacts, 'run'>>(
     db,
     `with key as (
-      select hashtextextended('knex-pgvector ' || to_regclass(${literal(tables.lock)})::oid::text, 0) as number
+      select ${lockNumber(tables.lock)} as number
     )
     select json_build_object(
       'rows', (select count(*) from ${tables.lock}),

@@ -1,0 +1,34 @@
+import { green, red, yellow } from 'colorette'
+
+import { diffVectors, type VectorDifference } from '../../vectors/diff.ts'
+import type { Context } from '../context.ts'
+import { declaredVectors } from '../declared-vectors.ts'
+import { exitCode } from '../report-failure.ts'
+
+interface Flags {
+  readonly declared: string
+  readonly exitCode?: boolean
+}
+
+/** What is declared and missing is pending, as a migration is. */
+const isPending = ({ kind }: VectorDifference): boolean => !kind.endsWith('not declared')
+
+/** Compares what a module declares with the database. */
+export async function run({ knex, print }: Context, flags: Flags): Promise<number> {
+  const differences = await diffVectors(knex, await declaredVectors(flags.declared))
+  for (const difference of differences) show(difference, print.line)
+  if (differences.length === 0) print.line(`${green('✓')} The database is as declared`)
+  else if (differences.some(isPending)) {
+    print.line()
+    print.line('To write the migration: npx knex-pgvector new NAME --from-diff MODULE')
+  }
+  print.document(differences)
+  return flags.exitCode === true && differences.some(isPending) ? exitCode.pending : exitCode.done
+}
+
+function show(difference: VectorDifference, line: (text: string) => void): void {
+  const mark = isPending(difference) ? red('✗') : yellow('⚠')
+  line(`${mark} ${difference.kind}: ${difference.name}`)
+  if ('existing' in difference) line(`    there is: ${difference.existing}`)
+  if ('wanted' in difference) line(`    declared: ${difference.wanted}`)
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { green, red, yellow } from 'colorette'
+
+import { PgvectorMigrationError } from '../../errors.ts'
+import { buildIndex, type BuildResult } from '../../vectors/build-index.ts'
+import { listVectorIndexes, type ListedIndex } from '../../vectors/list-indexes.ts'
+import { repairVectorIndexes } from '../../vectors/repair-indexes.ts'
+import { runningIndexBuilds, type RunningIndexBuild } from '../../vectors/running-builds.ts'
+import { remaining, showProgress } from '../build-progress.ts'
+import type { Context } from '../context.ts'
+import { declaredVectors } from '../declared-vectors.ts'
+import { exitCode } from '../report-failure.ts'
+import { withSignals } from '../run-options.ts'
+import { sizeText } from '../sizes.ts'
+import { table } from '../table.ts'
+
+interface Flags {
+  readonly declared?: string
+  readonly only?: readonly string[]
+  readonly maxMemory?: string
+  readonly workers?: number
+  readonly wait: number
+  readonly follow?: boolean
+}
+
+const actions = { list, build, progress, repair } as const
+
+/** Shows, builds and mends indexes on vectors. */
+export async function run(context: Context, flags: Flags, action: string): Promise<number> {
+  if (!isAction(action)) {
+    const problems = [`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`]
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
+  return actions[action](context, flags)
+}
+
+function isAction(action: string): action is keyof typeof actions {
+  return Object.hasOwn(actions, action)
+}
+
+/** What the process exits with where an index is broken, as the doctor does. */
+const BROKEN = 1
+
+async function list({ knex, print }: Context): Promise<number> {
+  const indexes = await listVectorIndexes(knex)
+  print.document(indexes)
+  if (indexes.length === 0) {
+    print.line('There is no index on vectors here')
+    return exitCode.done
+  }
+  print.line(table(['', 'index', 'table', 'method', 'size', 'in memory', 'scans', 'rebuild needs'], indexes.map(rowOf)))
+  const broken = indexes.filter(({ isValid, isInWork }) => !isValid && !isInWork)
+  print.line()
+  for (const { definition } of indexes) print.line(definition)
+  if (broken.length === 0) return exitCode.done
+  print.line()
+  print.line(`Not valid: ${broken.map(({ name }) => name).join(', ')}. To mend them: npx knex-pgvector index repair`)
+  return BROKEN
+}
+
+function rowOf(index: ListedIndex): string[] {
+  const { name, method, bytes, isPartitioned, isInMemory, scans, buildMemory, isQuickToRebuild } = index
+  const memory =
+    buildMemory === null ? '' : `${sizeText(buildMemory)}${isQuickToRebuild === true ? '' : ', more than there is'}`
+  return [
+    stateOf(index),
+    name,
+    index.table,
+    method,
+    isPartitioned ? '' : sizeText(bytes),
+    isPartitioned ? '' : isInMemory ? 'fits' : 'does not fit',
+    isPartitioned ? '' : scans.toLocaleString('en'),
+    memory,
+  ]
+}
+
+function stateOf({ isValid, isInWork }: ListedIndex): string {
+  if (isValid) return green('✓')
+  return isInWork ? yellow('…') : red('✗')
+}
+
+async function build({ knex, print, isJson }: Context, flags: Flags): Promise<number> {
+  if (flags.declared === undefined) {
+    const problems = ['--declared: name the module that exports the indexes, made with vectorIndex']
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
+  const { indexes } = await declaredVectors(flags.declared)
+  const chosen = indexes.filter(({ name }) => flags.only === undefined || flags.only.includes(name))
+  const unknown = (flags.only ?? []).filter((name) => !indexes.some((index) => index.name === name))
+  if (unknown.length > 0) {
+    const problems = [`--only: declared are ${indexes.map(({ name }) => name).join(', ')}, not ${unknown.join(', ')}`]
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
+  const results: BuildResult[] = []
+  const { maxMemory, workers, wait } = flags
+  for (const index of chosen) {
+    const display = showProgress(print, isJson)
+    const result = await withSignals((signal) =>
+      buildIndex(knex, index, { maxMemory, workers, wait, signal, onEvent: display.onEvent, logger: false }),
+    ).finally(() => display.close())
+    print.line(`${green('✓')} ${result.name ?? index.name}: ${said(result)}`)
+    results.push(result)
+  }
+  print.document(results)
+  return exitCode.done
+}
+
+function said({ status, milliseconds }: BuildResult): string {
+  if (status === 'built') return `built in ${(milliseconds / 1000).toFixed(1)} s`
+  return status === 'kept' ? 'was there' : 'postponed: its table has no rows'
+}
+
+const FOLLOW_MILLISECONDS = 2000
+
+async function progress({ knex, print }: Context, { follow }: Flags): Promise<number> {
+  return withSignals(async (signal) => {
+    for (;;) {
+      const builds = await runningIndexBuilds(knex)
+      if (builds.length === 0) print.line('No index is being built')
+      for (const running of builds) print.line(describe(running))
+      if (follow !== true || builds.length === 0 || signal.aborted) {
+        print.document(builds)
+        return exitCode.done
+      }
+      await sleep(FOLLOW_MILLISECONDS, undefined, { signal }).catch(() => undefined)
+    }
+  })
+}
+
+function describe(running: RunningIndexBuild): string {
+  const { index, table: name, phase, percent, processId, blockers } = running
+  const what = `${index ?? 'an index'} on ${name ?? 'a table that this role may not see'}`
+  const far = `${phase === '' ? 'under way' : phase}${percent === null ? '' : ` ${percent} %`}`
+  const waits = blockers.length === 0 ? '' : `, waits for process ${blockers.join(', ')}`
+  return [`${what}: ${far}`, remaining(running), `process ${processId}${waits}`]
+    .filter((text) => text !== '')
+    .join('  ')
+}
+
+async function repair({ knex, print }: Context): Promise<number> {
+  const logger = { info: print.note, warn: print.note }
+  const result = await repairVectorIndexes(knex, { logger })
+  for (const name of result.rebuilt) print.line(`${green('✓')} ${name}: rebuilt`)
+  for (const name of result.dropped) print.line(`${green('✓')} ${name}: dropped, a REINDEX had left it`)
+  for (const { name, reason } of result.left) print.line(`${yellow('⚠')} ${name}: ${reason}`)
+  if (result.rebuilt.length + result.dropped.length + result.left.length === 0) print.line('Every index is valid')
+  print.document(result)
+  return result.left.length > 0 ? BROKEN : exitCode.done
+}

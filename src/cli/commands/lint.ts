@@ -1,0 +1,78 @@
+import { Console } from 'node:console'
+
+import { bold, gray, green, red, yellow } from 'colorette'
+
+import type { LintFinding, LintResult } from '../../runner/lint/lint-migrations.ts'
+import type { Context } from '../context.ts'
+import { declaredVectors } from '../declared-vectors.ts'
+import type { Printer } from '../printer.ts'
+import { redact } from '../redact.ts'
+import { exitCode } from '../report-failure.ts'
+
+interface Flags {
+  readonly to?: string
+  readonly only?: string
+  readonly skip?: readonly string[]
+  readonly declared?: string
+}
+
+/** What the process exits with where something was found, as the doctor does; the command itself did its work. */
+const FOUND = 1
+
+/** Judges the SQL of the pending migrations by rules that know vectors. */
+export async function run({ migrator, print }: Context, { declared, ...selection }: Flags): Promise<number> {
+  // A migration may talk to the console as it likes.
+  globalThis.console = new Console(process.stderr)
+  const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
+  const result = await migrator.lint({ ...selection, declared: indexes })
+  const { findings, allowed, unread, notes } = result
+  for (const migration of migrationsIn(result)) show(migration, result, print)
+  for (const note of notes) print.line(`${yellow('⚠')} ${redact(note)}`)
+  if (findings.length === 0) print.line(`${green('✓')} Nothing found`)
+  print.line(`Findings: ${findings.length}, allowed: ${allowed.length}, not read: ${unread.length}`)
+  print.document(documentOf(result))
+  return findings.length > 0 ? FOUND : exitCode.done
+}
+
+function migrationsIn({ findings, allowed, unread }: LintResult): string[] {
+  return [...new Set([...findings, ...allowed, ...unread].map(({ migration }) => migration))].toSorted()
+}
+
+function show(name: string, { findings, allowed, unread }: LintResult, print: Printer): void {
+  const isIn = ({ migration }: { readonly migration: string }): boolean => migration === name
+  print.line(bold(name))
+  for (const finding of findings.filter(isIn)) {
+    print.line(`  ${red('✗')} ${finding.rule}  ${finding.message}`)
+    print.line(`      ${gray(shortened(finding))}`)
+    print.line(`      → ${finding.next}`)
+  }
+  for (const finding of allowed.filter(isIn)) print.line(`  ${green('✓')} ${finding.rule}  allowed: ${finding.reason}`)
+  for (const statement of unread.filter(isIn)) {
+    print.line(`  ${yellow('–')} not read: ${statement.reason}`)
+    print.line(`      ${gray(shortened(statement))}`)
+  }
+  print.line()
+}
+
+const SHOWN = 100
+
+function shortened({ statement }: Pick<LintFinding, 'statement'>): string {
+  const text = redact(statement)
+    .replaceAll(/--[^\n]*\n/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+  return text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text
+}
+
+function documentOf({ findings, allowed, unread, notes }: LintResult): unknown {
+  return {
+    findings: findings.map(clean),
+    allowed: allowed.map(clean),
+    unread: unread.map(clean),
+    notes: notes.map(redact),
+  }
+}
+
+function clean<Each extends { readonly statement: string }>(each: Each): Each {
+  return { ...each, statement: redact(each.statement) }
+}

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path'
+
+import { PgvectorMigrationError } from '../errors.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
+import type { VectorColumn } from '../vectors/column.ts'
+import type { DeclaredVectors } from '../vectors/diff.ts'
+import type { VectorIndex } from '../vectors/vector-index.ts'
+import { messageOf } from './load-config.ts'
+
+/** The columns and indexes that a module exports: by themselves, in lists or in objects. */
+export async function declaredVectors(path: string): Promise<DeclaredVectors> {
+  const file = resolve(path)
+  const declared = { columns: [] as VectorColumn[], indexes: [] as VectorIndex[] }
+  collect(await load(file), declared)
+  if (declared.columns.length + declared.indexes.length > 0) return declared
+  throw invalid(`${file} exports nothing that vectorColumn or vectorIndex made`)
+}
+
+async function load(file: string): Promise<LoadedModule> {
+  try {
+    if (!file.endsWith('js')) return await loadWithJiti(file)
+    return await loadNatively(file).catch((error: unknown) => {
+      if (isUnreadable(error)) return loadWithJiti(file)
+      throw error
+    })
+  } catch (error) {
+    throw invalid(`${file} cannot be loaded: ${messageOf(error)}`, error)
+  }
+}
+
+function collect(value: unknown, found: { readonly columns: VectorColumn[]; readonly indexes: VectorIndex[] }): void {
+  if (typeof value !== 'object' || value === null) return
+  if (isIndex(value)) found.indexes.push(value)
+  else if (isColumn(value)) found.columns.push(value)
+  else for (const inside of Object.values(value)) collect(inside, found)
+}
+
+// By shape: the module may use another copy of this package.
+function isIndex(value: object): value is VectorIndex {
+  const { column, method, storage } = value as Partial<VectorIndex>
+  return column?.table !== undefined && method !== undefined && storage?.operatorClass !== undefined
+}
+
+function isColumn(value: object): value is VectorColumn {
+  const { table, name, type, dimensions } = value as Partial<VectorColumn>
+  return table !== undefined && name !== undefined && type !== undefined && dimensions !== undefined
+}
+
+function invalid(problem: string, cause?: unknown): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`--declared: ${problem}`] }, { cause })
+}

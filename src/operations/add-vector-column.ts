@@ -1,0 +1,32 @@
+import type { Knex } from 'knex'
+
+import { addVectorColumn, dropVectorColumn, type ColumnOptions } from '../vectors/change-column.ts'
+import { columnLabel } from '../vectors/column-facts.ts'
+import { typeSql, type VectorColumn } from '../vectors/column.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Adds a column of vectors; `down` drops it, with its data, where `up` added it: one that was there before stays.
+ *
+ * @example new AddVectorColumn(vectorColumn('documents', 'embedding', { dimensions: 384 }))
+ */
+export class AddVectorColumn implements Operation {
+  readonly description: string
+  readonly transaction = true
+  readonly #column: VectorColumn
+  readonly #options: ColumnOptions
+
+  constructor(column: VectorColumn, options: ColumnOptions = {}) {
+    this.description = `add column ${columnLabel(column)} ${typeSql(column.type, column.dimensions, null)}`
+    this.#column = column
+    this.#options = options
+  }
+
+  async up(knex: Knex): Promise<void> {
+    await addVectorColumn(knex, this.#column, this.#options)
+  }
+
+  async down(knex: Knex): Promise<void> {
+    await dropVectorColumn(knex, this.#column, { ...this.#options, onlyOurs: true })
+  }
+}

@@ -1,0 +1,34 @@
+import type { Knex } from 'knex'
+
+import { addVectorColumn, dropVectorColumn, type ColumnOptions } from '../vectors/change-column.ts'
+import { columnLabel } from '../vectors/column-facts.ts'
+import type { VectorColumn } from '../vectors/column.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Drops a column of vectors, with its data; it is refused while anything depends on the column. `down` adds the column
+ * again, empty: embeddings have to be made anew.
+ *
+ * @example new DropVectorColumn(vectorColumn('documents', 'old_embedding', { dimensions: 384 }))
+ */
+export class DropVectorColumn implements Operation {
+  readonly description: string
+  readonly transaction = true
+  readonly #column: VectorColumn
+  readonly #options: ColumnOptions
+
+  /** @param column as it is declared now: one of another type is not dropped */
+  constructor(column: VectorColumn, options: ColumnOptions = {}) {
+    this.description = `drop column ${columnLabel(column)}`
+    this.#column = column
+    this.#options = options
+  }
+
+  async up(knex: Knex): Promise<void> {
+    await dropVectorColumn(knex, this.#column, this.#options)
+  }
+
+  async down(knex: Knex): Promise<void> {
+    await addVectorColumn(knex, this.#column, this.#options)
+  }
+}

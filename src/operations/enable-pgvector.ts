@@ -1,0 +1,31 @@
+import type { Knex } from 'knex'
+
+import { dropPgvector } from '../extension/drop.ts'
+import { ensurePgvector } from '../extension/ensure.ts'
+import type { EnsureOptions } from '../options.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Enables pgvector; `down` drops it where this library created it and nothing uses it, and leaves it alone otherwise.
+ *
+ * @example new EnablePgvector({ minVersion: '0.7.0', schema: 'extensions' })
+ */
+export class EnablePgvector implements Operation {
+  readonly description = 'enable pgvector'
+  readonly transaction = true
+  readonly #options: EnsureOptions
+
+  /** @param options those of {@link ensurePgvector} */
+  constructor(options: EnsureOptions = {}) {
+    this.#options = options
+  }
+
+  async up(knex: Knex): Promise<void> {
+    await ensurePgvector(knex, this.#options)
+  }
+
+  async down(knex: Knex): Promise<void> {
+    const { lockTimeout, logger, log } = this.#options
+    await dropPgvector(knex, { lockTimeout, logger, log })
+  }
+}

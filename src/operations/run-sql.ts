@@ -1,0 +1,47 @@
+import type { Knex } from 'knex'
+
+import { send } from '../queryable.ts'
+import type { Operation } from './operation.ts'
+
+/** The statements of a {@link RunSql}. */
+export interface RunSqlOptions {
+  /** Sent in `up`, as it stands. Let it be able to run again: create table if not exists … */
+  readonly up: string
+  /** Sent in `down`, as it stands. */
+  readonly down: string
+}
+
+/**
+ * Statements of your own between the others: a table, a function. Either way they run in one transaction.
+ *
+ * @example
+ * ```ts
+ * new RunSql({
+ *   up: 'create table if not exists documents (id bigint primary key, body text not null)',
+ *   down: 'drop table if exists documents',
+ * })
+ * ```
+ */
+export class RunSql implements Operation {
+  readonly description = 'run SQL'
+  readonly transaction = true
+  readonly #options: RunSqlOptions
+
+  constructor(options: RunSqlOptions) {
+    this.#options = options
+  }
+
+  async up(knex: Knex): Promise<void> {
+    await sendAsItStands(knex, this.#options.up)
+  }
+
+  async down(knex: Knex): Promise<void> {
+    await sendAsItStands(knex, this.#options.down)
+  }
+}
+
+async function sendAsItStands(knex: Knex, sql: string): Promise<void> {
+  // A question mark is an operator here, and never a place for a value.
+  const statements = sql.replaceAll('?', '\\?')
+  await knex.transaction((trx) => send(trx, statements))
+}

@@ -1,0 +1,32 @@
+import type { Knex } from 'knex'
+
+import { loggerFrom } from '../extension/logger.ts'
+import { upgradePgvector, type UpgradeOptions } from '../vectors/upgrade-pgvector.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Updates the extension; `down` leaves it as it is, because pgvector has no way back and every release reads what an
+ * older one wrote. With `reindex` the migration runs outside a transaction.
+ *
+ * @example new UpgradePgvector({ to: '0.8.7', reindex: true })
+ */
+export class UpgradePgvector implements Operation {
+  readonly description: string
+  readonly transaction: boolean
+  readonly #options: UpgradeOptions
+
+  constructor(options: UpgradeOptions = {}) {
+    this.description = `update pgvector to ${options.to ?? 'the newest version'}`
+    this.transaction = options.reindex !== true
+    this.#options = options
+  }
+
+  async up(knex: Knex): Promise<void> {
+    await upgradePgvector(knex, this.#options)
+  }
+
+  down(_knex: Knex): Promise<void> {
+    loggerFrom(this.#options.logger).info('pgvector stays at its version: there is no way back to an older one')
+    return Promise.resolve()
+  }
+}

@@ -1,0 +1,49 @@
+import type { IndexElem, IndexStmt, Node } from 'libpg-query'
+
+import { all, as, columnType, nameFrom, relation } from './ast.ts'
+import { nothing, type MadeIndex, type Statement } from './statement.ts'
+
+/** What an index statement makes. */
+export function readIndex(statement: IndexStmt): Statement {
+  const { relation: on, idxname, accessMethod, concurrent = false, indexParams } = statement
+  if (on === undefined) return nothing
+  const table = relation(on)
+  const method = accessMethod === 'hnsw' || accessMethod === 'ivfflat' ? accessMethod : null
+  const [key] = all(indexParams, 'IndexElem')
+  return {
+    ...nothing,
+    names: idxname === undefined ? [] : [{ schema: table.schema, name: idxname }],
+    locks: concurrent ? [] : [table],
+    index:
+      method === null || key === undefined
+        ? null
+        : { table, name: idxname ?? null, method, isConcurrent: concurrent, isOnly: on.inh !== true, ...readKey(key) },
+  }
+}
+
+type Key = Pick<MadeIndex, 'column' | 'cast' | 'isPlain' | 'operatorClass'>
+
+function readKey({ name, expr, opclass }: IndexElem): Key {
+  const column = name ?? columnIn(expr)
+  return {
+    column,
+    cast: columnType(as(expr, 'TypeCast')?.typeName),
+    // A column in parentheses is still that column.
+    isPlain: name !== undefined || as(expr, 'ColumnRef') !== undefined,
+    operatorClass: opclass === undefined ? null : nameFrom(opclass).name,
+  }
+}
+
+/** The first column that an expression is about. */
+function columnIn(expression: Node | undefined): string | null {
+  const reference = as(expression, 'ColumnRef')
+  if (reference !== undefined) return nameFrom(reference.fields).name
+  const cast = as(expression, 'TypeCast')
+  if (cast !== undefined) return columnIn(cast.arg)
+  const args = as(expression, 'FuncCall')?.args ?? []
+  for (const argument of args) {
+    const column = columnIn(argument)
+    if (column !== null) return column
+  }
+  return null
+}

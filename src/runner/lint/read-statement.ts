@@ -1,0 +1,127 @@
+import type { CreateFunctionStmt, DropStmt, Node, RenameStmt, SelectStmt, VariableSetStmt } from 'libpg-query'
+
+import { all, as, nameFrom, relation, relations, type Content, type NodeName } from './ast.ts'
+import { readIndex } from './read-index.ts'
+import { readAlterTable, readCreateTable } from './read-table.ts'
+import { nothing, type RelationName, type Statement } from './statement.ts'
+
+type Readers = { readonly [Name in NodeName]?: (content: Content<Name>, sql: string) => Partial<Statement> }
+
+// What is not in here locks nothing for long, makes nothing with vectors and drops nothing.
+const readers: Readers = {
+  IndexStmt: readIndex,
+  CreateStmt: readCreateTable,
+  AlterTableStmt: readAlterTable,
+  CreateTableAsStmt: ({ into, if_not_exists: isConditional = false }) => ({
+    makes: relations(into?.rel).map((table) => made(table, into?.skipData !== true, isConditional)),
+  }),
+  SelectStmt: readSelect,
+  RenameStmt: readRename,
+  AlterObjectSchemaStmt: ({ relation: moved, newschema = '' }) => ({
+    changes: relations(moved).map((table) => ({ kind: 'move', table, to: newschema })),
+    locks: relations(moved),
+  }),
+  DropStmt: readDrop,
+  DropOwnedStmt: ({ roles, behavior }) => ({
+    drops: [
+      {
+        what: 'owned by',
+        names: all(roles, 'RoleSpec').map(({ rolename = '' }) => ({ schema: null, name: rolename })),
+        isCascade: behavior === 'DROP_CASCADE',
+      },
+    ],
+  }),
+  TruncateStmt: ({ relations: emptied }) => ({ locks: all(emptied, 'RangeVar').map(relation) }),
+  CreateTrigStmt: ({ relation: table, constrrel }) => ({ locks: relations(table, constrrel) }),
+  ClusterStmt: ({ relation: table }) => ({ locks: relations(table) }),
+  RefreshMatViewStmt: ({ relation: table, concurrent }) => ({ locks: concurrent === true ? [] : relations(table) }),
+  ReindexStmt: ({ relation: table, params }) => ({
+    locks: all(params, 'DefElem').some(({ defname }) => defname === 'concurrently') ? [] : relations(table),
+  }),
+  InsertStmt: ({ relation: table }) => ({ fills: relations(table) }),
+  CopyStmt: ({ relation: table, is_from: isFrom }) => ({ fills: isFrom === true ? relations(table) : [] }),
+  VariableSetStmt: readSetting,
+  TransactionStmt: ({ kind }) => {
+    if (kind === 'TRANS_STMT_BEGIN' || kind === 'TRANS_STMT_START') return { control: 'begin' }
+    return { control: kind === 'TRANS_STMT_COMMIT' || kind === 'TRANS_STMT_ROLLBACK' ? 'end' : null }
+  },
+  CreateFunctionStmt: (content, sql) => ({ query: bodyOf(content) ?? sql }),
+  ViewStmt: (_content, sql) => ({ query: sql }),
+  DoStmt: () => ({ isOpaque: true }),
+}
+
+/** What a statement does, from what the parser made of it. */
+export function readStatement(node: Node, sql: string): Statement {
+  const [entry] = Object.entries(node) as [NodeName, never][]
+  if (entry === undefined) return nothing
+  const [name, content] = entry
+  return { ...nothing, ...readers[name]?.(content, sql) }
+}
+
+function made(table: RelationName, hasRows: boolean, isConditional = false): Statement['makes'][number] {
+  return { table, columns: [], like: [], isConditional, hasRows }
+}
+
+function readSelect({ intoClause, targetList }: SelectStmt): Partial<Statement> {
+  const makes = relations(intoClause?.rel).map((table) => made(table, true))
+  const settings = all(targetList, 'ResTarget').flatMap(({ val }) => {
+    const call = as(val, 'FuncCall')
+    if (call === undefined || nameFrom(call.funcname).name !== 'set_config') return []
+    const [name, value, isLocal] = all(call.args, 'A_Const')
+    if (name?.sval?.sval?.toLowerCase() !== 'lock_timeout') return []
+    return [{ isSet: isTime(value?.sval?.sval ?? '0'), isLocal: isLocal?.boolval?.boolval === true }]
+  })
+  return { makes, lockTimeout: settings.at(-1) ?? null }
+}
+
+function readSetting({ kind, name, args, is_local: isLocal = false }: VariableSetStmt): Partial<Statement> {
+  if (kind === 'VAR_RESET_ALL') return { lockTimeout: { isSet: false, isLocal: false } }
+  if (name?.toLowerCase() !== 'lock_timeout') return {}
+  const [value] = all(args, 'A_Const')
+  const isSet =
+    kind === 'VAR_SET_VALUE' && isTime(value?.sval?.sval ?? value?.fval?.fval ?? String(value?.ival?.ival ?? 0))
+  return { lockTimeout: { isSet, isLocal } }
+}
+
+/** Whether a time is not zero, which means for ever. */
+function isTime(text: string): boolean {
+  return Number.parseFloat(text) !== 0
+}
+
+function readRename({ renameType, relation: renamed, subname = '', newname: to = '' }: RenameStmt): Partial<Statement> {
+  const locks = relations(renamed)
+  const [table] = locks
+  if (table === undefined) return {}
+  if (renameType === 'OBJECT_COLUMN') return { locks, changes: [{ kind: 'rename column', table, column: subname, to }] }
+  if (renameType === 'OBJECT_TABLE') return { locks, changes: [{ kind: 'rename', table, to }] }
+  // The new name of an index keeps nobody from the table.
+  return renameType === 'OBJECT_INDEX' ? {} : { locks }
+}
+
+const words = { OBJECT_MATVIEW: 'materialized view', OBJECT_FOREIGN_TABLE: 'foreign table' } as const
+
+function readDrop({
+  removeType = 'OBJECT_TABLE',
+  objects,
+  behavior,
+  concurrent = false,
+}: DropStmt): Partial<Statement> {
+  const what = (words as Partial<Record<string, string>>)[removeType] ?? removeType.replace('OBJECT_', '').toLowerCase()
+  const names = (objects ?? []).map(objectName)
+  const isLocking = !concurrent && ['table', 'index', 'materialized view'].includes(what)
+  return {
+    drops: [{ what, names, isCascade: behavior === 'DROP_CASCADE' }],
+    locks: isLocking ? names : [],
+  }
+}
+
+function objectName(node: Node): RelationName {
+  const text = as(node, 'String')
+  return nameFrom(text === undefined ? (as(node, 'List')?.items ?? as(node, 'TypeName')?.names) : [node])
+}
+
+/** The text between the quotes of a function; undefined where it is standard SQL. */
+function bodyOf({ options }: CreateFunctionStmt): string | undefined {
+  const body = all(options, 'DefElem').find(({ defname }) => defname === 'as')?.arg
+  return all(as(body, 'List')?.items, 'String')[0]?.sval
+}

@@ -1,0 +1,97 @@
+import type { AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, CreateStmt, Node } from 'libpg-query'
+
+import { all, as, columnType, relation, relations } from './ast.ts'
+import { nothing, type Column, type Drop, type RelationName, type Statement, type TableChange } from './statement.ts'
+
+/** What a table is made of. */
+export function readCreateTable(statement: CreateStmt): Statement {
+  const { relation: made, tableElts, inhRelations, constraints, if_not_exists: isConditional = false } = statement
+  if (made === undefined) return nothing
+  const definitions = all(tableElts, 'ColumnDef')
+  const parents = all(inhRelations, 'RangeVar').map(relation)
+  return {
+    ...nothing,
+    makes: [
+      {
+        table: relation(made),
+        columns: definitions.map(columnOf),
+        like: [...parents, ...all(tableElts, 'TableLikeClause').flatMap((like) => relations(like.relation))],
+        isConditional,
+        hasRows: false,
+      },
+    ],
+    // A table that is referred to gets triggers, and a partition changes what its parent is made of.
+    locks: [
+      ...(statement.partbound === undefined ? [] : parents),
+      ...referredTo([...(tableElts ?? []), ...(constraints ?? [])]),
+      ...definitions.flatMap((column) => referredTo(column.constraints)),
+    ],
+  }
+}
+
+function columnOf({ colname = '', typeName }: ColumnDef): Column {
+  return { name: colname, type: columnType(typeName) }
+}
+
+function referredTo(constraints: readonly Node[] | undefined): RelationName[] {
+  return all(constraints, 'Constraint').flatMap(({ pktable }) => relations(pktable))
+}
+
+// These let others read and write (PostgreSQL's documentation of ALTER TABLE).
+const gentle: ReadonlySet<AlterTableType | undefined> = new Set([
+  'AT_SetStatistics',
+  'AT_SetOptions',
+  'AT_ResetOptions',
+  'AT_ClusterOn',
+  'AT_DropCluster',
+  'AT_SetRelOptions',
+  'AT_ResetRelOptions',
+  'AT_ValidateConstraint',
+  'AT_AttachPartition',
+  'AT_DetachPartitionFinalize',
+])
+
+const tables = new Set<string | undefined>(['OBJECT_TABLE', 'OBJECT_FOREIGN_TABLE', 'OBJECT_MATVIEW'])
+
+/** What becomes of a table. */
+export function readAlterTable({ relation: altered, cmds, objtype }: AlterTableStmt): Statement {
+  if (altered === undefined || !tables.has(objtype)) return nothing
+  const table = relation(altered)
+  const commands = all(cmds, 'AlterTableCmd')
+  return {
+    ...nothing,
+    changes: commands.flatMap((command) => changeOf(table, command)),
+    drops: commands.flatMap((command) => dropOf(command)),
+    locks: [
+      ...(commands.some((command) => !isGentle(command)) ? [table] : []),
+      ...commands.flatMap(({ def }) => [
+        ...referredTo(def === undefined ? [] : [def, ...(as(def, 'ColumnDef')?.constraints ?? [])]),
+        ...attachedIn(def),
+      ]),
+    ],
+  }
+}
+
+function isGentle({ subtype, def }: AlterTableCmd): boolean {
+  return gentle.has(subtype) || (subtype === 'AT_DetachPartition' && as(def, 'PartitionCmd')?.concurrent === true)
+}
+
+// Detached beside its readers and writers, a partition is not locked from them.
+function attachedIn(definition: Node | undefined): RelationName[] {
+  const partition = as(definition, 'PartitionCmd')
+  return partition?.concurrent === true ? [] : relations(partition?.name)
+}
+
+function changeOf(table: RelationName, { subtype, name = '', def }: AlterTableCmd): TableChange[] {
+  const definition = as(def, 'ColumnDef')
+  if (subtype === 'AT_DropColumn') return [{ kind: 'drop column', table, column: name }]
+  if (definition === undefined) return []
+  if (subtype === 'AT_AddColumn') return [{ kind: 'column', table, column: columnOf(definition), isNew: true }]
+  if (subtype !== 'AT_AlterColumnType') return []
+  return [{ kind: 'column', table, column: { ...columnOf(definition), name }, isNew: false }]
+}
+
+function dropOf({ subtype, name = '', behavior }: AlterTableCmd): Drop[] {
+  if (subtype !== 'AT_DropColumn') return []
+  return [{ what: 'column', names: [{ schema: null, name }], isCascade: behavior === 'DROP_CASCADE' }]
+}

@@ -1,0 +1,28 @@
+import type { Rule } from './rule.ts'
+import { blockingIndex } from './rules/blocking-index.ts'
+import { cascade } from './rules/cascade.ts'
+import { changeType } from './rules/change-type.ts'
+import { dropExtension } from './rules/drop-extension.ts'
+import { ivfflatWithoutRows } from './rules/ivfflat-without-rows.ts'
+import { lockTimeout } from './rules/lock-timeout.ts'
+import { operatorClass } from './rules/operator-class.ts'
+import { tooManyDimensions } from './rules/too-many-dimensions.ts'
+import { unsizedColumn } from './rules/unsized-column.ts'
+
+/** Every rule by its id, in the order of docs/lint.md, which has a heading for each. */
+export const rules = {
+  'blocking-index': blockingIndex,
+  'operator-class': operatorClass,
+  'unsized-column': unsizedColumn,
+  'too-many-dimensions': tooManyDimensions,
+  'ivfflat-without-rows': ivfflatWithoutRows,
+  'drop-extension': dropExtension,
+  cascade,
+  'change-type': changeType,
+  'lock-timeout': lockTimeout,
+} as const satisfies Record<string, Rule>
+
+/** The id of a rule of the linter. */
+export type LintRule = keyof typeof rules
+
+export const lintRules = Object.keys(rules) as readonly LintRule[]

@@ -1,0 +1,29 @@
+import { shown, type Rule } from '../rule.ts'
+import type { ColumnType } from '../statement.ts'
+
+/** Another type means that every row is written anew, and every index of the table, while nobody can even read. */
+export const changeType: Rule = ({ statement, tables, migration }) =>
+  statement.changes.flatMap((change) => {
+    if (change.kind !== 'column' || change.isNew) return []
+    const { table, column } = change
+    const before = tables.typeOf(table, column.name)
+    if (!isVector(before) && !isVector(column.type)) return []
+    if (isWider(before, column.type)) return []
+    if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
+    return [
+      {
+        message: `ALTER TYPE of ${shown(table)}.${column.name} writes every row and every index anew, and nobody can read the table until it is done`,
+        next: 'Add a column of the new type, fill it in batches, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
+      },
+    ]
+  })
+
+function isVector(type: ColumnType | null): boolean {
+  return type !== null && type.type !== 'bit'
+}
+
+// Without a length every value fits as it is, so that nothing is written.
+function isWider(before: ColumnType | null, after: ColumnType | null): boolean {
+  if (before === null || after === null || before.type !== after.type) return false
+  return after.dimensions === null || after.dimensions === before.dimensions
+}

@@ -1,0 +1,120 @@
+import type { VectorColumn } from '../vectors/column.ts'
+import type { VectorDifference } from '../vectors/diff.ts'
+import { planIndexStorage, type IndexStorage, type StorageChoice } from '../vectors/index-storage.ts'
+import type { VectorIndex } from '../vectors/vector-index.ts'
+
+/** The parts of a migration that is composed of operations. */
+export interface ComposedMigration {
+  readonly imports: readonly string[]
+  /** What the migration leaves to people. */
+  readonly comments: readonly string[]
+  readonly constants: readonly string[]
+  readonly operations: readonly string[]
+}
+
+/**
+ * Writes the operations that make a database what was declared. What would lose data, or is there and not declared, is
+ * only said: nobody but its owner knows what is to become of it.
+ */
+export function composeFrom(differences: readonly VectorDifference[]): ComposedMigration {
+  const names = new Map<string, string>()
+  const constants: string[] = []
+  const operations: string[] = []
+  const declare = (column: VectorColumn): string => {
+    const written = columnText(column)
+    const known = names.get(written)
+    if (known !== undefined) return known
+    const name = variableName(column, new Set(names.values()))
+    names.set(written, name)
+    constants.push(`const ${name} = ${written}`)
+    return name
+  }
+  for (const difference of differences) {
+    if (difference.kind === 'column missing') operations.push(`new AddVectorColumn(${declare(difference.column)})`)
+    if (difference.kind === 'index missing' || difference.kind === 'index invalid') {
+      const { index } = difference
+      operations.push(`new CreateVectorIndex(${declare(index.column)}, ${indexText(index)})`)
+    }
+  }
+  const used = operations.join(' ')
+  return {
+    imports: ['AddVectorColumn', 'CreateVectorIndex', 'migration', 'vectorColumn'].filter(
+      (name) => name === 'migration' || used.includes(name) || (name === 'vectorColumn' && constants.length > 0),
+    ),
+    comments: differences.flatMap(commentOn),
+    constants,
+    operations,
+  }
+}
+
+function commentOn(difference: VectorDifference): string[] {
+  switch (difference.kind) {
+    case 'column differs':
+    case 'index differs':
+      return [
+        `${difference.name} is left alone: there is`,
+        `  ${difference.existing}`,
+        'and declared is',
+        `  ${difference.wanted}`,
+      ]
+    case 'column not declared':
+    case 'index not declared':
+      return [`${difference.name} (${difference.existing}) is not declared, and is left alone.`]
+    case 'column missing':
+    case 'index missing':
+    case 'index invalid':
+      return []
+  }
+}
+
+function columnText({ schema, table, name, type, dimensions, notNull }: VectorColumn): string {
+  const options = objectText({
+    schema,
+    type: type === 'vector' ? null : type,
+    dimensions,
+    notNull: notNull ? true : null,
+  })
+  return `vectorColumn(${[text(table), text(name), ...(options === '{}' ? [] : [options])].join(', ')})`
+}
+
+function indexText({ column, method, metric, name, parameters, storage, where }: VectorIndex): string {
+  const isUsual = planIndexStorage(column, method, metric).expression === storage.expression
+  return objectText({
+    method,
+    metric,
+    name,
+    ...parameters,
+    storage: isUsual ? null : choices[storage.expression],
+    where,
+  })
+}
+
+const choices = {
+  column: 'column',
+  cast: 'halfvec',
+  'binary quantization': 'binary',
+} as const satisfies Record<IndexStorage['expression'], StorageChoice>
+
+function objectText(values: Readonly<Record<string, string | number | boolean | null | undefined>>): string {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined)
+  const list = given.map(([name, value]) => `${name}: ${typeof value === 'string' ? text(value) : String(value)}`)
+  return list.length === 0 ? '{}' : `{ ${list.join(', ')} }`
+}
+
+function text(value: string): string {
+  // A JSON string is a string of JavaScript; single quotes where nothing has to be escaped.
+  return /^[^'"\\\n\r\u2028\u2029]*$/.test(value) ? `'${value}'` : JSON.stringify(value)
+}
+
+function variableName({ table, name }: VectorColumn, taken: ReadonlySet<string>): string {
+  const words = `${table} ${name}`.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter((word) => word !== '')
+  const joined = words
+    .map((word, index) =>
+      index === 0 ? word.toLowerCase() : word.slice(0, 1).toUpperCase() + word.slice(1).toLowerCase(),
+    )
+    .join('')
+  const base = /^[a-z]/i.test(joined) ? joined : `column${joined}`
+  let unique = base
+  for (let count = 2; taken.has(unique); count++) unique = `${base}${count}`
+  return unique
+}

@@ -1,0 +1,66 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { identifier, qualified } from '../sql.ts'
+import { isRace } from '../sqlstate.ts'
+import { sendBriefly } from './brief-lock.ts'
+import { buildError } from './build-errors.ts'
+import type { BuildJob } from './build-job.ts'
+import { readIndexFacts, type IndexFacts, type TableFacts } from './index-facts.ts'
+import { indexOfPartition } from './partition-index.ts'
+import type { IndexBuildPlan } from './index-plan.ts'
+import type { Settled } from './settle-index.ts'
+import { indexDefinition, type VectorIndex } from './vector-index.ts'
+
+type PartitionsPlan = Extract<IndexBuildPlan, { readonly action: 'build partitions' }>
+type Settle = (job: BuildJob, index: VectorIndex) => Promise<Settled>
+
+// Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
+const MOST_LOOKS = 5
+
+/**
+ * Gives a partitioned table its index, one partition at a time beside its writers, and puts them together: PostgreSQL
+ * itself builds it only all at once, with all writers waiting. Whatever is there already is used.
+ */
+export async function buildPartitions(
+  job: BuildJob,
+  index: VectorIndex,
+  { table, existing }: PartitionsPlan,
+  facts: IndexFacts,
+  settle: Settle,
+): Promise<Settled> {
+  const name = existing?.name ?? index.name
+  if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const seen = await readIndexFacts(job.session.db, index)
+    const whole = seen.indexes.find((each) => each.name === name)
+    if (whole?.isValid === true) {
+      return { status: 'built', facts: seen, name, parent: whole.parent, settings: null }
+    }
+    for (const partition of seen.table?.partitions ?? []) {
+      const part = await settle(job, indexOfPartition(index, partition))
+      if (part.status === 'postponed' || part.name === null || part.parent !== null) continue
+      const attach = `alter index ${qualified(table.schema, name)} attach partition ${qualified(partition.schema, part.name)}`
+      await brief(job, index, part.facts.table ?? table, attach)
+    }
+  }
+  const problem = 'not every partition has a valid index of this definition that is free to be attached'
+  throw new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
+}
+
+// Its lock keeps writers out, for the moment that it takes.
+async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<void> {
+  const { session, needs, report } = job
+  const started = Date.now()
+  try {
+    await session.withSettings({ lock_timeout: String(needs.lockTimeout), statement_timeout: '0' }, () =>
+      sendBriefly(session.db, table, statement, needs, report),
+    )
+  } catch (error) {
+    if (!isRace(error)) throw buildError(error, null, index, table, Date.now() - started)
+  }
+}
+
+function createOnly(index: VectorIndex, table: TableFacts, { extension }: IndexFacts): string {
+  const column = { ...index.column, schema: table.schema, table: table.name }
+  const definition = indexDefinition({ ...index, column }, extension?.schema ?? 'public')
+  return `create index ${identifier(index.name)} ${definition.replace(/^on /, 'on only ')}`
+}

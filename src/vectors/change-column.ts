@@ -1,0 +1,190 @@
+import { z } from 'zod'
+
+import { PgvectorMigrationError } from '../errors.ts'
+import { typeLimits } from '../extension/limits.ts'
+import { readState } from '../extension/inspect.ts'
+import { isLogged } from '../extension/log.ts'
+import { logChange } from '../extension/log-change.ts'
+import { loggerFrom } from '../extension/logger.ts'
+import { isAtLeast } from '../extension/version.ts'
+import { dropOptions, parseOptions, type Logger, type LogOptions } from '../options.ts'
+import { ask, assertPostgres, askText, send, type Database } from '../queryable.ts'
+import { identifier, literal, qualified } from '../sql.ts'
+import { sendBriefly } from './brief-lock.ts'
+import { tableOf, typeSql, type VectorColumn } from './column.ts'
+import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts, type ColumnFacts } from './column-facts.ts'
+
+/** What {@link addVectorColumn} and {@link dropVectorColumn} may be told. */
+export interface ColumnOptions {
+  /** Milliseconds that others may have to wait behind this, at most; default 1000. */
+  readonly lockTimeout?: number | undefined
+  /** Milliseconds to try in all to get the table; default 60000. */
+  readonly wait?: number | undefined
+  /** Where messages go; default the console. `false` silences them. */
+  readonly logger?: Logger | false | undefined
+  /** Where the migration log is kept; `false` writes none. */
+  readonly log?: LogOptions | false | undefined
+}
+
+/** What {@link dropVectorColumn} may be told. */
+export interface DropColumnOptions extends ColumnOptions {
+  /** Leave a column that {@link addVectorColumn} did not add, as far as the log tells; default false. */
+  readonly onlyOurs?: boolean | undefined
+}
+
+/** What became of a column. */
+export interface ColumnResult {
+  /** `kept`: an equal one was there, or it is not ours to drop. `absent`: there was nothing to drop. */
+  readonly status: 'added' | 'dropped' | 'kept' | 'absent'
+  readonly warnings: readonly string[]
+}
+
+const columnOptions = z.strictObject({
+  lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
+  wait: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
+  onlyOurs: z.boolean('must be true or false').default(false),
+  logger: dropOptions.shape.logger,
+  log: dropOptions.shape.log,
+})
+
+type Needs = z.output<typeof columnOptions>
+
+/**
+ * Makes sure that a table has a column of vectors; an equal one is kept. The table is locked for a moment, and nobody
+ * waits behind that for longer than `lockTimeout`.
+ *
+ * @example await addVectorColumn(knex, vectorColumn('documents', 'embedding', { dimensions: 384 }))
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, COLUMN_NEEDS_VALUES, TABLE_BUSY
+ * or PGVECTOR_VERSION_TOO_LOW.
+ */
+export async function addVectorColumn(
+  db: Database,
+  column: VectorColumn,
+  options: ColumnOptions = {},
+): Promise<ColumnResult> {
+  const needs = parseOptions(columnOptions, options)
+  assertPostgres(db)
+  const facts = await readColumnFacts(db, column)
+  const { table, schema } = requirements(facts, column)
+  if (facts.column !== null) {
+    assertEqual(facts.column, column)
+    return { status: 'kept', warnings: [] }
+  }
+  if (column.notNull && (await hasRows(db, column))) {
+    throw new PgvectorMigrationError('COLUMN_NEEDS_VALUES', { column: columnLabel(column) })
+  }
+  const definition = `${identifier(column.name)} ${typeSql(column.type, column.dimensions, schema)}`
+  const statement = `alter table ${tableOf(column)} add column if not exists ${definition}${column.notNull ? ' not null' : ''}`
+  return change(db, table, statement, needs, 'column added', async (trx) => {
+    const added = await readColumnFacts(trx, column)
+    // Somebody may have been faster, with another type.
+    if (added.column !== null) assertEqual(added.column, column)
+    return { table: table.oid, column: added.column?.number ?? 0, name: columnLabel(column) }
+  })
+}
+
+/**
+ * Drops a column of vectors, with its data and nothing else: where an index, a view or anything else depends on it, it
+ * is refused. The table is locked for a moment, and nobody waits behind that for longer than `lockTimeout`.
+ *
+ * @example await dropVectorColumn(knex, embedding)
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, COLUMN_DIFFERS, COLUMN_IN_USE or TABLE_BUSY.
+ */
+export async function dropVectorColumn(
+  db: Database,
+  column: VectorColumn,
+  options: DropColumnOptions = {},
+): Promise<ColumnResult> {
+  const needs = parseOptions(columnOptions, options)
+  assertPostgres(db)
+  const facts = await readColumnFacts(db, column)
+  const { table, column: existing, dependents } = facts
+  if (table === null || existing === null) return { status: 'absent', warnings: [] }
+  const details = { table: table.oid, column: existing.number }
+  if (needs.onlyOurs && !(await isAddedByUs(db, needs.log, details))) return keep(column, needs)
+  assertEqual(existing, column)
+  if (dependents.length > 0) {
+    throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
+  }
+  const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
+  return change(db, table, statement, needs, 'column dropped', () =>
+    Promise.resolve({ ...details, name: columnLabel(column) }),
+  )
+}
+
+function requirements(
+  { seen: { installed }, table }: ColumnFacts,
+  column: VectorColumn,
+): { readonly table: NonNullable<ColumnFacts['table']>; readonly schema: string } {
+  if (table === null) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
+  // bit is PostgreSQL's own, and needs no extension before it is indexed.
+  if (column.type === 'bit') return { table, schema: installed?.schema ?? 'public' }
+  if (installed === null) {
+    throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: `the column ${columnLabel(column)}` })
+  }
+  const { since } = typeLimits[column.type]
+  if (!isAtLeast(installed.version, since)) {
+    const details = { installed: installed.version, minimum: since, available: null }
+    throw new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', details)
+  }
+  return { table, schema: installed.schema }
+}
+
+function assertEqual(existing: NonNullable<ColumnFacts['column']>, column: VectorColumn): void {
+  if (isSameColumn(existing, column)) return
+  const details = {
+    column: columnLabel(column),
+    existing: columnDeclaration(existing),
+    wanted: columnDeclaration(column),
+  }
+  throw new PgvectorMigrationError('COLUMN_DIFFERS', details)
+}
+
+function hasRows(db: Database, column: VectorColumn): Promise<boolean> {
+  return ask<boolean>(db, `select to_json(exists (select from ${tableOf(column)})) as state`)
+}
+
+async function isAddedByUs(
+  db: Database,
+  log: Needs['log'],
+  details: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  if (log === false) return false
+  return isLogged(db, (await readState(db, { log }, null)).log, 'column added', details)
+}
+
+function keep(column: VectorColumn, { logger }: Needs): ColumnResult {
+  const warning =
+    `Column ${columnLabel(column)} was not added by knex-pgvector as far as its log tells, so it stays. ` +
+    `To drop it all the same: ALTER TABLE ${tableOf(column)} DROP COLUMN ${identifier(column.name)};`
+  loggerFrom(logger).warn(warning)
+  return { status: 'kept', warnings: [warning] }
+}
+
+/** Changes the table and notes it in one transaction, so that the one is never there without the other. */
+async function change(
+  db: Database,
+  table: NonNullable<ColumnFacts['table']>,
+  statement: string,
+  needs: Needs,
+  event: 'column added' | 'column dropped',
+  describe: (trx: Database) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<ColumnResult> {
+  const logger = loggerFrom(needs.logger)
+  const started = performance.now()
+  const warnings = await db.transaction(async (trx) => {
+    const before = (await askText(trx, `select current_setting('lock_timeout') as state`)) ?? '0'
+    await send(trx, `set local lock_timeout = ${needs.lockTimeout}`)
+    await sendBriefly(trx, table, statement, needs, {
+      waiting: (_, blockers) => {
+        logger.info(`${qualified(table.schema, table.name)} is in use (process ${blockers.join(', ')}); trying again`)
+      },
+    })
+    await send(trx, `set local lock_timeout = ${literal(before)}`)
+    return logChange(trx, needs.log, event, performance.now() - started, await describe(trx))
+  })
+  for (const warning of warnings) logger.warn(warning)
+  return { status: event === 'column added' ? 'added' : 'dropped', warnings }
+}

@@ -1,0 +1,37 @@
+import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
+import { ask, type Database } from '../queryable.ts'
+import { identifier, qualified } from '../sql.ts'
+import { serverMessage } from '../sqlstate.ts'
+import type { IndexFacts } from './index-facts.ts'
+import { explainedPlan } from './scratch.ts'
+import { conditionSql, type VectorIndex } from './vector-index.ts'
+
+// Counting so many bytes takes a few milliseconds; beyond that the planner's estimate is good enough.
+const COUNTED_BYTES = 16 * 1024 * 1024
+
+/** The rows that an index will hold: counted where the table is small or was never analysed, else the planner's guess. */
+export async function countRows(
+  db: Database,
+  index: VectorIndex,
+  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+): Promise<number> {
+  if (table === null || column === null || extension === null || table.heapBytes === 0) return 0
+  const condition = conditionSql(index)
+  const rows = [
+    `from ${qualified(table.schema, table.name)} where ${identifier(index.column.name)} is not null`,
+    ...(condition === null ? [] : [`and ${condition}`]),
+  ].join(' ')
+  try {
+    if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(db, rows)
+    return await ask<number>(db, `select to_json(count(*)) as state ${rows}`)
+  } catch (error) {
+    // What fails here is the condition, and the build would fail of it too.
+    if (condition === null || sqlStateOf(error) === undefined) throw error
+    const details = { index: identifier(index.name), problem: serverMessage(error) }
+    throw new PgvectorMigrationError('INDEX_BUILD_FAILED', details, { cause: error })
+  }
+}
+
+async function estimate(db: Database, rows: string): Promise<number> {
+  return explainedPlan(await db.raw(`explain (format json) select ${rows}`))['Plan Rows']
+}

@@ -1,0 +1,119 @@
+import { sqlStateOf } from '../errors.ts'
+import { send } from '../queryable.ts'
+import { identifier, qualified } from '../sql.ts'
+import { isRace } from '../sqlstate.ts'
+import { sendBriefly } from './brief-lock.ts'
+import { buildError, isSharedMemoryFull } from './build-errors.ts'
+import type { BuildJob } from './build-job.ts'
+import { isEqual } from './equal-index.ts'
+import { readIndexFacts, type ExistingIndex, type IndexFacts } from './index-facts.ts'
+import type { PlannedBuild } from './index-plan.ts'
+import { indexDefinition, type VectorIndex } from './vector-index.ts'
+
+/** How an attempt ended that did not fail: `again` means to look again, because something is to be done another way. */
+export type Attempted = 'built' | 'again' | 'again without workers'
+
+/** Drops what an interrupted build left, and builds. */
+export async function createIndex(
+  job: BuildJob,
+  index: VectorIndex,
+  plan: PlannedBuild,
+  facts: IndexFacts,
+): Promise<Attempted> {
+  const { session, needs, watch, report } = job
+  const started = Date.now()
+  for (const warning of plan.warnings) report.warn(warning)
+  return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
+    for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
+    const statement = createSql(index, plan, facts)
+    const outcome =
+      plan.how === 'directly'
+        ? await settled(() => sendBriefly(session.db, plan.table, statement, needs, report))
+        : await watch.during(() => patiently(job, () => send(session.db, statement)))
+    if ('result' in outcome) return 'built'
+    const { error, stopped } = outcome
+    if (stopped === null && isRace(error)) return 'again'
+    if (plan.how === 'concurrently') await cleanUp(job, index)
+    if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
+      report.warn(
+        `The server has too little shared memory for several processes, so one builds ${identifier(index.name)} alone. ` +
+          'Give it more (Docker: --shm-size, Compose: shm_size) to build faster.',
+      )
+      return 'again without workers'
+    }
+    throw buildError(error, stopped, index, plan.table, Date.now() - started)
+  })
+}
+
+async function settled<Result>(
+  run: () => Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stopped: null }> {
+  try {
+    return { result: await run() }
+  } catch (error) {
+    return { error, stopped: null }
+  }
+}
+
+function sessionSettings(
+  { settings }: PlannedBuild,
+  { server, canCheckConnection }: IndexFacts,
+  lockTimeout: number,
+): Record<string, string> {
+  return {
+    maintenance_work_mem: `${settings.maintenanceWorkMemory / 1024}kB`,
+    max_parallel_maintenance_workers: String(settings.workers),
+    ...(settings.minParallelScan === null ? {} : { min_parallel_table_scan_size: String(settings.minParallelScan) }),
+    lock_timeout: String(lockTimeout),
+    statement_timeout: '0',
+    ...(server.major >= 17 ? { transaction_timeout: '0' } : {}),
+    // A killed runner's build would otherwise go on, and the next one wait for it.
+    ...(canCheckConnection ? { client_connection_check_interval: '1000' } : {}),
+    client_min_messages: 'notice',
+  }
+}
+
+function createSql(index: VectorIndex, { how, table, parameters }: PlannedBuild, { extension }: IndexFacts): string {
+  const column = { ...index.column, schema: table.schema, table: table.name }
+  const definition = indexDefinition({ ...index, column }, extension?.schema ?? 'public', parameters)
+  return `create index ${how === 'directly' ? '' : 'concurrently '}${identifier(index.name)} ${definition}`
+}
+
+/**
+ * CREATE and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
+ * throw the whole build away: so nothing but the watch ends their waiting.
+ */
+async function patiently(job: BuildJob, run: () => Promise<void>): Promise<void> {
+  await job.session.withSettings({ lock_timeout: '0' }, run)
+}
+
+async function dropLeftover(
+  job: BuildJob,
+  index: VectorIndex,
+  { table }: Pick<PlannedBuild, 'table'>,
+  { schema, name }: ExistingIndex,
+): Promise<void> {
+  const { session, watch } = job
+  const started = Date.now()
+  job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
+  const outcome = await watch.during(() =>
+    patiently(job, () => send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)),
+  )
+  if ('result' in outcome) return
+  throw buildError(outcome.error, outcome.stopped, index, table, Date.now() - started)
+}
+
+// What cannot be dropped now, because its connection is lost or the table is in use, the next run drops.
+async function cleanUp(job: BuildJob, index: VectorIndex): Promise<void> {
+  const { session } = job
+  try {
+    const facts = await readIndexFacts(session.db, index)
+    if (facts.builds.length > 0) return
+    const leftovers = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
+    for (const { schema, name } of leftovers) {
+      await send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)
+    }
+  } catch (error) {
+    job.logger.info(`What is left of ${identifier(index.name)} stays until the next run: ${String(sqlStateOf(error))}`)
+  }
+}

@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+import { buildIndex } from '../src/vectors/build-index.ts'
+import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { describeOnServers } from './support/databases.ts'
+import { createDocuments, embedding, indexesOf } from './support/documents.ts'
+import { expectError } from './support/expect-error.ts'
+import { hold, holders, phaseReached } from './support/phases.ts'
+import { recordingLogger } from './support/recorder.ts'
+
+// Slow to build for so few rows.
+const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', efConstruction: 400 })
+const ROWS = 2500
+const quiet = { logger: false } as const
+const phases = Object.entries(holders)
+
+describeOnServers('a build that is interrupted', (database) => {
+  test.each(phases)('by SIGKILL in "%s" is mended by the next run', async (phase, holder) => {
+    const { knex, url } = database()
+    await createDocuments(knex, ROWS)
+    const release = await hold(knex, holder)
+    const child = startBuild(url ?? '')
+    await phaseReached(knex, phase)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    await release()
+    await expectMended(knex)
+  })
+
+  test.each(phases)('by its signal in "%s" says so and is mended by the next run', async (phase, holder) => {
+    const { knex } = database()
+    await createDocuments(knex, ROWS)
+    const release = await hold(knex, holder)
+    const controller = new AbortController()
+    const build = expectError('INDEX_BUILD_FAILED', () =>
+      buildIndex(knex, index, { ...quiet, signal: controller.signal }),
+    )
+    await phaseReached(knex, phase)
+    controller.abort()
+    expect(await build).toMatchObject({ message: expect.stringContaining('stopped by its caller'), sqlState: '57014' })
+    await release()
+    await expectMended(knex)
+  })
+
+  test.each(phases)('by the loss of its connection in "%s" is mended by the next run', async (phase, holder) => {
+    const { knex } = database()
+    await createDocuments(knex, ROWS)
+    const release = await hold(knex, holder)
+    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    const processId = await phaseReached(knex, phase)
+    await knex.raw(`select pg_terminate_backend(${processId})`)
+    expect((await build).sqlState).toBe('57P01')
+    await release()
+    await expectMended(knex)
+  })
+
+  test('is recognised by what it left, whatever that is called', async () => {
+    const { knex } = database()
+    await createDocuments(knex, ROWS)
+    const release = await hold(knex, holders['waiting for writers before build'])
+    const left = knex
+      .raw(
+        'create index concurrently by_hand on documents using hnsw (embedding vector_l2_ops) with (ef_construction = 400)',
+      )
+      .catch(String)
+    const processId = await phaseReached(knex, 'waiting for writers before build')
+    await knex.raw(`select pg_cancel_backend(${processId})`)
+    expect(await left).toContain('canceling statement')
+    await release()
+    expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: 'by_hand', isValid: false })])
+    const logger = recordingLogger()
+    expect((await buildIndex(knex, index, { logger })).status).toBe('built')
+    expect(logger.infos[0]).toBe(
+      '"public"."by_hand" was left by a build that did not end; it is dropped and built again',
+    )
+    expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
+  })
+
+  async function expectMended(knex: ReturnType<typeof database>['knex']): Promise<void> {
+    const result = await buildIndex(knex, index, quiet)
+    // A killed runner's server process may have ended the work before it noticed.
+    expect(['built', 'kept']).toContain(result.status)
+    expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
+  }
+})
+
+function startBuild(url: string): ReturnType<typeof spawn> {
+  const built = join(__dirname, '..', 'dist', 'vectors')
+  const script = `
+    const knex = require('knex')({ client: 'pg', connection: process.env.DATABASE_URL })
+    const { buildIndex } = require(${JSON.stringify(join(built, 'build-index.js'))})
+    void buildIndex(knex, ${JSON.stringify(index)}, { logger: false })`
+  return spawn(process.execPath, ['-e', script], {
+    cwd: join(__dirname, '..'),
+    env: { ...process.env, DATABASE_URL: url },
+    stdio: 'ignore',
+  })
+}

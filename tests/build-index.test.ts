@@ -1,0 +1,291 @@
+import { vectorColumn } from '../src/vectors/column.ts'
+import { buildIndex } from '../src/vectors/build-index.ts'
+import { dropIndex } from '../src/vectors/drop-index.ts'
+import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { catalogOf } from './support/catalog.ts'
+import { describeOnEveryDatabase } from './support/databases.ts'
+import { createDocuments, embedding, indexesOf } from './support/documents.ts'
+import { expectError } from './support/expect-error.ts'
+import { recordingLogger, statementsOf } from './support/recorder.ts'
+
+const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+const quiet = { logger: false } as const
+
+describeOnEveryDatabase('buildIndex', (database) => {
+  test('builds an index that is valid and that the planner uses', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 200)
+    const logger = recordingLogger()
+    const result = await buildIndex(knex, index, { logger })
+    expect(result).toMatchObject({ status: 'built', name: index.name, rows: 200, isUsed: true, warnings: [] })
+    expect(await indexesOf(knex)).toEqual([
+      expect.objectContaining({ name: 'documents_embedding_hnsw_cosine_idx', isValid: true }),
+    ])
+    expect(logger.infos).toEqual([expect.stringMatching(/^index "documents_embedding_hnsw_cosine_idx" built in /)])
+  })
+
+  test('keeps an equal index, and then asks one question', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await buildIndex(knex, index, quiet)
+    const statements = await statementsOf(knex, async () => {
+      expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept', name: index.name, isUsed: null })
+    })
+    for (const statement of statements) expect(statement.trim()).toMatch(/^(select|with)\b/)
+  })
+
+  test('keeps an equal index that has another name, and says so', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await knex.raw('create index by_hand on documents using hnsw (embedding vector_cosine_ops) with (m = 16)')
+    const result = await buildIndex(knex, index, quiet)
+    expect(result).toMatchObject({ status: 'kept', name: 'by_hand' })
+    expect(result.warnings).toEqual([expect.stringContaining('under another name and was kept: "by_hand"')])
+  })
+
+  test('refuses another index of its name, with both definitions', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_l2_ops)`)
+    const { details } = await expectError('INDEX_DIFFERS', () => buildIndex(knex, index, quiet))
+    expect(details.existing).toContain('vector_l2_ops')
+    expect(details.wanted).toContain('vector_cosine_ops')
+    expect(await indexesOf(knex)).toHaveLength(1)
+  })
+
+  test('refuses where something else has its name', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await knex.raw(`create table ${index.name} (id int)`)
+    const { details } = await expectError('INDEX_DIFFERS', () => buildIndex(knex, index, quiet))
+    expect(details.existing).toBe(`the relation ${index.name}`)
+  })
+
+  test.each([
+    { what: 'a table', column: vectorColumn('nowhere', 'embedding', { dimensions: 16 }), code: 'RELATION_NOT_FOUND' },
+    { what: 'a column', column: vectorColumn('documents', 'nothing', { dimensions: 16 }), code: 'RELATION_NOT_FOUND' },
+    { what: 'a type', column: vectorColumn('documents', 'embedding', { dimensions: 3 }), code: 'COLUMN_DIFFERS' },
+  ] as const)('refuses $what that is not there', async ({ column, code }) => {
+    const { knex } = database()
+    await createDocuments(knex, 0)
+    const { details } = await expectError(code, () =>
+      buildIndex(knex, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet),
+    )
+    expect(JSON.stringify(details)).toContain(`\\"${column.table}\\"`)
+  })
+
+  test('leaves the same catalog after up, down and up', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    const before = await catalogOf(knex)
+    await buildIndex(knex, index, quiet)
+    const built = await catalogOf(knex)
+    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
+    expect(await catalogOf(knex)).toEqual(before)
+    await buildIndex(knex, index, quiet)
+    expect(await catalogOf(knex)).toEqual(built)
+    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
+    expect((await dropIndex(knex, index, quiet)).status).toBe('absent')
+  })
+
+  test('logs what it built and what it dropped', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    await buildIndex(knex, index, quiet)
+    await dropIndex(knex, index, quiet)
+    const { rows } = await knex.raw('select event, details from pgvector_migration_log order by id offset 1')
+    expect(rows).toEqual([
+      { event: 'index built', details: expect.objectContaining({ index: index.name, rows: 50, method: 'hnsw' }) },
+      { event: 'index dropped', details: { index: index.name, table: expect.any(Number) } },
+    ])
+  })
+
+  test('does not drop an index that only has its name', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_l2_ops)`)
+    await expectError('INDEX_DIFFERS', () => dropIndex(knex, index, quiet))
+    expect(await indexesOf(knex)).toHaveLength(1)
+  })
+
+  test('leaves an index that was there before, where only ours are to go', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_cosine_ops)`)
+    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
+    const { status, warnings } = await dropIndex(knex, index, { ...quiet, onlyOurs: true })
+    expect({ status, warnings }).toEqual({ status: 'kept', warnings: [expect.stringContaining('so it stays')] })
+    await dropIndex(knex, index, quiet)
+    await buildIndex(knex, index, quiet)
+    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('dropped')
+  })
+
+  test('recognises a partial index however its condition is written', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    const partial = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: `((note)='it''s?'  )and id>5` })
+    expect(await buildIndex(knex, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await buildIndex(knex, partial, quiet)).toMatchObject({ status: 'kept' })
+    const other = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: 'id > 6' })
+    await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+  })
+
+  test('works with mixed-case names in any schema, and with the extension in another one', async () => {
+    const { knex } = database()
+    await knex.raw('create schema "My ""vectors"""; create schema "Other place"')
+    await knex.raw('create extension vector schema "My ""vectors"""')
+    await knex.raw('create table "Other place"."Doc.s" (id int, "Em bed" "My ""vectors""".vector(2100))')
+    const column = vectorColumn('Doc.s', 'Em bed', { schema: 'Other place', dimensions: 2100 })
+    for (const storage of ['halfvec', 'binary'] as const) {
+      const each = vectorIndex(column, { method: 'hnsw', metric: 'cosine', storage, name: `Index ${storage}` })
+      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'built', isUsed: true })
+      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'kept', warnings: [] })
+    }
+  })
+
+  test.each([
+    { type: 'halfvec', dimensions: 3072, method: 'hnsw', metric: 'cosine' },
+    { type: 'bit', dimensions: 64, method: 'hnsw', metric: 'jaccard' },
+    { type: 'bit', dimensions: 64, method: 'ivfflat', metric: 'hamming' },
+    { type: 'sparsevec', dimensions: 30_000, method: 'hnsw', metric: 'l1' },
+    { type: 'vector', dimensions: 1536, method: 'hnsw', metric: 'innerProduct' },
+  ] as const)('builds $method for $metric on $type', async ({ type, dimensions, method, metric }) => {
+    const { knex } = database()
+    await createDocuments(knex, 0)
+    await knex.raw(`alter table documents add column other ${type}(${dimensions})`)
+    const column = vectorColumn('documents', 'other', { type, dimensions })
+    const each = vectorIndex<typeof type, never>(column, { method, metric } as never)
+    expect(await buildIndex(knex, each, { ...quiet, whenEmpty: 'build' })).toMatchObject({
+      status: 'built',
+      isUsed: true,
+    })
+    expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'kept' })
+  })
+
+  describe('of ivfflat', () => {
+    const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2' })
+
+    test('refuses a table without rows', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 0)
+      const { hint } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, lists, quiet))
+      expect(hint).toContain('hnsw')
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    test('is postponed where that was said', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 0)
+      const result = await buildIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
+      expect(result).toMatchObject({ status: 'postponed', name: null })
+      expect(result.warnings).toEqual([expect.stringContaining('It was not built')])
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    test('chooses its lists from the rows', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 3100)
+      expect(await buildIndex(knex, lists, quiet)).toMatchObject({ status: 'built', isUsed: true, warnings: [] })
+      const [built] = await indexesOf(knex)
+      expect(built?.definition).toContain(`lists='3'`)
+      expect(await buildIndex(knex, lists, quiet)).toMatchObject({ status: 'kept' })
+    })
+
+    test('warns, with a remedy, where pgvector says that there is little data', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 20)
+      const many = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 50 })
+      const { warnings } = await buildIndex(knex, many, quiet)
+      expect(warnings).toEqual([expect.stringContaining('build it again when there are more')])
+    })
+  })
+
+  describe('in a transaction', () => {
+    test('builds on a table that was made in it', async () => {
+      const { knex } = database()
+      await knex.transaction(async (trx) => {
+        await createDocuments(trx, 50)
+        expect(await buildIndex(trx, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
+      })
+      expect(await indexesOf(knex)).toHaveLength(1)
+    })
+
+    test('builds on a table that was made in a savepoint of it', async () => {
+      const { knex } = database()
+      await knex.transaction(async (trx) => {
+        await trx.transaction((savepoint) => createDocuments(savepoint, 50))
+        expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+      })
+    })
+
+    test('builds on a table without rows', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 0)
+      await knex.transaction(async (trx) => {
+        expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+      })
+    })
+
+    test('refuses a table with rows, also one that it has altered, and the transaction goes on', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 5)
+      await knex.transaction(async (trx) => {
+        await trx.raw('alter table documents add column more int')
+        const { hint } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(trx, index, quiet))
+        expect(hint).toContain('config.transaction = false')
+        await trx.raw('select 1')
+      })
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    test('drops what it built, and nothing where the transaction is undone', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 5)
+      await buildIndex(knex, index, quiet)
+      const undone = knex.transaction(async (trx) => {
+        expect((await dropIndex(trx, index, quiet)).status).toBe('dropped')
+        throw new Error('changed my mind')
+      })
+      await expect(undone).rejects.toThrow('changed my mind')
+      expect(await indexesOf(knex)).toHaveLength(1)
+    })
+  })
+
+  test('puts every setting back, also after a failure and in a transaction', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 30)
+    const settings = async (db: typeof knex): Promise<unknown> => {
+      const { rows } = await db.raw(
+        `select name, setting from pg_settings where name ~ '(timeout|maintenance|messages|interval)$|scan_size|work_mem' order by 1`,
+      )
+      return rows
+    }
+    await knex.transaction(async (trx) => {
+      await trx.raw(`set local maintenance_work_mem = '5MB'; set local lock_timeout = 77`)
+      const before = await settings(trx)
+      await trx.raw('create table others (embedding vector(16))')
+      const column = vectorColumn('others', 'embedding', { dimensions: 16 })
+      await buildIndex(trx, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet)
+      expect(await settings(trx)).toEqual(before)
+    })
+    const before = await settings(knex)
+    await buildIndex(knex, index, quiet)
+    expect(await settings(knex)).toEqual(before)
+    const hungry = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 30_000 })
+    const { details } = await expectError('INDEX_NEEDS_MEMORY', () =>
+      buildIndex(knex, hungry, { ...quiet, maxMemory: '1MB' }),
+    )
+    expect(details).toMatchObject({ kind: 'maintenance_work_mem', needed: expect.stringContaining('memory required') })
+    expect(await settings(knex)).toEqual(before)
+    expect((await indexesOf(knex)).map(({ name }) => name)).toEqual([index.name, 'others_embedding_hnsw_l2_idx'])
+  })
+
+  test('tells of a condition that fails', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 30)
+    const failing = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: '1 / (id - 5) > 0' })
+    const { message } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, failing, quiet))
+    expect(message).toContain('division by zero')
+    expect(await indexesOf(knex)).toEqual([])
+  })
+})

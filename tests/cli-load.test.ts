@@ -1,0 +1,70 @@
+import { removeTemporaryFolders } from './support/temporary.ts'
+import { describeOnServers } from './support/databases.ts'
+import { createProject, migrationOf } from './support/project.ts'
+
+afterAll(removeTemporaryFolders)
+
+const plainKnexfile = `module.exports = { client: 'pg', connection: process.env.DATABASE_URL }`
+
+// Says at its end which packages were loaded, and which files of this one.
+const witness = `
+  process.on('exit', () => {
+    const files = Object.keys(require.cache)
+    const packages = files.flatMap((file) => /node_modules[\\\\/]((?:@[^\\\\/]+[\\\\/])?[^\\\\/]+)/.exec(file)?.[1] ?? [])
+    const ours = files.flatMap((file) => /[\\\\/]dist[\\\\/]((?:cli|runner|extension|embedded)[\\\\/].*)\\.js$/.exec(file)?.[1] ?? [])
+    process.stderr.write(JSON.stringify({ packages: [...new Set(packages)], ours }))
+  })
+`
+
+describeOnServers('npx knex-pgvector status', (database) => {
+  test('loads nothing that it does not need', async () => {
+    const project = await createProject({
+      'knexfile.js': plainKnexfile,
+      'witness.js': witness,
+      'migrations/001_items.js': migrationOf('create table items (id int)'),
+    })
+    const env = { DATABASE_URL: database().url ?? '', NODE_OPTIONS: `--require ${project.folder}/witness.js` }
+    const { code, stdout, stderr } = await project.run(['status'], env)
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('001_items.js: PENDING') })
+    const { packages, ours } = JSON.parse(stderr) as Record<'packages' | 'ours', string[]>
+    expect(packages).toEqual(expect.arrayContaining(['knex', 'pg', 'commander']))
+    const needless = /^(zod|semver|jiti|cli-table3|sucrase|@electric-sql)/
+    expect(packages.filter((name) => needless.test(name))).toEqual([])
+    expect(ours).toContain('runner/status')
+    expect(
+      ours.filter((file) => /^(extension|embedded|runner\/(doctor|run|lease|plan|rehearse|adopt))\b/.test(file)),
+    ).toEqual(['extension/migration-context'])
+  })
+})
+
+describeOnServers('a knexfile in JavaScript', (database) => {
+  test.each([
+    [
+      'reads TypeScript',
+      { 'knexfile.js': `module.exports = require('./config')`, 'config.ts': typescript('module.exports =') },
+    ],
+    [
+      'reads TypeScript as a module',
+      { 'knexfile.mjs': `export { default } from './config.ts'`, 'config.ts': typescript('export default') },
+    ],
+    [
+      'mixes the two kinds of modules',
+      { 'knexfile.js': `import path from 'path'\nexport default require('./config.cjs')`, 'config.cjs': plainKnexfile },
+    ],
+    [
+      'awaits at its top',
+      {
+        'knexfile.mjs': `const { default: config } = await import('./config.cjs')\nexport default config`,
+        'config.cjs': plainKnexfile,
+      },
+    ],
+  ])('%s', async (_, files) => {
+    const project = await createProject({ ...files, 'migrations/001_items.js': migrationOf('select 1') })
+    const { code, stdout, stderr } = await project.run(['status'], { DATABASE_URL: database().url ?? '' })
+    expect({ code, stderr, stdout }).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('PENDING') })
+  })
+})
+
+function typescript(exported: string): string {
+  return `interface Config { readonly client: string }\nconst config: Config = { client: 'pg', connection: process.env['DATABASE_URL'] }\n${exported} config`
+}

@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises'
+
+import {
+  createMigrator,
+  diffVectors,
+  ensurePgvector,
+  migrationSource,
+  newMigration,
+  vectorColumn,
+  vectorIndex,
+  type DeclaredVectors,
+} from '../src/index.ts'
+import { catalogOf } from './support/catalog.ts'
+import { describeOnEveryDatabase } from './support/databases.ts'
+import { silenceConsole } from './support/migrations.ts'
+import { createProject } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+import { typeErrorsOf } from './support/type-errors.ts'
+
+afterEach(removeTemporaryFolders)
+
+const embedding = vectorColumn('documents', 'embedding', { dimensions: 3 })
+const byAngle = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', m: 8 })
+const signature = vectorColumn('Photo "s"', 'sig', { type: 'bit', dimensions: 64, schema: 'My app' })
+const bySignature = vectorIndex(signature, { method: 'hnsw', metric: 'hamming', where: 'sig is not null' })
+const large = vectorColumn('documents', 'large', { dimensions: 3072 })
+const byLarge = vectorIndex(large, { method: 'hnsw', metric: 'l2', storage: 'halfvec' })
+const declared: DeclaredVectors = { columns: [embedding], indexes: [byAngle, bySignature, byLarge] }
+
+const tables = `
+  create table documents (id int);
+  create schema "My app";
+  create table "My app"."Photo ""s""" (id int)`
+
+describeOnEveryDatabase('a difference between what is declared and what is there', (database) => {
+  silenceConsole()
+
+  test('is found, whatever it is', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw(tables)
+    await knex.raw(`
+      alter table documents add column embedding vector(4), add column old vector(2);
+      create index documents_embedding_hnsw_cosine_idx on documents using hnsw (embedding vector_l2_ops);
+      alter table "My app"."Photo ""s""" add column sig bit(64);
+      create index another_name on "My app"."Photo ""s""" using hnsw (sig bit_hamming_ops) where sig is not null`)
+    const differences = await diffVectors(knex, declared)
+    expect(differences.map(({ kind, name }) => `${kind}: ${name}`)).toEqual([
+      'column differs: documents.embedding',
+      'column missing: documents.large',
+      'index differs: documents_embedding_hnsw_cosine_idx',
+      'index missing: documents_large_hnsw_l2_idx',
+      'column not declared: public.documents.old',
+    ])
+    expect(differences[0]).toMatchObject({ existing: 'vector(4)', wanted: 'vector(3)' })
+    await knex.raw('create index old_l2 on documents using hnsw (old vector_l2_ops)')
+    expect((await diffVectors(knex, declared)).at(-1)).toMatchObject({
+      kind: 'index not declared',
+      name: 'public.old_l2',
+    })
+  })
+
+  test('is not there on a database without the extension, but for all that is missing', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    expect((await diffVectors(knex, declared)).map(({ kind }) => kind)).toEqual([
+      ...declared.indexes.map(() => 'column missing'),
+      ...declared.indexes.map(() => 'index missing'),
+    ])
+  })
+
+  test.each(['ts', 'js'] as const)('becomes a migration in .%s that ends it, and can be undone', async (extension) => {
+    const { knex } = database()
+    const project = await createProject({
+      [`migrations/001_tables.${extension}`]: `exports.up = exports.down = async () => undefined`,
+    })
+    await ensurePgvector(knex)
+    await knex.raw(tables)
+    const before = await catalogOf(knex)
+    const directory = `${project.folder}/migrations`
+    const { path } = await newMigration('vectors', { directory, differences: await diffVectors(knex, declared) })
+    if (extension === 'ts') expect(typeErrorsOf([await readFile(path, 'utf8')])).toEqual([])
+    const migrator = createMigrator(knex, { migrationSource: migrationSource({ directory }) })
+    await migrator.up()
+    expect(await diffVectors(knex, declared)).toEqual([])
+    await migrator.down()
+    expect(await catalogOf(knex)).toEqual(before)
+  })
+
+  test('that only its owner can decide is left to people, in a comment', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw(tables)
+    await knex.raw('alter table documents add column embedding vector(4), add column old vector(2)')
+    const project = await createProject({})
+    const directory = `${project.folder}/migrations`
+    const differences = await diffVectors(knex, { columns: [embedding], indexes: [] })
+    const { path } = await newMigration('vectors', { directory, differences })
+    const text = await readFile(path, 'utf8')
+    expect(text).toContain('// documents.embedding is left alone: there is\n//   vector(4)\n')
+    expect(text).toContain('// public.documents.old (vector(2)) is not declared, and is left alone.')
+    expect(text).toContain('migration([\n])')
+    expect(typeErrorsOf([text])).toEqual([])
+  })
+})

@@ -1,0 +1,203 @@
+import { vectorColumn } from '../src/vectors/column.ts'
+import { graphMemory } from '../src/vectors/graph-memory.ts'
+import type { ExistingIndex, IndexFacts, TableFacts } from '../src/vectors/index-facts.ts'
+import { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions } from '../src/vectors/index-plan.ts'
+import { vectorIndex, type VectorIndex } from '../src/vectors/vector-index.ts'
+
+const MEBIBYTE = 1024 * 1024
+const GIBIBYTE = 1024 * MEBIBYTE
+
+const column = vectorColumn('documents', 'embedding', { dimensions: 384 })
+const hnsw = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
+const ivfflat = vectorIndex(column, { method: 'ivfflat', metric: 'cosine' })
+
+const table: TableFacts = {
+  oid: 1,
+  schema: 'public',
+  name: 'documents',
+  kind: 'ordinary',
+  isTemporary: false,
+  isMadeHere: false,
+  isAnalysed: true,
+  heapBytes: 80 * MEBIBYTE,
+  totalBytes: 80 * MEBIBYTE,
+  parallelWorkers: null,
+  averageWidth: null,
+  partitions: [],
+}
+
+const existing: ExistingIndex = {
+  oid: 2,
+  name: hnsw.name,
+  schema: 'public',
+  definition: 'CREATE INDEX …',
+  method: 'hnsw',
+  operatorClass: 'vector_cosine_ops',
+  isKnownClass: true,
+  key: 'embedding',
+  columns: 1,
+  condition: null,
+  options: [],
+  isValid: true,
+  isPartitioned: false,
+  parent: null,
+}
+
+const facts: IndexFacts = {
+  server: { version: '17.6', major: 17 },
+  canCheckConnection: true,
+  readOnly: null,
+  extension: { version: '0.8.0', schema: 'public' },
+  settings: {
+    maintenanceWorkMemory: 64 * MEBIBYTE,
+    sharedBuffers: 128 * MEBIBYTE,
+    maintenanceWorkers: 2,
+    minParallelScan: 8 * MEBIBYTE,
+  },
+  table,
+  column: { type: 'vector(384)', isExtensionType: true, quoted: 'embedding' },
+  indexes: [],
+  namesake: null,
+  builds: [],
+  isInTransaction: false,
+  rows: 50_000,
+  condition: null,
+}
+
+describe('what is done about an index', () => {
+  const cases: readonly [string, Partial<IndexFacts>, string][] = [
+    ['that is not there is to build it', {}, 'build'],
+    ['that is there and valid is to keep it', { indexes: [existing] }, 'keep'],
+    ['whose defaults are spelt out is to keep it', { indexes: [{ ...existing, options: ['m=16'] }] }, 'keep'],
+    ['that is built elsewhere is to wait', { builds: [{ processId: 7, index: 9 }] }, 'wait'],
+    ['of a partitioned table is to build its parts', { table: { ...table, kind: 'partitioned' } }, 'build partitions'],
+    ['without its extension is to refuse', { extension: null }, 'refuse VERIFICATION_FAILED'],
+    [
+      'on an older extension is to refuse',
+      { extension: { version: '0.4.4', schema: 'x' } },
+      'refuse PGVECTOR_VERSION_TOO_LOW',
+    ],
+    ['without its table is to refuse', { table: null }, 'refuse RELATION_NOT_FOUND'],
+    ['without its column is to refuse', { column: null }, 'refuse RELATION_NOT_FOUND'],
+    [
+      'of another type is to refuse',
+      { column: { type: 'vector(768)', isExtensionType: true, quoted: 'embedding' } },
+      'refuse COLUMN_DIFFERS',
+    ],
+    [
+      'whose name another one has is to refuse',
+      { indexes: [{ ...existing, options: ['m=32'] }] },
+      'refuse INDEX_DIFFERS',
+    ],
+    ['whose name something else has is to refuse', { namesake: 'the relation x' }, 'refuse INDEX_DIFFERS'],
+    ['on a standby is to refuse', { readOnly: 'standby' }, 'refuse READ_ONLY'],
+    ['that is there on a standby is to keep it', { readOnly: 'standby', indexes: [existing] }, 'keep'],
+    ['in a transaction is to refuse', { isInTransaction: true }, 'refuse INDEX_BUILD_FAILED'],
+    ['in a transaction without rows is to build it', { isInTransaction: true, rows: 0 }, 'build'],
+    [
+      'in the transaction that made its table is to build it',
+      { isInTransaction: true, table: { ...table, isMadeHere: true } },
+      'build',
+    ],
+  ]
+
+  test.each(cases)('%s', (_, differing, expected) => {
+    expect(summary(planIndexBuild({ ...facts, ...differing }, hnsw))).toBe(expected)
+  })
+
+  test('that was left invalid is to drop that first, whatever its name is', () => {
+    const leftover = { ...existing, name: 'by_hand', isValid: false }
+    expect(build({ indexes: [leftover] })).toMatchObject({ leftovers: [leftover], how: 'concurrently' })
+  })
+
+  test.each([
+    [undefined, 'refuse INDEX_NEEDS_ROWS'],
+    ['refuse', 'refuse INDEX_NEEDS_ROWS'],
+    ['postpone', 'postpone'],
+    ['build', 'build'],
+  ] as const)('of ivfflat without rows, when told %s, is to %s', (whenEmpty, expected) => {
+    expect(summary(planIndexBuild({ ...facts, rows: 0 }, ivfflat, { whenEmpty }))).toBe(expected)
+  })
+})
+
+describe('the lists of an ivfflat index', () => {
+  test.each([
+    [1, 1],
+    [999, 1],
+    [50_000, 50],
+    [1_000_000, 1000],
+    [4_000_000, 2000],
+    [1e10, 32_768],
+  ])('for %d rows are %d', (rows, lists) => {
+    expect(build({ rows }, ivfflat).parameters).toEqual({ lists })
+  })
+
+  test('are those that were asked for', () => {
+    const asked = vectorIndex(column, { method: 'ivfflat', metric: 'cosine', lists: 7 })
+    expect(build({}, asked).parameters).toEqual({ lists: 7 })
+  })
+})
+
+describe('the settings of a build', () => {
+  const needed = graphMemory(50_000, { type: 'vector', dimensions: 384, isParallel: true, major: 17 })
+
+  test('have memory for the whole graph, and no more than that with a margin', () => {
+    const { settings, warnings } = build({})
+    expect(settings.maintenanceWorkMemory).toBeGreaterThan(needed)
+    expect(settings.maintenanceWorkMemory).toBeLessThan(needed * 1.2)
+    expect(settings).toMatchObject({ workers: 2, neededMemory: needed, spillsAfter: null })
+    expect(warnings).toEqual([])
+  })
+
+  test('stay within shared_buffers, and the warning says when it spills and what to do', () => {
+    const { settings, warnings } = build({ rows: 1_000_000 })
+    expect(settings.maintenanceWorkMemory).toBe(128 * MEBIBYTE)
+    expect(settings.spillsAfter).toBeLessThan(60_000)
+    expect(warnings).toEqual([expect.stringContaining(`after about ${settings.spillsAfter} rows`)])
+    expect(warnings[0]).toMatch(/pass \{ maxMemory: '2\d\d\dMB' \}; an index with \{ storage: 'halfvec' \}/)
+  })
+
+  test('take what was allowed', () => {
+    expect(build({ rows: 1_000_000 }, hnsw, { maxMemory: 4 * GIBIBYTE })).toMatchObject({
+      settings: { spillsAfter: null },
+      warnings: [],
+    })
+    expect(build({}, hnsw, { maxMemory: 16 * MEBIBYTE }).settings.maintenanceWorkMemory).toBe(16 * MEBIBYTE)
+  })
+
+  test('leave the memory of the server as it is where that is more than enough', () => {
+    const settings = { ...facts.settings, maintenanceWorkMemory: GIBIBYTE }
+    expect(build({ settings }).settings.maintenanceWorkMemory).toBe(GIBIBYTE)
+  })
+
+  test.each([
+    ['several processes where there is enough to do', {}, {}, { workers: 2, minParallelScan: null }],
+    ['as many as were asked for', {}, { workers: 5 }, { workers: 5 }],
+    ['as many as the table allows', { parallelWorkers: 1 }, {}, { workers: 1 }],
+    ['one for a small table', { heapBytes: MEBIBYTE, totalBytes: MEBIBYTE }, {}, { workers: 0 }],
+    ['one for a temporary table', { isTemporary: true }, {}, { workers: 0 }],
+    ['several for vectors beside a small table', { heapBytes: MEBIBYTE }, {}, { workers: 2, minParallelScan: 0 }],
+    ['one where there is no memory for more', {}, { maxMemory: 63 * MEBIBYTE }, { workers: 0 }],
+  ] as const)('start %s', (_, differing, options, expected) => {
+    expect(build({ table: { ...table, ...differing } }, hnsw, options).settings).toMatchObject(expected)
+  })
+
+  test('start one process before pgvector 0.6.0, which knows no other way', () => {
+    const { settings } = build({ extension: { version: '0.5.1', schema: 'public' } })
+    expect(settings).toMatchObject({ workers: 0, neededMemory: null, spillsAfter: null })
+  })
+})
+
+function build(
+  differing: Partial<IndexFacts>,
+  index: VectorIndex = hnsw,
+  options: IndexPlanOptions = {},
+): Extract<IndexBuildPlan, { readonly action: 'build' }> {
+  const plan = planIndexBuild({ ...facts, ...differing }, index, options)
+  if (plan.action !== 'build') throw new Error(`expected a build, not ${summary(plan)}`)
+  return plan
+}
+
+function summary(plan: IndexBuildPlan): string {
+  return plan.action === 'refuse' ? `refuse ${plan.error.code}` : plan.action
+}

@@ -1,0 +1,199 @@
+import { join } from 'node:path'
+
+import { createMigrator, migrationSource, type LintResult } from '../src/index.ts'
+import { vectorColumn } from '../src/vectors/column.ts'
+import { vectorIndex } from '../src/vectors/vector-index.ts'
+import type { CliResult } from './support/cli.ts'
+import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
+import { silenceConsole } from './support/migrations.ts'
+import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
+import { migratorOf, type TestMigration } from './support/steps.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+// Each plan starts PostgreSQL in the process.
+jest.setTimeout(180_000)
+silenceConsole()
+
+const documents: TestMigration = {
+  name: '001_documents',
+  up: 'create extension vector; create table documents (id int, embedding vector(3))',
+}
+const rows = `insert into documents select n, '[1,2,3]' from generate_series(1, 10) n`
+const index = 'create index documents_idx on documents using hnsw (embedding vector_l2_ops)'
+const patient = `set local lock_timeout = '1s'`
+
+const rulesIn = ({ findings }: LintResult): string[] => findings.map(({ migration, rule }) => `${migration} ${rule}`)
+
+describeOnEveryDatabase('a linter', (database) => {
+  test('knows which tables have rows, and changes nothing', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [documents], { name: '002_index', up: `${patient}; ${index}` })
+    expect(rulesIn(await migrator.lint())).toEqual([])
+    await knex.raw(rows)
+    expect(rulesIn(await migrator.lint())).toEqual(['002_index blocking-index'])
+    const { rows: indexes } = await knex.raw(`select from pg_indexes where indexname = 'documents_idx'`)
+    expect(indexes).toEqual([])
+  })
+
+  test('finds nothing in the migrations of this repository', async () => {
+    const migrator = createMigrator(database().knex, { migrationSource: migrationSource({ directory: 'migrations' }) })
+    const result = await migrator.lint()
+    expect(rulesIn(result)).toEqual([])
+    expect(result).toMatchObject({ allowed: [], unread: [] })
+  })
+})
+
+describeOnServers('a linter', (database) => {
+  test('knows the columns that are there', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(
+      knex,
+      [documents],
+      { name: '002_type', up: `${patient}; alter table documents alter embedding type vector(4)` },
+      { name: '003_drop', up: `${patient}; drop table documents cascade` },
+    )
+    await knex.raw(rows)
+    expect(rulesIn(await migrator.lint())).toEqual(['002_type change-type', '003_drop cascade'])
+  })
+
+  test('explains what pgvector refuses, where the plan ends', async () => {
+    const migrator = await migratorOf(
+      database().knex,
+      [documents],
+      { name: '002_big', up: 'create table big (e vector(3072)); create index on big using hnsw (e vector_l2_ops)' },
+      { name: '003_more', up: 'drop table documents' },
+    )
+    const result = await migrator.lint()
+    expect(rulesIn(result)).toEqual(['002_big too-many-dimensions'])
+    expect(result.notes).toEqual([expect.stringMatching(/^Migration 002_big does not run .* was not looked at\.$/)])
+  })
+
+  test("has the plan's error where no rule explains it", async () => {
+    const migrator = await migratorOf(database().knex, [documents], { name: '002_broken', up: 'select broken' })
+    const error = await expectError('PLAN_FAILED', () => migrator.lint())
+    expect(error.details.migration).toBe('002_broken')
+  })
+
+  test('compares with the indexes that are declared', async () => {
+    const migrator = await migratorOf(database().knex, [], { ...documents, up: `${String(documents.up)}; ${index}` })
+    const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+    const declared = [vectorIndex(column, { method: 'hnsw', metric: 'cosine' })]
+    expect(rulesIn(await migrator.lint())).toEqual([])
+    expect(rulesIn(await migrator.lint({ declared }))).toEqual(['001_documents operator-class'])
+  })
+
+  test('sees a lock_timeout that every session has', async () => {
+    const { knex, url, connect } = database()
+    const step = { name: '002_title', up: 'alter table documents add title text' }
+    await migratorOf(knex, [documents], step)
+    const name = new URL(url ?? '').pathname.slice(1)
+    expect(rulesIn(await (await migratorOf(knex, [], documents, step)).lint())).toEqual(['002_title lock-timeout'])
+    await knex.raw(`alter database ${name} set lock_timeout = '1s'`)
+    expect(rulesIn(await (await migratorOf(connect(), [], documents, step)).lint())).toEqual([])
+  })
+
+  test('knows the rows of partitions, and of a schema of its own', async () => {
+    const { knex } = database()
+    const parts: TestMigration = {
+      name: '001_parts',
+      up: `create extension vector; create schema app;
+        create table app.full (id int, e vector(3)) partition by list (id);
+        create table app.full_1 partition of app.full default;
+        create table app.none (id int, e vector(3)) partition by list (id);
+        create table app.none_1 partition of app.none default`,
+    }
+    const indexes = ['full', 'none'].map((table) => `create index on app.${table} using hnsw (e vector_l2_ops)`)
+    const migrator = await migratorOf(knex, [parts], { name: '002', up: [patient, ...indexes].join('; ') })
+    await knex.raw(`insert into app.full values (1, '[1,2,3]')`)
+    expect((await migrator.lint()).findings.map(({ statement }) => statement)).toEqual([indexes[0]])
+  })
+})
+
+describeOnEveryDatabase('knex-pgvector lint', (database) => {
+  afterEach(removeTemporaryFolders)
+
+  const embedded = `
+    const { migrationSource } = require('knex-pgvector')
+    const { embeddedPgvector } = require('knex-pgvector/embedded')
+    module.exports = {
+      ...embeddedPgvector(),
+      migrations: { migrationSource: migrationSource({ directory: 'migrations' }) },
+    }`
+
+  const project = (migrations: Readonly<Record<string, string>>): Promise<Project> =>
+    createProject({
+      'knexfile.js': database().url === null ? embedded : knexfile,
+      ...Object.fromEntries(
+        Object.entries(migrations).map(([name, up]) => [join('migrations', `${name}.js`), migrationOf(up)]),
+      ),
+    })
+
+  const lint = (made: Project, ...flags: string[]): Promise<CliResult> =>
+    made.run(['lint', ...flags], { DATABASE_URL: database().url ?? '' })
+
+  const allowing = `-- knex-pgvector: allow operator-class: nothing searches yet\n`
+  const ivfflat = 'create index on documents using ivfflat (embedding)'
+
+  test('prints each finding with what to do, and exits with 1', async () => {
+    const { code, stdout } = await lint(
+      await project({
+        '001_documents': `${String(documents.up)}; ${allowing}${ivfflat}`,
+        '002_do': 'do $$ begin end $$',
+      }),
+    )
+    // The server may have another version than the plan was made with.
+    expect(stdout.split('\n').filter((line) => !line.startsWith('⚠ Planned '))).toEqual([
+      '001_documents',
+      expect.stringMatching(/^ {2}✗ ivfflat-without-rows {2}The ivfflat index on documents is built while/),
+      `      ${ivfflat}`,
+      expect.stringMatching(/^ {6}→ Build it when the rows are there/),
+      '  ✓ operator-class  allowed: nothing searches yet',
+      '',
+      '002_do',
+      '  – not read: what a DO block does is not read',
+      '      do $$ begin end $$',
+      '',
+      'Findings: 1, allowed: 1, not read: 1',
+      '',
+    ])
+    expect(code).toBe(1)
+  })
+
+  test('says so where nothing is found, and exits with 0', async () => {
+    const made = await project({ '001_documents': `${String(documents.up)}; ${index}` })
+    const { code, stdout } = await lint(made)
+    expect(stdout).toContain('✓ Nothing found\nFindings: 0, allowed: 0, not read: 0\n')
+    expect(code).toBe(0)
+  })
+
+  test('prints one document with --json, and reads the indexes that a module in TypeScript declares', async () => {
+    const made = await project({ '001_documents': `${String(documents.up)}; ${index}` })
+    await made.write('vectors.ts', declaring)
+    const { code, stdout, stderr } = await lint(made, '--declared', 'vectors.ts', '--json', '--quiet')
+    const { findings, ...rest } = JSON.parse(stdout) as LintResult
+    expect(rest).toMatchObject({ allowed: [], unread: [] })
+    expect(stderr).toBe('')
+    expect(findings.map(({ rule, next }) => [rule, next])).toEqual([
+      ['operator-class', expect.stringContaining('vector_cosine_ops')],
+    ])
+    expect(code).toBe(1)
+  })
+
+  test('exits with 2 where what is declared cannot be found', async () => {
+    const made = await project({})
+    await made.write('nothing.js', 'module.exports = {}')
+    for (const file of ['nothing.js', 'missing.ts']) {
+      const { code, stderr } = await lint(made, '--declared', file)
+      expect(stderr).toContain('--declared: ')
+      expect(stderr).toContain(file)
+      expect(code).toBe(2)
+    }
+  })
+})
+
+const declaring = `
+  const column = { schema: null, table: 'documents', name: 'embedding', type: 'vector' as const, dimensions: 3 }
+  const operatorClass: { name: string } = { name: 'vector_cosine_ops' }
+  export const indexes = [{ column, name: 'documents_idx', method: 'hnsw', metric: 'cosine', storage: { operatorClass } }]
+`

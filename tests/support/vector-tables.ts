@@ -1,0 +1,21 @@
+import type { Knex } from 'knex'
+
+import { tableOf, typeSql } from '../../src/vectors/column.ts'
+import { indexDefinition, type VectorIndex } from '../../src/vectors/vector-index.ts'
+
+/** Makes the table of an index, with an id, and the index. */
+export async function createWithIndex(knex: Knex, index: VectorIndex, extensionSchema: string): Promise<void> {
+  const { column } = index
+  const type = typeSql(column.type, column.dimensions, extensionSchema)
+  await knex.raw(`create table ${tableOf(column)} (id int, ?? ${type})`, [column.name])
+  await knex.raw(`create index ?? ${indexDefinition(index, extensionSchema)}`, [index.name])
+}
+
+/** The plan of a query, where the planner may not read a small table as a whole only because it is small. */
+export async function planOf(trx: Knex, query: Knex.QueryBuilder): Promise<string> {
+  await trx.raw('set local enable_seqscan = off')
+  const { rows } = await trx.raw<{ rows: readonly { readonly 'QUERY PLAN': string }[] }>('explain (costs off) ?', [
+    query,
+  ])
+  return rows.map((row) => row['QUERY PLAN']).join('\n')
+}
