@@ -3,6 +3,8 @@ import { dropPgvector, ensurePgvector, inspectPgvector } from 'knex-pgvector'
 
 /** Embeddings of entries and contracts, and the functions that search them. Needs pgvector, in whatever schema it is. */
 export async function up(knex: Knex): Promise<void> {
+  // The new tables refer to entries and contracts, whose writers must not wait behind us for long.
+  await knex.raw(`set local lock_timeout = '5s'`)
   const { schema } = await ensurePgvector(knex)
   const pgvector = quoted(schema)
   await knex.raw(tables(pgvector))

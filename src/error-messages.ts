@@ -41,6 +41,8 @@ export interface ErrorDetails {
     /** The server processes that held the table at the last attempt. */
     readonly blockers: readonly number[]
   }
+  /** The processes of the server that one connection was given. */
+  readonly SESSION_SHARED: { readonly processes: readonly number[] }
   readonly SEARCH_OPTION_NOT_SUPPORTED: {
     readonly option: string
     readonly since: string
@@ -295,6 +297,12 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     hint:
       'Nobody was kept waiting behind this, and nothing was changed. Run it again when long transactions have ended: ' +
       "select pid, state, xact_start, query from pg_stat_activity where state <> 'idle' order by xact_start;",
+  }),
+  SESSION_SHARED: ({ processes }) => ({
+    message: `The connection is shared with others between statements (process ${processes.join(', then ')} of the server)`,
+    hint:
+      'A pooler in transaction mode does that, and settings and locks would be left behind on its connections. Use ' +
+      "session mode or the server's own port for this; nothing was changed.",
   }),
   SEARCH_OPTION_NOT_SUPPORTED: ({ option, since, installed }) => ({
     message: `The search option ${option} needs pgvector ${since}; ${installed} is installed`,

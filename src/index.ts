@@ -14,26 +14,20 @@ export {
   type DropColumnOptions,
 } from './vectors/change-column.ts'
 export { vectorColumn, type VectorColumn, type VectorColumnOptions } from './vectors/column.ts'
-export {
-  vectorIndex,
-  type IndexParameters,
-  type VectorIndex,
-  type VectorIndexOptions,
-} from './vectors/vector-index.ts'
+export { vectorIndex, type IndexParameters, type VectorIndex, type VectorIndexOptions } from './vectors/vector-index.ts'
 export type { IndexStorage, StorageChoice } from './vectors/index-storage.ts'
-export type {
-  DistanceFor,
-  IndexMethod,
-  MethodFor,
-  Metric,
-  MetricFor,
-  OperatorClass,
-} from './vectors/capabilities.ts'
+export type { DistanceFor, IndexMethod, MethodFor, Metric, MetricFor, OperatorClass } from './vectors/capabilities.ts'
 export { distance, type ColumnDistanceOptions, type DistanceOptions } from './vectors/search.ts'
 export { nearestRows, type NearestRowsOptions } from './vectors/nearest-rows.ts'
 export { withSearchOptions, type SearchOptions } from './vectors/search-options.ts'
 export type { QueryVector } from './vectors/query-vector.ts'
 export type { VectorType } from './extension/limits.ts'
+export { buildIndex, type BuildResult } from './vectors/build-index.ts'
+export type { BuildOptions, BuildProgress, IndexBuildEvent } from './vectors/build-options.ts'
+export { dropIndex, type DropIndexOptions, type DropIndexResult } from './vectors/drop-index.ts'
+export { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions, type PlannedBuild } from './vectors/index-plan.ts'
+export { readIndexFacts, type ExistingIndex, type IndexFacts, type TableFacts } from './vectors/index-facts.ts'
+export type { BuildSettings } from './vectors/build-memory.ts'
 export { listVectorIndexes, type ListedIndex } from './vectors/list-indexes.ts'
 export { runningIndexBuilds, type RunningIndexBuild } from './vectors/running-builds.ts'
 export { repairVectorIndexes, type RepairOptions, type RepairResult } from './vectors/repair-indexes.ts'
@@ -84,7 +78,12 @@ export type { RehearsedMigration } from './runner/rehearse-migrations.ts'
 export type { RehearsedStatement } from './runner/rehearse-statements.ts'
 export type { TakenLock } from './runner/locks-taken.ts'
 export type { Losses, LossOptions, LostColumn, LostTable } from './runner/losses.ts'
-export { migrationSource, type FileMigration, type MigrationSourceOptions } from './runner/migration-source.ts'
+export {
+  migrationSource,
+  type FileMigration,
+  type FileMigrationSource,
+  type MigrationSourceOptions,
+} from './runner/migration-source.ts'
 export type { PgvectorState } from './extension/state.ts'
 export type { DimensionStorage } from './extension/storage.ts'
 export type { ProviderName } from './extension/providers.ts'

@@ -1,6 +1,4 @@
-import { z } from 'zod'
-
-import { PgvectorMigrationError } from './errors.ts'
+import { lazySchema, type Parsed } from './schema.ts'
 
 /** The oldest pgvector that this library accepts by default: the first with HNSW indexes. */
 export const MIN_PGVECTOR_VERSION = '0.5.0'
@@ -64,68 +62,95 @@ export interface DropOptions {
 const NAME_BYTES = 63
 
 /** A name of PostgreSQL's. */
-export const nameOption = z
-  .string()
-  .min(1, 'must not be empty')
-  .refine((text) => Buffer.byteLength(text) <= NAME_BYTES, `must be at most ${NAME_BYTES} bytes long`)
-  .refine((text) => !text.includes('\0'), 'must not contain a zero byte')
+export const nameOption = lazySchema((z) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .refine((text) => Buffer.byteLength(text) <= NAME_BYTES, `must be at most ${NAME_BYTES} bytes long`)
+    .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
+)
 
-const version = z.string().regex(/^\d{1,9}(\.\d{1,9}){1,2}$/, "must be a version like '0.8.0'")
+export const versionOption = lazySchema((z) =>
+  z.string().regex(/^\d{1,9}(\.\d{1,9}){1,2}$/, "must be a version like '0.8.0'"),
+)
 
-const dimension = z
-  .int('must be a whole number')
-  .min(1, 'must be at least 1')
-  .max(MAX_COLUMN_DIMENSIONS, `must be at most ${MAX_COLUMN_DIMENSIONS}, the limit of a vector column`)
+const dimension = lazySchema((z) =>
+  z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(MAX_COLUMN_DIMENSIONS, `must be at most ${MAX_COLUMN_DIMENSIONS}, the limit of a vector column`),
+)
 
-const logger = z.union(
-  [
-    z.literal(false),
-    z.custom<Logger>((value) => {
-      const candidate = value as Partial<Logger> | null | undefined
-      return typeof candidate?.info === 'function' && typeof candidate.warn === 'function'
+const logger = lazySchema((z) =>
+  z.union(
+    [
+      z.literal(false),
+      z.custom<Logger>((value) => {
+        const candidate = value as Partial<Logger> | null | undefined
+        return typeof candidate?.info === 'function' && typeof candidate.warn === 'function'
+      }),
+    ],
+    'must be false or have the methods info and warn',
+  ),
+)
+
+const log = lazySchema((z) =>
+  z.union(
+    [
+      z.literal(false),
+      z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
+    ],
+    'must be false or an object with schema and table (names of 1 to 63 bytes)',
+  ),
+)
+
+const DEFAULT_LOG = { table: 'pgvector_migration_log' }
+const DEFAULT_LOCK_TIMEOUT = 60_000
+
+/** Where messages and the migration log go: options of everything that changes something. */
+export const outputOptions = lazySchema((z) =>
+  z.strictObject({ logger: logger().optional(), log: log().default(DEFAULT_LOG) }),
+)
+
+/** The same for what waits for others who change the extension. */
+export const extensionOptions = lazySchema((z) =>
+  outputOptions().extend({
+    lockTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(DEFAULT_LOCK_TIMEOUT),
+  }),
+)
+
+const ensureDefaults = {
+  minVersion: MIN_PGVECTOR_VERSION,
+  createSchema: false,
+  dimensions: [...REQUIRED_DIMENSIONS],
+  update: false,
+  lockTimeout: DEFAULT_LOCK_TIMEOUT,
+  log: DEFAULT_LOG,
+}
+
+export const ensureOptions = lazySchema(
+  (z) =>
+    z.strictObject({
+      minVersion: versionOption().default(ensureDefaults.minVersion),
+      schema: nameOption().optional(),
+      createSchema: z.boolean('must be true or false').default(ensureDefaults.createSchema),
+      dimensions: z.array(dimension(), 'must be a list of numbers').default(ensureDefaults.dimensions),
+      update: z.boolean('must be true or false').default(ensureDefaults.update),
+      ...extensionOptions().shape,
     }),
-  ],
-  'must be false or have the methods info and warn',
+  ensureDefaults,
 )
 
-const log = z.union(
-  [
-    z.literal(false),
-    z.strictObject({ schema: nameOption.optional(), table: nameOption.default('pgvector_migration_log') }),
-  ],
-  'must be false or an object with schema and table (names of 1 to 63 bytes)',
+const dropDefaults = { onlyOurs: true, lockTimeout: DEFAULT_LOCK_TIMEOUT, log: DEFAULT_LOG }
+
+export const dropOptions = lazySchema(
+  (z) =>
+    z.strictObject({
+      onlyOurs: z.boolean('must be true or false').default(dropDefaults.onlyOurs),
+      ...extensionOptions().shape,
+    }),
+  dropDefaults,
 )
 
-const shared = {
-  lockTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
-  logger: logger.optional(),
-  log: log.default({ table: 'pgvector_migration_log' }),
-}
-
-export const ensureOptions = z.strictObject({
-  minVersion: version.default(MIN_PGVECTOR_VERSION),
-  schema: nameOption.optional(),
-  createSchema: z.boolean('must be true or false').default(false),
-  dimensions: z.array(dimension, 'must be a list of numbers').default([...REQUIRED_DIMENSIONS]),
-  update: z.boolean('must be true or false').default(false),
-  ...shared,
-})
-
-export const dropOptions = z.strictObject({
-  onlyOurs: z.boolean('must be true or false').default(true),
-  ...shared,
-})
-
-export type ParsedEnsureOptions = z.output<typeof ensureOptions>
-export type ParsedDropOptions = z.output<typeof dropOptions>
-
-/** Parses what a caller passed, once, and reports all its problems together. */
-export function parseOptions<Schema extends z.ZodType>(schema: Schema, options: unknown): z.output<Schema> {
-  const result = schema.safeParse(options)
-  if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => {
-    const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part))).join('.')
-    return path === '' ? issue.message : `${path.replaceAll('.[', '[')}: ${issue.message}`
-  })
-  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
-}
+export type ParsedEnsureOptions = Parsed<typeof ensureOptions>
+export type ParsedDropOptions = Parsed<typeof dropOptions>

@@ -19,8 +19,11 @@ export const ASKS = Symbol.for('knex-pgvector.asks')
 
 const asking = { [ASKS]: true } as const
 
-/** Sends a query in one round trip and returns the `state` column of its only row. */
-export async function ask<State>(db: Database, query: string): Promise<State> {
+/** What the json of our queries can be: never a text, so that a text is json that nobody has parsed. */
+type Answer = object | number | boolean | null
+
+/** Sends a query in one round trip and returns the `state` column of its only row. A text is for {@link askText}. */
+export async function ask<State extends Answer>(db: Database, query: string): Promise<State> {
   return stateOf(await db.raw<RawResult>(query).queryContext(asking), db) as State
 }
 
@@ -44,7 +47,7 @@ export function assertPostgres(db: Database): void {
 function stateOf(result: RawResult, db: Database): unknown {
   const state = result.rows?.[0]?.state
   if (state === undefined) throw notPostgres(db)
-  // A caller may have told pg to leave json as text.
+  // A caller may have told pg to leave json as text; pg itself has parsed it.
   return typeof state === 'string' ? JSON.parse(state) : state
 }
 

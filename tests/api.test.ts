@@ -41,6 +41,7 @@ describe('the public names', () => {
       interface ErrorDetails
       interface ExtensionEntry
       interface FileMigration
+      interface FileMigrationSource
       interface Finding
       interface HistoryOptions
       interface HistoryRun

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 
 import Knex from 'knex'
 
@@ -43,6 +44,34 @@ describeOnServers('a build in company', (database) => {
     expect(events[0]).toEqual({ type: 'waiting', index: index.name, for: 'build', blockers: [processId] })
     expect(await made).toBe('made')
   })
+
+  test.each(['create index concurrently', 'create index'])(
+    'waits for a build that its role may not see: %s',
+    async (create) => {
+      const { knex, url, connect } = database()
+      await createDocuments(knex, 2500)
+      const role = `builder_${randomBytes(6).toString('hex')}`
+      await knex.raw(`create role ${role} login password 'test'; grant create on schema public to ${role};
+        alter table documents owner to ${role}`)
+      try {
+        const made = connect()
+          .raw(`${create} other on documents using hnsw (embedding vector_l2_ops) with (ef_construction = 400)`)
+          .then(() => 'made')
+        const processId = await phaseReached(knex, 'loading tuples')
+        const account = new URL(url ?? '')
+        account.username = role
+        account.password = 'test'
+        const events: IndexBuildEvent[] = []
+        const onEvent = (event: IndexBuildEvent): void => void events.push(event)
+        const result = await buildIndex(connect({ connection: account.href }), index, { ...quiet, onEvent })
+        expect(result).toMatchObject({ status: 'kept', name: 'other' })
+        expect(events[0]).toEqual({ type: 'waiting', index: index.name, for: 'build', blockers: [processId] })
+        expect(await made).toBe('made')
+      } finally {
+        await knex.raw(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`)
+      }
+    },
+  )
 
   test('tells how far it is', async () => {
     const { knex } = database()

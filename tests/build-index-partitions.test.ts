@@ -95,6 +95,22 @@ describeOnServers('an index of a partitioned table', (database) => {
     expect(all).toHaveLength(5)
   })
 
+  test('covers a partition that was attached while it was built', async () => {
+    const { knex } = database()
+    await createPartitioned(knex)
+    await knex.raw(`create table late (like documents);
+      insert into late select id + 1000, note, "Embedding" from documents`)
+    const release = await hold(knex, 'insert into highest (id) values (900)')
+    const build = buildIndex(knex, index, quiet)
+    await phaseReached(knex, 'waiting for writers before build', 'highest')
+    await knex.raw('alter table documents attach partition late for values from (1000) to (2000)')
+    await release()
+    expect(await build).toMatchObject({ status: 'built', isUsed: true })
+    const all = await indexesOf(knex)
+    expect(all.filter(({ isValid }) => isValid)).toHaveLength(6)
+    expect(all).toHaveLength(6)
+  })
+
   test('can be dropped where its build was cut off in the middle', async () => {
     const { knex } = database()
     await createPartitioned(knex)

@@ -56,6 +56,27 @@ describeOnServers('a build that is interrupted', (database) => {
     await expectMended(knex)
   })
 
+  test.each([
+    ['performing k-means', null],
+    ['waiting for old snapshots', holders['waiting for old snapshots']],
+  ])('of ivfflat by its signal in "%s" is mended by the next run', async (phase, holder) => {
+    const { knex } = database()
+    await createDocuments(knex, 10_000)
+    // Comparing all rows with so many lists takes a while.
+    const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 1000 })
+    const release = await hold(knex, holder)
+    const controller = new AbortController()
+    const build = expectError('INDEX_BUILD_FAILED', () =>
+      buildIndex(knex, lists, { ...quiet, signal: controller.signal }),
+    )
+    await phaseReached(knex, phase)
+    controller.abort()
+    expect(await build).toMatchObject({ message: expect.stringContaining('stopped by its caller'), sqlState: '57014' })
+    await release()
+    expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+    expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: lists.name, isValid: true })])
+  })
+
   test('is recognised by what it left, whatever that is called', async () => {
     const { knex } = database()
     await createDocuments(knex, ROWS)

@@ -24,7 +24,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     expect(logger.infos).toEqual([expect.stringMatching(/^index "documents_embedding_hnsw_cosine_idx" built in /)])
   })
 
-  test('keeps an equal index, and then asks one question', async () => {
+  test('keeps an equal index, and then only asks', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await buildIndex(knex, index, quiet)

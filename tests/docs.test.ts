@@ -67,14 +67,14 @@ describe('README.md', () => {
 
   test('lists every option with its default', () => {
     const [ensure, drop] = ['| `ensurePgvector`', '| `dropPgvector`'].map((start) => tableAfter(readme, start))
-    const defaults = ensureOptions.parse({})
+    const defaults = ensureOptions().parse({})
     const documented = (ensure ?? []).map(([name, text]) => [unquoted(name), unquoted(text)] as const)
     // A schema and a logger have no value to show; their rows say it in words.
     const shownDefaults = Object.entries(defaults).map(([name, value]) => [name, shown(value)])
-    expect(documented.map(([name]) => name).toSorted()).toEqual(Object.keys(ensureOptions.shape).toSorted())
+    expect(documented.map(([name]) => name).toSorted()).toEqual(Object.keys(ensureOptions().shape).toSorted())
     expect(documented).toEqual(expect.arrayContaining(shownDefaults))
     const dropped = (drop ?? []).flatMap(([names]) => names?.split(', ') ?? []).map(unquoted)
-    expect(dropped.toSorted()).toEqual(Object.keys(dropOptions.shape).toSorted())
+    expect(dropped.toSorted()).toEqual(Object.keys(dropOptions().shape).toSorted())
   })
 
   test('says the oldest Node that the package accepts', () => {
@@ -208,6 +208,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   },
   INDEX_BUILD_FAILED: { index: '"documents_embedding_idx"', problem: 'PostgreSQL left it invalid' },
   TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
+  SESSION_SHARED: { processes: [4711, 4712] },
   SEARCH_OPTION_NOT_SUPPORTED: { option: 'iterativeScan', since: '0.8.0', installed: '0.7.4' },
   INVALID_MIGRATION: { file: '004_add_tags', problem: 'it exports no function up' },
   KNEXFILE_NOT_FOUND: { folder: '/srv/app' },

@@ -11,7 +11,7 @@ import { rightsFindings } from '../src/runner/doctor/rights.ts'
 import { serverFindings } from '../src/runner/doctor/server.ts'
 import { healthy, withVersion } from './support/healthy-state.ts'
 
-const needs = ensureOptions.parse({})
+const needs = ensureOptions().parse({})
 const session = { database: 'shop', role: 'app', searchPath: '"$user", public' }
 const reach = { vector: { name: 'public.vector', extension: 'vector' }, mayUseSchema: true }
 const tables = { migrations: '"knex_migrations"', lock: '"knex_migrations_lock"', runs: '"knex_migrations_runs"' }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 
@@ -56,6 +56,43 @@ describe('the embedded database', () => {
     expect(await ensurePgvector(knex, { logger: false })).toMatchObject({ status: 'created', provider: 'pglite' })
   })
 
+  test('lives in memory with memory://, as PGlite has it, and leaves no file', async () => {
+    const before = await readdir('.')
+    const knex = open({ dataDir: 'memory://', loadDataDir: await emptyDatabase() })
+    await knex.raw('select')
+    expect(await readdir('.')).toEqual(before)
+  })
+
+  test('takes the address of a folder for the folder', async () => {
+    const dataDir = join(await temporaryFolder(), 'database')
+    await open({ dataDir: `file://${dataDir}`, loadDataDir: await emptyDatabase() }).raw('select')
+    expect(existsSync(join(dataDir, 'PG_VERSION'))).toBe(true)
+    await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
+  })
+
+  test.each(['', 'file://', 'idb://database', 'opfs-ahp://database'])('refuses a folder called %j', async (dataDir) => {
+    const { details } = await expectError('INVALID_OPTIONS', () => Promise.resolve(embeddedPgvector({ dataDir })))
+    expect(details.problems).toEqual([`dataDir: must be a folder, or 'memory://': '${dataDir}'`])
+  })
+
+  test('may take two minutes to start', async () => {
+    const pglite = new PGlite({ extensions: { vector }, loadDataDir: await emptyDatabase() })
+    await pglite.waitReady
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] })
+    try {
+      const waitReady = new Promise<void>((resolve) => {
+        setTimeout(resolve, 120_000)
+      })
+      const answer = open({ pglite: slowly(pglite, waitReady) }).raw<Rows>('select 1 as one')
+      const answered = expect(answer).resolves.toMatchObject({ rows: [{ one: 1 }] })
+      await jest.advanceTimersByTimeAsync(121_000)
+      await answered
+    } finally {
+      jest.useRealTimers()
+    }
+    await pglite.close()
+  })
+
   test('says on the first query that the folder holds no database it can open', async () => {
     const dataDir = join(await temporaryFolder(), 'database')
     await mkdir(dataDir)
@@ -101,6 +138,28 @@ describe('the folder of the embedded database', () => {
     await writeFile(`${dataDir}.pid`, '')
     const knex = open({ dataDir, loadDataDir: await emptyDatabase() })
     await expect(knex.raw('select')).resolves.toBeDefined()
+  })
+
+  test('is taken over where the process that left it behind gave its number to another one', async () => {
+    const dataDir = await readyFolder()
+    await writeFile(`${dataDir}.pid`, `${process.ppid}\nbefore the last boot\n`)
+    await expect(open({ dataDir }).raw('select')).resolves.toBeDefined()
+    expect((await readFile(`${dataDir}.pid`, 'utf8')).split('\n')[0]).toBe(String(process.pid))
+  })
+
+  test('is taken over from an earlier process that had the same number, as in a container', async () => {
+    const dataDir = await readyFolder()
+    const claim = `${process.pid}\nbefore the last boot\n`
+    await writeFile(`${dataDir}.pid`, claim)
+    await expect(open({ dataDir }).raw('select')).resolves.toBeDefined()
+    expect(await readFile(`${dataDir}.pid`, 'utf8')).not.toBe(claim)
+  })
+
+  test('is refused where nobody knows when the process that has it started', async () => {
+    const dataDir = await readyFolder()
+    await writeFile(`${dataDir}.pid`, String(process.ppid))
+    const { details } = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
+    expect(details.processId).toBe(process.ppid)
   })
 
   test('goes to one of two processes that want it at the same moment', async () => {
@@ -231,6 +290,17 @@ function migration(transaction: boolean): object {
     down: (db: KnexInstance) => dropPgvector(db, { logger: false }),
     config: { transaction },
   }
+}
+
+/** An instance that becomes ready later than it is. */
+function slowly(pglite: PGlite, waitReady: Promise<void>): PGlite {
+  return new Proxy(pglite, {
+    get: (target, name) => {
+      if (name === 'waitReady') return waitReady
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
 }
 
 function open(options: EmbeddedOptions, config: KnexInstance.Config = {}): KnexInstance {

@@ -153,7 +153,26 @@ describeEmbedded('a new migration', (database) => {
   })
 })
 
+const withOld = { 'old/007_old.js': 'exports.up = 1', 'database/migrations/.gitkeep': '' }
+
 describe('knex-pgvector new', () => {
+  test.each([
+    ['that is missing', {}, ['database', 'migrations']],
+    ['that is empty', { 'database/migrations/.gitkeep': '' }, ['database', 'migrations']],
+    ['whose migrations are elsewhere', withOld, ['old']],
+  ])('writes into the folder of a migration source %s', async (_what, files, folder) => {
+    const project = await createProject({
+      'knexfile.js': `
+        const { migrationSource } = require('knex-pgvector')
+        const directory = [${files === withOld ? "'old', " : ''}'database/migrations']
+        module.exports = { client: 'pg', migrations: { migrationSource: migrationSource({ directory }) } }`,
+      ...files,
+    })
+    const { code, stdout } = await project.run(['new', 'add tags'])
+    const name = files === withOld ? '008_add_tags.js' : '001_add_tags.ts'
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `✓ ${join(...folder, name)}\n` })
+  })
+
   test('writes into the folder that the knexfile names, and needs no database', async () => {
     const project = await createProject({
       'knexfile.js': `module.exports = { client: 'pg', migrations: { directory: ['old', 'database/migrations'] } }`,

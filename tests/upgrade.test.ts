@@ -28,9 +28,7 @@ describeOnEveryDatabase('upgradePgvector', (database) => {
     await ensurePgvector(knex, silent)
     const result = await upgradePgvector(knex, silent)
     expect(result).toMatchObject({ status: 'unchanged', version: pgvector, brings: [], ended: [], toRebuild: [] })
-    expect(result.remaining.map(({ id }) => id)).toEqual(
-      pgvector === '0.8.0' ? expect.arrayContaining(['CVE-2026-3172']) : [],
-    )
+    expect(result.remaining.some(({ id }) => id === 'CVE-2026-3172')).toBe(pgvector === '0.8.0')
     expect(await knex('pgvector_migration_log').pluck('event')).toEqual(['enabled'])
   })
 

@@ -3,11 +3,11 @@ import { stripVTControlCharacters } from 'node:util'
 /** Where a command's words go. */
 export interface Printer {
   /** The result, for people: stdout; nothing with --json. */
-  line(text?: string): void
+  readonly line: (text?: string) => void
   /** What happens on the way: stderr; nothing with --quiet. */
-  note(text: string): void
+  readonly note: (text: string) => void
   /** The result, for machines: one document on stdout; nothing without --json. */
-  document(value: unknown): void
+  readonly document: (value: unknown) => void
 }
 
 const writeToStdout = process.stdout.write.bind(process.stdout)

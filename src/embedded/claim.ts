@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../errors.ts'
+import { isRunning, startOf, type ProcessIdentity } from './process-start.ts'
 
 // The directories that this process has open; a promise where one is being closed.
 const ours = new Map<string, Promise<void> | null>()
@@ -10,8 +11,8 @@ const ours = new Map<string, Promise<void> | null>()
 /**
  * Claims a data directory for this process, because PGlite lets two processes open one and damage it.
  *
- * The claim is a file beside the directory with this process's id. A process that died leaves its claim behind; whoever
- * comes next sees that it is gone and takes over. Returns the function that gives the claim back once `closed` is over.
+ * The claim is a file beside the directory with this process's id and start. A process that died leaves its claim behind;
+ * whoever comes next sees that it is gone, even where its id was given to another one, and takes over. Returns the function that gives the claim back once `closed` is over.
  */
 export async function claimDirectory(dataDir: string): Promise<(closed: Promise<void>) => Promise<void>> {
   const directory = resolve(dataDir)
@@ -50,15 +51,20 @@ async function claimHere(directory: string): Promise<void> {
 
 async function claimFile(directory: string, file: string): Promise<void> {
   await mkdir(directory, { recursive: true })
-  while (!(await create(file))) {
+  const self = { processId: process.pid, start: await startOf(process.pid) }
+  while (!(await create(file, self))) {
     const holder = await holderOf(file)
-    // Left behind by another realm of this process, or by an earlier process that had the same id.
-    if (holder === process.pid) return
-    if (holder !== null && isAlive(holder)) {
-      throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
-    }
+    // Left behind by another realm of this process.
+    if (holder?.processId === self.processId && holder.start === self.start) return
+    await assertNotHeld(directory, holder)
     await takeAway(file, directory)
   }
+}
+
+async function assertNotHeld(directory: string, holder: ProcessIdentity | null): Promise<void> {
+  // An earlier process that had this one's id is gone.
+  if (holder === null || holder.processId === process.pid || !(await isRunning(holder))) return
+  throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder.processId })
 }
 
 // By renaming it, which only one of several processes can do, and looking again at what was taken.
@@ -70,17 +76,18 @@ async function takeAway(file: string, directory: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
-  const holder = await holderOf(taken)
-  if (holder !== null && isAlive(holder)) {
+  try {
+    await assertNotHeld(directory, await holderOf(taken))
+  } catch (error) {
     await rename(taken, file)
-    throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder })
+    throw error
   }
   await rm(taken, { force: true })
 }
 
-async function create(file: string): Promise<boolean> {
+async function create(file: string, { processId, start }: ProcessIdentity): Promise<boolean> {
   try {
-    await writeFile(file, String(process.pid), { flag: 'wx' })
+    await writeFile(file, start === null ? String(processId) : `${processId}\n${start}\n`, { flag: 'wx' })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -88,21 +95,14 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-async function holderOf(file: string): Promise<number | null> {
+async function holderOf(file: string): Promise<ProcessIdentity | null> {
   try {
-    const processId = Number(await readFile(file, 'utf8'))
-    return Number.isInteger(processId) && processId > 0 ? processId : null
+    const [first, start = ''] = (await readFile(file, 'utf8')).split('\n')
+    const processId = Number(first)
+    if (!Number.isInteger(processId) || processId <= 0) return null
+    return { processId, start: start === '' ? null : start }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
-  }
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { PgvectorMigrationError } from '../errors.ts'
 import { claimDirectory } from './claim.ts'
 import { loadPackage } from './load-package.ts'
 
@@ -11,7 +12,10 @@ export interface PGliteInstance {
 
 /** What {@link embeddedPgvector} may be told. */
 export interface EmbeddedOptions {
-  /** The folder that keeps the database; without it, the database lives in memory and goes with its connection. */
+  /**
+   * The folder that keeps the database; without it, or with `memory://`, the database lives in memory and goes with its
+   * connection.
+   */
   readonly dataDir?: string | undefined
   /** A dumped data directory to start from, which saves initdb (PGlite's dumpDataDir). */
   readonly loadDataDir?: Blob | undefined
@@ -24,8 +28,13 @@ export interface EmbeddedKnexConfig {
   readonly client: 'pg'
   readonly connection: () => Promise<Knex.StaticConnectionConfig>
   /** PGlite has one connection, and keeps it. */
-  readonly pool: { readonly min: 1; readonly max: 1 }
+  readonly pool: { readonly min: 1; readonly max: 1; readonly createTimeoutMillis: number }
+  readonly acquireConnectionTimeout: number
 }
+
+// The first connection starts PostgreSQL, and makes a database where there is none: 4 seconds on a laptop, minutes on a
+// small machine that does other things as well. Knex would give up after 30 seconds.
+const START_MILLISECONDS = 180_000
 
 /**
  * PostgreSQL with pgvector in this process, through Knex's ordinary `pg` client (PGlite: no server to install).
@@ -35,11 +44,26 @@ export interface EmbeddedKnexConfig {
  * @example
  * const knex = Knex(embeddedPgvector({ dataDir: '.pgdata' }))
  *
- * @throws {PgvectorMigrationError} on the first query: EMBEDDED_NOT_INSTALLED without the packages of PGlite,
- * EMBEDDED_IN_USE where another process has the folder open.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS where `dataDir` is no folder; on the first query:
+ * EMBEDDED_NOT_INSTALLED without the packages of PGlite, EMBEDDED_IN_USE where another process has the folder open.
  */
 export function embeddedPgvector(options: EmbeddedOptions = {}): EmbeddedKnexConfig {
-  return { client: 'pg', connection: () => connect(options), pool: { min: 1, max: 1 } }
+  const dataDir = folderIn(options.dataDir)
+  return {
+    client: 'pg',
+    connection: () => connect({ ...options, dataDir }),
+    pool: { min: 1, max: 1, createTimeoutMillis: START_MILLISECONDS },
+    acquireConnectionTimeout: START_MILLISECONDS,
+  }
+}
+
+// As PGlite reads it, but for what only browsers have, and for an empty text, which is a setting that somebody forgot.
+function folderIn(dataDir: string | undefined): string | undefined {
+  if (dataDir === undefined || dataDir.startsWith('memory://')) return undefined
+  const folder = dataDir.replace(/^file:\/\//, '')
+  if (folder !== '' && !/^[a-z\d-]+:\/\//.test(folder)) return folder
+  const problem = `dataDir: must be a folder, or 'memory://': '${dataDir}'`
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
 }
 
 async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promise<Knex.StaticConnectionConfig> {

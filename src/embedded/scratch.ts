@@ -1,9 +1,11 @@
+import { startEmpty } from './empty-database.ts'
 import { embeddedPgvector, type EmbeddedKnexConfig } from './index.ts'
 import { loadPackage } from './load-package.ts'
 
 /** A database in memory to try things on. */
 export interface Scratch {
-  readonly config: EmbeddedKnexConfig
+  /** Without the timeout of a cold start: it has started. */
+  readonly config: Omit<EmbeddedKnexConfig, 'acquireConnectionTimeout'>
   close(): Promise<void>
 }
 
@@ -42,9 +44,14 @@ const contrib = [
 export async function openScratch(): Promise<Scratch> {
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
-  const database = new PGlite({ extensions: { ...((await loadContrib()) as Record<string, typeof vector>), vector } })
-  await database.waitReady
-  return { config: embeddedPgvector({ pglite: database }), close: () => database.close() }
+  const extensions = { ...((await loadContrib()) as Record<string, typeof vector>), vector }
+  const database = await startEmpty(async (loadDataDir) => {
+    const started = new PGlite({ extensions, ...(loadDataDir === undefined ? {} : { loadDataDir }) })
+    await started.waitReady
+    return started
+  })
+  const { acquireConnectionTimeout: _started, ...config } = embeddedPgvector({ pglite: database })
+  return { config, close: () => database.close() }
 }
 
 // Which of them there are depends on the release of PGlite.

@@ -1,5 +1,6 @@
 import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
-import { MIN_POSTGRES_MAJOR, dropOptions, parseOptions, type DropOptions, type ParsedDropOptions } from '../options.ts'
+import { MIN_POSTGRES_MAJOR, dropOptions, type DropOptions, type ParsedDropOptions } from '../options.ts'
+import { parseOptions } from '../schema.ts'
 import { send, type Database } from '../queryable.ts'
 import { sqlState, translate } from '../sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'

@@ -1,5 +1,6 @@
 import { assertPostgres, send, type Database } from '../queryable.ts'
-import { ensureOptions, parseOptions, type EnsureOptions, type ParsedEnsureOptions } from '../options.ts'
+import { ensureOptions, type EnsureOptions, type ParsedEnsureOptions } from '../options.ts'
+import { parseOptions } from '../schema.ts'
 import { isRace } from '../sqlstate.ts'
 import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
 import { execute, type Change } from './execute.ts'

@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
-import { z } from 'zod'
 
 import { sqlStateOf } from '../errors.ts'
-import { parseOptions } from '../options.ts'
 import type { Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { serverMessage } from '../sqlstate.ts'
 import { lostBetween, readTables, type LostPart } from './losses-catalog.ts'
 import { counter, type Count } from './losses-count.ts'
@@ -43,9 +42,9 @@ export interface Losses {
   readonly warnings: readonly string[]
 }
 
-const countOptions = z.strictObject({
-  countTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(5000),
-})
+const countOptions = lazySchema((z) =>
+  z.strictObject({ countTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(5000) }),
+)
 
 /**
  * Finds out what undoing migrations would lose: undoes them in a transaction that is rolled back, and counts what was

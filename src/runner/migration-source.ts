@@ -23,6 +23,12 @@ export interface MigrationSourceOptions {
   readonly keepExtensions?: boolean | undefined
 }
 
+/** What {@link migrationSource} returns: a migration source for Knex that says where its files are. */
+export interface FileMigrationSource extends Knex.MigrationSource<FileMigration> {
+  /** The folders as they were given; a new migration goes to the last of them where there is none yet. */
+  readonly directories: readonly string[]
+}
+
 /** What can be a migration; declarations (.d.ts) and maps cannot. */
 const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
 
@@ -37,12 +43,10 @@ const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
  *
  * @throws {PgvectorMigrationError} INVALID_MIGRATION when two files have one name, or a file lacks up or down.
  */
-export function migrationSource({
-  directory,
-  keepExtensions = false,
-}: MigrationSourceOptions): Knex.MigrationSource<FileMigration> {
+export function migrationSource({ directory, keepExtensions = false }: MigrationSourceOptions): FileMigrationSource {
   const directories = typeof directory === 'string' ? [directory] : directory
   return {
+    directories,
     getMigrations: () => listFiles(directories, keepExtensions),
     getMigrationName: ({ file }) => file,
     getMigration: load,

@@ -51,10 +51,39 @@ export async function newMigration(
   return { name: numbered, path }
 }
 
-/** The folder of a source's last migration, where the next one belongs; `migrations` where it has none. */
+/** What says where a source's files are: a source of ours, or Knex's own. */
+interface FolderSource {
+  readonly directories?: readonly string[]
+  readonly migrationsPaths?: readonly string[]
+}
+
+/** The folder of a source's last migration, where the next one belongs; where it has none, the last of its folders. */
 export async function folderOf({ source, loadExtensions }: MigrationSettings): Promise<string> {
-  const last = (await source.getMigrations(loadExtensions)).at(-1) as { readonly path?: unknown } | undefined
-  return typeof last?.path === 'string' ? dirname(last.path) : resolve('migrations')
+  const { directories, migrationsPaths } = source as FolderSource
+  const folders = directories ?? migrationsPaths
+  const last = (await listIn(source, loadExtensions, folders)).at(-1)
+  if (typeof last?.path === 'string') return dirname(last.path)
+  return resolve(typeof last?.directory === 'string' ? last.directory : (folders?.at(-1) ?? 'migrations'))
+}
+
+interface Listed {
+  readonly path?: unknown
+  /** What Knex's own source says instead. */
+  readonly directory?: unknown
+}
+
+async function listIn(
+  source: MigrationSettings['source'],
+  loadExtensions: readonly string[],
+  folders: readonly string[] | undefined,
+): Promise<readonly Listed[]> {
+  try {
+    return (await source.getMigrations(loadExtensions)) as readonly Listed[]
+  } catch (error) {
+    // The folder is made with its first migration.
+    if (folders !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 const NUMBER = /^\d+[_-]?/

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { ask, send, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
-import { isRace } from '../sqlstate.ts'
+import { isRace, sqlState } from '../sqlstate.ts'
 import type { RunOptions } from './events.ts'
 import { interrupted } from './interrupted.ts'
 import { takeLease, type Lease } from './lease.ts'
@@ -21,9 +21,6 @@ export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | '
   readonly command: string
   readonly isSingle: boolean
 }
-
-/** PostgreSQL's lock_not_available: lock_timeout was up. */
-export const LOCK_NOT_AVAILABLE = '55P03'
 
 const DEFAULT_WAIT = 60_000
 const POLL_MILLISECONDS = 100
@@ -71,7 +68,7 @@ function withoutTrace(db: Database, tables: MigrationTables, options: ExclusionO
     release: () => Promise.resolve(),
     enter: async (trx) => {
       await createMissingTables(trx, tables).catch((error: unknown) => {
-        throw isRace(error) || sqlStateOf(error) === LOCK_NOT_AVAILABLE ? locked() : error
+        throw isRace(error) || sqlStateOf(error) === sqlState.lockNotAvailable ? locked() : error
       })
       if (isSingle) return
       for (let hasWaited = false; !(await lockFreeRow(trx, tables)); hasWaited = true) {

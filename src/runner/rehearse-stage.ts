@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
-import { z } from 'zod'
 
 import { glance } from '../extension/glance.ts'
-import { parseOptions } from '../options.ts'
 import { send, type Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import type { RunOptions } from './events.ts'
 import { interrupted } from './interrupted.ts'
 import { excludeOthers, type Exclusion } from './rehearse-exclusion.ts'
@@ -29,9 +28,9 @@ export interface Staged<Result> {
   readonly warnings: readonly string[]
 }
 
-const timeouts = z.strictObject({
-  lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
-})
+const timeouts = lazySchema((z) =>
+  z.strictObject({ lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000) }),
+)
 
 /** Opens a stage, works on it, and takes everything back. */
 export async function onStage<Result>(

@@ -1,7 +1,7 @@
 import type { Database } from '../queryable.ts'
 import { sqlStateOf } from '../errors.ts'
+import { sqlState } from '../sqlstate.ts'
 import { listMigrations } from './migrations.ts'
-import { LOCK_NOT_AVAILABLE } from './rehearse-exclusion.ts'
 import { rehearseMigrations, type RehearsedMigration } from './rehearse-migrations.ts'
 import { onStage, type StageOptions } from './rehearse-stage.ts'
 import { assertFilesExist, selectUp, type UpSelection } from './select.ts'
@@ -56,7 +56,7 @@ function warningsOf(results: readonly RehearsedMigration[], lockTimeout: number)
   if (failed !== undefined && outside.length > 0 && results.findIndex(isOutside) < results.indexOf(failed)) {
     warnings.push(`${failed.name} may have failed only because ${outside.join(', ')} could not be rehearsed before it.`)
   }
-  if (sqlStateOf(failed?.error?.cause) === LOCK_NOT_AVAILABLE) {
+  if (sqlStateOf(failed?.error?.cause) === sqlState.lockNotAvailable) {
     warnings.push(
       `${failed?.name} did not get a lock within ${lockTimeout} ms, because somebody else was using the relation. ` +
         'A run waits as long as it must, and all who come after it wait behind it.',

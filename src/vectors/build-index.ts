@@ -1,7 +1,7 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
-import { parseOptions } from '../options.ts'
+import { parseOptions } from '../schema.ts'
 import { assertPostgres, type Database } from '../queryable.ts'
 import { identifier } from '../sql.ts'
 import { serverMessage } from '../sqlstate.ts'
@@ -46,7 +46,8 @@ export interface BuildResult {
  * await buildIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }), { maxMemory: '4GB' })
  * ```
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, INDEX_DIFFERS, INDEX_NEEDS_ROWS,
- * INDEX_NEEDS_MEMORY, TABLE_BUSY, READ_ONLY, PGVECTOR_VERSION_TOO_LOW, VERIFICATION_FAILED or INDEX_BUILD_FAILED.
+ * INDEX_NEEDS_MEMORY, TABLE_BUSY, READ_ONLY, PGVECTOR_VERSION_TOO_LOW, VERIFICATION_FAILED, SESSION_SHARED or
+ * INDEX_BUILD_FAILED.
  */
 export async function buildIndex(db: Database, index: VectorIndex, options: BuildOptions = {}): Promise<BuildResult> {
   const needs = parseOptions(buildOptions, options)

@@ -19,7 +19,9 @@ export interface BuildSettings {
 
 /** What a caller may decide. */
 export interface BuildLimits {
+  /** The most memory the build may use, in bytes; default the larger of maintenance_work_mem and shared_buffers. */
   readonly maxMemory?: number | undefined
+  /** The most processes that help the one that builds; default the server's max_parallel_maintenance_workers. */
   readonly workers?: number | undefined
 }
 

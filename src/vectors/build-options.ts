@@ -1,6 +1,5 @@
-import { z } from 'zod'
-
-import { dropOptions, type Logger, type LogOptions } from '../options.ts'
+import { outputOptions, type Logger, type LogOptions } from '../options.ts'
+import { lazySchema, type Parsed } from '../schema.ts'
 
 /** What a build tells while it runs. */
 export type IndexBuildEvent =
@@ -41,6 +40,7 @@ export interface BuildOptions {
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
   /** Stops the build. */
   readonly signal?: AbortSignal | undefined
+  /** Hears what happens while it builds. */
   readonly onEvent?: ((event: IndexBuildEvent) => void) | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
@@ -54,10 +54,6 @@ const units = { kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const
 // PostgreSQL accepts less, but pgvector cannot hold a single block of its graph then.
 const SMALLEST_MEMORY = units.MB
 
-const memory = z
-  .union([z.int(), z.string().regex(SIZE).transform(bytesOf)], "must be whole bytes or a size like '2GB'")
-  .refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
-
 function bytesOf(text: string): number {
   const [, count = '', unit = 'kB'] = SIZE.exec(text) ?? []
   return Number(count) * units[unit as keyof typeof units]
@@ -65,19 +61,20 @@ function bytesOf(text: string): number {
 
 const MOST_WORKERS = 1024
 
-const milliseconds = (usual: number): z.ZodDefault<z.ZodInt> =>
-  z.int('must be whole milliseconds').min(1, 'must be at least 1').default(usual)
-
-export const buildOptions = z.strictObject({
-  maxMemory: memory.optional(),
-  workers: z.int('must be a whole number').min(0, 'must not be negative').max(MOST_WORKERS).optional(),
-  lockTimeout: milliseconds(1000),
-  wait: milliseconds(60_000),
-  whenEmpty: z.enum(['refuse', 'postpone', 'build'], 'must be refuse, postpone or build').default('refuse'),
-  signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
-  onEvent: z.custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function').optional(),
-  logger: dropOptions.shape.logger,
-  log: dropOptions.shape.log,
+export const buildOptions = lazySchema((z) => {
+  const milliseconds = z.int('must be whole milliseconds').min(1, 'must be at least 1')
+  const memory = z
+    .union([z.int(), z.string().regex(SIZE).transform(bytesOf)], "must be whole bytes or a size like '2GB'")
+    .refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
+  return outputOptions().extend({
+    maxMemory: memory.optional(),
+    workers: z.int('must be a whole number').min(0, 'must not be negative').max(MOST_WORKERS).optional(),
+    lockTimeout: milliseconds.default(1000),
+    wait: milliseconds.default(60_000),
+    whenEmpty: z.enum(['refuse', 'postpone', 'build'], 'must be refuse, postpone or build').default('refuse'),
+    signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
+    onEvent: z.custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function').optional(),
+  })
 })
 
-export type ParsedBuildOptions = z.output<typeof buildOptions>
+export type ParsedBuildOptions = Parsed<typeof buildOptions>

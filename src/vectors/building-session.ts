@@ -1,5 +1,6 @@
 import { ask, askEach, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
+import { assertSameProcess } from './same-process.ts'
 
 /** The one connection that an index is built on: settings, locks and notices belong to a connection. */
 export interface BuildingSession {
@@ -8,12 +9,16 @@ export interface BuildingSession {
   readonly processId: number
   /** The embedded database has no other connection. */
   readonly isEmbedded: boolean
+  /** Refuses a connection that a pooler shares out statement by statement (SESSION_SHARED); it asks once. */
+  assertOwn(): Promise<void>
   /** Runs with settings of its own, and puts back what was there, also after an error. */
   withSettings<Result>(settings: Readonly<Record<string, string>>, run: () => Promise<Result>): Promise<Result>
 }
 
 /** The part of a connection of pg, or of PGlite's adapter, that is needed here. */
 interface Connection {
+  /** What the other end said when it was connected: of a pooler it is a number of its own. */
+  readonly processID?: number | null
   on?(event: 'notice', listener: (notice: { readonly message?: string }) => void): void
   removeListener?(event: 'notice', listener: (notice: { readonly message?: string }) => void): void
 }
@@ -40,10 +45,18 @@ export async function withBuildingSession<Result>(
       bound,
       `select json_build_object('processId', pg_backend_pid(), 'isEmbedded', version() ~ 'PGlite') as state`,
     )
+    // In a transaction every pooler keeps to one process.
+    const isOwn = connection.processID === about.processId || about.isEmbedded || db.isTransaction === true
+    let asked = isOwn ? Promise.resolve() : undefined
+    const assertOwn = (): Promise<void> => (asked ??= assertSameProcess(bound, about.processId))
     return await run({
       db: bound,
       ...about,
-      withSettings: (settings, work) => withSettings(bound, connection, settings, work),
+      assertOwn,
+      withSettings: async (settings, work) => {
+        await assertOwn()
+        return withSettings(bound, connection, settings, work)
+      },
     })
   } finally {
     connection.removeListener?.('notice', listener)

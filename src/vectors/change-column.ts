@@ -1,5 +1,3 @@
-import { z } from 'zod'
-
 import { PgvectorMigrationError } from '../errors.ts'
 import { typeLimits } from '../extension/limits.ts'
 import { readState } from '../extension/inspect.ts'
@@ -7,8 +5,9 @@ import { isLogged } from '../extension/log.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
 import { isAtLeast } from '../extension/version.ts'
-import { dropOptions, parseOptions, type Logger, type LogOptions } from '../options.ts'
+import { outputOptions, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, askText, send, type Database } from '../queryable.ts'
+import { lazySchema, parseOptions, type Parsed } from '../schema.ts'
 import { identifier, literal, qualified } from '../sql.ts'
 import { sendBriefly } from './brief-lock.ts'
 import { tableOf, typeSql, type VectorColumn } from './column.ts'
@@ -39,15 +38,15 @@ export interface ColumnResult {
   readonly warnings: readonly string[]
 }
 
-const columnOptions = z.strictObject({
-  lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
-  wait: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
-  onlyOurs: z.boolean('must be true or false').default(false),
-  logger: dropOptions.shape.logger,
-  log: dropOptions.shape.log,
-})
+const columnOptions = lazySchema((z) =>
+  outputOptions().extend({
+    lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
+    wait: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
+    onlyOurs: z.boolean('must be true or false').default(false),
+  }),
+)
 
-type Needs = z.output<typeof columnOptions>
+type Needs = Parsed<typeof columnOptions>
 
 /**
  * Makes sure that a table has a column of vectors; an equal one is kept. The table is locked for a moment, and nobody

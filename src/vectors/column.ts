@@ -1,7 +1,6 @@
-import { z } from 'zod'
-
 import { typeLimits, type VectorType } from '../extension/limits.ts'
-import { nameOption, parseOptions } from '../options.ts'
+import { nameOption } from '../options.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { identifier, qualified } from '../sql.ts'
 
 /** A column that holds vectors, as a value: said once, used by its migration, its index and its queries. */
@@ -35,21 +34,23 @@ export const evenAfterOtherProblems = {
 
 const vectorTypes = Object.keys(typeLimits) as readonly VectorType[]
 
-const columnOptions = z
-  .strictObject({
-    table: nameOption,
-    name: nameOption,
-    type: z.enum(vectorTypes, `must be one of ${vectorTypes.join(', ')}`).default('vector'),
-    dimensions: z.int('must be a whole number').min(1, 'must be at least 1').optional(),
-    schema: nameOption.optional(),
-    notNull: z.boolean('must be true or false').default(false),
-  })
-  .superRefine(({ type, dimensions = 1 }, context) => {
-    const most = Object.hasOwn(typeLimits, type) ? typeLimits[type].column : Infinity
-    if (dimensions <= most) return
-    const message = `must be at most ${most}, the limit of a ${type} column`
-    context.addIssue({ code: 'custom', path: ['dimensions'], message })
-  }, evenAfterOtherProblems)
+const columnOptions = lazySchema((z) =>
+  z
+    .strictObject({
+      table: nameOption(),
+      name: nameOption(),
+      type: z.enum(vectorTypes, `must be one of ${vectorTypes.join(', ')}`).default('vector'),
+      dimensions: z.int('must be a whole number').min(1, 'must be at least 1').optional(),
+      schema: nameOption().optional(),
+      notNull: z.boolean('must be true or false').default(false),
+    })
+    .superRefine(({ type, dimensions = 1 }, context) => {
+      const most = Object.hasOwn(typeLimits, type) ? typeLimits[type].column : Infinity
+      if (dimensions <= most) return
+      const message = `must be at most ${most}, the limit of a ${type} column`
+      context.addIssue({ code: 'custom', path: ['dimensions'], message })
+    }, evenAfterOtherProblems),
+)
 
 /**
  * Describes a column that holds vectors; nothing is sent anywhere.

@@ -1,11 +1,10 @@
-import { z } from 'zod'
-
 import { readState } from '../extension/inspect.ts'
 import { isLogged } from '../extension/log.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
-import { parseOptions, type LogOptions } from '../options.ts'
+import type { LogOptions } from '../options.ts'
 import { assertPostgres, send, type Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { identifier, qualified } from '../sql.ts'
 import { sendBriefly, type Patience } from './brief-lock.ts'
 import type { BuildJob } from './build-job.ts'
@@ -29,9 +28,11 @@ export interface DropIndexOptions extends Pick<
   readonly onlyOurs?: boolean | undefined
 }
 
-const dropIndexOptions = buildOptions
-  .pick({ lockTimeout: true, wait: true, signal: true, onEvent: true, logger: true, log: true })
-  .extend({ onlyOurs: z.boolean('must be true or false').default(false) })
+const dropIndexOptions = lazySchema((z) =>
+  buildOptions()
+    .pick({ lockTimeout: true, wait: true, signal: true, onEvent: true, logger: true, log: true })
+    .extend({ onlyOurs: z.boolean('must be true or false').default(false) }),
+)
 
 /** What {@link dropIndex} did. */
 export interface DropIndexResult {
@@ -48,7 +49,7 @@ export interface DropIndexResult {
  *
  * @example await dropIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, TABLE_BUSY or INDEX_BUILD_FAILED.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, TABLE_BUSY, SESSION_SHARED or INDEX_BUILD_FAILED.
  */
 export async function dropIndex(
   db: Database,

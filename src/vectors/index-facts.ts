@@ -38,6 +38,7 @@ export interface ServerSettings {
   readonly minParallelScan: number
 }
 
+/** What decides about an index of a table. */
 export interface TableFacts {
   readonly oid: number
   readonly schema: string
@@ -58,12 +59,14 @@ export interface TableFacts {
   readonly partitions: readonly Partition[]
 }
 
+/** A partition of a table. */
 export interface Partition {
   readonly schema: string
   readonly name: string
   readonly isForeign: boolean
 }
 
+/** An index that is there. */
 export interface ExistingIndex {
   readonly oid: number
   readonly name: string
@@ -84,6 +87,7 @@ export interface ExistingIndex {
   readonly parent: number | null
 }
 
+/** A build of an index by another process of the server. */
 export interface RunningBuild {
   readonly processId: number
   /** Null where this role may not see it. */
@@ -92,7 +96,14 @@ export interface RunningBuild {
 
 type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | 'condition'>
 
-/** Reads them in one query that writes nothing, and counts the rows of a table where that is quick. */
+/**
+ * Reads what {@link planIndexBuild} decides from: one query that writes nothing, and the rows are counted where that is
+ * quick.
+ *
+ * @example const plan = planIndexBuild(await readIndexFacts(knex, index), index)
+ *
+ * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED where the condition of a partial index fails.
+ */
 export async function readIndexFacts(db: Database, index: VectorIndex): Promise<IndexFacts> {
   const answer = await ask<Answer>(db, factsSql(index))
   const isInTransaction = db.isTransaction === true
@@ -155,7 +166,8 @@ function factsSql({ column, name }: VectorIndex): string {
         from relation join pg_catalog.pg_stat_progress_create_index p on p.relid = relation.oid
           or p.relid is null and exists (
             select from pg_catalog.pg_locks l
-            where l.pid = p.pid and l.relation = relation.oid and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+            where l.pid = p.pid and l.relation = relation.oid and l.granted
+              and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock')
           )
         where p.datid = (select oid from pg_catalog.pg_database where datname = current_database())
           and p.pid <> pg_backend_pid()

@@ -34,12 +34,21 @@ export interface PlannedBuild {
   readonly warnings: readonly string[]
 }
 
-/** What a caller may decide. */
+/** What {@link planIndexBuild} may be told. */
 export interface IndexPlanOptions extends BuildLimits {
+  /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
 }
 
-/** Decides; nothing is read or sent here. */
+/**
+ * Decides what is to be done about an index, from what is there; nothing is read or sent here.
+ *
+ * @example
+ * ```ts
+ * const plan = planIndexBuild(await readIndexFacts(knex, index), index, { maxMemory: 4 * 1024 ** 3 })
+ * if (plan.action === 'build') console.log(plan.settings, plan.warnings)
+ * ```
+ */
 export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: IndexPlanOptions = {}): IndexBuildPlan {
   const { table } = facts
   const error = refusal(facts, index)

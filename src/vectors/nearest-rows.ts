@@ -1,8 +1,7 @@
 import type { Knex } from 'knex'
-import { z } from 'zod'
 
-import { parseOptions } from '../options.ts'
 import type { Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { identifier } from '../sql.ts'
 import { tableOf } from './column.ts'
 import type { QueryVector } from './query-vector.ts'
@@ -28,25 +27,26 @@ export interface NearestRowsOptions<As extends string = string> {
   readonly schema?: string | undefined
 }
 
-const count = z.int('must be a whole number').min(1, 'must be at least 1')
-
-const nearestRowsOptions = distanceOptions
-  .omit({ alias: true })
-  .extend({
-    limit: count,
-    candidates: count.optional(),
-    where: z
-      .custom<NearestRowsOptions['where']>(
-        (value) => (typeof value === 'object' && value !== null) || typeof value === 'function',
-        'must be an object or a function',
-      )
-      .optional(),
-    columns: z.custom<readonly (string | Knex.Raw)[]>(Array.isArray, 'must be a list of columns').optional(),
-  })
-  .refine(({ limit, candidates = limit }) => candidates >= limit, {
-    path: ['candidates'],
-    error: 'must be at least the limit',
-  })
+const nearestRowsOptions = lazySchema((z) => {
+  const count = z.int('must be a whole number').min(1, 'must be at least 1')
+  return distanceOptions()
+    .omit({ alias: true })
+    .extend({
+      limit: count,
+      candidates: count.optional(),
+      where: z
+        .custom<NearestRowsOptions['where']>(
+          (value) => (typeof value === 'object' && value !== null) || typeof value === 'function',
+          'must be an object or a function',
+        )
+        .optional(),
+      columns: z.custom<readonly (string | Knex.Raw)[]>(Array.isArray, 'must be a list of columns').optional(),
+    })
+    .refine(({ limit, candidates = limit }) => candidates >= limit, {
+      path: ['candidates'],
+      error: 'must be at least the limit',
+    })
+})
 
 const OVERSAMPLING = 10
 

@@ -1,9 +1,8 @@
-import { z } from 'zod'
-
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
-import { dropOptions, parseOptions, type Logger, type LogOptions } from '../options.ts'
+import { outputOptions, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, send, type Database } from '../queryable.ts'
+import { parseOptions } from '../schema.ts'
 import { withBuildingSession, type BuildingSession } from './building-session.ts'
 import { listVectorIndexes, type ListedIndex } from './list-indexes.ts'
 
@@ -26,18 +25,16 @@ export interface RepairResult {
   readonly warnings: readonly string[]
 }
 
-const repairOptions = z.strictObject({ logger: dropOptions.shape.logger, log: dropOptions.shape.log })
-
 /**
  * Mends every index on vectors that is not valid, beside those who write, outside a transaction: what an interrupted
  * REINDEX left is dropped, the others are rebuilt with the memory that they need, up to that of shared_buffers.
  *
  * @example const { rebuilt, left } = await repairVectorIndexes(knex)
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE or SESSION_SHARED.
  */
 export async function repairVectorIndexes(db: Database, options: RepairOptions = {}): Promise<RepairResult> {
-  const needs = parseOptions(repairOptions, options)
+  const needs = parseOptions(outputOptions, options)
   assertPostgres(db)
   const logger = loggerFrom(needs.logger)
   const broken = (await listVectorIndexes(db)).filter(({ isValid }) => !isValid)

@@ -1,8 +1,8 @@
-import { z } from 'zod'
+import type { ZodType } from 'zod'
 
 import { PgvectorMigrationError } from '../errors.ts'
-import { parseOptions } from '../options.ts'
 import { ask, askEach, assertPostgres, type Database } from '../queryable.ts'
+import { lazySchema, parseOptions, type Parsed, type Z } from '../schema.ts'
 import { literal } from '../sql.ts'
 
 /** How far a search looks, for one transaction; what is left out stays as it is. */
@@ -54,16 +54,18 @@ type SettingName = keyof typeof searchSettings
 
 const settings = Object.entries(searchSettings) as readonly (readonly [SettingName, SearchSetting])[]
 
-const searchOptions = z.strictObject({
-  efSearch: valuesOf('hnsw.ef_search').optional(),
-  iterativeScan: valuesOf('hnsw.iterative_scan').optional(),
-  maxScanTuples: valuesOf('hnsw.max_scan_tuples').optional(),
-  scanMemMultiplier: valuesOf('hnsw.scan_mem_multiplier').optional(),
-  probes: valuesOf('ivfflat.probes').optional(),
-  maxProbes: valuesOf('ivfflat.max_probes').optional(),
-}) satisfies z.ZodType<{ readonly [Option in keyof SearchOptions]: number | string | undefined }>
+const searchOptions = lazySchema((z) =>
+  z.strictObject({
+    efSearch: valuesOf(z, 'hnsw.ef_search').optional(),
+    iterativeScan: valuesOf(z, 'hnsw.iterative_scan').optional(),
+    maxScanTuples: valuesOf(z, 'hnsw.max_scan_tuples').optional(),
+    scanMemMultiplier: valuesOf(z, 'hnsw.scan_mem_multiplier').optional(),
+    probes: valuesOf(z, 'ivfflat.probes').optional(),
+    maxProbes: valuesOf(z, 'ivfflat.max_probes').optional(),
+  } satisfies Record<keyof SearchOptions, unknown>),
+)
 
-function valuesOf(name: SettingName): z.ZodType<number | string> {
+function valuesOf(z: Z, name: SettingName): ZodType<number | string> {
   const { values }: SearchSetting = searchSettings[name]
   if ('smallest' in values) {
     const { smallest, largest, isReal } = values
@@ -127,7 +129,7 @@ interface Wanted {
   readonly value: string
 }
 
-function settingsFor(options: z.output<typeof searchOptions>): Wanted[] {
+function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
   return settings.flatMap(([name, { option, values }]) => {
     const value = options[option]
     if (value === undefined || ('smallest' in values ? false : !values.includes(String(value)))) return []

@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
-import { z } from 'zod'
 
 import type { VectorType } from '../extension/limits.ts'
-import { nameOption, parseOptions } from '../options.ts'
+import { nameOption } from '../options.ts'
 import type { Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { identifier } from '../sql.ts'
 import { metrics, operatorClass, type DistanceFor, type Metric } from './capabilities.ts'
 import { inExtension, typeSql, type VectorColumn } from './column.ts'
@@ -26,15 +26,24 @@ export interface ColumnDistanceOptions<Type extends VectorType = VectorType> ext
   readonly metric: DistanceFor<Type>
 }
 
-export const distanceOptions = z.strictObject({
-  schema: nameOption.optional(),
-  alias: nameOption.optional(),
-  as: nameOption.optional(),
-})
+export const distanceOptions = lazySchema((z) =>
+  z.strictObject({
+    schema: nameOption().optional(),
+    alias: nameOption().optional(),
+    as: nameOption().optional(),
+  }),
+)
 
-const columnDistanceOptions = (type: VectorType): z.ZodType<z.output<typeof distanceOptions> & { metric: Metric }> => {
-  const known = (Object.keys(metrics) as readonly Metric[]).filter((metric) => operatorClass(type, 'hnsw', metric))
-  return distanceOptions.extend({ metric: z.enum(known, `must be one of ${known.join(', ')}, which compare ${type}`) })
+const columnDistanceOptions = perType((type) =>
+  lazySchema((z) => {
+    const known = (Object.keys(metrics) as readonly Metric[]).filter((metric) => operatorClass(type, 'hnsw', metric))
+    const problem = `must be one of ${known.join(', ')}, which compare ${type}`
+    return distanceOptions().extend({ metric: z.enum(known, problem) })
+  }),
+)
+
+function perType<Value>(make: (type: VectorType) => Value): Readonly<Record<VectorType, Value>> {
+  return { vector: make('vector'), halfvec: make('halfvec'), sparsevec: make('sparsevec'), bit: make('bit') }
 }
 
 /**
@@ -76,7 +85,7 @@ export function distance(
     const { as, schema = null, alias } = parseOptions(distanceOptions, options)
     return named(indexedDistance(knex, target, query, schema, alias ?? target.column.table), as)
   }
-  const { as, schema = null, alias, metric } = parseOptions(columnDistanceOptions(target.type), options)
+  const { as, schema = null, alias, metric } = parseOptions(columnDistanceOptions[target.type], options)
   return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
 }
 

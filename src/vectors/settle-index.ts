@@ -60,6 +60,7 @@ export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Se
       }
       case 'build':
       case 'build partitions': {
+        await session.assertOwn()
         const taken = await lock.take(plan.table.oid)
         if (taken === 'busy') {
           report.waiting('build', [])

@@ -1,12 +1,11 @@
-import { z } from 'zod'
-
 import { PgvectorMigrationError } from '../errors.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
 import { advisoriesFor, broughtBetween, endedBetween, type Advisory } from '../extension/releases.ts'
 import { updateExtension, type PendingIndex, type Update } from '../extension/upgrade.ts'
-import { dropOptions, ensureOptions, parseOptions, type Logger, type LogOptions } from '../options.ts'
+import { extensionOptions, versionOption, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, send, type Database } from '../queryable.ts'
+import { lazySchema, parseOptions } from '../schema.ts'
 import { withBuildingSession, type BuildingSession } from './building-session.ts'
 
 /** What {@link upgradePgvector} may be told. */
@@ -42,13 +41,12 @@ export interface UpgradeResult {
   readonly warnings: readonly string[]
 }
 
-const upgradeOptions = z.strictObject({
-  to: ensureOptions.shape.minVersion.unwrap().optional(),
-  reindex: z.boolean('must be true or false').default(false),
-  lockTimeout: dropOptions.shape.lockTimeout,
-  logger: dropOptions.shape.logger,
-  log: dropOptions.shape.log,
-})
+const upgradeOptions = lazySchema((z) =>
+  extensionOptions().extend({
+    to: versionOption().optional(),
+    reindex: z.boolean('must be true or false').default(false),
+  }),
+)
 
 /**
  * Updates the extension, tells what that brings and which advisories it ends, and with `reindex` rebuilds the indexes
@@ -57,7 +55,7 @@ const upgradeOptions = z.strictObject({
  * @example const { version, ended, toRebuild } = await upgradePgvector(knex, { reindex: true })
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, PGVECTOR_NOT_ENABLED, PGVECTOR_DOWNGRADE, PGVECTOR_NO_UPDATE_PATH,
- * INSUFFICIENT_PRIVILEGE, READ_ONLY, LOCK_TIMEOUT or VERIFICATION_FAILED.
+ * INSUFFICIENT_PRIVILEGE, READ_ONLY, LOCK_TIMEOUT, VERIFICATION_FAILED or SESSION_SHARED.
  */
 export async function upgradePgvector(db: Database, options: UpgradeOptions = {}): Promise<UpgradeResult> {
   const needs = parseOptions(upgradeOptions, options)

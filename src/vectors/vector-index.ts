@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 
-import { z } from 'zod'
-
 import type { VectorType } from '../extension/limits.ts'
-import { nameOption, parseOptions } from '../options.ts'
+import { nameOption } from '../options.ts'
+import { lazySchema, parseOptions, type Z } from '../schema.ts'
 import { identifier, qualified } from '../sql.ts'
 import { metrics, type IndexMethod, type MethodFor, type Metric, type MetricFor } from './capabilities.ts'
 import { evenAfterOtherProblems, inExtension, tableOf, typeSql, type VectorColumn } from './column.ts'
@@ -68,37 +67,42 @@ export const parameterRanges = {
 
 const METHODS = ['hnsw', 'ivfflat'] as const satisfies readonly IndexMethod[]
 
-const indexOptions = z
-  .strictObject({
-    method: z.enum(METHODS, 'must be hnsw or ivfflat'),
-    metric: z.enum(Object.keys(metrics) as readonly Metric[], `must be one of ${Object.keys(metrics).join(', ')}`),
-    name: nameOption.optional(),
-    m: within(parameterRanges.m).optional(),
-    efConstruction: within(parameterRanges.efConstruction).optional(),
-    lists: within(parameterRanges.lists).optional(),
-    storage: z.enum(['column', 'halfvec', 'binary'], 'must be column, halfvec or binary').optional(),
-    where: z
-      .string('must be an SQL condition')
-      .refine((text) => text.trim() !== '', 'must not be empty')
-      .refine(
-        (text) => !text.includes('\\?'),
-        'must not contain a backslash before a question mark: Knex cannot send it',
-      )
-      .optional(),
-  })
-  .superRefine(({ method, m, efConstruction, lists }, context) => {
-    const complain = (path: keyof IndexParameters, message: string): void => {
-      context.addIssue({ code: 'custom', path: [path], message })
-    }
-    if (method === 'ivfflat' && m !== undefined) complain('m', 'is a parameter of hnsw')
-    if (method === 'ivfflat' && efConstruction !== undefined) complain('efConstruction', 'is a parameter of hnsw')
-    if (method === 'hnsw' && lists !== undefined) complain('lists', 'is a parameter of ivfflat')
-    if (method === 'hnsw' && (efConstruction ?? DEFAULT_EF_CONSTRUCTION) < 2 * (m ?? DEFAULT_M)) {
-      complain('efConstruction', `must be at least twice m, which is ${m ?? DEFAULT_M}`)
-    }
-  }, evenAfterOtherProblems)
+const indexOptions = lazySchema((z) =>
+  z
+    .strictObject({
+      method: z.enum(METHODS, 'must be hnsw or ivfflat'),
+      metric: z.enum(Object.keys(metrics) as readonly Metric[], `must be one of ${Object.keys(metrics).join(', ')}`),
+      name: nameOption().optional(),
+      m: within(z, parameterRanges.m).optional(),
+      efConstruction: within(z, parameterRanges.efConstruction).optional(),
+      lists: within(z, parameterRanges.lists).optional(),
+      storage: z.enum(['column', 'halfvec', 'binary'], 'must be column, halfvec or binary').optional(),
+      where: z
+        .string('must be an SQL condition')
+        .refine((text) => text.trim() !== '', 'must not be empty')
+        .refine(
+          (text) => !text.includes('\\?'),
+          'must not contain a backslash before a question mark: Knex cannot send it',
+        )
+        .optional(),
+    })
+    .superRefine(({ method, m, efConstruction, lists }, context) => {
+      const complain = (path: keyof IndexParameters, message: string): void => {
+        context.addIssue({ code: 'custom', path: [path], message })
+      }
+      if (method === 'ivfflat' && m !== undefined) complain('m', 'is a parameter of hnsw')
+      if (method === 'ivfflat' && efConstruction !== undefined) complain('efConstruction', 'is a parameter of hnsw')
+      if (method === 'hnsw' && lists !== undefined) complain('lists', 'is a parameter of ivfflat')
+      if (method === 'hnsw' && (efConstruction ?? DEFAULT_EF_CONSTRUCTION) < 2 * (m ?? DEFAULT_M)) {
+        complain('efConstruction', `must be at least twice m, which is ${m ?? DEFAULT_M}`)
+      }
+    }, evenAfterOtherProblems),
+)
 
-function within({ smallest, largest }: { readonly smallest: number; readonly largest: number }): z.ZodInt {
+function within(
+  z: Z,
+  { smallest, largest }: { readonly smallest: number; readonly largest: number },
+): ReturnType<Z['int']> {
   const message = `must be a whole number from ${smallest} to ${largest}`
   return z.int(message).min(smallest, message).max(largest, message)
 }

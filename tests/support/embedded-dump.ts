@@ -10,14 +10,15 @@ import { vector } from '@electric-sql/pglite-pgvector'
 const { devDependencies } = require('../../package.json') as { devDependencies: Record<string, string> }
 const version = devDependencies['@electric-sql/pglite']
 const directory = join(tmpdir(), 'knex-pgvector-tests')
-const file = join(directory, `pglite-${version}.tar.gz`)
+// Not compressed: the tests load it hundreds of times.
+const file = join(directory, `pglite-${version}.tar`)
 
 /** Makes the dump that {@link emptyDatabase} opens, once a machine. */
 export async function dumpEmptyDatabase(): Promise<void> {
   if (await exists(file)) return
   const database = new PGlite({ extensions: { vector } })
   await database.waitReady
-  const dump = await database.dumpDataDir('gzip')
+  const dump = await database.dumpDataDir('none')
   await database.close()
   await mkdir(directory, { recursive: true })
   await writeFile(`${file}.${process.pid}`, Buffer.from(await dump.arrayBuffer()))
@@ -26,7 +27,7 @@ export async function dumpEmptyDatabase(): Promise<void> {
 
 /** An empty database to give to PGlite as loadDataDir. */
 export function emptyDatabase(): Promise<Blob> {
-  return openAsBlob(file, { type: 'application/x-gzip' })
+  return openAsBlob(file, { type: 'application/x-tar' })
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -24,7 +24,10 @@ export interface PgBouncerPlace {
 }
 
 /** Starts PgBouncer in transaction mode before the database of this URL, or as the given files tell it to. */
-export async function startPgBouncer(url: string, filesFor = plainFiles): Promise<RunningPgBouncer> {
+export async function startPgBouncer(
+  url: string,
+  filesFor: (place: PgBouncerPlace) => Readonly<Record<string, string>> = plainFiles,
+): Promise<RunningPgBouncer> {
   const server = new URL(url)
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'knex-pgvector-pgbouncer-'))
@@ -51,7 +54,8 @@ export async function startPgBouncer(url: string, filesFor = plainFiles): Promis
   }
 }
 
-function plainFiles({ server, port }: PgBouncerPlace): Readonly<Record<string, string>> {
+/** Transaction mode before any database of the server. */
+export function plainFiles({ server, port }: PgBouncerPlace): { readonly 'pgbouncer.ini': string } {
   const settings = `[databases]
 * = host=${server.hostname} port=${server.port} user=${server.username} password=${server.password}
 [pgbouncer]

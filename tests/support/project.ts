@@ -20,10 +20,10 @@ export interface StartedCli {
 /** An application in a folder of its own that uses this library and has its command line. */
 export interface Project {
   readonly folder: string
-  write(path: string, content: string): Promise<void>
+  readonly write: (path: string, content: string) => Promise<void>
   /** Starts `npx knex-pgvector` without a terminal, and with nothing in its environment but what is given. */
-  start(flags: readonly string[], env?: Environment): StartedCli
-  run(flags: readonly string[], env?: Environment): Promise<CliResult>
+  readonly start: (flags: readonly string[], env?: Environment) => StartedCli
+  readonly run: (flags: readonly string[], env?: Environment) => Promise<CliResult>
 }
 
 const root = resolve(__dirname, '../..')

@@ -9,8 +9,8 @@ export type Reading<Value> =
 
 const refusals = new Set<string | undefined>([
   sqlState.insufficientPrivilege,
-  '55P03', // lock_not_available
-  '57014', // query_canceled, by a timeout of the role
+  sqlState.lockNotAvailable,
+  sqlState.queryCanceled, // by a timeout of the role
 ])
 
 /** Reads in a transaction of its own, which a refusal ends; a diagnosis goes on without that fact. */

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/** The part of a PGlite instance that is needed here. */
+interface Dumpable {
+  dumpDataDir(compression: 'gzip'): Promise<Blob>
+}
+
+/**
+ * Starts an empty database in memory.
+ *
+ * To make one takes PGlite seconds, and to load one a fraction of that: the first is kept in the cache folder of
+ * node_modules, as build tools do, and later ones start from it, in other processes too. Where nothing can be kept, each
+ * one is made.
+ */
+export async function startEmpty<Database extends Dumpable>(
+  start: (loadDataDir?: Blob) => Promise<Database>,
+  file: string | null = placeOf(),
+): Promise<Database> {
+  const kept = file === null ? null : await read(file)
+  if (kept !== null) {
+    // Damaged, or made by something else: make it anew.
+    const database = await start(kept).catch(() => null)
+    if (database !== null) return database
+  }
+  const database = await start()
+  if (file !== null) await keep(file, await database.dumpDataDir('gzip'))
+  return database
+}
+
+// Each release of PGlite has its own. Null where it is in no node_modules, or in a bundle.
+function placeOf(): string | null {
+  try {
+    const entry = require.resolve('@electric-sql/pglite')
+    const [root, modules] = /^(.*[\\/]node_modules)[\\/]@electric-sql[\\/]pglite(?=[\\/])/.exec(entry) ?? []
+    if (root === undefined || modules === undefined) return null
+    const { version } = require(join(root, 'package.json')) as { readonly version: string }
+    return join(modules, '.cache', 'knex-pgvector', `pglite-${version}.tar.gz`)
+  } catch {
+    return null
+  }
+}
+
+async function read(file: string): Promise<Blob | null> {
+  try {
+    return new Blob([await readFile(file)], { type: 'application/gzip' })
+  } catch {
+    return null
+  }
+}
+
+// Whole or not at all, since other processes may read it. It only saves time: a folder that cannot be written is fine.
+async function keep(file: string, dump: Blob): Promise<void> {
+  const written = `${file}.${randomUUID()}`
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(written, Buffer.from(await dump.arrayBuffer()))
+    await rename(written, file)
+  } catch {
+    await rm(written, { force: true }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,99 @@
+import type { Knex } from 'knex'
+
+import { buildIndex, dropIndex, vectorIndex } from '../src/index.ts'
+import { describeOnServers } from './support/databases.ts'
+import { createDocuments, embedding, indexesOf } from './support/documents.ts'
+import { expectError } from './support/expect-error.ts'
+import { hasPgBouncer, plainFiles, startPgBouncer, type RunningPgBouncer } from './support/pgbouncer.ts'
+
+const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2' })
+const quiet = { logger: false } as const
+const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
+
+describeOnServers('an index through PgBouncer', (database) => {
+  let opened: { readonly pooler: RunningPgBouncer; readonly knex: Knex } | undefined
+
+  // The lines are put in the place of `pool_mode = transaction`.
+  async function connectThrough(lines: string): Promise<Knex> {
+    const { url, connect } = database()
+    const pooler = await startPgBouncer(url ?? '', (place) => ({
+      'pgbouncer.ini': plainFiles(place)['pgbouncer.ini'].replace('pool_mode = transaction', lines),
+    }))
+    const knex = connect({ connection: pooler.url })
+    opened = { pooler, knex }
+    return knex
+  }
+
+  afterEach(async () => {
+    await opened?.knex.destroy()
+    await opened?.pooler.stop()
+    opened = undefined
+  })
+
+  describe.each([
+    ['in transaction mode', 'pool_mode = transaction'],
+    ['in transaction mode, each connection in its turn,', 'pool_mode = transaction\nserver_round_robin = 1'],
+  ])('%s', (_, mode) => {
+    testWithPgBouncer('is not built, and nothing stays behind on the connections of others', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 50)
+      const pooled = await connectThrough(mode)
+      const before = await connectionsOf(pooled)
+      const { hint } = await expectError('SESSION_SHARED', () => buildIndex(pooled, index, quiet))
+      expect(hint).toContain('session mode')
+      expect(await connectionsOf(pooled)).toEqual(before)
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    testWithPgBouncer('is not dropped', async () => {
+      const { knex } = database()
+      await createDocuments(knex, 50)
+      await buildIndex(knex, index, quiet)
+      const pooled = await connectThrough(mode)
+      await expectError('SESSION_SHARED', () => dropIndex(pooled, index, quiet))
+      expect(await indexesOf(knex)).toHaveLength(1)
+    })
+  })
+
+  testWithPgBouncer('in transaction mode is kept where it is there', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    await buildIndex(knex, index, quiet)
+    const pooled = await connectThrough('pool_mode = transaction')
+    expect((await buildIndex(pooled, index, quiet)).status).toBe('kept')
+  })
+
+  testWithPgBouncer('in transaction mode is built in the transaction that makes the table', async () => {
+    const pooled = await connectThrough('pool_mode = transaction')
+    await pooled.transaction(async (trx) => {
+      await createDocuments(trx, 50)
+      expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+    })
+    expect(await indexesOf(database().knex)).toEqual([expect.objectContaining({ isValid: true })])
+  })
+
+  testWithPgBouncer('in session mode is built beside writers, and dropped', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    const pooled = await connectThrough('pool_mode = session')
+    expect((await buildIndex(pooled, index, quiet)).status).toBe('built')
+    expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
+    expect((await dropIndex(pooled, index, quiet)).status).toBe('dropped')
+  })
+})
+
+// Several at once, so that the pooler has to give each of them another connection of the server.
+async function connectionsOf(pooled: Knex): Promise<unknown[]> {
+  const transactions = await Promise.all(Array.from({ length: 4 }, () => pooled.transaction()))
+  const seen = await Promise.all(
+    transactions.map(async (trx) => {
+      const { rows } = await trx.raw(`
+        select pg_backend_pid() as process,
+          array(select name || '=' || setting from pg_settings where source = 'session' order by name) as settings,
+          array(select objid from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`)
+      return rows[0] as { process: number }
+    }),
+  )
+  await Promise.all(transactions.map((trx) => trx.rollback()))
+  return seen.toSorted((left, right) => left.process - right.process)
+}

@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process'
+
+import { dropOptions, ensureOptions } from '../src/options.ts'
+import { parseOptions } from '../src/schema.ts'
+
+describe('no options at all', () => {
+  test('are what an empty object is to the schema', () => {
+    expect(ensureOptions.defaults).toEqual(ensureOptions().parse({}))
+    expect(dropOptions.defaults).toEqual(dropOptions().parse({}))
+    expect(parseOptions(ensureOptions, {})).toBe(ensureOptions.defaults)
+  })
+
+  test('are not taken for an object that inherits its options', () => {
+    const inherited = Object.create({ update: true }) as object
+    expect(parseOptions(ensureOptions, inherited)).toEqual(ensureOptions().parse(inherited))
+  })
+})
+
+describe('loading the package', () => {
+  test('does not load what only parses options, judges SQL, reads a knexfile or serves the embedded database', () => {
+    const program = `
+      require('knex-pgvector')
+      const loaded = Object.keys(require.cache).map((path) => path.replace(/^.*node_modules./, ''))
+      const names = ['zod', 'jiti', 'libpg-query', '@electric-sql', 'commander', 'cli-table3', 'cli-progress']
+      console.log(names.filter((name) => loaded.some((path) => path.startsWith(name))).join())`
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env: { PATH: '' } })
+    expect({ stdout, stderr }).toEqual({ stdout: '\n', stderr: '' })
+  })
+})
