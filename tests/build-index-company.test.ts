@@ -13,7 +13,7 @@ import { vectorIndex } from '../src/vectors/vector-index.ts'
 import { describeOnServers } from './support/databases.ts'
 import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
-import { phaseReached, until } from './support/phases.ts'
+import { hold, holders, phaseReached, until } from './support/phases.ts'
 
 const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', efConstruction: 400 })
 const quiet = { logger: false } as const
@@ -86,17 +86,25 @@ describeOnServers('a build in company', (database) => {
 
   test('holds every row that was written meanwhile', async () => {
     const { knex, connect } = database()
-    await createDocuments(knex, 2500)
+    await createDocuments(knex, 300)
     const writer = connect({ pool: { min: 1, max: 1 } })
-    const state = { isBuilding: true }
-    let written = 0
+    const state = { isBuilding: true, written: 0 }
+    // Held up at its first wait and at its last one, so that rows come before, while and after the table is read.
+    const holds = ['waiting for writers before build', 'waiting for old snapshots'] as const
+    const releases = await Promise.all(holds.map((phase) => hold(knex, holders[phase])))
+    const build = buildIndex(knex, index, quiet)
     const writing = (async () => {
-      for (; state.isBuilding; written++) await addDocuments(writer, 1)
+      for (; state.isBuilding; state.written++) await addDocuments(writer, 1)
     })()
-    await buildIndex(knex, index, quiet)
+    for (const [place, phase] of holds.entries()) {
+      await phaseReached(knex, phase)
+      const before = state.written
+      await until(knex, () => Promise.resolve(state.written > before + 10))
+      await releases[place]?.()
+    }
+    await build
     state.isBuilding = false
     await writing
-    expect(written).toBeGreaterThan(0)
     // Reading through the index alone, with a list long enough for all.
     const { rows } = await knex.transaction(async (trx) => {
       await trx.raw(`select '[1]'::vector; set local enable_seqscan = off; set local hnsw.ef_search = 1000;
@@ -105,7 +113,7 @@ describeOnServers('a build in company', (database) => {
         `select id from documents order by embedding <-> (select embedding from documents where id = 1)`,
       )
     })
-    expect(rows).toHaveLength(2500 + written)
+    expect(rows).toHaveLength(300 + state.written)
   })
 
   test('keeps no writer waiting while it waits for a long transaction, and says for whom it waits', async () => {

@@ -61,9 +61,9 @@ describeOnServers('a build that is interrupted', (database) => {
     ['waiting for old snapshots', holders['waiting for old snapshots']],
   ])('of ivfflat by its signal in "%s" is mended by the next run', async (phase, holder) => {
     const { knex } = database()
-    await createDocuments(knex, 10_000)
+    await createDocuments(knex, 6000)
     // Comparing all rows with so many lists takes a while.
-    const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 1000 })
+    const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 600 })
     const release = await hold(knex, holder)
     const controller = new AbortController()
     const build = expectError('INDEX_BUILD_FAILED', () =>

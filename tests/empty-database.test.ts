@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 
 import { PGlite } from '@electric-sql/pglite'
 
@@ -45,7 +46,15 @@ describe('an empty database in memory', () => {
     await writeFile(file, (await readFile(file)).subarray(0, 1_000_000))
     await startEmpty(start, file)
     await startEmpty(start, file)
-    expect(asked).toEqual(['new', 'kept', 'new', 'kept'])
+    expect(asked).toEqual(['new', 'new', 'kept'])
+  })
+
+  test('is made anew where PGlite does not take what was kept', async () => {
+    const file = join(await temporaryFolder(), 'empty.tar.gz')
+    await writeFile(file, gzipSync('something else'))
+    const { start, asked } = starter()
+    for (const _time of [1, 2]) await startEmpty(start, file)
+    expect(asked).toEqual(['kept', 'new', 'kept'])
   })
 
   test('is made each time where nothing can be kept', async () => {

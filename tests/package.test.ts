@@ -190,7 +190,7 @@ import { embeddedPgvector } from 'knex-pgvector/embedded'
 const require = createRequire(import.meta.url)
 const required = require('knex-pgvector')
 
-const knex = Knex(embeddedPgvector({ loadDataDir: new Blob([readFileSync('empty.tar.gz')]) }))
+const knex = Knex(embeddedPgvector({ loadDataDir: new Blob([readFileSync('empty.tar')]) }))
 const { status } = await ensurePgvector(knex, { logger: false })
 const error = await ensurePgvector(knex, { minVersion: 8 }).catch((reason) => reason)
 await knex.destroy()
@@ -220,7 +220,7 @@ import Knex from 'knex'
 import { ensurePgvector, isPgvectorMigrationError, migrationSource, type EnsureResult } from 'knex-pgvector'
 import { embeddedPgvector, type EmbeddedOptions } from 'knex-pgvector/embedded'
 
-const options: EmbeddedOptions = { loadDataDir: new Blob([readFileSync('empty.tar.gz')]) }
+const options: EmbeddedOptions = { loadDataDir: new Blob([readFileSync('empty.tar')]) }
 const migrations: Knex.Knex.MigratorConfig = { migrationSource: migrationSource({ directory: 'migrations' }) }
 
 export async function enable(): Promise<EnsureResult['status']> {
@@ -310,7 +310,7 @@ interface SourceMap {
 // Saves the application an initdb.
 async function addEmptyDatabase(app: string): Promise<void> {
   const dump = await emptyDatabase()
-  await writeFile(join(app, 'empty.tar.gz'), Buffer.from(await dump.arrayBuffer()))
+  await writeFile(join(app, 'empty.tar'), Buffer.from(await dump.arrayBuffer()))
 }
 
 async function lostSources(path: string): Promise<string[]> {

@@ -137,14 +137,14 @@ describeOnServers('knex-pgvector diff', (database) => {
       '⚠ column not declared: public.documents.old',
       '    there is: vector(2)',
     ])
-    const made = await run(['new', 'vectors', '--from-diff', 'vectors.ts'], env)
+    const made = await run(['new', '--from-diff', 'vectors', '--declared', 'vectors.ts'], env)
     expect(made).toMatchObject({ code: 0, stdout: '✓ migrations/002_vectors.js\n' })
     expect((await run(['up'], env)).code).toBe(0)
     const after = await run(['diff', '--declared', 'vectors.ts', '--exit-code', '--json'], env)
     expect(after.code).toBe(0)
     expect((JSON.parse(after.stdout) as VectorDifference[]).map(({ kind }) => kind)).toEqual(['column not declared'])
     await knex.raw('alter table documents drop column old')
-    expect(await run(['new', 'again', '--from-diff', 'vectors.ts'], env)).toMatchObject({
+    expect(await run(['new', '--from-diff', 'again', '--declared', 'vectors.ts'], env)).toMatchObject({
       code: 0,
       stdout: 'The database is as declared; nothing was written\n',
     })

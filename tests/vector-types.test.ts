@@ -1,3 +1,5 @@
+import { CreateVectorIndex } from '../src/operations/create-vector-index.ts'
+import { DropVectorIndex } from '../src/operations/drop-vector-index.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { distance } from '../src/vectors/search.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
@@ -26,6 +28,19 @@ describe('an index that pgvector does not have does not compile, and is refused 
     ['hamming of sparsevec', () => vectorIndex(sparsevec, { method: 'hnsw', metric: 'hamming' })],
     // @ts-expect-error cosine is not for bits
     ['cosine of bit', () => vectorIndex(bit, { method: 'hnsw', metric: 'cosine' })],
+  ])('%s', async (_title, make) => {
+    await expectError('INDEX_NOT_POSSIBLE', async () => make())
+  })
+})
+
+describe('an index that pgvector does not have is no operation of a migration either:', () => {
+  test.each([
+    // @ts-expect-error ivfflat takes no sparsevec
+    ['sparsevec by ivfflat', () => new CreateVectorIndex(sparsevec, { method: 'ivfflat', metric: 'l2' })],
+    // @ts-expect-error ivfflat measures no l1
+    ['l1 by ivfflat', () => new CreateVectorIndex(vector, { method: 'ivfflat', metric: 'l1' })],
+    // @ts-expect-error hamming is for bits
+    ['hamming of vector', () => new DropVectorIndex(vector, { method: 'hnsw', metric: 'hamming' })],
   ])('%s', async (_title, make) => {
     await expectError('INDEX_NOT_POSSIBLE', async () => make())
   })

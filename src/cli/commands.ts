@@ -111,12 +111,16 @@ export function describeCommands(): CommandDescription[] {
       summary: 'write a migration file, numbered as the others are',
       options: [
         new Option('--kind <kind>', 'what it begins with').choices([...migrationKinds]).default(migrationKinds[0]),
-        new Option('--from-diff <path>', 'write what makes the database as this module declares').conflicts('kind'),
+        new Option('--from-diff', 'write what makes the database as declared').conflicts('kind'),
+        new Option(
+          '--declared <path>',
+          'with --from-diff: a module that exports what vectorColumn and vectorIndex made',
+        ),
       ],
       examples: [
         'npx knex-pgvector new add_tags',
         "npx knex-pgvector new 'index of embeddings' --kind index",
-        'npx knex-pgvector new vectors --from-diff src/vectors.ts',
+        'npx knex-pgvector new --from-diff vectors --declared src/vectors.ts',
       ],
       load: () => import('./commands/new.ts'),
     },

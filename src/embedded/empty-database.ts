@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip, gzip } from 'node:zlib'
 
 /** The part of a PGlite instance that is needed here. */
 interface Dumpable {
-  dumpDataDir(compression: 'gzip'): Promise<Blob>
+  dumpDataDir(compression: 'none'): Promise<Blob>
 }
 
 /**
@@ -20,12 +22,12 @@ export async function startEmpty<Database extends Dumpable>(
 ): Promise<Database> {
   const kept = file === null ? null : await read(file)
   if (kept !== null) {
-    // Damaged, or made by something else: make it anew.
+    // Where this PGlite does not take it, it is made anew.
     const database = await start(kept).catch(() => null)
     if (database !== null) return database
   }
   const database = await start()
-  if (file !== null) await keep(file, await database.dumpDataDir('gzip'))
+  if (file !== null) await keep(file, await database.dumpDataDir('none'))
   return database
 }
 
@@ -42,9 +44,10 @@ function placeOf(): string | null {
   }
 }
 
+// The sum at the end of a compressed file tells a damaged one, which PGlite would not survive.
 async function read(file: string): Promise<Blob | null> {
   try {
-    return new Blob([await readFile(file)], { type: 'application/gzip' })
+    return new Blob([await promisify(gunzip)(await readFile(file))], { type: 'application/x-tar' })
   } catch {
     return null
   }
@@ -55,7 +58,7 @@ async function keep(file: string, dump: Blob): Promise<void> {
   const written = `${file}.${randomUUID()}`
   try {
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(written, Buffer.from(await dump.arrayBuffer()))
+    await writeFile(written, await promisify(gzip)(await dump.arrayBuffer(), { level: 1 }))
     await rename(written, file)
   } catch {
     await rm(written, { force: true }).catch(() => undefined)

@@ -20,7 +20,7 @@ export async function run({ knex, print }: Context, flags: Flags): Promise<numbe
   if (differences.length === 0) print.line(`${green('✓')} The database is as declared`)
   else if (differences.some(isPending)) {
     print.line()
-    print.line('To write the migration: npx knex-pgvector new NAME --from-diff MODULE')
+    print.line(`To write the migration: npx knex-pgvector new --from-diff NAME --declared ${flags.declared}`)
   }
   print.document(differences)
   return flags.exitCode === true && differences.some(isPending) ? exitCode.pending : exitCode.done

@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 
 import { green } from 'colorette'
 
+import { PgvectorMigrationError } from '../../errors.ts'
 import { folderOf, newMigration } from '../../runner/new-migration.ts'
 import type { MigrationKind } from '../../runner/migration-templates.ts'
 import { settingsOf } from '../../runner/settings.ts'
@@ -10,13 +11,19 @@ import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../report-failure.ts'
 
+interface Flags {
+  readonly kind: MigrationKind
+  readonly fromDiff?: boolean
+  readonly declared?: string
+}
+
 /** Writes a new migration file. */
 export async function run(
   { knex, directory, print }: Context,
-  { kind, fromDiff }: { readonly kind: MigrationKind; readonly fromDiff?: string },
+  { kind, fromDiff, declared }: Flags,
   name: string,
 ): Promise<number> {
-  const differences = fromDiff === undefined ? undefined : await diffVectors(knex, await declaredVectors(fromDiff))
+  const differences = fromDiff === true ? await diffVectors(knex, await declaredVectors(pathOf(declared))) : undefined
   if (differences?.length === 0) {
     print.line('The database is as declared; nothing was written')
     print.document(null)
@@ -27,4 +34,10 @@ export async function run(
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)
   return exitCode.done
+}
+
+function pathOf(declared: string | undefined): string {
+  if (declared !== undefined) return declared
+  const problems = ['--declared: name the module that exports what vectorColumn and vectorIndex made']
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
 }
