@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { createMigrator, ensurePgvector, migrationSource, migrateToLatest, type Migrator } from '../src/index.ts'
-import { describeEmbedded, describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
+import { describeEmbedded, describeOnEveryDatabase, describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 
@@ -186,7 +186,7 @@ describeEmbedded("adopt, with another tool's table schema_migrations,", (databas
   })
 })
 
-describeOnServers('adopt', (database) => {
+describeOnOneServer('adopt', (database) => {
   test("adopts this repository's migrations after another tool has applied them", async () => {
     const { knex } = database()
     const source = migrationSource({ directory: 'migrations' })

@@ -11,86 +11,159 @@ const { checker, program } = compile()
 describe('the public names', () => {
   test('of knex-pgvector are these', () => {
     expect(linesOf('knex-pgvector')).toMatchInlineSnapshot(`
-      "class PgvectorMigrationError
-      const MIN_PGVECTOR_VERSION
-      const MIN_POSTGRES_MAJOR
-      const REQUIRED_DIMENSIONS
-      function createMigrator
-      function diagnose
-      function dropPgvector
-      function ensurePgvector
-      function findDependents
-      function inspectPgvector
-      function isPgvectorMigrationError
-      function lintMigrations
-      function migrateToLatest
-      function migrationSource
-      function newMigration
-      function planScript
-      function verifyPgvector
-      interface AdoptOptions
-      interface AdoptResult
-      interface Dependent
-      interface Dependents
-      interface DimensionStorage
-      interface DownSelection
-      interface DropOptions
-      interface DropResult
-      interface EnsureOptions
-      interface EnsureResult
-      interface ErrorDetails
-      interface ExtensionEntry
-      interface FileMigration
-      interface FileMigrationSource
-      interface Finding
-      interface HistoryOptions
-      interface HistoryRun
-      interface InspectOptions
-      interface KnownTable
-      interface LintFacts
-      interface LintFinding
-      interface LintResult
-      interface LintedMigration
-      interface LogOptions
-      interface Logger
-      interface LossOptions
-      interface Losses
-      interface LostColumn
-      interface LostTable
-      interface Mention
-      interface MigrationEntry
-      interface MigrationSourceOptions
-      interface MigrationStatus
-      interface Migrator
-      interface NewMigration
-      interface NewMigrationOptions
-      interface PgvectorState
-      interface PlanOrigin
-      interface PlanResult
-      interface PlannedMigration
-      interface PlannedStatement
-      interface Rehearsal
-      interface RehearsedMigration
-      interface RehearsedStatement
-      interface RunEntry
-      interface RunOptions
-      interface RunResult
-      interface TakenLock
-      interface UnlockOptions
-      interface UnlockResult
-      interface UnreadStatement
-      interface UpSelection
-      type Check
-      type DiagnoseOptions
-      type ErrorCode
-      type HistoryEntry
-      type LintOptions
-      type LintRule
-      type MigratorEvent
-      type MigratorOptions
-      type ProviderName
-      type RehearseOptions"
-    `)
+"class AddVectorColumn
+class CreateVectorIndex
+class DropVectorColumn
+class DropVectorIndex
+class EnablePgvector
+class PgvectorMigrationError
+class RunSql
+class UpgradePgvector
+const MIN_PGVECTOR_VERSION
+const MIN_POSTGRES_MAJOR
+const REQUIRED_DIMENSIONS
+function addVectorColumn
+function buildIndex
+function createMigrator
+function diagnose
+function diffVectors
+function distance
+function dropIndex
+function dropPgvector
+function dropVectorColumn
+function ensurePgvector
+function findDependents
+function inspectPgvector
+function isPgvectorMigrationError
+function lintMigrations
+function listVectorIndexes
+function migrateToLatest
+function migration
+function migrationSource
+function nearestRows
+function newMigration
+function planIndexBuild
+function planScript
+function readIndexFacts
+function repairVectorIndexes
+function runningIndexBuilds
+function upgradePgvector
+function vectorColumn
+function vectorIndex
+function verifyPgvector
+function withSearchOptions
+interface AdoptOptions
+interface AdoptResult
+interface Advisory
+interface BuildOptions
+interface BuildProgress
+interface BuildResult
+interface BuildSettings
+interface ColumnDistanceOptions
+interface ColumnOptions
+interface ColumnResult
+interface DeclaredVectors
+interface Dependent
+interface Dependents
+interface DimensionStorage
+interface DistanceOptions
+interface DownSelection
+interface DropColumnOptions
+interface DropIndexOptions
+interface DropIndexResult
+interface DropOptions
+interface DropResult
+interface EnsureOptions
+interface EnsureResult
+interface ErrorDetails
+interface ExistingIndex
+interface ExtensionEntry
+interface FileMigration
+interface FileMigrationSource
+interface Finding
+interface HistoryOptions
+interface HistoryRun
+interface IndexFacts
+interface IndexOperationOptions
+interface IndexParameters
+interface IndexPlanOptions
+interface IndexStorage
+interface InspectOptions
+interface KnownTable
+interface LintFacts
+interface LintFinding
+interface LintResult
+interface LintedMigration
+interface ListedIndex
+interface LogOptions
+interface Logger
+interface LossOptions
+interface Losses
+interface LostColumn
+interface LostTable
+interface Mention
+interface MigrationEntry
+interface MigrationModule
+interface MigrationSourceOptions
+interface MigrationStatus
+interface Migrator
+interface NearestRowsOptions
+interface NewMigration
+interface NewMigrationOptions
+interface Operation
+interface OperatorClass
+interface PgvectorState
+interface PlanOrigin
+interface PlanResult
+interface PlannedBuild
+interface PlannedMigration
+interface PlannedStatement
+interface Rehearsal
+interface RehearsedMigration
+interface RehearsedStatement
+interface RepairOptions
+interface RepairResult
+interface RunEntry
+interface RunOptions
+interface RunResult
+interface RunSqlOptions
+interface RunningIndexBuild
+interface SearchOptions
+interface TableFacts
+interface TakenLock
+interface UnlockOptions
+interface UnlockResult
+interface UnreadStatement
+interface UpSelection
+interface UpgradeOptions
+interface UpgradeResult
+interface VectorColumn
+interface VectorColumnOptions
+interface VectorIndex
+interface VectorIndexOptions
+type Check
+type DiagnoseOptions
+type DistanceFor
+type ErrorCode
+type HistoryEntry
+type IndexArguments
+type IndexBuildEvent
+type IndexBuildPlan
+type IndexMethod
+type LintOptions
+type LintRule
+type MethodFor
+type Metric
+type MetricFor
+type MigratorEvent
+type MigratorOptions
+type ProviderName
+type QueryVector
+type RehearseOptions
+type StorageChoice
+type VectorDifference
+type VectorType"
+`)
   })
 
   test('of knex-pgvector/embedded are these', () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import type { PlanResult } from '../src/index.ts'
 import { runCli, type CliResult } from './support/cli.ts'
-import { describeOnServers } from './support/databases.ts'
+import { describeOnOneServer } from './support/databases.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
 // Each plan starts PostgreSQL in the process that is spawned.
@@ -27,7 +27,7 @@ async function project(migrations: Readonly<Record<string, string>>): Promise<st
   return folder
 }
 
-describeOnServers('knex-pgvector plan', (database) => {
+describeOnOneServer('knex-pgvector plan', (database) => {
   afterEach(removeTemporaryFolders)
 
   const plan = async (folder: string, ...flags: string[]): Promise<CliResult> =>

@@ -24,9 +24,12 @@ describe('the identity of a process', () => {
     await once(child, 'exit')
     expect(await isRunning({ processId, start })).toBe(false)
   })
+})
 
-  const testOnLinux = process.platform === 'linux' ? test : test.skip
-  testOnLinux('is gone with the process even where its parent never asks how it ended', async () => {
+const describeOnLinux = process.platform === 'linux' ? describe : describe.skip
+
+describeOnLinux('the identity of a process', () => {
+  test('is gone with it even where its parent never asks how it ended', async () => {
     // sleep takes the place of the shell, and with it the shell's child, which ends with its input.
     const parent = spawn('sh', ['-c', 'exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 60'])
     const processId = Number(await once(parent.stdout, 'data'))
@@ -37,9 +40,12 @@ describe('the identity of a process', () => {
     expect(() => process.kill(processId, 0)).not.toThrow()
     parent.kill('SIGKILL')
   })
+})
 
-  const testWithPs = process.platform === 'win32' ? test.skip : test
-  testWithPs('can be had from ps', async () => {
+const describeWithPs = process.platform === 'win32' ? describe.skip : describe
+
+describeWithPs('the identity of a process', () => {
+  test('can be had from ps', async () => {
     const start = await startFromPs(process.pid)
     expect(start).toMatch(/^\w{3} +\w+ +\w+ [\d:]{8} \d{4}$/)
     expect(await startFromPs(process.pid)).toBe(start)

@@ -43,6 +43,13 @@ export function describeOnServers(title: string, body: (database: CurrentDatabas
   skipMissing(title, 'pgvector/')
 }
 
+/** Runs behaviour that needs a server, whichever version it has: on the newest that has pgvector. */
+export function describeOnOneServer(title: string, body: (database: CurrentDatabase) => void): void {
+  const newest = servers((server) => server.pgvector !== null && server.major >= 14).slice(-1)
+  describeOn(title, newest, body)
+  if (newest.length === 0) skipMissing(title, 'pgvector/pgvector:pg18')
+}
+
 /** Runs behaviour of a server without pgvector's files. */
 export function describeWithoutPgvector(title: string, body: (database: CurrentDatabase) => void): void {
   describeOn(
