@@ -201,6 +201,25 @@ describeOnEveryDatabase('operations', (database) => {
     expect(await knex('tags').pluck('has')).toEqual([true])
   })
 
+  test('are planned as the statements that they will send, and none that only looks', async () => {
+    const { knex } = database()
+    const migrationSource: Knex.MigrationSource<string> = {
+      getMigrations: () => Promise.resolve(['001_documents']),
+      getMigrationName: (name) => name,
+      getMigration: () => Promise.resolve(migration(whole)),
+    }
+    const [planned] = (await createMigrator(knex, { migrationSource }).plan()).migrations
+    const statements = (planned?.statements ?? []).map(({ sql }) => sql.trim().replaceAll(/\s+/g, ' '))
+    const ofTables = statements.filter((sql) => !/^(begin|commit|savepoint|release|set local|insert into|comment on)/.test(sql))
+    expect(ofTables).toEqual([
+      expect.stringMatching(/^create extension vector/),
+      expect.stringMatching(/^create table if not exists .*pgvector_migration_log/),
+      expect.stringMatching(/^create table if not exists documents/),
+      expect.stringMatching(/^alter table "documents" add column/),
+      expect.stringMatching(/^create index concurrently "documents_embedding_hnsw_cosine_idx"/),
+    ])
+  })
+
   test('run under this runner as under stock Knex', async () => {
     const { knex } = database()
     const migrationSource: Knex.MigrationSource<string> = {

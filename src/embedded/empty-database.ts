@@ -17,7 +17,7 @@ interface Dumpable {
  * one is made.
  */
 export async function startEmpty<Database extends Dumpable>(
-  start: (loadDataDir?: Blob) => Promise<Database>,
+  start: (loadDataDir: Blob | undefined) => Promise<Database>,
   file: string | null = placeOf(),
 ): Promise<Database> {
   const kept = file === null ? null : await read(file)
@@ -26,7 +26,7 @@ export async function startEmpty<Database extends Dumpable>(
     const database = await start(kept).catch(() => null)
     if (database !== null) return database
   }
-  const database = await start()
+  const database = await start(undefined)
   if (file !== null) await keep(file, await database.dumpDataDir('none'))
   return database
 }

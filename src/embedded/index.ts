@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import { claimDirectory } from './claim.ts'
+import { startEmpty } from './empty-database.ts'
 import { loadPackage } from './load-package.ts'
 
 /** The part of a PGlite instance that is needed here; a type test holds it against the real one. */
@@ -78,18 +79,21 @@ async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promi
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
   const release = dataDir === undefined ? undefined : await claimDirectory(dataDir)
-  const database = new PGlite({
-    extensions: { vector },
-    ...(dataDir === undefined ? {} : { dataDir }),
-    ...(loadDataDir === undefined ? {} : { loadDataDir }),
-  })
-  try {
+  const start = async (dump: Blob | undefined): Promise<InstanceType<typeof PGlite>> => {
+    const started = new PGlite({
+      extensions: { vector },
+      ...(dataDir === undefined ? {} : { dataDir }),
+      ...(dump === undefined ? {} : { loadDataDir: dump }),
+    })
     // PGlite's adapter waits for it where nobody catches a failure, which would end the process.
-    await database.waitReady
-  } catch (error) {
+    await started.waitReady
+    return started
+  }
+  const isNew = dataDir === undefined && loadDataDir === undefined
+  const database = await (isNew ? startEmpty(start) : start(loadDataDir)).catch(async (error: unknown) => {
     await release?.(Promise.resolve())
     throw error
-  }
+  })
   return closable(createPgConfig(database), () => {
     const closed = database.close()
     return release?.(closed) ?? closed

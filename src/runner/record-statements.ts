@@ -85,14 +85,23 @@ export function textOf({ sql, bindings }: SentQuery): string {
 
 function piecesOf(query: SentQuery, isInTransaction: boolean): string[] {
   const pieces = splitStatements(textOf(query))
-  if (query.isAsk) return pieces.filter((piece) => !/^(select|with)$/.test(firstWords(piece, 1)[0] ?? ''))
+  if (query.isAsk) return isTriedOut(pieces) ? [] : pieces.filter((piece) => !/^(select|with)$/.test(wordOf(piece)))
   // The server runs what comes in one round trip as one transaction; a script sends it piece by piece.
   const isBlock = !isInTransaction && pieces.length > 1 && !pieces.some(isTransactionControl)
   return isBlock ? ['begin', ...pieces, 'commit'] : pieces
 }
 
+// What of ours only asks may change something for that, and takes it back in the same round trip.
+function isTriedOut([first = '']: readonly string[]): boolean {
+  return /^(begin|savepoint)$/.test(wordOf(first))
+}
+
 function isTransactionControl(statement: string): boolean {
-  return /^(begin|start|commit|end|rollback|abort)$/.test(firstWords(statement, 1)[0] ?? '')
+  return /^(begin|start|commit|end|rollback|abort)$/.test(wordOf(statement))
+}
+
+function wordOf(statement: string): string {
+  return firstWords(statement, 1)[0] ?? ''
 }
 
 const ON_EXTENSION = /\b(create|alter|drop)\s+extension\b/i
