@@ -210,7 +210,9 @@ describeOnEveryDatabase('operations', (database) => {
     }
     const [planned] = (await createMigrator(knex, { migrationSource }).plan()).migrations
     const statements = (planned?.statements ?? []).map(({ sql }) => sql.trim().replaceAll(/\s+/g, ' '))
-    const ofTables = statements.filter((sql) => !/^(begin|commit|savepoint|release|set local|insert into|comment on)/.test(sql))
+    const ofTables = statements.filter(
+      (sql) => !/^(begin|commit|savepoint|release|set local|insert into|comment on)/.test(sql),
+    )
     expect(ofTables).toEqual([
       expect.stringMatching(/^create extension vector/),
       expect.stringMatching(/^create table if not exists .*pgvector_migration_log/),

@@ -79,9 +79,10 @@ describeOnServers('a plan', (database) => {
     expect(rows).toEqual([])
 
     const statements = plan?.migrations.find(({ name }) => name.startsWith('002'))?.statements ?? []
-    expect(statements[0]).toEqual({ sql: 'create extension vector with schema "public"', privileged: true })
-    expect(statements[1]?.sql).toMatch(/^create table if not exists "public"\."pgvector_migration_log"/)
-    expect(statements.slice(1).some(({ privileged }) => privileged)).toBe(false)
+    expect(statements[0]).toEqual({ sql: `set local lock_timeout = '5s'`, privileged: false })
+    expect(statements[1]).toEqual({ sql: 'create extension vector with schema "public"', privileged: true })
+    expect(statements[2]?.sql).toMatch(/^create table if not exists "public"\."pgvector_migration_log"/)
+    expect(statements.slice(2).some(({ privileged }) => privileged)).toBe(false)
     expect(statements.map(({ sql }) => sql).join('\n')).not.toMatch(/as state|advisory|savepoint/i)
   })
 

@@ -50,7 +50,7 @@ export function poolerFindings(backends: Backends): Finding[] {
     ? [
         ok(
           'a pooler in transaction mode (such as PgBouncer) stands between: migrations and their lock work through it',
-          'Build large indexes over a direct connection: a pooler may cut a long statement off (query_timeout).',
+          'Indexes are not built beside writers through it (SESSION_SHARED): give such a migration a direct connection, or session mode.',
         ),
       ]
     : []
