@@ -11,6 +11,7 @@ import { removeTemporaryFolders } from './support/temporary.ts'
 jest.setTimeout(4 * 60_000)
 
 const PGLITE = ['@electric-sql/pglite', '@electric-sql/pglite-pgvector']
+const PARSER = 'libpg-query'
 
 const TYPES = ['@types/node', '@types/pg']
 
@@ -50,7 +51,7 @@ describe('the package', () => {
     ])
     expect(filesIn('dist').filter((path) => !/\.(m?js|d\.m?ts)(\.map)?$/.test(path))).toEqual([])
     expect(filesIn('src').filter((path) => !/\.m?ts$/.test(path))).toEqual([])
-    expect(filesIn('docs').filter((path) => !path.endsWith('.md'))).toEqual([])
+    expect(filesIn('docs').filter((path) => !/\.(md|svg)$/.test(path))).toEqual([])
   })
 
   test('leads every line of the build back to a source that is there', async () => {
@@ -60,15 +61,15 @@ describe('the package', () => {
     expect(lost.flat()).toEqual([])
   })
 
-  test('leaves the database drivers to the application, and PGlite to those who want it', async () => {
+  test('leaves the database drivers to the application, and PGlite and the parser to those who want them', async () => {
     const { dependencies, peerDependencies, peerDependenciesMeta } = await readJson<Manifest>(
       join(root, 'package.json'),
     )
     const peers = Object.keys(peerDependencies)
-    expect(peers).toEqual([...PGLITE, 'knex', 'pg'])
+    expect(peers).toEqual([...PGLITE, 'knex', PARSER, 'pg'])
     expect(Object.keys(dependencies).filter((name) => peers.includes(name))).toEqual([])
-    expect(Object.keys(peerDependenciesMeta)).toEqual(PGLITE)
-    expect(existsSync(join(root, '..', '@electric-sql'))).toBe(false)
+    expect(Object.keys(peerDependenciesMeta)).toEqual([...PGLITE, PARSER])
+    expect([join('..', '@electric-sql'), join('..', PARSER)].filter((path) => existsSync(join(root, path)))).toEqual([])
   })
 
   test('brings its command line', async () => {

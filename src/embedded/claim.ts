@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../errors.ts'
@@ -12,7 +12,8 @@ const ours = new Map<string, Promise<void> | null>()
  * Claims a data directory for this process, because PGlite lets two processes open one and damage it.
  *
  * The claim is a file beside the directory with this process's id and start. A process that died leaves its claim behind;
- * whoever comes next sees that it is gone, even where its id was given to another one, and takes over. Returns the function that gives the claim back once `closed` is over.
+ * whoever comes next sees that it is gone, even where its id was given to another one, and takes over. Returns the
+ * function that gives the claim back once `closed` is over.
  */
 export async function claimDirectory(dataDir: string): Promise<(closed: Promise<void>) => Promise<void>> {
   const directory = resolve(dataDir)
@@ -85,9 +86,26 @@ async function takeAway(file: string, directory: string): Promise<void> {
   await rm(taken, { force: true })
 }
 
+// With its content at once, so that nobody reads a claim that is not written yet.
 async function create(file: string, { processId, start }: ProcessIdentity): Promise<boolean> {
+  const content = start === null ? String(processId) : `${processId}\n${start}\n`
+  const written = `${file}.${processId}.new`
+  await writeFile(written, content)
   try {
-    await writeFile(file, start === null ? String(processId) : `${processId}\n${start}\n`, { flag: 'wx' })
+    await link(written, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    // A file system without hard links.
+    return await createInPlace(file, content)
+  } finally {
+    await rm(written, { force: true })
+  }
+}
+
+async function createInPlace(file: string, content: string): Promise<boolean> {
+  try {
+    await writeFile(file, content, { flag: 'wx' })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { ask, send, type Database } from '../queryable.ts'
 import { qualified } from '../sql.ts'
+import { sqlState } from '../sqlstate.ts'
 import type { BuildReport } from './build-report.ts'
 
 /** How long others may be kept waiting, and how long it is tried. */
@@ -12,7 +13,6 @@ export interface Patience {
   readonly signal?: AbortSignal | undefined
 }
 
-const LOCK_NOT_AVAILABLE = '55P03'
 const SAVEPOINT = 'knex_pgvector_attempt'
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 5000
@@ -35,7 +35,7 @@ export async function sendBriefly(
     try {
       return await attempt(db, statement)
     } catch (error) {
-      if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error
+      if (sqlStateOf(error) !== sqlState.lockNotAvailable) throw error
       const blockers = await holders(db, table.oid)
       const milliseconds = Date.now() - started
       if (milliseconds >= wait || signal?.aborted === true) {
