@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { createDatabase, withDatabase, type Server } from './databases.ts'
+import { withDatabase, type Server } from './databases.ts'
 import { medians, type Contender } from './measure.ts'
+import { onEmptyDatabase, runNode, runProgram } from './processes.ts'
 import { writePlainProject, writeProjectWithLibrary } from './projects.ts'
 import { recordMigrations } from './record.ts'
 import type { Comparison } from './report.ts'
@@ -18,7 +18,7 @@ export async function compareMigrate(server: Server): Promise<Comparison[]> {
   const sqlFile = join(plain.directory, 'migrations.sql')
   await writeFile(sqlFile, `${recorded.flatMap(({ statements }) => statements).join(';\n')};\n`)
   const migrateIn = (directory: string): Contender =>
-    onEmptyDatabase(server, (url) => run(process.execPath, [knexCommand, 'migrate:latest'], directory, url))
+    onEmptyDatabase(server, (url) => runNode([knexCommand, 'migrate:latest'], directory, url))
   try {
     const { withLibrary, here, knexAlone, psql } = await medians(
       {
@@ -26,7 +26,7 @@ export async function compareMigrate(server: Server): Promise<Comparison[]> {
         here: migrateIn(root),
         knexAlone: migrateIn(plain.directory),
         psql: onEmptyDatabase(server, (url) =>
-          run('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', sqlFile, url], root, url),
+          runProgram('psql', ['-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', sqlFile, url], root, url),
         ),
       },
       { warmUp: 1, counted: 15 },
@@ -47,34 +47,4 @@ export async function compareMigrate(server: Server): Promise<Comparison[]> {
   } finally {
     await Promise.all([application.remove(), plain.remove()])
   }
-}
-
-function onEmptyDatabase(server: Server, migrate: (url: string) => Promise<void>): Contender {
-  let database: Awaited<ReturnType<typeof createDatabase>> | undefined
-  return {
-    prepare: async () => {
-      database = await createDatabase(server)
-    },
-    run: async () => {
-      if (database !== undefined) await migrate(database.url)
-    },
-    cleanUp: async () => {
-      await database?.drop()
-    },
-  }
-}
-
-async function run(command: string, args: readonly string[], directory: string, url: string): Promise<void> {
-  const child = spawn(command, args, {
-    cwd: directory,
-    env: { ...process.env, DATABASE_URL: url },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)))
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${output}`)
 }

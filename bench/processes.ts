@@ -20,8 +20,18 @@ export function onEmptyDatabase(server: Server, work: (url: string) => Promise<v
 }
 
 /** Runs a program of Node as a whole process, which must succeed. */
-export async function runNode(args: readonly string[], directory: string, url: string): Promise<void> {
-  const child = spawn(process.execPath, args, {
+export function runNode(args: readonly string[], directory: string, url: string): Promise<void> {
+  return runProgram(process.execPath, args, directory, url)
+}
+
+/** Runs a program as a whole process, which must succeed. */
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  directory: string,
+  url: string,
+): Promise<void> {
+  const child = spawn(command, args, {
     cwd: directory,
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,5 +42,5 @@ export async function runNode(args: readonly string[], directory: string, url: s
     child.on('error', reject)
     child.on('close', resolve)
   })
-  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}:\n${output}`)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${output}`)
 }
