@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 
 import { buildIndex } from '../src/vectors/build-index.ts'
-import { vectorIndex } from '../src/vectors/vector-index.ts'
-import { describeOnServers } from './support/databases.ts'
-import { createDocuments, embedding, indexesOf } from './support/documents.ts'
+import { dropIndex } from '../src/vectors/drop-index.ts'
+import { vectorIndex, type VectorIndex } from '../src/vectors/vector-index.ts'
+import { describeOnServers, type TestDatabase } from './support/databases.ts'
+import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
-import { hold, holders, phaseReached } from './support/phases.ts'
+import { hold, holders, phaseReached, strikeIn, strikes } from './support/phases.ts'
 import { recordingLogger } from './support/recorder.ts'
 
 // Slow to build for so few rows.
@@ -15,6 +16,9 @@ const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', efConstruct
 const ROWS = 2500
 const quiet = { logger: false } as const
 const phases = Object.entries(holders)
+
+const ways = Object.entries(strikes).map(([strike, sqlState]) => ({ strike: strike as keyof typeof strikes, sqlState }))
+const inPhases = (...names: readonly string[]) => names.flatMap((phase) => ways.map((way) => ({ phase, ...way })))
 
 describeOnServers('a build that is interrupted', (database) => {
   test.each(phases)('by SIGKILL in "%s" is mended by the next run', async (phase, holder) => {
@@ -55,6 +59,48 @@ describeOnServers('a build that is interrupted', (database) => {
     await release()
     await expectMended(knex)
   })
+
+  test.each(ways)('by $strike in "waiting for writers before validation" is mended by the next run', async (way) => {
+    const { knex, connect } = database()
+    await createDocuments(knex, ROWS)
+    const struck = strikeIn(connect(), 'waiting for writers before validation', way.strike)
+    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    await phaseReached(knex, 'loading tuples')
+    // A transaction that begins now is waited for then.
+    const release = await hold(connect(), holders['waiting for writers before build'])
+    await struck
+    expect((await build).sqlState).toBe(way.sqlState)
+    await release()
+    await expectMended(knex)
+  })
+
+  test.each(inPhases('index validation: scanning index', 'index validation: scanning table'))(
+    'by $strike in "$phase" is mended by the next run',
+    async ({ phase, strike, sqlState }) => {
+      const { knex, connect } = database()
+      await createDocuments(knex, ROWS)
+      const error = await buildStruck(database(), index, phase, strike, async () => {
+        await phaseReached(knex, 'loading tuples')
+        // What comes now is what there is to validate.
+        await addDocuments(connect(), 300)
+      })
+      expect(error).toMatchObject({ code: 'INDEX_BUILD_FAILED', sqlState })
+      await expectMended(knex)
+    },
+  )
+
+  test.each(inPhases('assigning tuples', 'loading tuples'))(
+    'of ivfflat by $strike in "$phase" is mended by the next run',
+    async ({ phase, strike, sqlState }) => {
+      const { knex } = database()
+      await createDocuments(knex, 6000)
+      const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 600 })
+      const error = await buildStruck(database(), lists, phase, strike)
+      expect(error).toMatchObject({ code: 'INDEX_BUILD_FAILED', sqlState })
+      expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+      expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: lists.name, isValid: true })])
+    },
+  )
 
   test.each([
     ['performing k-means', null],
@@ -106,6 +152,28 @@ describeOnServers('a build that is interrupted', (database) => {
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   }
 })
+
+/** The error of a build that was ended in a phase; where the phase was missed, it is built again. */
+async function buildStruck(
+  { knex, connect }: Pick<TestDatabase, 'knex' | 'connect'>,
+  wanted: VectorIndex,
+  phase: string,
+  strike: keyof typeof strikes,
+  meanwhile: () => Promise<void> = () => Promise.resolve(),
+): Promise<unknown> {
+  const striker = connect()
+  await striker.raw('select 1')
+  for (let tries = 0; tries < 20; tries++) {
+    const struck = strikeIn(striker, phase, strike)
+    const build = buildIndex(knex, wanted, quiet).catch((error: unknown) => error)
+    await meanwhile()
+    await struck
+    const outcome = await build
+    if (outcome instanceof Error) return outcome
+    await dropIndex(knex, wanted, quiet)
+  }
+  throw new Error(`no build was struck in the phase ${phase}`)
+}
 
 function startBuild(url: string): ReturnType<typeof spawn> {
   const built = join(__dirname, '..', 'dist', 'vectors')

@@ -25,6 +25,39 @@ export const holders = {
   'waiting for old snapshots': 'set transaction isolation level repeatable read; select 1 from pg_class limit 1',
 } as const satisfies Record<string, string | null>
 
+/** How a build is ended from the side, and what PostgreSQL calls that. */
+export const strikes = { pg_cancel_backend: '57014', pg_terminate_backend: '57P01' } as const
+
+/**
+ * Ends a build as soon as it comes to a phase, or gives up when the build is over. It is done in the server, because a
+ * phase may be over before it is seen from here, and may still be missed.
+ */
+export async function strikeIn(
+  knex: Knex,
+  phase: string,
+  strike: keyof typeof strikes,
+  table = 'documents',
+): Promise<void> {
+  await knex.raw(`do $$
+    declare
+      build record;
+      has_begun boolean := false;
+      deadline timestamptz := clock_timestamp() + interval '20 seconds';
+    begin
+      loop
+        perform pg_stat_clear_snapshot();
+        select pid, phase into build from pg_stat_progress_create_index where relid = '${table}'::regclass;
+        if found and build.phase like '%${phase}' then
+          perform ${strike}(build.pid);
+          return;
+        end if;
+        exit when has_begun and not found or clock_timestamp() > deadline;
+        has_begun := found;
+        perform pg_sleep(0.0002);
+      end loop;
+    end $$`)
+}
+
 /** Opens such a transaction; the function it returns ends it. */
 export async function hold(knex: Knex, statements: string | null): Promise<() => Promise<void>> {
   if (statements === null) return () => Promise.resolve()
