@@ -42,7 +42,8 @@ async function timed({ prepare, run, cleanUp }: Contender): Promise<number> {
   return time
 }
 
-function median(times: readonly number[]): number {
+/** The middle one. */
+export function median(times: readonly number[]): number {
   return times.toSorted((left, right) => left - right)[Math.floor(times.length / 2)] ?? Number.NaN
 }
 

@@ -8,7 +8,7 @@ export type Z = typeof Zod.z
 /** A zod schema that is made when it is first used. */
 export interface LazySchema<Schema extends Zod.ZodType> {
   (): Schema
-  /** What it makes of no options at all, where that is to be had without it. */
+  /** What it makes of no options at all, where that is to be had without it; such a schema has the option logger. */
   readonly defaults?: Zod.output<Schema>
 }
 
@@ -38,7 +38,12 @@ export function parseOptions<Schema extends Zod.ZodType>(
   options: unknown,
 ): Zod.output<Schema> {
   const { defaults } = schema
-  if (defaults !== undefined && isEmpty(options)) return defaults
+  if (defaults !== undefined && isPlain(options)) {
+    const names = Reflect.ownKeys(options)
+    if (names.length === 0) return defaults
+    // What is said most when an application starts.
+    if (names.length === 1 && options['logger'] === false) return Object.assign({}, defaults, { logger: false })
+  }
   const result = schema().safeParse(options)
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => {
@@ -49,11 +54,6 @@ export function parseOptions<Schema extends Zod.ZodType>(
 }
 
 // One with a prototype of its own may have options there.
-function isEmpty(options: unknown): boolean {
-  return (
-    typeof options === 'object' &&
-    options !== null &&
-    Object.getPrototypeOf(options) === Object.prototype &&
-    Reflect.ownKeys(options).length === 0
-  )
+function isPlain(options: unknown): options is Readonly<Record<string, unknown>> {
+  return typeof options === 'object' && options !== null && Object.getPrototypeOf(options) === Object.prototype
 }

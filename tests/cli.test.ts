@@ -47,6 +47,15 @@ describe('the command line', () => {
     expect(stderr).toMatch(/--help/)
   })
 
+  test('ends, whatever the knexfile left open', async () => {
+    const project = await createProject({
+      'knexfile.js': `
+        setInterval(() => undefined, 1000)
+        module.exports = ${config('migrations')}`,
+    })
+    expect(await project.run(['new', 'probe'])).toMatchObject({ code: 0, stdout: expect.stringContaining('probe') })
+  })
+
   test('prints one document with --json where it fails too', async () => {
     const project = await createProject({})
     const missing = await project.run(['status', '--json'])

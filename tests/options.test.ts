@@ -3,11 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { dropOptions, ensureOptions } from '../src/options.ts'
 import { parseOptions } from '../src/schema.ts'
 
-describe('no options at all', () => {
-  test('are what an empty object is to the schema', () => {
+describe('options that say next to nothing', () => {
+  test('are to the fast path what they are to the schema', () => {
     expect(ensureOptions.defaults).toEqual(ensureOptions().parse({}))
     expect(dropOptions.defaults).toEqual(dropOptions().parse({}))
     expect(parseOptions(ensureOptions, {})).toBe(ensureOptions.defaults)
+    for (const schema of [ensureOptions, dropOptions]) {
+      expect(parseOptions(schema, { logger: false })).toEqual(schema().parse({ logger: false }))
+    }
   })
 
   test('are not taken for an object that inherits its options', () => {

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import Knex from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
@@ -36,8 +38,17 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
     directory,
     print,
     isJson: flags.json === true,
-    close: () => knex.destroy(),
+    close: () => close(knex, config),
   }
+}
+
+/**
+ * Says goodbye to a server and does not wait until it has hung up. What a function connects to may be the embedded
+ * database, which has files to close.
+ */
+async function close(knex: Knex.Knex, { connection }: Knex.Knex.Config): Promise<void> {
+  const closed = knex.destroy()
+  await (typeof connection === 'function' ? closed : nextTurn())
 }
 
 function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.Knex {

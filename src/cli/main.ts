@@ -7,9 +7,22 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
-// The exit code is set, never forced: what is still to be written to stdout is written first.
-void program()
-  .parseAsync()
-  .catch((error: unknown) => {
+void run()
+
+async function run(): Promise<void> {
+  try {
+    await program().parseAsync()
+  } catch (error) {
     process.exitCode = reportFailure(error, process.argv.includes('--json'))
+  }
+  await Promise.all([process.stdout, process.stderr].map(written))
+  // What the knexfile or a migration left open must not keep the process alive, as it does not keep stock Knex's.
+  process.exit()
+}
+
+/** Resolves when all that was printed has been handed over. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
   })
+}
