@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 
 import { createMigrator, migrationSource, type LintResult } from '../src/index.ts'
+import { buildIndex } from '../src/vectors/build-index.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
+import { dropIndex } from '../src/vectors/drop-index.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
@@ -81,6 +83,27 @@ describeOnServers('a linter', (database) => {
     const declared = [vectorIndex(column, { method: 'hnsw', metric: 'cosine' })]
     expect(rulesIn(await migrator.lint())).toEqual([])
     expect(rulesIn(await migrator.lint({ declared }))).toEqual(['001_documents operator-class'])
+  })
+
+  test('sees that buildIndex and dropIndex keep nobody waiting, and that what comes after them may', async () => {
+    const { knex } = database()
+    const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+    const typed = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
+    const quiet = { logger: false } as const
+    const migrator = await migratorOf(
+      knex,
+      [documents],
+      { name: '002_build', up: (trx) => buildIndex(trx, typed, quiet) },
+      { name: '003_drop', up: (trx) => dropIndex(trx, typed, quiet) },
+      {
+        name: '004_more',
+        up: async (trx) => {
+          await buildIndex(trx, typed, quiet)
+          await trx.raw('alter table documents add title text')
+        },
+      },
+    )
+    expect(rulesIn(await migrator.lint())).toEqual(['004_more lock-timeout'])
   })
 
   test('sees a lock_timeout that every session has', async () => {

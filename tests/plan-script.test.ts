@@ -1,10 +1,18 @@
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import {
+  AddVectorColumn,
+  CreateVectorIndex,
   createMigrator,
+  EnablePgvector,
   ensurePgvector,
+  migration,
   migrationSource,
   planScript,
+  RunSql,
+  vectorColumn,
+  vectorIndex,
+  type MigrationModule,
   type PlannedMigration,
   type PlanOrigin,
 } from '../src/index.ts'
@@ -94,6 +102,24 @@ const hard = source({
   },
 })
 
+const embedding = vectorColumn('papers', 'embedding', { dimensions: 3 })
+const paperIndex = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+
+const operations: Readonly<Record<string, MigrationModule>> = {
+  '1_table': migration([
+    new EnablePgvector(),
+    new RunSql({ up: 'create table papers (id int)', down: 'drop table papers' }),
+  ]),
+  '2_column': migration([new AddVectorColumn(embedding)]),
+  '3_index': migration([new CreateVectorIndex(paperIndex)]),
+}
+
+const typed: KnexInstance.MigrationSource<string> = {
+  getMigrations: () => Promise.resolve(Object.keys(operations)),
+  getMigrationName: (name) => name,
+  getMigration: (name) => Promise.resolve(operations[name] as KnexInstance.Migration),
+}
+
 const ours = migrationSource({ directory: 'migrations' })
 
 describeWithPsql('the script of a plan', (database) => {
@@ -125,6 +151,28 @@ describeWithPsql('the script of a plan', (database) => {
     expect(rows).toEqual([{ version_after: pgvector, provider: 'stock', major: String(major), is_this: true }])
     await migrator.down({ steps: 3 })
     expect((await catalogOf(knex)).extensions).toEqual([])
+  })
+
+  test('leaves a log by whose numbers `down` knows a column and an index for ours', async () => {
+    const { knex, url } = database()
+    // The numbers of this database are others than those of the copy that the plan was made on.
+    await knex.raw('create table something_else (id int)')
+    const migrator = createMigrator(knex, { migrationSource: typed })
+    const { code } = await runPsql(url ?? '', planScript(await migrator.plan()))
+    expect(code).toBe(0)
+    const { rows } = await knex.raw(`
+      select event, duration_ms, details from pgvector_migration_log where event like 'index%' or event like 'column%'`)
+    const table = Number((await knex.raw(`select 'papers'::regclass::oid::int8 as oid`)).rows[0].oid)
+    expect(rows).toEqual([
+      { event: 'column added', duration_ms: null, details: { table, column: 2, name: 'papers.embedding' } },
+      {
+        event: 'index built',
+        duration_ms: null,
+        details: { table, index: paperIndex.name, method: 'hnsw', metric: 'cosine' },
+      },
+    ])
+    await migrator.down({ steps: 2 })
+    expect(Object.keys(await knex('papers').columnInfo())).toEqual(['id'])
   })
 
   test('goes on where others stopped, in a batch of its own', async () => {

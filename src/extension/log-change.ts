@@ -1,15 +1,22 @@
 import type { LogOptions } from '../options.ts'
 import { send, type Database } from '../queryable.ts'
+import { literal } from '../sql.ts'
 import { readState } from './inspect.ts'
 import { appendToLog, logWarning, type LogEventName } from './log.ts'
 
-/** Appends what became of a column or an index to the migration log; returns what to warn of. */
+/**
+ * Appends what became of a column or an index to the migration log; returns what to warn of.
+ *
+ * What a later `down` is to recognise, by the numbers of the catalog, stands in `worksOut`: a script made from a plan is
+ * run in another database, whose numbers are others.
+ */
 export async function logChange(
   db: Database,
   log: LogOptions | false,
   event: LogEventName,
   milliseconds: number,
   details: Readonly<Record<string, unknown>>,
+  worksOut?: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
   if (log === false) return []
   const state = await readState(db, { log }, null)
@@ -26,8 +33,20 @@ export async function logChange(
     dimensions: null,
     durationMilliseconds: milliseconds,
     details,
+    worksOut,
   })
   if (statements.length > 0) await send(db, statements.join(';\n'))
   const warning = logWarning(state.log)
   return warning === null ? [] : [warning]
+}
+
+/** The numbers of a table and of one of its columns in the catalog, to be worked out by the database. */
+export function numbersOf(schema: string, table: string, column?: string): Readonly<Record<string, string>> {
+  const number = `(
+    select c.oid::int8 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${literal(schema)} and c.relname = ${literal(table)})`
+  if (column === undefined) return { table: number }
+  const attribute = `(
+    select attnum from pg_catalog.pg_attribute where attrelid = ${number} and attname = ${literal(column)})`
+  return { table: number, column: attribute }
 }

@@ -2,6 +2,7 @@ import { ask, type Database } from '../queryable.ts'
 import { json, literal, nullable, qualified } from '../sql.ts'
 import { currentMigration } from './migration-context.ts'
 import type { LogState } from './state.ts'
+import { currentTarget } from './target.ts'
 
 /** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
 export type LogEventName =
@@ -27,6 +28,8 @@ export interface LogEvent {
   readonly dimensions: unknown
   readonly durationMilliseconds: number
   readonly details: Readonly<Record<string, unknown>>
+  /** Details that the database is to work out as the line is written, as SQL: numbers that it alone knows. */
+  readonly worksOut?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -99,6 +102,7 @@ function createTable(table: string): string[] {
   ]
 }
 
+// How long it took, on an empty copy of a database, says nothing about the database that a plan is for.
 function insert(table: string, event: LogEvent): string {
   return `
     insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
@@ -106,7 +110,12 @@ function insert(table: string, event: LogEvent): string {
     values (${literal(event.event)}, ${nullable(currentMigration())}, ${nullable(event.versionBefore)},
       ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
       coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
-      ${Math.round(event.durationMilliseconds)}, ${json(event.details)})`
+      ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)})`
+}
+
+function detailsSql({ details, worksOut = {} }: LogEvent): string {
+  const pairs = Object.entries(worksOut).map(([name, expression]) => `${literal(name)}, ${expression}`)
+  return pairs.length === 0 ? json(details) : `${json(details)} || jsonb_build_object(${pairs.join(', ')})`
 }
 
 // Asked of the database that the line is written in: a script made from a plan runs in another one.

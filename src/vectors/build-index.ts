@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../errors.ts'
-import { logChange } from '../extension/log-change.ts'
+import { logChange, numbersOf } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
+import { currentTarget } from '../extension/target.ts'
 import { parseOptions } from '../schema.ts'
 import { assertPostgres, type Database } from '../queryable.ts'
 import { identifier } from '../sql.ts'
@@ -110,18 +111,14 @@ async function record(
   report: BuildReport,
   milliseconds: number,
 ): Promise<void> {
-  const details = {
-    index: name,
-    // By number: a table of that name that is made later is another one.
-    table: facts.table?.oid ?? 0,
-    method: index.method,
-    metric: index.metric,
-    rows: facts.rows,
-    settings,
-    warnings: report.warnings,
-  }
+  const { method, metric } = index
+  // A plan is made on an empty copy: what was seen there is not what will be.
+  const seen = currentTarget() === null ? { rows: facts.rows, settings, warnings: report.warnings } : {}
+  // By number: a table of that name that is made later is another one.
+  const worksOut = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   // The index is built: what keeps a line from being written must not make that undone.
-  const unwritten = await logChange(db, log, 'index built', milliseconds, details).catch((error: unknown) => [
+  const details = { index: name, method, metric, ...seen }
+  const unwritten = await logChange(db, log, 'index built', milliseconds, details, worksOut).catch((error: unknown) => [
     `The migration log was not written: ${serverMessage(error)}`,
   ])
   for (const warning of unwritten) report.warn(warning)

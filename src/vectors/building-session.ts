@@ -1,4 +1,5 @@
-import { ask, askEach, type Database } from '../queryable.ts'
+import { currentTarget } from '../extension/target.ts'
+import { ask, askEach, send, type Database } from '../queryable.ts'
 import { literal } from '../sql.ts'
 import { assertSameProcess } from './same-process.ts'
 
@@ -88,13 +89,29 @@ async function withSettings<Result>(
   }
   const names = Object.keys(settings)
   const current = names.map((name) => `${literal(name)}, current_setting(${literal(name)}, true)`)
-  const [before] = await askEach(db, [`select json_build_object(${current.join(', ')}) as state`, set(settings)])
+  const [seen] = await askEach(db, [`select json_build_object(${current.join(', ')}) as state`, set(settings)])
+  const before = seen as Readonly<Record<string, string | null>>
+  await showInPlan(db, settings)
   try {
     return await run()
   } finally {
-    await ask(db, set(before as Readonly<Record<string, string | null>>)).catch((error: unknown) => {
+    const putBack = async (): Promise<void> => {
+      await ask(db, set(before))
+      await showInPlan(db, before)
+    }
+    await putBack().catch((error: unknown) => {
       // Knex gives such a connection to nobody else.
       Reflect.set(connection, '__knex__disposed', error)
     })
   }
+}
+
+// A plan leaves out what only asks, and with it settings that are meant for the server that it is made on. That nobody
+// is kept waiting is meant for every server.
+async function showInPlan(
+  db: Database,
+  { lock_timeout: timeout }: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  if (currentTarget() === null || db.isTransaction !== true || typeof timeout !== 'string') return
+  await send(db, `set local lock_timeout = ${literal(timeout)}`)
 }

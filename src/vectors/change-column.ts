@@ -2,7 +2,7 @@ import { PgvectorMigrationError } from '../errors.ts'
 import { typeLimits } from '../extension/limits.ts'
 import { readState } from '../extension/inspect.ts'
 import { isLogged } from '../extension/log.ts'
-import { logChange } from '../extension/log-change.ts'
+import { logChange, numbersOf } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
 import { isAtLeast } from '../extension/version.ts'
 import { outputOptions, type Logger, type LogOptions } from '../options.ts'
@@ -75,11 +75,15 @@ export async function addVectorColumn(
   }
   const definition = `${identifier(column.name)} ${typeSql(column.type, column.dimensions, schema)}`
   const statement = `alter table ${tableOf(column)} add column if not exists ${definition}${column.notNull ? ' not null' : ''}`
-  return change(db, table, statement, needs, 'column added', async (trx) => {
+  const noted = {
+    event: 'column added',
+    details: { name: columnLabel(column) },
+    worksOut: numbersOf(table.schema, table.name, column.name),
+  } as const
+  return change(db, table, statement, needs, noted, async (trx) => {
     const added = await readColumnFacts(trx, column)
     // Somebody may have been faster, with another type.
     if (added.column !== null) assertEqual(added.column, column)
-    return { table: table.oid, column: added.column?.number ?? 0, name: columnLabel(column) }
   })
 }
 
@@ -108,9 +112,8 @@ export async function dropVectorColumn(
     throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
   }
   const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
-  return change(db, table, statement, needs, 'column dropped', () =>
-    Promise.resolve({ ...details, name: columnLabel(column) }),
-  )
+  const noted = { event: 'column dropped', details: { ...details, name: columnLabel(column) } } as const
+  return change(db, table, statement, needs, noted)
 }
 
 function requirements(
@@ -162,14 +165,21 @@ function keep(column: VectorColumn, { logger }: Needs): ColumnResult {
   return { status: 'kept', warnings: [warning] }
 }
 
+/** What the migration log is to say of a change. */
+interface Noted {
+  readonly event: 'column added' | 'column dropped'
+  readonly details: Readonly<Record<string, unknown>>
+  readonly worksOut?: Readonly<Record<string, string>>
+}
+
 /** Changes the table and notes it in one transaction, so that the one is never there without the other. */
 async function change(
   db: Database,
   table: NonNullable<ColumnFacts['table']>,
   statement: string,
   needs: Needs,
-  event: 'column added' | 'column dropped',
-  describe: (trx: Database) => Promise<Readonly<Record<string, unknown>>>,
+  { event, details, worksOut }: Noted,
+  check?: (trx: Database) => Promise<void>,
 ): Promise<ColumnResult> {
   const logger = loggerFrom(needs.logger)
   const started = performance.now()
@@ -182,7 +192,8 @@ async function change(
       },
     })
     await send(trx, `set local lock_timeout = ${literal(before)}`)
-    return logChange(trx, needs.log, event, performance.now() - started, await describe(trx))
+    await check?.(trx)
+    return logChange(trx, needs.log, event, performance.now() - started, details, worksOut)
   })
   for (const warning of warnings) logger.warn(warning)
   return { status: event === 'column added' ? 'added' : 'dropped', warnings }
