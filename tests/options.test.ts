@@ -8,9 +8,9 @@ describe('options that say next to nothing', () => {
     expect(ensureOptions.defaults).toEqual(ensureOptions().parse({}))
     expect(dropOptions.defaults).toEqual(dropOptions().parse({}))
     expect(parseOptions(ensureOptions, {})).toBe(ensureOptions.defaults)
-    for (const schema of [ensureOptions, dropOptions]) {
-      expect(parseOptions(schema, { logger: false })).toEqual(schema().parse({ logger: false }))
-    }
+    const quiet = { logger: false }
+    expect(parseOptions(ensureOptions, quiet)).toEqual(ensureOptions().parse(quiet))
+    expect(parseOptions(dropOptions, quiet)).toEqual(dropOptions().parse(quiet))
   })
 
   test('are not taken for an object that inherits its options', () => {

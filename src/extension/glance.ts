@@ -55,10 +55,7 @@ export async function glance(db: Database): Promise<Glance> {
 }
 
 export function readGlance({ version, description, settings, roles, functions, installed }: GlanceAnswer): Glance {
-  // CockroachDB has a vector type of its own and no pg_extension row; nothing here applies to it.
-  if (description.startsWith('CockroachDB')) {
-    throw new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database: 'CockroachDB, with a vector type of its own' })
-  }
+  assertSupported(description)
   const { server, provider } = currentTarget() ?? {
     server: { ...serverVersion(version), description },
     provider: detectProvider({
@@ -69,6 +66,12 @@ export function readGlance({ version, description, settings, roles, functions, i
     }),
   }
   return { server, provider, installed: installed === null ? null : readInstalled(installed) }
+}
+
+/** Refuses what calls itself something else: CockroachDB has a vector type of its own and none of the extension's rows. */
+export function assertSupported(description: string): void {
+  if (!description.startsWith('CockroachDB')) return
+  throw new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database: 'CockroachDB, with a vector type of its own' })
 }
 
 function thoseFound(names: readonly string[], found: readonly (string | null)[]): string[] {

@@ -26,6 +26,8 @@ export interface LeaseOptions {
   readonly wait: number
   /** Whether the database has one connection and one process, as the embedded one: then no side connection is needed. */
   readonly isSingle: boolean
+  /** Whether the tables were just seen; by default it is looked up. */
+  readonly hasTables?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Called once when somebody else holds the lease. */
   readonly onWait?: (holder: LockHolder | null) => void
@@ -46,7 +48,7 @@ const POLL_MILLISECONDS = 100
  */
 export async function takeLease(db: Database, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
   const deadline = Date.now() + options.wait
-  const connection = await prepare(db, tables, options.isSingle)
+  const connection = await prepare(db, tables, options)
   try {
     let hasWaited = false
     const waitOrGiveUp = async (holder: LockHolder | null): Promise<void> => {
@@ -79,9 +81,13 @@ export async function takeLease(db: Database, tables: MigrationTables, options: 
 const ALONE: SideLock = { isHeld: 'true', cancel: () => Promise.resolve() }
 
 /** Makes the tables where they are missing, and connects meanwhile. */
-async function prepare(db: Database, tables: MigrationTables, isSingle: boolean): Promise<SideConnection | null> {
+async function prepare(
+  db: Database,
+  tables: MigrationTables,
+  { isSingle, hasTables }: LeaseOptions,
+): Promise<SideConnection | null> {
   const [made, opened] = await Promise.allSettled([
-    createTables(db, tables),
+    hasTables === true ? Promise.resolve() : createTables(db, tables),
     isSingle ? Promise.resolve(null) : openSideConnection(db),
   ])
   if (opened.status === 'rejected') throw opened.reason
@@ -199,12 +205,6 @@ export async function unfinishedRun(db: Database, tables: MigrationTables): Prom
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`,
   )
-}
-
-/** Whether a run is noted as not ended: it is alive, or it died and may have left Knex's lock behind. */
-export async function hasUnfinishedRun(db: Database, tables: MigrationTables): Promise<boolean> {
-  const wasEverRun = await ask<boolean>(db, `select to_json(to_regclass(${literal(tables.runs)}) is not null) as state`)
-  return wasEverRun && (await unfinishedRun(db, tables)) !== null
 }
 
 function holderJson(alias: string): string {

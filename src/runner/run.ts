@@ -1,14 +1,14 @@
 import { PgvectorMigrationError } from '../errors.ts'
-import { glance } from '../extension/glance.ts'
+import { assertSupported } from '../extension/glance.ts'
 import type { Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import { interrupted, whenAborted, type Progress } from './interrupted.ts'
-import { hasUnfinishedRun, takeLease, type Lease } from './lease.ts'
+import { takeLease, unfinishedRun, type Lease } from './lease.ts'
 import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { runOne } from './run-one.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { batchAfter, readApplied, readExisting, type AppliedMigration } from './tracking.ts'
+import { batchAfter, readExisting, readTracking, type AppliedMigration, type Tracking } from './tracking.ts'
 
 /** Chooses what to run from what there is and what was applied. */
 type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
@@ -43,14 +43,18 @@ async function run(
   options: RunOptions,
 ): Promise<RunResult> {
   const files = await listMigrations(settings)
-  const applied = await readApplied(db, settings.tables)
+  const tracking = await readTracking(db, settings.tables)
+  const { applied } = tracking
   assertFilesExist(files.names, applied)
   const wanted = select(files.names, applied)
   if (wanted.length === 0) {
-    if (await hasUnfinishedRun(db, settings.tables)) await freeLockOfDeadRun(db, settings, options)
+    if (tracking.hasRuns && (await unfinishedRun(db, settings.tables)) !== null) {
+      await freeLockOfDeadRun(db, settings, tracking, options)
+    }
     return resultOf(direction, null, [], files, applied)
   }
-  const leasing = leaseFor(db, settings, direction, options)
+  assertSupported(tracking.server)
+  const leasing = leaseFor(db, settings, direction, tracking, options)
   // While the server is at work. What fails to load is told once the lock is held.
   for (const name of wanted) files.load(name).catch(() => undefined)
   const lease = await leasing.catch((error: unknown) => {
@@ -68,17 +72,18 @@ async function run(
   }
 }
 
-async function leaseFor(
+function leaseFor(
   db: Database,
   { tables }: MigrationSettings,
   direction: Direction,
+  { isComplete, server }: Tracking,
   options: RunOptions,
 ): Promise<Lease> {
-  const { provider } = await glance(db)
   return takeLease(db, tables, {
     command: options.command ?? direction,
     wait: options.wait ?? DEFAULT_WAIT,
-    isSingle: provider === 'pglite',
+    isSingle: server.includes('PGlite'),
+    hasTables: isComplete,
     signal: options.signal,
     onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => options.onEvent?.({ type: 'recovered', holder }),
@@ -89,11 +94,16 @@ async function leaseFor(
  * A run may die after its last migration and before it gave the lock back. Who finds nothing to do takes the lock and
  * gives it back, so that stock Knex is not kept out; where the run is alive, or this role may not write, it is let be.
  */
-async function freeLockOfDeadRun(db: Database, settings: MigrationSettings, options: RunOptions): Promise<void> {
+async function freeLockOfDeadRun(
+  db: Database,
+  settings: MigrationSettings,
+  tracking: Tracking,
+  options: RunOptions,
+): Promise<void> {
   const onEvent: RunOptions['onEvent'] = (event) => {
     if (event.type === 'recovered') options.onEvent?.(event)
   }
-  const lease = await leaseFor(db, settings, 'up', { command: 'recover', wait: 0, onEvent }).catch(() => null)
+  const lease = await leaseFor(db, settings, 'up', tracking, { command: 'recover', wait: 0, onEvent }).catch(() => null)
   await lease?.release('succeeded')
 }
 

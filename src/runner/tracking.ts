@@ -11,13 +11,36 @@ export interface AppliedMigration {
   readonly at: string | null
 }
 
+/** What there is before a run. */
+export interface Tracking {
+  readonly applied: readonly AppliedMigration[]
+  /** Whether none of the tables is missing. */
+  readonly isComplete: boolean
+  /** Whether runs were ever noted here. */
+  readonly hasRuns: boolean
+  /** As the server describes itself. */
+  readonly server: string
+}
+
 /** What the tables say, read without changing anything: they need not exist. */
-export async function readApplied(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
-  const exists = await ask<boolean>(
+export async function readApplied(db: Database, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
+  return (await readTracking(db, tables)).applied
+}
+
+/** The same, with what else decides how a run begins. */
+export async function readTracking(db: Database, tables: MigrationTables): Promise<Tracking> {
+  const { hasMigrations, ...seen } = await ask<Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }>(
     db,
-    `select to_json(to_regclass(${literal(tables.migrations)}) is not null) as state`,
+    `select json_build_object('hasMigrations', to_regclass(${literal(tables.migrations)}) is not null,
+      'hasRuns', to_regclass(${literal(tables.runs)}) is not null, 'isComplete', not (${areMissing(tables)}),
+      'server', version()) as state`,
   )
-  return exists ? readExisting(db, tables) : []
+  return { ...seen, applied: hasMigrations ? await readExisting(db, tables) : [] }
+}
+
+function areMissing(tables: MigrationTables): string {
+  const names = Object.values(tables).map((table) => `to_regclass(${literal(table)})`)
+  return `num_nulls(${names.join(', ')}) > 0`
 }
 
 /** The same of tables that are known to exist. */
@@ -50,13 +73,7 @@ export async function createTables(db: Database, tables: MigrationTables): Promi
 
 /** The same in one attempt, for a transaction that a lost race ends. */
 export async function createMissingTables(db: Database, tables: MigrationTables): Promise<void> {
-  const missing = await ask<boolean>(
-    db,
-    `select to_json(num_nulls(${Object.values(tables)
-      .map((table) => `to_regclass(${literal(table)})`)
-      .join(', ')}) > 0) as state`,
-  )
-  if (!missing) return
+  if (!(await ask<boolean>(db, `select to_json(${areMissing(tables)}) as state`))) return
   await send(
     db,
     [
