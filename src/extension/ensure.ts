@@ -1,4 +1,4 @@
-import { assertPostgres, send, type Database } from '../queryable.ts'
+import { assertPostgres, type Database } from '../queryable.ts'
 import { ensureOptions, type EnsureOptions, type ParsedEnsureOptions } from '../options.ts'
 import { parseOptions } from '../schema.ts'
 import { isRace } from '../sqlstate.ts'
@@ -86,24 +86,24 @@ async function carryOut(
 ): Promise<EnsureResult> {
   const started = performance.now()
   const installed = await execute(trx, state, plan)
-  await verifyIn(trx, installed.schema, installed.version)
   const warnings = advisoryWarnings(installed.version)
-  if (needs.log !== false) {
-    const statements = appendToLog(state.log, {
-      event: plan.action === 'create' ? 'enabled' : 'updated',
-      versionBefore: state.installed?.version ?? null,
-      versionAfter: installed.version,
-      schema: installed.schema,
-      server: state.server.version,
-      provider: state.provider,
-      extensionOid: installed.oid,
-      dimensions: planStorage(needs.dimensions, installed.version),
-      durationMilliseconds: performance.now() - started,
-      details: { minVersion: needs.minVersion },
-    })
-    if (statements.length > 0) await send(trx, statements.join(';\n'))
-    const unwritten = logWarning(state.log)
-    if (unwritten !== null) warnings.push(unwritten)
-  }
+  const noted =
+    needs.log === false
+      ? []
+      : appendToLog(state.log, {
+          event: plan.action === 'create' ? 'enabled' : 'updated',
+          versionBefore: state.installed?.version ?? null,
+          versionAfter: installed.version,
+          schema: installed.schema,
+          server: state.server.version,
+          provider: state.provider,
+          extensionOid: installed.oid,
+          dimensions: planStorage(needs.dimensions, installed.version),
+          durationMilliseconds: performance.now() - started,
+          details: { minVersion: needs.minVersion },
+        })
+  await verifyIn(trx, installed.schema, installed.version, noted)
+  const unwritten = needs.log === false ? null : logWarning(state.log)
+  if (unwritten !== null) warnings.push(unwritten)
   return resultOf({ ...state, installed }, needs, plan.action === 'create' ? 'created' : 'updated', warnings)
 }

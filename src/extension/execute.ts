@@ -2,7 +2,7 @@ import { askEach, type Database } from '../queryable.ts'
 import { identifier, literal } from '../sql.ts'
 import { translate } from '../sqlstate.ts'
 import type { Plan } from './assess.ts'
-import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
+import { installedQuery, readInstalled, type InstalledAnswer } from './glance.ts'
 import { remedies } from './providers.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
 
@@ -12,10 +12,10 @@ export type Change = Exclude<Plan, { readonly action: 'none' }>
 /** Carries a plan out, and reads back what it made in the same round trip. */
 export async function execute(trx: Database, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
   try {
-    const answers = await askEach(trx, [...statementsFor(plan), glanceSql()])
-    const { installed } = readGlance(answers.at(-1) as GlanceAnswer)
+    const answers = await askEach(trx, [...statementsFor(plan), installedQuery])
+    const installed = answers.at(-1) as InstalledAnswer | null
     if (installed === null) throw new Error('create extension succeeded, yet pg_extension has no row for it')
-    return installed
+    return readInstalled(installed)
   } catch (error) {
     throw translate(error, {
       statement: plan.action === 'create' ? 'CREATE EXTENSION' : 'ALTER EXTENSION',

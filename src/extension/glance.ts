@@ -5,7 +5,8 @@ import { detectProvider, markedFunctions, markedRoles, markedSettings } from './
 import type { Glance, InstalledExtension } from './state.ts'
 import { currentTarget } from './target.ts'
 
-interface InstalledAnswer {
+/** What {@link installedQuery} answers; null where none is installed. */
+export interface InstalledAnswer {
   readonly version: string
   /** Quoted where it must be. */
   readonly schema: string
@@ -82,7 +83,8 @@ function serverVersion(version: string): { version: string; major: number } {
   return { version, major: Number.parseInt(version, 10) }
 }
 
-function readInstalled({ version, schema, oid, operators }: InstalledAnswer): InstalledExtension {
+/** What the answer to {@link installedQuery} says. */
+export function readInstalled({ version, schema, oid, operators }: InstalledAnswer): InstalledExtension {
   return { version, schema: unquoted(schema), oid, missing: missing(operators) }
 }
 
@@ -108,6 +110,9 @@ const installedSql = `
     when to_regtype(format('%s.vector', extnamespace::regnamespace)) is null then array[]::regoperator[]
     else array[${operators.map(resolved).join(', ')}]
   end) ${installedExtension}`
+
+/** The query of the extension alone; its one column is called state. */
+export const installedQuery = `select (${installedSql}) as state`
 
 function resolved(operator: string): string {
   return `to_regoperator(format('%1$s.${operator}(%1$s.vector,%1$s.vector)', extnamespace::regnamespace))`

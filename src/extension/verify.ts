@@ -1,5 +1,5 @@
 import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
-import { ask, assertPostgres, type Database } from '../queryable.ts'
+import { ask, askEach, assertPostgres, type Database } from '../queryable.ts'
 import { identifier } from '../sql.ts'
 import { serverMessage, sqlState } from '../sqlstate.ts'
 import { glance } from './glance.ts'
@@ -41,10 +41,18 @@ export async function verifyPgvector(db: Database): Promise<void> {
   await db.transaction((trx) => verifyIn(trx, installed.schema, installed.version))
 }
 
-/** The check itself, in a transaction that may be lost. */
-export async function verifyIn(trx: Database, schema: string, version: string): Promise<void> {
+/**
+ * The check itself, in a transaction that may be lost. What is `noted` of a success goes along, to save a round trip: a
+ * failure takes it back.
+ */
+export async function verifyIn(
+  trx: Database,
+  schema: string,
+  version: string,
+  noted: readonly string[] = [],
+): Promise<void> {
   const checks = operatorChecks.filter(({ since }) => isAtLeast(version, since))
-  const answers = await askForDistances(trx, schema, checks)
+  const answers = await askForDistances(trx, schema, checks, noted)
   const problems = checks.flatMap(({ operator, expected }, index) => {
     const answer = answers[index]
     if (answer !== undefined && answer !== null && Math.abs(answer - expected) < TOLERANCE) return []
@@ -64,15 +72,16 @@ async function askForDistances(
   trx: Database,
   schema: string,
   checks: readonly OperatorCheck[],
-): Promise<(number | null)[]> {
+  noted: readonly string[],
+): Promise<readonly (number | null)[]> {
   const at = identifier(schema)
   const distances = checks.map(({ operator }) => `a operator(${at}.${operator}) b`)
   try {
-    return await ask(
-      trx,
-      `select json_build_array(${distances.join(', ')}) as state
-      from (select '[1,2,3]'::${at}.vector as a, '[4,5,6]'::${at}.vector as b) as sample`,
-    )
+    const sql = `select json_build_array(${distances.join(', ')}) as state
+      from (select '[1,2,3]'::${at}.vector as a, '[4,5,6]'::${at}.vector as b) as sample`
+    if (noted.length === 0) return await ask(trx, sql)
+    const [answers] = await askEach(trx, [sql, ...noted])
+    return answers as readonly (number | null)[]
   } catch (error) {
     if (!notFunctional.has(sqlStateOf(error))) throw error
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: [serverMessage(error)] }, { cause: error })
