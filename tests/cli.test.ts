@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { builtCli } from './support/build.ts'
 import { createProject, knexfile, type Project } from './support/project.ts'
+import { succeed } from './support/run.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
 afterEach(removeTemporaryFolders)
@@ -45,6 +47,10 @@ describe('the command line', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(said)
     expect(stderr).toMatch(/--help/)
+  })
+
+  test('is a program by itself, for npx in this repository', async () => {
+    expect(await succeed(builtCli, ['--version'], { cwd: __dirname })).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
   test('ends, whatever the knexfile left open', async () => {

@@ -1,11 +1,8 @@
 import type { Knex } from 'knex'
 
 import type { VectorType } from '../extension/limits.ts'
-import { buildIndex } from '../vectors/build-index.ts'
 import type { IndexMethod, MethodFor } from '../vectors/capabilities.ts'
-import { dropIndex } from '../vectors/drop-index.ts'
-import { indexOperation, type IndexArguments, type IndexOperation } from './index-arguments.ts'
-import type { Operation } from './operation.ts'
+import { IndexOperation } from './index-operation.ts'
 
 /**
  * Builds an index on vectors beside those who write, outside a transaction; `down` drops it where `up` built it.
@@ -16,25 +13,14 @@ import type { Operation } from './operation.ts'
 export class CreateVectorIndex<
   const Type extends VectorType,
   const Method extends IndexMethod & MethodFor<Type>,
-> implements Operation {
-  readonly description: string
-  readonly transaction: boolean
-  readonly #operation: IndexOperation
-
-  constructor(...given: IndexArguments<Type, Method>) {
-    this.#operation = indexOperation(given)
-    this.description = `build index ${this.#operation.index.name}`
-    this.transaction = this.#operation.transaction
-  }
+> extends IndexOperation<Type, Method> {
+  readonly description = `build index ${this.index.name}`
 
   async up(knex: Knex): Promise<void> {
-    const { index, build } = this.#operation
-    await buildIndex(knex, index, build)
+    await this.build(knex)
   }
 
   async down(knex: Knex): Promise<void> {
-    const { index, build } = this.#operation
-    const { lockTimeout, wait, onEvent, logger, log } = build
-    await dropIndex(knex, index, { lockTimeout, wait, onEvent, logger, log, onlyOurs: true })
+    await this.drop(knex, { onlyOurs: true })
   }
 }

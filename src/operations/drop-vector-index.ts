@@ -1,11 +1,8 @@
 import type { Knex } from 'knex'
 
 import type { VectorType } from '../extension/limits.ts'
-import { buildIndex } from '../vectors/build-index.ts'
 import type { IndexMethod, MethodFor } from '../vectors/capabilities.ts'
-import { dropIndex } from '../vectors/drop-index.ts'
-import { indexOperation, type IndexArguments, type IndexOperation } from './index-arguments.ts'
-import type { Operation } from './operation.ts'
+import { IndexOperation } from './index-operation.ts'
 
 /**
  * Drops an index on vectors beside those who use it; one of that name that is another one stays. `down` builds it again.
@@ -15,25 +12,14 @@ import type { Operation } from './operation.ts'
 export class DropVectorIndex<
   const Type extends VectorType,
   const Method extends IndexMethod & MethodFor<Type>,
-> implements Operation {
-  readonly description: string
-  readonly transaction: boolean
-  readonly #operation: IndexOperation
-
-  constructor(...given: IndexArguments<Type, Method>) {
-    this.#operation = indexOperation(given)
-    this.description = `drop index ${this.#operation.index.name}`
-    this.transaction = this.#operation.transaction
-  }
+> extends IndexOperation<Type, Method> {
+  readonly description = `drop index ${this.index.name}`
 
   async up(knex: Knex): Promise<void> {
-    const { index, build } = this.#operation
-    const { lockTimeout, wait, onEvent, logger, log } = build
-    await dropIndex(knex, index, { lockTimeout, wait, onEvent, logger, log })
+    await this.drop(knex, { onlyOurs: false })
   }
 
   async down(knex: Knex): Promise<void> {
-    const { index, build } = this.#operation
-    await buildIndex(knex, index, build)
+    await this.build(knex)
   }
 }

@@ -1,8 +1,13 @@
+import type { Knex } from 'knex'
+
 import type { VectorType } from '../extension/limits.ts'
+import { buildIndex } from '../vectors/build-index.ts'
 import type { BuildOptions } from '../vectors/build-options.ts'
 import type { IndexMethod, MethodFor } from '../vectors/capabilities.ts'
 import type { VectorColumn } from '../vectors/column.ts'
+import { dropIndex } from '../vectors/drop-index.ts'
 import { vectorIndex, type VectorIndex, type VectorIndexOptions } from '../vectors/vector-index.ts'
+import type { Operation } from './operation.ts'
 
 /** How an index of a migration is built, and whether the migration stays in a transaction. */
 export interface IndexOperationOptions extends Omit<BuildOptions, 'signal'> {
@@ -18,20 +23,36 @@ export type IndexArguments<Type extends VectorType, Method extends IndexMethod &
   | readonly [index: VectorIndex<Type>, options?: IndexOperationOptions]
   | readonly [column: VectorColumn<Type>, index: VectorIndexOptions<Type, Method>, options?: IndexOperationOptions]
 
-/** What both ways of saying it come to. */
-export interface IndexOperation {
-  readonly index: VectorIndex
+/** What building an index and dropping it have in common, each of which is the way back of the other. */
+export abstract class IndexOperation<
+  const Type extends VectorType,
+  const Method extends IndexMethod & MethodFor<Type>,
+> implements Operation {
+  abstract readonly description: string
   readonly transaction: boolean
-  readonly build: BuildOptions
-}
+  protected readonly index: VectorIndex
+  readonly #options: BuildOptions
 
-export function indexOperation<Type extends VectorType, Method extends IndexMethod & MethodFor<Type>>(
-  given: IndexArguments<Type, Method>,
-): IndexOperation {
-  const isDeclared = isIndex(given)
-  const index = isDeclared ? given[0] : vectorIndex(given[0], given[1])
-  const { transaction = false, ...build } = (isDeclared ? given[1] : given[2]) ?? {}
-  return { index, transaction, build }
+  constructor(...given: IndexArguments<Type, Method>) {
+    const isDeclared = isIndex(given)
+    const { transaction = false, ...options } = (isDeclared ? given[1] : given[2]) ?? {}
+    this.index = isDeclared ? given[0] : vectorIndex(given[0], given[1])
+    this.transaction = transaction
+    this.#options = options
+  }
+
+  abstract up(knex: Knex): Promise<void>
+  abstract down(knex: Knex): Promise<void>
+
+  protected async build(knex: Knex): Promise<void> {
+    await buildIndex(knex, this.index, this.#options)
+  }
+
+  /** Drops it, or with `onlyOurs` leaves what this library did not build. */
+  protected async drop(knex: Knex, { onlyOurs }: { readonly onlyOurs: boolean }): Promise<void> {
+    const { lockTimeout, wait, onEvent, logger, log } = this.#options
+    await dropIndex(knex, this.index, { lockTimeout, wait, onEvent, logger, log, onlyOurs })
+  }
 }
 
 function isIndex<Type extends VectorType, Method extends IndexMethod & MethodFor<Type>>(
