@@ -5,7 +5,7 @@ import { send, type Database } from '../queryable.ts'
 import { sqlState, translate } from '../sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
 import { inspectPgvector } from './inspect.ts'
-import { lockAndGlance } from './lock.ts'
+import { lockAndLook } from './lock.ts'
 import { appendToLog, isCreatedByUs, logWarning } from './log.ts'
 import { loggerFrom } from './logger.ts'
 import { remedies } from './providers.ts'
@@ -41,9 +41,9 @@ export async function dropPgvector(db: Database, options: DropOptions = {}): Pro
   const state = await look(db, needs)
   if (state.installed === null) return { status: 'absent', dependents: [], warnings: [] }
   const result = await db.transaction(async (trx) => {
-    const seen = await lockAndGlance(trx, needs.lockTimeout, ({ installed }) => installed === null)
-    if (seen.installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
-    const current = seen.installed.oid === state.installed?.oid ? state : await look(trx, needs)
+    const installed = await lockAndLook(trx, needs.lockTimeout, (seen) => seen === null)
+    if (installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
+    const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
     return dropUnlessUsed(trx, needs, current)
   })
   if (result.status === 'dropped')

@@ -6,11 +6,11 @@ import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
 import { execute, type Change } from './execute.ts'
 import { glanceAtBoot } from './glance.ts'
 import { readState } from './inspect.ts'
-import { lockAndGlance } from './lock.ts'
+import { lockAndLook } from './lock.ts'
 import { appendToLog, logWarning } from './log.ts'
 import { loggerFrom } from './logger.ts'
 import { announce, resultOf, type EnsureResult } from './result.ts'
-import type { InstalledExtension, PgvectorState } from './state.ts'
+import type { Glance, InstalledExtension, PgvectorState } from './state.ts'
 import { planStorage } from './storage.ts'
 import { verifyIn } from './verify.ts'
 
@@ -31,7 +31,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
   const needs = parseOptions(ensureOptions, options)
   assertPostgres(db)
   const seen = await glanceAtBoot(db)
-  const result = satisfies(seen, needs) ? resultOf(seen, needs, 'unchanged') : await changeWithRetry(db, needs)
+  const result = satisfies(seen, needs) ? resultOf(seen, needs, 'unchanged') : await changeWithRetry(db, needs, seen)
   announce(result, loggerFrom(needs.logger))
   return result
 }
@@ -39,24 +39,27 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
 const MOST_RACES = 5
 
 // Not everybody takes our lock. Where another session was faster, look again: it may have done our work.
-async function changeWithRetry(db: Database, needs: ParsedEnsureOptions): Promise<EnsureResult> {
+async function changeWithRetry(db: Database, needs: ParsedEnsureOptions, seen: Glance): Promise<EnsureResult> {
+  let fresh: Glance | undefined = seen
   for (let races = 1; ; races++) {
     try {
-      return await change(db, needs)
+      return await change(db, needs, fresh)
     } catch (error) {
       if (races === MOST_RACES || !isRace(error)) throw error
+      fresh = undefined
     }
   }
 }
 
-async function change(db: Database, needs: ParsedEnsureOptions): Promise<EnsureResult> {
-  const before = await look(db, needs)
+async function change(db: Database, needs: ParsedEnsureOptions, fresh: Glance | undefined): Promise<EnsureResult> {
+  const before = await look(db, needs, fresh)
   if (before.plan.action === 'none') return resultOf(before.state, needs, 'unchanged')
   return db.transaction(async (trx) => {
-    const seen = await lockAndGlance(trx, needs.lockTimeout, (current) => satisfies(current, needs))
-    if (satisfies(seen, needs)) return resultOf(seen, needs, 'unchanged')
+    const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
+    const installed = await lockAndLook(trx, needs.lockTimeout, (current) => satisfies(seenWith(current), needs))
+    if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
     // While we waited, somebody may have installed an old version, or dropped what we meant to update.
-    const isAsBefore = isSame(seen.installed, before.state.installed)
+    const isAsBefore = isSame(installed, before.state.installed)
     const { state, plan } = isAsBefore ? before : await look(trx, needs)
     return plan.action === 'none' ? resultOf(state, needs, 'unchanged') : carryOut(trx, needs, state, plan)
   })
@@ -66,11 +69,16 @@ function isSame(left: InstalledExtension | null, right: InstalledExtension | nul
   return left?.oid === right?.oid && left?.version === right?.version
 }
 
-async function look(db: Database, needs: ParsedEnsureOptions): Promise<{ state: PgvectorState; plan: Plan }> {
+async function look(
+  db: Database,
+  needs: ParsedEnsureOptions,
+  fresh?: Glance,
+): Promise<{ state: PgvectorState; plan: Plan }> {
   const state = await readState(
     db,
     { schema: needs.schema, log: needs.log === false ? undefined : needs.log },
     needs.minVersion,
+    fresh,
   )
   const { errors, plan } = assess(state, needs)
   const [first] = errors

@@ -1,7 +1,7 @@
 import { assertPostgres, ask, type Database } from '../queryable.ts'
 import { literal, nullable } from '../sql.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
-import type { AvailableExtension, PgvectorState } from './state.ts'
+import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 
 /** Where to look, besides the database as a whole. */
 export interface InspectOptions {
@@ -12,7 +12,8 @@ export interface InspectOptions {
 }
 
 type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available'> & {
-  readonly glance: GlanceAnswer
+  /** Null where it was fresh already. */
+  readonly glance: GlanceAnswer | null
   readonly available: null | {
     readonly defaultVersion: string
     /** Null where the default version is enough. */
@@ -35,21 +36,29 @@ export async function inspectPgvector(db: Database, options: InspectOptions = {}
 
 /**
  * The same for somebody who is going to create the extension: where its default version is `enough`, the others are not
- * read. Each has a file on the server, and to read them takes longer than everything else here together.
+ * read. Each has a file on the server, and to read them takes longer than everything else here together. A glance that is
+ * `fresh` is not repeated.
  */
-export async function readState(db: Database, options: InspectOptions, enough: string | null): Promise<PgvectorState> {
-  const { glance, available, ...rest } = await ask<Answer>(db, inspectSql(options, enough))
-  return { ...readGlance(glance), ...rest, available: available === null ? null : readAvailable(available) }
+export async function readState(
+  db: Database,
+  options: InspectOptions,
+  enough: string | null,
+  fresh?: Glance,
+): Promise<PgvectorState> {
+  const glance = fresh === undefined ? glanceSql() : 'select null::json as state'
+  const { glance: answer, available, ...rest } = await ask<Answer>(db, inspectSql(options, enough, glance))
+  const seen = fresh ?? readGlance(answer as GlanceAnswer)
+  return { ...seen, ...rest, available: available === null ? null : readAvailable(available) }
 }
 
 function readAvailable({ defaultVersion, all }: NonNullable<Answer['available']>): AvailableExtension {
   return { defaultVersion, versions: all?.versions ?? [defaultVersion], trusted: all?.trusted ?? null }
 }
 
-function inspectSql({ schema, log }: InspectOptions, enough: string | null): string {
+function inspectSql({ schema, log }: InspectOptions, enough: string | null, glance: string): string {
   const table = log?.table ?? 'pgvector_migration_log'
   return `
-    with glance as (${glanceSql()}),
+    with glance as (${glance}),
     wanted as (
       select coalesce(${nullable(schema ?? null)}, current_schema()) as schema,
         coalesce(${nullable(log?.schema ?? null)}, (

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import { askEach, type Database } from '../queryable.ts'
-import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
-import type { Glance } from './state.ts'
+import { installedQuery, readInstalled, type InstalledAnswer } from './glance.ts'
+import type { InstalledExtension } from './state.ts'
 
 /** The advisory lock that LangChain also takes around CREATE EXTENSION, so that the two exclude each other. */
 const EXTENSION_LOCK = '1573678846307946496'
@@ -11,27 +11,27 @@ const EXTENSION_LOCK = '1573678846307946496'
 const POLL_MILLISECONDS = 50
 
 /**
- * Takes the extension lock for the rest of the transaction and looks again; stops waiting where `isDone` says that
+ * Takes the extension lock for the rest of the transaction and looks for the extension again; stops waiting where `isDone` says that
  * the session which held the lock has done the work.
  *
  * It polls: a session that blocks in pg_advisory_lock holds a snapshot, on which CREATE INDEX CONCURRENTLY waits.
  *
  * @throws {PgvectorMigrationError} LOCK_TIMEOUT after `timeout` milliseconds.
  */
-export async function lockAndGlance(
+export async function lockAndLook(
   trx: Database,
   timeout: number,
-  isDone: (seen: Glance) => boolean,
-): Promise<Glance> {
+  isDone: (installed: InstalledExtension | null) => boolean,
+): Promise<InstalledExtension | null> {
   const deadline = Date.now() + timeout
   for (;;) {
     // Two statements in one round trip: under READ COMMITTED the second takes its snapshot after the first has ended.
     const [locked, answer] = await askEach(trx, [
       `select to_json(pg_try_advisory_xact_lock(${EXTENSION_LOCK})) as state`,
-      glanceSql(),
+      installedQuery,
     ])
-    const seen = readGlance(answer as GlanceAnswer)
-    if (locked === true || isDone(seen)) return seen
+    const installed = answer === null ? null : readInstalled(answer as InstalledAnswer)
+    if (locked === true || isDone(installed)) return installed
     if (Date.now() >= deadline) throw new PgvectorMigrationError('LOCK_TIMEOUT', { milliseconds: timeout })
     // Jitter, so that replicas that start together do not ask together.
     await sleep(POLL_MILLISECONDS * (0.5 + Math.random()))

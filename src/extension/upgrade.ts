@@ -4,7 +4,7 @@ import { ask, send, type Database } from '../queryable.ts'
 import { qualified } from '../sql.ts'
 import { execute } from './execute.ts'
 import { inspectPgvector } from './inspect.ts'
-import { lockAndGlance } from './lock.ts'
+import { lockAndLook } from './lock.ts'
 import { appendToLog, logWarning } from './log.ts'
 import { endedBetween } from './releases.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
@@ -48,8 +48,7 @@ export async function updateExtension(db: Database, needs: UpdateNeeds): Promise
   if (target === null) return unchanged(db, state, installed, needs)
   if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
   return db.transaction(async (trx) => {
-    const seen = await lockAndGlance(trx, needs.lockTimeout, () => false)
-    const current = seen.installed ?? installed
+    const current = (await lockAndLook(trx, needs.lockTimeout, () => false)) ?? installed
     // While we waited for the lock, somebody else may have done it.
     if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
     return update(trx, state, current, target, needs)
