@@ -141,7 +141,7 @@ async function bestByHand(knex: KnexInstance): Promise<ByHand> {
   for (const { memory, workers } of grid) {
     const settings = `set local maintenance_work_mem = '${memory}'; set local max_parallel_maintenance_workers = ${workers}`
     const milliseconds = await timePlain(knex, settings)
-    const label = `${memory}, ${workers} workers`
+    const label = `${memory}, ${workers} worker${workers === 1 ? '' : 's'}`
     progress(`by hand, ${label}`, milliseconds)
     tried.push({ label, settings, milliseconds })
   }
