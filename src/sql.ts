@@ -16,6 +16,22 @@ export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`
 }
 
+/**
+ * The relation of a name in SQL, by its number; null where there is none.
+ *
+ * to_regclass reads identifiers, but not their form with escapes, which {@link identifier} needs for question marks.
+ *
+ * @example toRegclass('"public"."documents"') // `to_regclass('"public"."documents"')`
+ */
+export function toRegclass(name: string): string {
+  const plain = name.replaceAll(/(U&)?"((?:[^"]|"")*)"/g, (quoted: string, escaped: string | undefined, text: string) =>
+    escaped === undefined
+      ? quoted
+      : `"${text.replaceAll(/\\(\\|003F)/g, (_, code) => (code === '003F' ? '?' : '\\'))}"`,
+  )
+  return `to_regclass(${literal(plain)})`
+}
+
 /** An identifier as PostgreSQL prints it, without its quotes. */
 export function unquoted(text: string): string {
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text

@@ -115,8 +115,8 @@ describeOnEveryDatabase('operations', (database) => {
 
   test('work on quoted names in any schema, with the extension off the search path', async () => {
     const { knex } = database()
-    await knex.raw('create schema "My App"; create table "My App"."Doc""uments" (id int)')
-    const column = vectorColumn('Doc"uments', 'Embedding.v1', { schema: 'My App', dimensions: 3072 })
+    await knex.raw('create schema "My App"; create table "My App"."Doc""uments\\?" (id int)')
+    const column = vectorColumn('Doc"uments?', 'Embedding.v1?', { schema: 'My App', dimensions: 3072 })
     const module = migration([
       new EnablePgvector({ ...silent, schema: 'Ex ten', createSchema: true }),
       new AddVectorColumn(column, silent),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { identifier, json, literal } from '../src/sql.ts'
+import { identifier, json, literal, qualified, toRegclass } from '../src/sql.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 /** Text that PostgreSQL can hold, rich in what quoting is about. */
@@ -35,6 +35,24 @@ describeOnEveryDatabase('quoting', (database) => {
         expect(Object.keys(rows[0])).toEqual([value])
       }),
       { numRuns: 200 },
+    )
+  })
+
+  test('finds a table of any name, with and without its schema', async () => {
+    await fc.assert(
+      fc.asyncProperty(name, name, async (schema, table) => {
+        const trx = await database().knex.transaction()
+        try {
+          await trx.raw(`create schema ${identifier(schema)}; create table ${qualified(schema, table)} ();
+            set local search_path = ${identifier(schema)}`)
+          const found = [qualified(schema, table), identifier(table)].map((each) => `${toRegclass(each)} is not null`)
+          const { rows } = await trx.raw(`select ${found.join(' and ')} as found`)
+          expect(rows).toEqual([{ found: true }])
+        } finally {
+          await trx.rollback()
+        }
+      }),
+      { numRuns: 50 },
     )
   })
 

@@ -1,6 +1,6 @@
 import type { LogOptions } from '../options.ts'
 import { ask, type Database } from '../queryable.ts'
-import { identifier, literal, qualified } from '../sql.ts'
+import { identifier, qualified, toRegclass } from '../sql.ts'
 import type { MigrationSettings } from './settings.ts'
 
 /** One line of what happened here. */
@@ -71,7 +71,7 @@ export async function historyOf(
   const [hasMigrations, hasRuns, hasLog] = await ask<boolean[]>(
     db,
     `select json_build_array(${[tables.migrations, tables.runs, logTable]
-      .map((table) => `to_regclass(${literal(table)}) is not null`)
+      .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
   )
   return ask<HistoryEntry[]>(

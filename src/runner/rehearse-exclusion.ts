@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { ask, send, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { toRegclass } from '../sql.ts'
 import { isRace, sqlState } from '../sqlstate.ts'
 import type { RunOptions } from './events.ts'
 import { interrupted } from './interrupted.ts'
@@ -49,7 +49,7 @@ export async function excludeOthers(
 }
 
 async function areThere(db: Database, tables: MigrationTables): Promise<boolean> {
-  const names = Object.values(tables).map((table) => `to_regclass(${literal(table)})`)
+  const names = Object.values(tables).map((table) => toRegclass(table))
   return ask<boolean>(db, `select to_json(num_nulls(${names.join(', ')}) = 0) as state`)
 }
 

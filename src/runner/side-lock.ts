@@ -1,7 +1,7 @@
 import Knex from 'knex'
 
 import { ask, send, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { toRegclass } from '../sql.ts'
 
 /** A connection of its own, with a transaction that stays open for the lock. */
 export interface SideConnection {
@@ -21,7 +21,7 @@ export interface SideLock {
 
 /** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
 export function lockNumber(lockTable: string): string {
-  return `hashtextextended('knex-pgvector ' || to_regclass(${literal(lockTable)})::oid::text, 0)`
+  return `hashtextextended('knex-pgvector ' || ${toRegclass(lockTable)}::oid::text, 0)`
 }
 
 // PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.

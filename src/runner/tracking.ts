@@ -1,5 +1,5 @@
 import { ask, send, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { literal, toRegclass } from '../sql.ts'
 import { isRace } from '../sqlstate.ts'
 import type { MigrationTables } from './settings.ts'
 
@@ -31,15 +31,15 @@ export async function readApplied(db: Database, tables: MigrationTables): Promis
 export async function readTracking(db: Database, tables: MigrationTables): Promise<Tracking> {
   const { hasMigrations, ...seen } = await ask<Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }>(
     db,
-    `select json_build_object('hasMigrations', to_regclass(${literal(tables.migrations)}) is not null,
-      'hasRuns', to_regclass(${literal(tables.runs)}) is not null, 'isComplete', not (${areMissing(tables)}),
+    `select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
+      'hasRuns', ${toRegclass(tables.runs)} is not null, 'isComplete', not (${areMissing(tables)}),
       'server', version()) as state`,
   )
   return { ...seen, applied: hasMigrations ? await readExisting(db, tables) : [] }
 }
 
 function areMissing(tables: MigrationTables): string {
-  const names = Object.values(tables).map((table) => `to_regclass(${literal(table)})`)
+  const names = Object.values(tables).map((table) => toRegclass(table))
   return `num_nulls(${names.join(', ')}) > 0`
 }
 

@@ -1,7 +1,7 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../errors.ts'
 import { glance } from '../extension/glance.ts'
 import { ask, send, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { toRegclass } from '../sql.ts'
 import { takeLease, unfinishedRun } from './lease.ts'
 import type { MigrationSettings, MigrationTables } from './settings.ts'
 
@@ -55,7 +55,7 @@ async function readLock(
   const [hasLock, hasRuns] = await ask<boolean[]>(
     db,
     `select json_build_array(${[tables.lock, tables.runs]
-      .map((table) => `to_regclass(${literal(table)}) is not null`)
+      .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
   )
   if (hasLock !== true) return { isLocked: false, isNoted: false }

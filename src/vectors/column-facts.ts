@@ -1,7 +1,7 @@
 import { glance } from '../extension/glance.ts'
 import type { Glance } from '../extension/state.ts'
 import { ask, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { literal, toRegclass } from '../sql.ts'
 import { tableOf, type VectorColumn } from './column.ts'
 
 /** Everything that decides what can be done about a column. */
@@ -58,7 +58,7 @@ function factsSql(column: VectorColumn): string {
     with relation as (
       select c.oid, n.nspname, c.relname
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = to_regclass(${literal(tableOf(column))}) and c.relkind in ('r', 'p', 'f')
+      where c.oid = ${toRegclass(tableOf(column))} and c.relkind in ('r', 'p', 'f')
     ),
     attribute as (
       select a.attrelid, a.attnum, a.attnotnull, a.atttypmod, t.typname, t.typnamespace

@@ -1,6 +1,6 @@
 import type { ReadOnlyReason } from '../error-messages.ts'
 import { ask, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import { literal, toRegclass } from '../sql.ts'
 import { tableOf } from './column.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
@@ -125,7 +125,7 @@ function factsSql({ column, name }: VectorIndex): string {
       select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relkind, c.relpersistence, c.reltuples,
         c.reloptions
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = to_regclass(${literal(tableOf(column))}) and c.relkind not in ('i', 'I')
+      where c.oid = ${toRegclass(tableOf(column))} and c.relkind not in ('i', 'I')
     ),
     attribute as (
       select a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type, t.typname,

@@ -1,4 +1,4 @@
-import { identifier, literal, qualified } from '../sql.ts'
+import { identifier, qualified, toRegclass } from '../sql.ts'
 import type { Database } from '../queryable.ts'
 import { metrics } from './capabilities.ts'
 import { typeSql } from './column.ts'
@@ -27,8 +27,8 @@ export async function checkIndex(
     'set local enable_seqscan = off',
     'set local enable_sort = off',
     'set local enable_bitmapscan = off',
-    `select indisvalid from pg_catalog.pg_index where indexrelid = ${regclass(name)}`,
-    `select json_agg(c.relname) from pg_partition_tree(${regclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
+    `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`,
+    `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
     `explain (format json) ${nearestSql(index, place)}`,
   ])
   const names = namesIn(onlyValue(family))
@@ -36,10 +36,6 @@ export async function checkIndex(
     isValid: onlyValue(valid) === true,
     isUsed: indexesIn(explainedPlan(plan)).some((used) => used === place.name || names.includes(used)),
   }
-}
-
-function regclass(name: string): string {
-  return `${literal(name)}::regclass`
 }
 
 // The value to be near to comes from a query of its own, so that the planner cannot compute the distance beforehand.

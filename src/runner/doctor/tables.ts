@@ -1,5 +1,5 @@
 import { ask, type Database } from '../../queryable.ts'
-import { literal } from '../../sql.ts'
+import { toRegclass } from '../../sql.ts'
 import type { MigrationTables } from '../settings.ts'
 
 /** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
@@ -22,7 +22,7 @@ export const neededPrivileges = {
 
 export function readTableRights(db: Database, tables: MigrationTables): Promise<TableRights> {
   const rights = (Object.keys(neededPrivileges) as (keyof MigrationTables)[]).map((name) => {
-    const table = `to_regclass(${literal(tables[name])})`
+    const table = toRegclass(tables[name])
     const isAllowed = neededPrivileges[name].map((privilege) => `has_table_privilege(${table}, '${privilege}')`)
     return `'${name}', json_build_object('exists', ${table} is not null,
       'isWritable', coalesce(${isAllowed.join(' and ')}, false))`
@@ -33,7 +33,7 @@ export function readTableRights(db: Database, tables: MigrationTables): Promise<
       select json_build_object('name', s.oid::regclass::text, 'isUsable', has_sequence_privilege(s.oid, 'usage'))
       from pg_catalog.pg_class s
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.deptype = 'a'
-      where s.relkind = 'S' and d.refobjid = to_regclass(${literal(tables.migrations)})
+      where s.relkind = 'S' and d.refobjid = ${toRegclass(tables.migrations)}
     )) as state`,
   )
 }
