@@ -33,7 +33,7 @@ const KEEP_ALIVE = `
   set local tcp_keepalives_count = 3`
 
 /**
- * Opens a connection beside the one that migrates, and a transaction on it that stays open.
+ * Opens a connection beside the one that migrates, and a transaction on it that stays open once it has the lock.
  *
  * The lock lasts as long as the transaction, so a pooler in transaction mode keeps them on one server connection, and
  * PostgreSQL ends both when the process dies. Idle under READ COMMITTED it holds no snapshot, on which
@@ -44,13 +44,22 @@ export async function openSideConnection(db: Database): Promise<SideConnection> 
   // Knex asks every server whose version it does not know.
   const side = Knex({ ...config, ...(version === undefined ? {} : { version }), pool: { min: 0, max: 1 } })
   try {
-    const trx = await side.transaction()
-    await send(trx, KEEP_ALIVE)
+    let trx: Knex.Knex.Transaction | null = await begin(side)
     return {
-      tryLock: (lockTable) => tryLock(trx, lockTable),
+      // A transaction that did not get the lock ends at once. CREATE INDEX CONCURRENTLY waits for the end of every
+      // transaction that it met in the middle of a statement, and its runner may be the one that is waited for here.
+      tryLock: async (lockTable) => {
+        trx ??= await begin(side)
+        const lock = await tryLock(trx, lockTable)
+        if (lock !== null) return lock
+        const ended = trx
+        trx = null
+        await ended.rollback()
+        return null
+      },
       close: async () => {
         // Where the connection is lost, so are the transaction and the lock: there is nothing left to give back.
-        await trx.rollback().catch(() => undefined)
+        await trx?.rollback().catch(() => undefined)
         // The lock is free now, and nobody needs to wait until the server has hung up.
         void side.destroy().catch(() => undefined)
       },
@@ -59,6 +68,12 @@ export async function openSideConnection(db: Database): Promise<SideConnection> 
     await side.destroy()
     throw error
   }
+}
+
+async function begin(side: Knex.Knex): Promise<Knex.Knex.Transaction> {
+  const trx = await side.transaction()
+  await send(trx, KEEP_ALIVE)
+  return trx
 }
 
 async function tryLock(trx: Database, lockTable: string): Promise<SideLock | null> {
