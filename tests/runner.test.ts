@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import { createMigrator, migrateToLatest } from '../src/index.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { until } from './support/phases.ts'
 
 /** Migrations in memory, so that a test says what they do. */
 function source(
@@ -117,5 +118,41 @@ describeOnServers('the lock', (database) => {
     const results = await Promise.all(replicas.map((replica) => migrateToLatest(replica, { migrationSource: three })))
     expect(results.filter(({ migrations }) => migrations.length === 3)).toHaveLength(1)
     expect(results.filter(({ migrations }) => migrations.length === 0)).toHaveLength(15)
+  })
+
+  // CREATE INDEX CONCURRENTLY waits for a transaction that it met in the middle of a statement until it ends.
+  test('is waited for without a transaction that stays open', async () => {
+    const { knex, connect } = database()
+    const gate = await connect().transaction()
+    await gate.raw('select pg_advisory_xact_lock(1)')
+    const slow = { migrationSource: source(['001_slow', 'select pg_advisory_xact_lock(1)', 'select 1']) }
+    const running = createMigrator(connect(), slow).up()
+    await until(knex, async () => {
+      const { rows } = await knex.raw(
+        `select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`,
+      )
+      return rows.length > 0
+    })
+    const transactions = async (): Promise<string[]> => {
+      const { rows } = await knex.raw<{ rows: { transaction: string }[] }>(`
+        select concat_ws(' since ', pid, xact_start) as transaction from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null`)
+      return rows.map(({ transaction }) => transaction)
+    }
+    const before = new Set(await transactions())
+    const events: string[] = []
+    const waiter = createMigrator(connect(), slow).up({ onEvent: ({ type }) => events.push(type) })
+    try {
+      await until(knex, () => Promise.resolve(events.includes('waiting')))
+      const ofWaiter = (await transactions()).filter((each) => !before.has(each))
+      await until(knex, async () => {
+        const open = await transactions()
+        return !ofWaiter.some((each) => open.includes(each))
+      })
+    } finally {
+      await gate.rollback()
+    }
+    expect(await running).toMatchObject({ migrations: [{ name: '001_slow' }] })
+    expect(await waiter).toMatchObject({ migrations: [] })
   })
 })

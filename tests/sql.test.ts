@@ -59,8 +59,11 @@ describeOnEveryDatabase('quoting', (database) => {
   test('gives PostgreSQL any value unchanged, as jsonb', async () => {
     await fc.assert(
       fc.asyncProperty(fc.dictionary(text, text), async (value) => {
-        const { rows } = await database().knex.raw(`select ${json(value)} as value`)
-        expect(rows).toEqual([{ value }])
+        // Taken apart by the server: JSON.parse of Node 24 and 26 confuses keys with escapes (nodejs/node#63785).
+        const { rows } = await database().knex.raw<{ rows: { key: string; value: string }[] }>(
+          `select key, value from jsonb_each_text(${json(value)})`,
+        )
+        expect(Object.fromEntries(rows.map((row) => [row.key, row.value]))).toEqual(value)
       }),
       { numRuns: 100 },
     )

@@ -11,8 +11,8 @@ const EXTENSION_LOCK = '1573678846307946496'
 const POLL_MILLISECONDS = 50
 
 /**
- * Takes the extension lock for the rest of the transaction and looks for the extension again; stops waiting where `isDone` says that
- * the session which held the lock has done the work.
+ * Takes the extension lock for the rest of the transaction and looks for the extension again; stops waiting where
+ * `isDone` says that the session which held the lock has done the work.
  *
  * It polls: a session that blocks in pg_advisory_lock holds a snapshot, on which CREATE INDEX CONCURRENTLY waits.
  *

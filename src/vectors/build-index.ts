@@ -116,8 +116,8 @@ async function record(
   const seen = currentTarget() === null ? { rows: facts.rows, settings, warnings: report.warnings } : {}
   // By number: a table of that name that is made later is another one.
   const worksOut = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
-  // The index is built: what keeps a line from being written must not make that undone.
   const details = { index: name, method, metric, ...seen }
+  // The index is built: what keeps a line from being written must not make that undone.
   const unwritten = await logChange(db, log, 'index built', milliseconds, details, worksOut).catch((error: unknown) => [
     `The migration log was not written: ${serverMessage(error)}`,
   ])

@@ -1,8 +1,17 @@
 import type { Knex } from 'knex'
 
+// Less than jest's own patience with a test, so that it says what did not come.
+const UNTIL_SECONDS = 45
+
 /** Asks again and again, the server resting in between, until the answer is yes. */
 export async function until(knex: Knex, condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await knex.raw('select pg_sleep(0.02)')
+  const started = performance.now()
+  while (!(await condition())) {
+    if (performance.now() - started > UNTIL_SECONDS * 1000) {
+      throw new Error(`Not so in ${UNTIL_SECONDS} s: ${condition.toString()}`)
+    }
+    await knex.raw('select pg_sleep(0.02)')
+  }
 }
 
 /** Waits until a build has come to a phase, and returns the process that builds. */
