@@ -60,6 +60,7 @@ const facts: IndexFacts = {
   namesake: null,
   builds: [],
   isInTransaction: false,
+  processors: null,
   rows: 50_000,
   condition: null,
 }
@@ -180,6 +181,15 @@ describe('the settings of a build', () => {
     ['one where there is no memory for more', {}, { maxMemory: 63 * MEBIBYTE }, { workers: 0 }],
   ] as const)('start %s', (_, differing, options, expected) => {
     expect(build({ table: { ...table, ...differing } }, hnsw, options).settings).toMatchObject(expected)
+  })
+
+  test.each([
+    ['not more than the server has processors', { processors: 2 }, {}, 1],
+    ['one alone where the server has one processor', { processors: 1 }, {}, 0],
+    ['not more than the server allows, whatever its processors', { processors: 64 }, {}, 2],
+    ['as many as were asked for, also where the server has fewer processors', { processors: 2 }, { workers: 5 }, 5],
+  ] as const)('start %s', (_, differing, options, workers) => {
+    expect(build(differing, hnsw, options).settings.workers).toBe(workers)
   })
 
   test('start one process before pgvector 0.6.0, which knows no other way', () => {

@@ -21,7 +21,10 @@ export interface BuildSettings {
 export interface BuildLimits {
   /** The most memory the build may use, in bytes; default the larger of maintenance_work_mem and shared_buffers. */
   readonly maxMemory?: number | undefined
-  /** The most processes that help the one that builds; default the server's max_parallel_maintenance_workers. */
+  /**
+   * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
+   * the one that builds not more than it has processors, where that is known.
+   */
   readonly workers?: number | undefined
 }
 
@@ -62,7 +65,7 @@ export function planSettings(
 }
 
 function planHelpers(
-  { extension, settings }: IndexFacts,
+  { extension, settings, processors }: IndexFacts,
   { heapBytes, totalBytes, isTemporary, parallelWorkers }: TableFacts,
   { method }: VectorIndex,
   limits: BuildLimits,
@@ -70,7 +73,9 @@ function planHelpers(
   const isSerialRelease = method === 'hnsw' && !isAtLeast(extension?.version ?? '', GRAPH_MEMORY_SINCE)
   const isSmall = totalBytes < WORTH_SEVERAL_PROCESSES
   if (isTemporary || isSerialRelease || isSmall) return { workers: 0, minParallelScan: null }
-  const asked = limits.workers ?? settings.maintenanceWorkers
+  // More than that take the processors from each other, and from everybody else.
+  const useful = processors === null ? settings.maintenanceWorkers : processors - 1
+  const asked = limits.workers ?? Math.min(settings.maintenanceWorkers, useful)
   const workers = parallelWorkers === null ? asked : Math.min(asked, parallelWorkers)
   // PostgreSQL looks at the table alone, and long vectors are stored beside it.
   const isTooSmallAlone = heapBytes < settings.minParallelScan && parallelWorkers === null

@@ -30,7 +30,10 @@ export interface BuildProgress {
 export interface BuildOptions {
   /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
   readonly maxMemory?: number | string | undefined
-  /** The most processes that help the one that builds; default the server's max_parallel_maintenance_workers. */
+  /**
+   * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
+   * the one that builds not more than it has processors, where that is known.
+   */
   readonly workers?: number | undefined
   /** Milliseconds that a writer may have to wait behind this, at most; default 1000. */
   readonly lockTimeout?: number | undefined

@@ -4,6 +4,7 @@ import { literal, toRegclass } from '../sql.ts'
 import { tableOf } from './column.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
+import { readProcessors } from './processors.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** Everything that decides how an index is built. */
@@ -24,6 +25,8 @@ export interface IndexFacts {
   /** Builds by other processes on this table, whichever index. */
   readonly builds: readonly RunningBuild[]
   readonly isInTransaction: boolean
+  /** Of the server; null where that is not known, or does not matter because one process builds. */
+  readonly processors: number | null
   /** Rows that the index will hold, as far as is known without reading them all. */
   readonly rows: number
   /** The condition of the wanted index as the server writes it; null where there is none or it could not tell. */
@@ -94,7 +97,7 @@ export interface RunningBuild {
   readonly index: number | null
 }
 
-type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | 'condition'>
+type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | 'processors' | 'condition'>
 
 /**
  * Reads what {@link planIndexBuild} decides from: one query that writes nothing, and the rows are counted where that is
@@ -110,6 +113,7 @@ export async function readIndexFacts(db: Database, index: VectorIndex): Promise<
   return {
     ...answer,
     isInTransaction,
+    processors: answer.settings.maintenanceWorkers > 0 ? await readProcessors(db) : null,
     rows: await countRows(db, index, answer),
     condition: await normaliseCondition(db, index, answer),
   }
