@@ -3,6 +3,7 @@ import { describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { expectError } from './support/expect-error.ts'
 import { hasPgBouncer, startPgBouncer } from './support/pgbouncer.ts'
+import { until } from './support/phases.ts'
 import { items, migratorOf, source, states, type TestMigration } from './support/steps.ts'
 
 const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
@@ -82,6 +83,30 @@ describeOnServers('rehearse beside others', (database) => {
     const error = await expectError('MIGRATIONS_LOCKED', () => migrator.rehearse({ wait: 200 }))
     expect(error.details).toEqual({ holder: null, milliseconds: 200 })
     expect(await knex.schema.hasTable('knex_migrations_runs')).toBe(false)
+  })
+
+  // CREATE INDEX CONCURRENTLY waits for a transaction that it met in the middle of a statement until it ends.
+  test('waits for stock Knex without a transaction that stays open', async () => {
+    const { knex, connect } = database()
+    await knex.migrate.latest({ migrationSource: source(items) })
+    await knex('knex_migrations_lock').update({ is_locked: 1 })
+    const pending = { name: '002_b', up: 'create table b ()' }
+    const events: string[] = []
+    const waiting = createMigrator(connect(), { migrationSource: source(items, pending) }).rehearse({
+      onEvent: ({ type }) => events.push(type),
+    })
+    try {
+      await until(knex, () => Promise.resolve(events.includes('waiting')))
+      await until(knex, async () => {
+        const { rows } = await knex.raw(`
+          select from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null`)
+        return rows.length === 0
+      })
+    } finally {
+      await knex('knex_migrations_lock').update({ is_locked: 0 })
+    }
+    expect(states(await waiting)).toEqual(['002_b rehearsed'])
   })
 
   test('stops at a signal, and leaves nothing', async () => {

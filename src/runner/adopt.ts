@@ -9,7 +9,7 @@ import { takeLease } from './lease.ts'
 import { listMigrations } from './migrations.ts'
 import { assertFilesExist } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { nextBatch, readApplied, record } from './tracking.ts'
+import { batchAfter, readApplied, record } from './tracking.ts'
 
 /** Which migrations to record as applied. */
 export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
@@ -94,9 +94,9 @@ async function recordAll(
   let outcome = 'failed'
   try {
     // Another run may have applied some of them while this one was looking.
-    const applied = new Set((await readApplied(db, tables)).map(({ name }) => name))
+    const applied = new Set(lease.applied.map(({ name }) => name))
     const recorded = names.filter((name) => !applied.has(name))
-    const batch = await nextBatch(db, tables)
+    const batch = batchAfter(lease.applied)
     await db.transaction(async (trx) => {
       for (const name of recorded) {
         if (await record(trx, tables, { direction: 'up', name, batch }, lease.isHeld)) continue

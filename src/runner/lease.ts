@@ -2,14 +2,16 @@ import { hostname, userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, type LockHolder } from '../errors.ts'
-import { ask, send, type Database } from '../queryable.ts'
+import { ask, askEach, send, type Database } from '../queryable.ts'
 import { literal, nullable } from '../sql.ts'
 import type { MigrationTables } from './settings.ts'
 import { openSideConnection, type SideConnection, type SideLock } from './side-lock.ts'
-import { createTables } from './tracking.ts'
+import { appliedSql, createTables, type AppliedMigration } from './tracking.ts'
 
 /** The right to migrate: held by one run at a time, and given back by its death. */
 export interface Lease {
+  /** What was applied when it was taken; nobody else changes that while it is held. */
+  readonly applied: readonly AppliedMigration[]
   /** An SQL condition that is true while the lease is held; for statements that must not happen without it. */
   readonly isHeld: string
   /** Cancels what a backend is doing, from the side. */
@@ -65,8 +67,8 @@ export async function takeLease(db: Database, tables: MigrationTables, options: 
     let side = await tryLock()
     for (; side === null; side = await tryLock()) await waitOrGiveUp(await unfinishedRun(db, tables))
     for (;;) {
-      const run = await takeKnexLock(db, tables, options.command)
-      if (run !== null) return leaseOf(db, tables, run, side, connection)
+      const { run, applied } = await takeKnexLock(db, tables, options.command)
+      if (run !== null) return leaseOf(db, tables, { run, applied }, side, connection)
       const stale = await freeStaleLock(db, tables, options.isSingle)
       if (stale === undefined) await waitOrGiveUp(null)
       else options.onRecover?.(stale)
@@ -87,7 +89,7 @@ async function prepare(
   { isSingle, hasTables }: LeaseOptions,
 ): Promise<SideConnection | null> {
   const [made, opened] = await Promise.allSettled([
-    hasTables === true ? Promise.resolve() : createTables(db, tables),
+    hasTables === true ? Promise.resolve() : createTables(db, tables, hasTables === false),
     isSingle ? Promise.resolve(null) : openSideConnection(db),
   ])
   if (opened.status === 'rejected') throw opened.reason
@@ -99,11 +101,12 @@ async function prepare(
 function leaseOf(
   db: Database,
   tables: MigrationTables,
-  run: number,
+  { run, applied }: { readonly run: number; readonly applied: readonly AppliedMigration[] },
   side: SideLock,
   connection: SideConnection | null,
 ): Lease {
   return {
+    applied,
     isHeld: side.isHeld,
     cancel: (backendProcessId) => side.cancel(backendProcessId),
     release: async (outcome) => {
@@ -126,10 +129,15 @@ const NOT_FLUSHED = `set_config('synchronous_commit', 'off', true) as not_flushe
  * Every row of the lock's table is taken, or none: stock Knex looks at the first one, whichever that is. `skip locked`,
  * because it may hold them in an open transaction, and a waiter must not block in a query.
  * The row's xmin tells later whether it is still this run that set it.
+ *
+ * What was applied is read in the same round trip, by a statement that comes after and so sees what others did.
  */
-async function takeKnexLock(db: Database, tables: MigrationTables, command: string): Promise<number | null> {
-  return ask<number | null>(
-    db,
+async function takeKnexLock(
+  db: Database,
+  tables: MigrationTables,
+  command: string,
+): Promise<{ readonly run: number | null; readonly applied: readonly AppliedMigration[] }> {
+  const [run, applied] = await askEach(db, [
     `with free as (
       select ctid from ${tables.lock} where is_locked = 0 for update skip locked
     ),
@@ -144,7 +152,9 @@ async function takeKnexLock(db: Database, tables: MigrationTables, command: stri
       where exists (select from taken) returning id
     )
     select to_json((select id from run)) as state from ${NOT_FLUSHED}`,
-  )
+    appliedSql(tables),
+  ])
+  return { run: run as number | null, applied: applied as readonly AppliedMigration[] }
 }
 
 /** Frees `is_locked` where the run that set it is dead; returns that run, or undefined where it is not ours to free. */

@@ -11,7 +11,7 @@ import type { MigrationTables } from './settings.ts'
 import { createMissingTables } from './tracking.ts'
 
 /** What keeps others from migrating while something is rehearsed. */
-export interface Exclusion extends Lease {
+export interface Exclusion extends Omit<Lease, 'applied'> {
   /** To be called first in the transaction of the rehearsal. */
   enter(trx: Database): Promise<void>
 }
@@ -36,7 +36,12 @@ export async function excludeOthers(
   options: ExclusionOptions,
 ): Promise<Exclusion> {
   const { wait = DEFAULT_WAIT, signal, onEvent } = options
-  if (!(await areThere(db, tables))) return withoutTrace(db, tables, options)
+  const present = await ask<Record<'all' | 'lock', boolean>>(
+    db,
+    `select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
+      'lock', ${toRegclass(tables.lock)} is not null) as state`,
+  )
+  if (!present.all) return withoutTrace(db, tables, present.lock, options)
   const lease = await takeLease(db, tables, {
     ...options,
     wait,
@@ -48,20 +53,33 @@ export async function excludeOthers(
   return { ...lease, enter: () => Promise.resolve() }
 }
 
-async function areThere(db: Database, tables: MigrationTables): Promise<boolean> {
-  const names = Object.values(tables).map((table) => toRegclass(table))
-  return ask<boolean>(db, `select to_json(num_nulls(${names.join(', ')}) = 0) as state`)
-}
-
 /**
  * Makes the missing tables in the transaction that is rolled back: whoever wants to migrate must make them too, and
  * waits for it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
+ *
+ * Somebody who migrates is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
  */
-function withoutTrace(db: Database, tables: MigrationTables, options: ExclusionOptions): Exclusion {
+async function withoutTrace(
+  db: Database,
+  tables: MigrationTables,
+  hasLock: boolean,
+  options: ExclusionOptions,
+): Promise<Exclusion> {
   const { isSingle, wait = DEFAULT_WAIT, signal, onEvent } = options
   const deadline = Date.now() + wait
   const locked = (): PgvectorMigrationError =>
     new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder: null, milliseconds: wait })
+  let hasWaited = false
+  const until = async (condition: () => Promise<boolean>): Promise<void> => {
+    while (!(await condition())) {
+      if (!hasWaited) onEvent?.({ type: 'waiting', holder: null })
+      hasWaited = true
+      if (Date.now() >= deadline) throw locked()
+      if (signal?.aborted === true) throw interrupted(null, signal)
+      await sleep(POLL_MILLISECONDS)
+    }
+  }
+  if (hasLock && !isSingle) await until(() => isFree(db, tables))
   return {
     isHeld: 'true',
     cancel: (processId) => send(db, `select pg_cancel_backend(${processId})`),
@@ -70,15 +88,13 @@ function withoutTrace(db: Database, tables: MigrationTables, options: ExclusionO
       await createMissingTables(trx, tables).catch((error: unknown) => {
         throw isRace(error) || sqlStateOf(error) === sqlState.lockNotAvailable ? locked() : error
       })
-      if (isSingle) return
-      for (let hasWaited = false; !(await lockFreeRow(trx, tables)); hasWaited = true) {
-        if (!hasWaited) onEvent?.({ type: 'waiting', holder: null })
-        if (Date.now() >= deadline) throw locked()
-        if (signal?.aborted === true) throw interrupted(null, signal)
-        await sleep(POLL_MILLISECONDS)
-      }
+      if (!isSingle) await until(() => lockFreeRow(trx, tables))
     },
   }
+}
+
+async function isFree(db: Database, { lock }: MigrationTables): Promise<boolean> {
+  return ask<boolean>(db, `select to_json(not exists (select from ${lock} where is_locked = 1)) as state`)
 }
 
 async function lockFreeRow(trx: Database, tables: MigrationTables): Promise<boolean> {

@@ -8,7 +8,7 @@ import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { runOne } from './run-one.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { batchAfter, readExisting, readTracking, type AppliedMigration, type Tracking } from './tracking.ts'
+import { batchAfter, readTracking, type AppliedMigration, type Tracking } from './tracking.ts'
 
 /** Chooses what to run from what there is and what was applied. */
 type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
@@ -116,7 +116,7 @@ async function runAll(
   lease: Lease,
   options: RunOptions,
 ): Promise<RunResult> {
-  const applied = await readExisting(db, settings.tables)
+  const { applied } = lease
   const chosen = select(files.names, applied)
   const migrations = await Promise.all(chosen.map((name) => files.load(name)))
   const handed = migrations.map(({ file }) => file)

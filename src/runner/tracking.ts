@@ -45,11 +45,15 @@ function areMissing(tables: MigrationTables): string {
 
 /** The same of tables that are known to exist. */
 export async function readExisting(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
-  return ask<AppliedMigration[]>(
-    db,
-    `select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]') as state
-    from ${tables.migrations}`,
-  )
+  return ask<AppliedMigration[]>(db, appliedSql(tables))
+}
+
+/** The query of {@link readExisting}, for a statement that belongs before it. */
+export function appliedSql({ migrations }: MigrationTables): string {
+  return `
+    select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]')
+      as state
+    from ${migrations}`
 }
 
 // Stock Knex makes its two tables one after the other, so a run may lose against it more than once.
@@ -58,12 +62,13 @@ const MOST_RACES = 5
 /**
  * Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs.
  *
- * Runs on an empty database make them at the same moment; whoever loses finds them made.
+ * Runs on an empty database make them at the same moment; whoever loses finds them made. That some are missing may have
+ * been seen just now, and is not asked again then.
  */
-export async function createTables(db: Database, tables: MigrationTables): Promise<void> {
+export async function createTables(db: Database, tables: MigrationTables, seenMissing = false): Promise<void> {
   for (let races = 1; ; races++) {
     try {
-      await createMissingTables(db, tables)
+      await (seenMissing && races === 1 ? sendTables(db, tables) : createMissingTables(db, tables))
       return
     } catch (error) {
       if (races === MOST_RACES || !isRace(error)) throw error
@@ -73,7 +78,10 @@ export async function createTables(db: Database, tables: MigrationTables): Promi
 
 /** The same in one attempt, for a transaction that a lost race ends. */
 export async function createMissingTables(db: Database, tables: MigrationTables): Promise<void> {
-  if (!(await ask<boolean>(db, `select to_json(${areMissing(tables)}) as state`))) return
+  if (await ask<boolean>(db, `select to_json(${areMissing(tables)}) as state`)) await sendTables(db, tables)
+}
+
+async function sendTables(db: Database, tables: MigrationTables): Promise<void> {
   await send(
     db,
     [
