@@ -4,7 +4,7 @@ import Knex from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import { createMigrator, type Migrator } from '../runner/migrator.ts'
-import { rememberStatement } from './describe-server-error.ts'
+import { rememberStatement } from './failed-statement.ts'
 import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './printer.ts'
 

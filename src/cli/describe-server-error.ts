@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { serverMessage } from '../sqlstate.ts'
+import { statementOf } from './failed-statement.ts'
 import { showStatement } from './show-statement.ts'
 
 /** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
@@ -18,19 +19,12 @@ export interface ServerError {
   readonly position?: number | undefined
 }
 
-const statements = new WeakMap<object, string>()
-
-/** Remembers which statement an error belongs to: Knex writes it before the server's message, and cannot be undone. */
-export function rememberStatement(error: unknown, sql: string): void {
-  if (typeof error === 'object' && error !== null) statements.set(error, sql)
-}
-
 /** The server's own words about an error; null for what is no error of a server. */
 export function serverErrorOf(error: unknown): ServerError | null {
   const code = sqlStateOf(error)
   if (code === undefined) return null
   const said = error as Readonly<Record<string, string | undefined>>
-  const statement = statements.get(error as object)
+  const statement = statementOf(error as object)
   const message = said['message'] ?? ''
   const start = `${statement} - `
   const position = Number(said['position'])

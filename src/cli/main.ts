@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { program } from './program.ts'
-import { reportFailure } from './report-failure.ts'
 
 // Whoever reads us may have read enough, as head does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,6 +12,7 @@ async function run(): Promise<void> {
   try {
     await program().parseAsync()
   } catch (error) {
+    const { reportFailure } = await import('./report-failure.ts')
     process.exitCode = reportFailure(error, process.argv.includes('--json'))
   }
   await Promise.all([process.stdout, process.stderr].map(written))

@@ -3,12 +3,10 @@ import { CommanderError } from 'commander'
 
 import { isPgvectorMigrationError, type PgvectorMigrationError } from '../errors.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
+import { exitCode } from './exit-code.ts'
 import { write, writeDocument } from './printer.ts'
 import { redact, redactAll } from './redact.ts'
 import { signalThatStopped } from './run-options.ts'
-
-/** What a process exits with. */
-export const exitCode = { done: 0, bug: 1, failure: 2, pending: 3, interrupted: 130, terminated: 143 } as const
 
 /** Prints why a command failed and what to do next, and tells what to exit with; with --json, also as a document. */
 export function reportFailure(error: unknown, isJson: boolean): number {

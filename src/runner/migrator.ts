@@ -10,8 +10,9 @@ import type { LossOptions, Losses } from './losses.ts'
 import type { Rehearsal, RehearseOptions } from './rehearse.ts'
 import type { PlanResult } from './plan.ts'
 import type { DownSelection, UpSelection } from './select.ts'
-import { settingsOf, type MigratorOptions } from './settings.ts'
+import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
+import { readTracking, type Tracking } from './tracking.ts'
 import type { UnlockOptions, UnlockResult } from './unlock.ts'
 
 /** Migrations over Knex's own tables, with a lock that never sticks. */
@@ -62,8 +63,14 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
     losses: async (choice = {}) => (await import('./losses.ts')).losses(db, settings, choice),
     plan: async (choice = {}) => (await import('./plan.ts')).plan(db, settings, choice),
     lint: async (choice = {}) => (await import('./lint/lint.ts')).lint(db, settings, choice),
-    up: async (choice = {}) => (await import('./run.ts')).up(db, settings, choice),
-    down: async (choice = {}) => (await import('./run.ts')).down(db, settings, choice),
+    up: async (choice = {}) => {
+      const tracking = startReading(db, settings.tables)
+      return (await import('./run.ts')).up(db, settings, choice, tracking)
+    },
+    down: async (choice = {}) => {
+      const tracking = startReading(db, settings.tables)
+      return (await import('./run.ts')).down(db, settings, choice, tracking)
+    },
     history: async (choice = {}) => (await import('./history.ts')).historyOf(db, settings, choice),
     adopt: async (choice = {}) => (await import('./adopt.ts')).adopt(db, settings, choice),
     unlock: async (choice = {}) => (await import('./unlock.ts')).unlock(db, settings, choice),
@@ -71,6 +78,14 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
       if (!isInstance) await db.destroy()
     },
   }
+}
+
+// The server is asked while the code of a run is being loaded.
+function startReading(db: Database, tables: MigrationTables): Promise<Tracking> {
+  const tracking = readTracking(db, tables)
+  // What fails is told by the run, which waits for it.
+  tracking.catch(() => undefined)
+  return tracking
 }
 
 /**

@@ -8,7 +8,7 @@ import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { runOne } from './run-one.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { batchAfter, readTracking, type AppliedMigration, type Tracking } from './tracking.ts'
+import { batchAfter, type AppliedMigration, type Tracking } from './tracking.ts'
 
 /** Chooses what to run from what there is and what was applied. */
 type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
@@ -16,8 +16,13 @@ type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) 
 const DEFAULT_WAIT = 60_000
 
 /** Applies pending migrations. */
-export function up(db: Database, settings: MigrationSettings, choice: UpSelection & RunOptions): Promise<RunResult> {
-  return run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice)
+export function up(
+  db: Database,
+  settings: MigrationSettings,
+  choice: UpSelection & RunOptions,
+  tracking: Promise<Tracking>,
+): Promise<RunResult> {
+  return run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice, tracking)
 }
 
 /** Undoes applied migrations, newest first. */
@@ -25,8 +30,9 @@ export function down(
   db: Database,
   settings: MigrationSettings,
   choice: DownSelection & RunOptions,
+  tracking: Promise<Tracking>,
 ): Promise<RunResult> {
-  return run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice)
+  return run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice, tracking)
 }
 
 /**
@@ -41,9 +47,9 @@ async function run(
   direction: Direction,
   select: Selection,
   options: RunOptions,
+  reading: Promise<Tracking>,
 ): Promise<RunResult> {
-  const files = await listMigrations(settings)
-  const tracking = await readTracking(db, settings.tables)
+  const [files, tracking] = await Promise.all([listMigrations(settings), reading])
   const { applied } = tracking
   assertFilesExist(files.names, applied)
   const wanted = select(files.names, applied)

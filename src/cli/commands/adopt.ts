@@ -3,7 +3,7 @@ import { green, yellow } from 'colorette'
 import type { MigratorEvent } from '../../runner/events.ts'
 import type { Context } from '../context.ts'
 import { withConsole } from '../quiet-console.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { describeEvent } from '../run-options.ts'
 
 interface Flags {

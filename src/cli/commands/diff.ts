@@ -3,7 +3,7 @@ import { green, red, yellow } from 'colorette'
 import { diffVectors, type VectorDifference } from '../../vectors/diff.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly declared: string

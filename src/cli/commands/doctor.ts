@@ -3,7 +3,7 @@ import { bold, cyan, green, red, yellow } from 'colorette'
 import { diagnose } from '../../runner/doctor/diagnose.ts'
 import type { Finding } from '../../runner/doctor/finding.ts'
 import type { Context } from '../context.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 /** What the process exits with where the diagnosis found an error; the command itself did its work. */
 const UNHEALTHY = 1

@@ -6,7 +6,7 @@ import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { describeLosses } from '../describe-losses.ts'
 import { withConsole } from '../quiet-console.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
 interface Flags {

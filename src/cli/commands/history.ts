@@ -1,6 +1,6 @@
 import type { HistoryEntry } from '../../runner/history.ts'
 import type { Context } from '../context.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { table } from '../table.ts'
 
 /** Shows everything that is on record, oldest first. */

@@ -10,7 +10,7 @@ import { runningIndexBuilds, type RunningIndexBuild } from '../../vectors/runnin
 import { remaining, showProgress } from '../build-progress.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { withSignals } from '../run-options.ts'
 import { sizeText } from '../sizes.ts'
 import { table } from '../table.ts'

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import type { Printer } from '../printer.ts'
 import { redact } from '../redact.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly to?: string

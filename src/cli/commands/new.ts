@@ -9,7 +9,7 @@ import { settingsOf } from '../../runner/settings.ts'
 import { diffVectors } from '../../vectors/diff.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly kind: MigrationKind

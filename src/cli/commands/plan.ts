@@ -7,7 +7,7 @@ import { planScript } from '../../runner/plan-script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../printer.ts'
 import { redact, redactAll } from '../redact.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly to?: string

@@ -6,7 +6,8 @@ import type { Context } from '../context.ts'
 import { describeRehearsed } from '../describe-rehearsed.ts'
 import { withConsole } from '../quiet-console.ts'
 import { redact } from '../redact.ts'
-import { exitCode, reportFailure } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
+import { reportFailure } from '../report-failure.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
 interface Flags {

@@ -2,7 +2,7 @@ import { green, red, yellow } from 'colorette'
 
 import type { MigrationStatus } from '../../runner/status.ts'
 import type { Context } from '../context.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 
 const shown = {
   applied: { mark: green('✓'), word: 'APPLIED' },

@@ -1,7 +1,7 @@
 import { green, yellow } from 'colorette'
 
 import type { Context } from '../context.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { describeHolder } from '../run-options.ts'
 
 /** Frees the lock on migrations where its holder is gone. */

@@ -1,7 +1,7 @@
 import { green } from 'colorette'
 
 import type { Context } from '../context.ts'
-import { exitCode } from '../report-failure.ts'
+import { exitCode } from '../exit-code.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
 interface Flags {
