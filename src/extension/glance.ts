@@ -24,7 +24,7 @@ export interface GlanceAnswer {
   readonly roles: readonly (string | null)[]
   readonly functions: readonly (string | null)[]
   readonly installed: InstalledAnswer | null
-  /** Which extension on which server; null where none is installed. */
+  /** Which extension, in which version and schema; null where none is installed. */
   readonly fingerprint: string | null
 }
 
@@ -32,9 +32,9 @@ export interface GlanceAnswer {
 const seenBefore = new WeakMap<object, { readonly fingerprint: string; readonly seen: Glance }>()
 
 /**
- * The boot path. The first look through a Knex instance reads everything; as long as the extension and the server are
- * the same, the next ones read only that they are, in a query that costs little more than one of extversion: PostgreSQL
- * lets nobody drop what belongs to an extension, so the same oid at the same version has the same type and operators.
+ * The boot path. The first look through a Knex instance reads everything; as long as the extension is the same, the next
+ * ones read only that it is, in a query that costs little more than one of extversion: PostgreSQL lets nobody drop what
+ * belongs to an extension, so the same oid at the same version has the same type and operators.
  */
 export async function glanceAtBoot(db: Database): Promise<Glance> {
   // A plan tells of another server than the one it runs on.
@@ -100,7 +100,7 @@ const operators = ['<->', '<#>', '<=>'] as const
 const installedExtension = `from pg_catalog.pg_extension where extname = 'vector'`
 
 const fingerprintSql = `
-  select concat_ws(' ', oid, extversion, extnamespace::regnamespace, version()) as state ${installedExtension}`
+  select concat_ws(' ', oid, extversion, extnamespace::regnamespace) as state ${installedExtension}`
 
 // One scan of a tiny table and a few function calls: to plan a join or a subquery takes longer than to run all of this.
 // It stays away from pg_available_extension_versions, which scans the server's files (2 ms and more), and pg_settings.

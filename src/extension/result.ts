@@ -13,7 +13,7 @@ export interface EnsureResult {
   readonly version: string
   /** The schema it is in, which may be another one than was asked for. */
   readonly schema: string
-  /** The server's version. */
+  /** The server's version, as it was when this Knex instance looked first. */
   readonly server: string
   /** The host, recognised for messages only. */
   readonly provider: ProviderName
