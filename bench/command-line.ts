@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
 import { withDatabase, type Server } from './databases.ts'
-import { medians } from './measure.ts'
+import { measure } from './measure.ts'
 import { nodePgMigrate, writeKnexProject, writeNodePgMigrateProject } from './plain-projects.ts'
 import { onEmptyDatabase, runNode } from './processes.ts'
 import { writeProjectWithLibrary } from './projects.ts'
@@ -12,7 +12,7 @@ const root = join(__dirname, '..')
 const knexPgvector = join(root, 'dist', 'cli', 'main.js')
 const knex = join(root, 'node_modules', 'knex', 'bin', 'cli.js')
 
-const rounds = { warmUp: 1, counted: 15 }
+const rounds = { warmUp: 1, counted: 21 }
 
 /** The command line as whole processes, against stock Knex's in the same application and against node-pg-migrate. */
 export async function compareCommandLine(server: Server): Promise<Comparison[]> {
@@ -36,7 +36,7 @@ export async function compareCommandLine(server: Server): Promise<Comparison[]> 
 async function compareStatus(server: Server, directory: string): Promise<Comparison[]> {
   return withDatabase(server, async (url) => {
     await runNode([knexPgvector, 'up'], directory, url)
-    const { status, list } = await medians(
+    const { status, list } = await measure(
       {
         status: { run: () => runNode([knexPgvector, 'status'], directory, url) },
         list: { run: () => runNode([knex, 'migrate:list'], directory, url) },
@@ -56,7 +56,7 @@ async function compareStatus(server: Server, directory: string): Promise<Compari
 }
 
 async function compareUp(server: Server, directory: string): Promise<Comparison[]> {
-  const { up, latest } = await medians(
+  const { up, latest } = await measure(
     {
       up: onEmptyDatabase(server, (url) => runNode([knexPgvector, 'up'], directory, url)),
       latest: onEmptyDatabase(server, (url) => runNode([knex, 'migrate:latest'], directory, url)),
@@ -75,7 +75,7 @@ async function compareUp(server: Server, directory: string): Promise<Comparison[
 }
 
 async function compareSameSql(server: Server, plain: string, other: string): Promise<Comparison[]> {
-  const { ours, knexAlone, theirs } = await medians(
+  const { ours, knexAlone, theirs } = await measure(
     {
       ours: onEmptyDatabase(server, (url) => runNode([knexPgvector, 'up'], plain, url)),
       knexAlone: onEmptyDatabase(server, (url) => runNode([knex, 'migrate:latest'], plain, url)),

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 import { queryVersion, usualSequence } from './by-hand.ts'
 import { ensurePgvector } from './library.ts'
-import { medians, type Contender } from './measure.ts'
+import { measure, type Contender } from './measure.ts'
 import type { Comparison } from './report.ts'
 
 // One call takes a tenth of a millisecond, in which a processor is still busy with forgetting what ran before: so each
@@ -13,7 +13,7 @@ const CALLS = 20
 export async function compareEnabled(knex: Knex): Promise<Comparison[]> {
   const ensureOnce = (): Promise<unknown> => ensurePgvector(knex, { logger: false })
   await ensureOnce()
-  const times = await medians(
+  const times = await measure(
     {
       ensure: inARow(ensureOnce),
       query: inARow(() => queryVersion(knex)),
@@ -22,7 +22,7 @@ export async function compareEnabled(knex: Knex): Promise<Comparison[]> {
     { warmUp: 200, counted: 300 },
   )
   const what = 'ensurePgvector, enabled already'
-  const [ensure, query, sequence] = [times.ensure / CALLS, times.query / CALLS, times.sequence / CALLS]
+  const [ensure, query, sequence] = [ofOne(times.ensure), ofOne(times.query), ofOne(times.sequence)]
   return [
     { what, milliseconds: ensure, against: 'one query of pg_extension', baseline: query, target: { atMost: 1.5 } },
     { what, milliseconds: ensure, against: 'the usual statements', baseline: sequence, target: { timesFaster: 8 } },
@@ -35,4 +35,8 @@ function inARow(call: () => Promise<unknown>): Contender {
       for (let calls = 0; calls < CALLS; calls++) await call()
     },
   }
+}
+
+function ofOne(rounds: readonly number[]): number[] {
+  return rounds.map((time) => time / CALLS)
 }

@@ -6,7 +6,7 @@ import { compareMigrate } from './migrate.ts'
 import { table, type Comparison } from './report.ts'
 
 async function main(): Promise<void> {
-  process.stdout.write(`Node ${process.version}; medians of one run\n\n`)
+  process.stdout.write(`Node ${process.version}; medians of one run; a ratio is the median of those of its rounds\n\n`)
   process.stdout.write(table('embedded (PGlite, in memory)', await onEmbedded(compareOnOneConnection)))
   const server = await startServer()
   try {

@@ -14,14 +14,14 @@ export interface Rounds {
 }
 
 /**
- * The median of each contender, in milliseconds.
+ * What each contender took in each round, in milliseconds.
  *
  * Every round runs all of them in an order of its own, so that what disturbs the machine disturbs them alike.
  */
-export async function medians<Name extends string>(
+export async function measure<Name extends string>(
   contenders: Readonly<Record<Name, Contender>>,
   { warmUp, counted }: Rounds,
-): Promise<Record<Name, number>> {
+): Promise<Record<Name, readonly number[]>> {
   const names = Object.keys(contenders) as Name[]
   const times = new Map<Name, number[]>(names.map((name) => [name, []]))
   for (let round = -warmUp; round < counted; round++) {
@@ -30,7 +30,7 @@ export async function medians<Name extends string>(
       if (round >= 0) times.get(name)?.push(time)
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(times.get(name) ?? [])])) as Record<Name, number>
+  return Object.fromEntries(times) as unknown as Record<Name, readonly number[]>
 }
 
 async function timed({ prepare, run, cleanUp }: Contender): Promise<number> {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { withDatabase, type Server } from './databases.ts'
-import { medians, type Contender } from './measure.ts'
+import { measure, type Contender } from './measure.ts'
 import { onEmptyDatabase, runNode, runProgram } from './processes.ts'
 import { writePlainProject, writeProjectWithLibrary } from './projects.ts'
 import { recordMigrations } from './record.ts'
@@ -20,7 +20,7 @@ export async function compareMigrate(server: Server): Promise<Comparison[]> {
   const migrateIn = (directory: string): Contender =>
     onEmptyDatabase(server, (url) => runNode([knexCommand, 'migrate:latest'], directory, url))
   try {
-    const { withLibrary, here, knexAlone, psql } = await medians(
+    const { withLibrary, here, knexAlone, psql } = await measure(
       {
         withLibrary: migrateIn(application.directory),
         here: migrateIn(root),

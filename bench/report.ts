@@ -1,9 +1,11 @@
-/** Two medians of one run, and what their ratio should be. */
+import { median } from './measure.ts'
+
+/** What two contenders took in the same rounds, and what their ratio should be. */
 export interface Comparison {
   readonly what: string
-  readonly milliseconds: number
+  readonly milliseconds: readonly number[]
   readonly against: string
-  readonly baseline: number
+  readonly baseline: readonly number[]
   readonly target: Target
 }
 
@@ -31,12 +33,14 @@ export function table(database: string, comparisons: readonly Comparison[]): str
 
 function cells({ what, milliseconds, against, baseline, target }: Comparison): string[] {
   const isFaster = target !== null && 'timesFaster' in target
-  const ratio = isFaster ? baseline / milliseconds : milliseconds / baseline
+  // Of each round and not of the medians: a machine has slow moments, and one round is within one of them.
+  const slower = median(baseline.map((time, round) => (milliseconds[round] ?? Number.NaN) / time))
+  const ratio = isFaster ? 1 / slower : slower
   return [
     what,
-    duration(milliseconds),
+    duration(median(milliseconds)),
     against,
-    duration(baseline),
+    duration(median(baseline)),
     `${ratio.toFixed(2)}${isFaster ? ' times faster' : ''}`,
     ...verdict(target, ratio),
   ]
