@@ -39,9 +39,13 @@ export function graphMemory(rows: number, graph: Graph): number {
   return Math.ceil(rows * bytesPerRow(graph) + (graph.isParallel ? KEPT_BACK : BLOCK))
 }
 
+// More than what is rounded off in computing with a thousand million rows, and far less than a row.
+const ROUNDING = 1e-5
+
 /** How many rows' graph fits into so many bytes of maintenance_work_mem. */
 export function rowsInMemory(bytes: number, graph: Graph): number {
-  return Math.max(0, Math.floor((bytes - (graph.isParallel ? KEPT_BACK : 0)) / bytesPerRow(graph)))
+  const rows = (bytes - (graph.isParallel ? KEPT_BACK : 0)) / bytesPerRow(graph)
+  return Math.max(0, Math.floor(rows + ROUNDING))
 }
 
 function bytesPerRow({ type, dimensions, m = DEFAULT_M, isParallel, major }: Graph): number {
