@@ -14,7 +14,8 @@ const text = fc
       maxLength: 12,
     },
   )
-  .map((parts) => parts.join('').replaceAll(/[\0\ud800-\udfff]/g, ''))
+  // PostgreSQL has no character 0 and no halves of one, and PGlite's decoder takes a byte order mark off the front.
+  .map((parts) => parts.join('').replaceAll(/[\0\ud800-\udfff\ufeff]/g, ''))
 const name = text.filter((value) => value.length > 0 && Buffer.byteLength(value) <= 63)
 
 describeOnEveryDatabase('quoting', (database) => {
