@@ -100,8 +100,8 @@ export interface RunningBuild {
 type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | 'processors' | 'condition'>
 
 /**
- * Reads what {@link planIndexBuild} decides from: one query that writes nothing, and the rows are counted where that is
- * quick.
+ * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
+ * where they may be known, and the rows, which are counted where that is quick.
  *
  * @example const plan = planIndexBuild(await readIndexFacts(knex, index), index)
  *
