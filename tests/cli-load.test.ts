@@ -37,6 +37,41 @@ describeOnServers('npx knex-pgvector status', (database) => {
   })
 })
 
+// Says at its end how many files of lodash were compiled, and what is in Node that was not there before.
+const frugality = `
+  const { prototype } = require('node:module')
+  const { _compile } = prototype
+  let lodash = 0
+  prototype._compile = function (source, file) {
+    if (/[\\\\/]lodash[\\\\/]/.test(file)) lodash++
+    return _compile.call(this, source, file)
+  }
+  const hadNavigator = 'navigator' in globalThis
+  process.on('exit', () => {
+    const loadsFetch = process.moduleLoadList.some((name) => name.includes('undici'))
+    const leavesNavigator = 'navigator' in globalThis !== hadNavigator
+    process.stderr.write(JSON.stringify({ lodash, loadsFetch, leavesNavigator }))
+  })
+`
+
+describeOnServers('what Knex and pg need', (database) => {
+  test('is loaded in few files, without the whole of fetch, and migrations see the globals that Node has', async () => {
+    const project = await createProject({
+      'knexfile.js': plainKnexfile,
+      'witness.js': frugality,
+      'migrations/001_items.js': migrationOf('create table items (id int)'),
+    })
+    const env = { DATABASE_URL: database().url ?? '', NODE_OPTIONS: `--require ${project.folder}/witness.js` }
+    const { code, stderr } = await project.run(['up', '--quiet'], env)
+    expect({ code, ...(JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as object) }).toEqual({
+      code: 0,
+      lodash: 1,
+      loadsFetch: false,
+      leavesNavigator: false,
+    })
+  })
+})
+
 describeOnServers('a knexfile in JavaScript', (database) => {
   test.each([
     [

@@ -7,6 +7,7 @@ import { createMigrator, type Migrator } from '../runner/migrator.ts'
 import { rememberStatement } from './failed-statement.ts'
 import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './printer.ts'
+import { withNavigator } from './quick-loading.ts'
 
 /** The flags that every command takes. */
 export interface GlobalFlags extends ConfigFlags {
@@ -57,7 +58,8 @@ function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.K
     if (!/^(Acquire connection error|Connection Error):/.test(String(message))) print.note(String(message))
   }
   try {
-    const knex = Knex({ log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) })
+    const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
+    const knex = withNavigator(() => Knex(options))
     return knex.on('query-error', (error: unknown, { sql }: { sql: string }) => rememberStatement(error, sql))
   } catch (error) {
     throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import Knex from 'knex'
 
 import type { Database } from '../queryable.ts'
@@ -65,6 +67,7 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
     lint: async (choice = {}) => (await import('./lint/lint.ts')).lint(db, settings, choice),
     up: async (choice = {}) => {
       const tracking = startReading(db, settings.tables)
+      await nextTurn()
       return (await import('./run.ts')).up(db, settings, choice, tracking)
     },
     down: async (choice = {}) => {
