@@ -10,7 +10,7 @@ import type * as columns from '../src/vectors/column.ts'
 import type * as indexes from '../src/vectors/vector-index.ts'
 import { createDatabase, type Server } from './databases.ts'
 import { chart } from './index-chart.ts'
-import { percentile, writeWhile } from './index-writer.ts'
+import { compareWriters, type WritersOptions } from './index-writers.ts'
 import { median } from './measure.ts'
 import { table, type Comparison } from './report.ts'
 
@@ -39,11 +39,12 @@ async function main(): Promise<void> {
   try {
     const database = await createDatabase(server)
     const knex = Knex({ client: 'pg', connection: database.url, pool: { min: 1, max: 4 } })
+    const writer = Knex({ client: 'pg', connection: database.url, pool: { min: 1, max: 2 } })
     try {
       await load(knex)
-      await compare(knex, server.name)
+      await compare(knex, writer, server.name)
     } finally {
-      await knex.destroy()
+      await Promise.all([knex.destroy(), writer.destroy()])
       await database.drop()
     }
   } finally {
@@ -72,7 +73,7 @@ async function load(knex: KnexInstance): Promise<void> {
   await knex.raw('vacuum analyze documents')
 }
 
-async function compare(knex: KnexInstance, name: string): Promise<void> {
+async function compare(knex: KnexInstance, writer: KnexInstance, name: string): Promise<void> {
   const best = await bestByHand(knex)
   const stockTimes: number[] = []
   const handTimes: number[] = []
@@ -88,8 +89,8 @@ async function compare(knex: KnexInstance, name: string): Promise<void> {
     progress(`round ${round} of ${ROUNDS}, stock settings`, stockTimes.at(-1) ?? Number.NaN)
   }
   const built = ours.map((one) => one.milliseconds)
-  const beside = await writeRounds(knex, WRITE_ROUNDS, {})
-  const besideOne = await writeRounds(knex, 1, { workers: 0 })
+  const writes = await compareWriters(writer, writing(knex, 'a write beside it', WRITE_ROUNDS, {}))
+  const besideMore = await compareWriters(writer, writing(knex, 'a write beside workers: 1', 1, { workers: 1 }))
   const comparisons: Comparison[] = [
     {
       what: 'buildIndex',
@@ -112,8 +113,8 @@ async function compare(knex: KnexInstance, name: string): Promise<void> {
       baseline: ours.map(() => 100),
       target: { atMost: 1 },
     },
-    ...writes('a write beside it', beside),
-    ...writes('a write beside it, workers: 0', besideOne),
+    ...writes,
+    ...besideMore,
   ]
   process.stdout.write(
     table(`${name}, ${ROWS} rows of ${DIMENSIONS} dimensions, ${availableParallelism()} cores`, comparisons),
@@ -147,49 +148,13 @@ async function bestByHand(knex: KnexInstance): Promise<ByHand> {
   return tried.reduce((best, one) => (one.milliseconds < best.milliseconds ? one : best))
 }
 
-/** What each write took in one round, without a build and beside one. */
-interface WriteRound {
-  readonly alone: readonly number[]
-  readonly beside: readonly number[]
-}
-
-async function writeRounds(
+function writing(
   knex: KnexInstance,
-  count: number,
+  label: string,
+  rounds: number,
   options: { readonly workers?: number },
-): Promise<WriteRound[]> {
-  const rounds: WriteRound[] = []
-  for (let round = 1; round <= count; round++) {
-    const alone = await writeWhile(knex, () => knex.raw('select pg_sleep(10)'))
-    const beside = await writeWhile(knex, () => build(knex, options))
-    await dropIndex(knex)
-    rounds.push({ alone, beside })
-  }
-  return rounds
-}
-
-function writes(what: string, rounds: readonly WriteRound[]): Comparison[] {
-  return [
-    {
-      what: `${what}, p99`,
-      milliseconds: rounds.map(({ beside }) => percentile(beside, 0.99)),
-      against: 'without it, p99',
-      baseline: rounds.map(({ alone }) => percentile(alone, 0.99)),
-      target: { atMost: 2 },
-    },
-    {
-      what: `${what}, longest`,
-      milliseconds: [
-        percentile(
-          rounds.flatMap(({ beside }) => beside),
-          1,
-        ),
-      ],
-      against: 'lockTimeout',
-      baseline: [LOCK_TIMEOUT],
-      target: { atMost: 1 },
-    },
-  ]
+): WritersOptions {
+  return { label, rounds, lockTimeout: LOCK_TIMEOUT, build: () => build(knex, options), drop: () => dropIndex(knex) }
 }
 
 function progress(what: string, milliseconds: number): void {

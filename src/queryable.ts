@@ -63,6 +63,18 @@ function dialectOf(db: Database | null | undefined): string | undefined {
   return typeof dialect === 'string' ? dialect : undefined
 }
 
+/** The processes of the server that serve the connections of a pool, as a connection was told; `used`: just now. */
+export function processesOf(db: Database, which: 'all' | 'used' = 'all'): number[] {
+  const { pool } = db.client as { readonly pool?: Readonly<Record<'used' | 'free', readonly Pooled[]>> }
+  const connections = which === 'used' ? pool?.used : [...(pool?.used ?? []), ...(pool?.free ?? [])]
+  return (connections ?? []).flatMap(({ resource }) => resource.processID ?? [])
+}
+
+// What Knex's pool has and its types do not tell.
+interface Pooled {
+  readonly resource: { readonly processID?: number | null }
+}
+
 /** Sends statements whose answers do not matter, in one round trip. */
 export async function send(db: Database, statements: string): Promise<void> {
   await db.raw(statements)

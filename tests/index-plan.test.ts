@@ -61,6 +61,7 @@ const facts: IndexFacts = {
   builds: [],
   isInTransaction: false,
   processors: null,
+  othersAtWork: [],
   rows: 50_000,
   condition: null,
 }
@@ -187,6 +188,11 @@ describe('the settings of a build', () => {
     ['not more than the server has processors', { processors: 2 }, {}, 1],
     ['one alone where the server has one processor', { processors: 1 }, {}, 0],
     ['not more than the server allows, whatever its processors', { processors: 64 }, {}, 2],
+    ['one fewer than processors are free, beside others', { processors: 3, othersAtWork: [7, 8] }, {}, 1],
+    ['one alone beside others where there are two processors', { processors: 2, othersAtWork: [7] }, {}, 0],
+    ['one alone beside others where the server has one processor', { processors: 1, othersAtWork: [7] }, {}, 0],
+    ['all that are allowed beside others, where processors are left', { processors: 8, othersAtWork: [7] }, {}, 2],
+    ['as many as were asked for, also beside others', { processors: 2, othersAtWork: [7] }, { workers: 1 }, 1],
     ['as many as were asked for, also where the server has fewer processors', { processors: 2 }, { workers: 5 }, 5],
   ] as const)('start %s', (_, differing, options, workers) => {
     expect(build(differing, hnsw, options).settings.workers).toBe(workers)

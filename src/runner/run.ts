@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../errors.ts'
 import { assertSupported } from '../extension/glance.ts'
-import type { Database } from '../queryable.ts'
+import { processesOf, type Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import { interrupted, whenAborted, type Progress } from './interrupted.ts'
 import { takeLease, unfinishedRun, type Lease } from './lease.ts'
@@ -158,7 +158,8 @@ async function cancellable(
 ): Promise<void> {
   let backend: number | undefined
   const stopCancelling = whenAborted(signal, async () => {
-    const backends = backend === undefined ? backendsInUse(db) : [backend]
+    // Outside a transaction a migration may use any connection of the pool, and several.
+    const backends = backend === undefined ? processesOf(db, 'used') : [backend]
     await Promise.all(backends.map((processId) => lease.cancel(processId)))
   })
   try {
@@ -168,14 +169,6 @@ async function cancellable(
   } finally {
     await stopCancelling()
   }
-}
-
-// Outside a transaction a migration may use any connection of the pool, and several.
-function backendsInUse(db: Database): number[] {
-  const { pool } = db.client as {
-    readonly pool?: { readonly used: readonly { readonly resource: { processID?: number } }[] }
-  }
-  return (pool?.used ?? []).flatMap(({ resource }) => resource.processID ?? [])
 }
 
 function failed(

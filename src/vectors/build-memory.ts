@@ -1,6 +1,7 @@
 import { isAtLeast } from '../extension/version.ts'
 import { graphMemory, GRAPH_MEMORY_SINCE, rowsInMemory, type Graph } from './graph-memory.ts'
 import type { IndexFacts, TableFacts } from './index-facts.ts'
+import { isWorthSeveralProcesses } from './server-load.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** The settings of the session that builds, and what they are based on. */
@@ -9,6 +10,8 @@ export interface BuildSettings {
   readonly maintenanceWorkMemory: number
   /** Processes that help the one that builds. */
   readonly workers: number
+  /** Whether they are one fewer than they could be, because others are at work on the server. */
+  readonly leavesProcessor: boolean
   /** Lowered where the vectors lie beside a table that is small itself, so that several processes build; else null. */
   readonly minParallelScan: number | null
   /** Bytes with which everything is done in memory; null where it is not known (pgvector before 0.6.0). */
@@ -23,7 +26,7 @@ export interface BuildLimits {
   readonly maxMemory?: number | undefined
   /**
    * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
-   * the one that builds not more than it has processors, where that is known.
+   * the one that builds not more than it has processors, less one where others are at work, where that is known.
    */
   readonly workers?: number | undefined
 }
@@ -35,9 +38,6 @@ const MARGIN = 1.1
 
 // Below, PostgreSQL starts no other process: it wants 32 MB for each.
 const LEAST_FOR_PARALLEL = 64 * MEBIBYTE
-
-// So much data is worth the start of other processes (PostgreSQL's own default of min_parallel_table_scan_size).
-const WORTH_SEVERAL_PROCESSES = 8 * MEBIBYTE
 
 /** Plans memory and processes: enough for the whole graph where that is allowed, and no more than is needed. */
 export function planSettings(
@@ -58,6 +58,7 @@ export function planSettings(
   return {
     maintenanceWorkMemory,
     workers: isParallel ? helpers.workers : 0,
+    leavesProcessor: helpers.leavesProcessor,
     minParallelScan: isParallel ? helpers.minParallelScan : null,
     neededMemory: needs(isParallel),
     spillsAfter: spillsAfter(facts, table, index, maintenanceWorkMemory, isParallel),
@@ -65,21 +66,32 @@ export function planSettings(
 }
 
 function planHelpers(
-  { extension, settings, processors }: IndexFacts,
+  facts: IndexFacts,
   { heapBytes, totalBytes, isTemporary, parallelWorkers }: TableFacts,
   { method }: VectorIndex,
   limits: BuildLimits,
-): Pick<BuildSettings, 'workers' | 'minParallelScan'> {
+): Pick<BuildSettings, 'workers' | 'leavesProcessor' | 'minParallelScan'> {
+  const { extension, settings } = facts
   const isSerialRelease = method === 'hnsw' && !isAtLeast(extension?.version ?? '', GRAPH_MEMORY_SINCE)
-  const isSmall = totalBytes < WORTH_SEVERAL_PROCESSES
-  if (isTemporary || isSerialRelease || isSmall) return { workers: 0, minParallelScan: null }
-  // More than that take the processors from each other, and from everybody else.
-  const useful = processors === null ? settings.maintenanceWorkers : processors - 1
-  const asked = limits.workers ?? Math.min(settings.maintenanceWorkers, useful)
-  const workers = parallelWorkers === null ? asked : Math.min(asked, parallelWorkers)
+  if (isTemporary || isSerialRelease || !isWorthSeveralProcesses(totalBytes)) {
+    return { workers: 0, leavesProcessor: false, minParallelScan: null }
+  }
+  const most = parallelWorkers ?? Number.POSITIVE_INFINITY
+  const alone = Math.min(usefulWorkers(facts, 0), most)
+  const workers = Math.min(limits.workers ?? usefulWorkers(facts, facts.othersAtWork.length > 0 ? 1 : 0), most)
   // PostgreSQL looks at the table alone, and long vectors are stored beside it.
   const isTooSmallAlone = heapBytes < settings.minParallelScan && parallelWorkers === null
-  return { workers, minParallelScan: isTooSmallAlone ? 0 : null }
+  return {
+    workers,
+    leavesProcessor: limits.workers === undefined && workers < alone,
+    minParallelScan: isTooSmallAlone ? 0 : null,
+  }
+}
+
+/** As many as the server allows and has processors for. More take the processors from each other, and from everybody. */
+function usefulWorkers({ settings, processors }: IndexFacts, left: number): number {
+  if (processors === null) return settings.maintenanceWorkers
+  return Math.max(0, Math.min(settings.maintenanceWorkers, processors - 1 - left))
 }
 
 function neededMemory(

@@ -32,7 +32,7 @@ export interface BuildOptions {
   readonly maxMemory?: number | string | undefined
   /**
    * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
-   * the one that builds not more than it has processors, where that is known.
+   * the one that builds not more than it has processors, less one where others are at work, where that is known.
    */
   readonly workers?: number | undefined
   /** Milliseconds that a writer may have to wait behind this, at most; default 1000. */

@@ -23,6 +23,7 @@ export async function createIndex(
   const { session, needs, watch, report } = job
   const started = Date.now()
   for (const warning of plan.warnings) report.warn(warning)
+  if (plan.settings.leavesProcessor) job.logger.info(leftToOthers(plan, facts))
   return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
     for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
     const statement = createSql(index, plan, facts)
@@ -43,6 +44,11 @@ export async function createIndex(
     }
     throw buildError(error, stopped, index, plan.table, Date.now() - started)
   })
+}
+
+function leftToOthers({ settings }: PlannedBuild, { processors }: IndexFacts): string {
+  const more = `{ workers: ${settings.workers + 1} }`
+  return `others are at work on the server, so one of its ${processors} processors is left to them; ${more} takes it`
 }
 
 async function settled<Result>(

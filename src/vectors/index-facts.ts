@@ -4,11 +4,11 @@ import { literal, toRegclass } from '../sql.ts'
 import { tableOf } from './column.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
-import { readProcessors } from './processors.ts'
+import { readServerLoad, type ServerLoad } from './server-load.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** Everything that decides how an index is built. */
-export interface IndexFacts {
+export interface IndexFacts extends ServerLoad {
   readonly server: { readonly version: string; readonly major: number }
   /** Whether PostgreSQL can notice, while it works, that its client died. */
   readonly canCheckConnection: boolean
@@ -25,8 +25,6 @@ export interface IndexFacts {
   /** Builds by other processes on this table, whichever index. */
   readonly builds: readonly RunningBuild[]
   readonly isInTransaction: boolean
-  /** Of the server; null where that is not known, or does not matter because one process builds. */
-  readonly processors: number | null
   /** Rows that the index will hold, as far as is known without reading them all. */
   readonly rows: number
   /** The condition of the wanted index as the server writes it; null where there is none or it could not tell. */
@@ -97,23 +95,29 @@ export interface RunningBuild {
   readonly index: number | null
 }
 
-type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | 'processors' | 'condition'>
+type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | keyof ServerLoad | 'condition'>
 
 /**
  * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
- * where they may be known, and the rows, which are counted where that is quick.
+ * and who wants them where the table is large, and the rows, which are counted where that is quick.
+ *
+ * @param own Processes of the caller that are no others at work, beside those of the pool of `db`.
  *
  * @example const plan = planIndexBuild(await readIndexFacts(knex, index), index)
  *
  * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED where the condition of a partial index fails.
  */
-export async function readIndexFacts(db: Database, index: VectorIndex): Promise<IndexFacts> {
+export async function readIndexFacts(
+  db: Database,
+  index: VectorIndex,
+  own: readonly number[] = [],
+): Promise<IndexFacts> {
   const answer = await ask<Answer>(db, factsSql(index))
   const isInTransaction = db.isTransaction === true
   return {
     ...answer,
     isInTransaction,
-    processors: answer.settings.maintenanceWorkers > 0 ? await readProcessors(db) : null,
+    ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
     rows: await countRows(db, index, answer),
     condition: await normaliseCondition(db, index, answer),
   }

@@ -29,7 +29,7 @@ const MOST_RACES = 5
 
 /** Looks, decides and does until the index is there and valid, or cannot be. */
 export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Settled> {
-  const { session, needs, lock, report } = job
+  const { session, watch, needs, lock, report } = job
   // A plan is made on an empty copy: what is missing there says nothing.
   const limits: IndexPlanOptions = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
   let { workers } = needs
@@ -37,7 +37,7 @@ export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Se
   let built: BuildSettings | null = null
   for (let races = 0; races < MOST_RACES;) {
     if (needs.signal?.aborted === true) throw interrupted(index)
-    const facts = await readIndexFacts(session.db, index)
+    const facts = await readIndexFacts(session.db, index, watch.processes())
     const plan = planIndexBuild(facts, index, { ...limits, workers })
     switch (plan.action) {
       case 'refuse':

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import Knex from 'knex'
 
-import { ask, send, type Database } from '../queryable.ts'
+import { ask, processesOf, send, type Database } from '../queryable.ts'
 import type { BuildReport } from './build-report.ts'
 import { progressMeter, progressSql, type ProgressAnswer } from './build-progress.ts'
 
@@ -18,6 +18,8 @@ export interface Watch {
   during<Result>(
     run: () => Promise<Result>,
   ): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stopped: Stopped }>
+  /** The processes of the server that it looks with. */
+  processes(): readonly number[]
   close(): Promise<void>
 }
 
@@ -84,6 +86,7 @@ export function watchBuild(
         await looking
       }
     },
+    processes: () => processesOf(side),
     close: () => side.destroy(),
   }
 }
@@ -103,5 +106,6 @@ export const unwatched: Watch = {
       return { error, stopped: null }
     }
   },
+  processes: () => [],
   close: () => Promise.resolve(),
 }
