@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 
 import { PGlite } from '@electric-sql/pglite'
 
-import { startEmpty } from '../src/embedded/empty-database.ts'
+import { startEmpty, type StartOptions } from '../src/embedded/empty-database.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
@@ -16,11 +16,12 @@ afterEach(async () => {
 })
 
 /** Starts PGlite as is asked, but for a new database, which is loaded as well: that takes less time. */
-function starter(): { readonly start: (dump?: Blob) => Promise<PGlite>; readonly asked: string[] } {
+function starter(): { readonly start: (options: StartOptions) => Promise<PGlite>; readonly asked: string[] } {
   const asked: string[] = []
-  const start = async (dump?: Blob): Promise<PGlite> => {
-    asked.push(dump === undefined ? 'new' : 'kept')
-    const database = new PGlite({ loadDataDir: dump ?? (await emptyDatabase()) })
+  const start = async (options: StartOptions): Promise<PGlite> => {
+    const isKept = 'loadDataDir' in options
+    asked.push(isKept ? 'kept' : 'new')
+    const database = new PGlite(isKept ? options : { loadDataDir: await emptyDatabase() })
     await database.waitReady
     started.push(database)
     return database

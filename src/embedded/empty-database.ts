@@ -9,6 +9,12 @@ interface Dumpable {
   dumpDataDir(compression: 'none'): Promise<Blob>
 }
 
+/** What PGlite is to be told: to load a database that was kept, or to make one. */
+export type StartOptions = { readonly loadDataDir: Blob } | { readonly initDbStartParams: string[] }
+
+// Files of 16 MB for the write-ahead log, as PostgreSQL has them by default, are more than the rest of an empty database.
+const NEW: StartOptions = { initDbStartParams: ['--wal-segsize=1'] }
+
 /**
  * Starts an empty database in memory.
  *
@@ -17,16 +23,16 @@ interface Dumpable {
  * one is made.
  */
 export async function startEmpty<Database extends Dumpable>(
-  start: (loadDataDir: Blob | undefined) => Promise<Database>,
+  start: (options: StartOptions) => Promise<Database>,
   file: string | null = placeOf(),
 ): Promise<Database> {
   const kept = file === null ? null : await read(file)
   if (kept !== null) {
     // Where this PGlite does not take it, it is made anew.
-    const database = await start(kept).catch(() => null)
+    const database = await start({ loadDataDir: kept }).catch(() => null)
     if (database !== null) return database
   }
-  const database = await start(undefined)
+  const database = await start(NEW)
   if (file !== null) await keep(file, await database.dumpDataDir('none'))
   return database
 }
@@ -38,7 +44,7 @@ function placeOf(): string | null {
     const [root, modules] = /^(.*[\\/]node_modules)[\\/]@electric-sql[\\/]pglite(?=[\\/])/.exec(entry) ?? []
     if (root === undefined || modules === undefined) return null
     const { version } = require(join(root, 'package.json')) as { readonly version: string }
-    return join(modules, '.cache', 'knex-pgvector', `pglite-${version}.tar.gz`)
+    return join(modules, '.cache', 'knex-pgvector', `pglite-${version}-small-log.tar.gz`)
   } catch {
     return null
   }

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import { claimDirectory } from './claim.ts'
-import { startEmpty } from './empty-database.ts'
+import { startEmpty, type StartOptions } from './empty-database.ts'
 import { loadPackage } from './load-package.ts'
 
 /** The part of a PGlite instance that is needed here; a type test holds it against the real one. */
@@ -79,18 +79,15 @@ async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promi
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
   const release = dataDir === undefined ? undefined : await claimDirectory(dataDir)
-  const start = async (dump: Blob | undefined): Promise<InstanceType<typeof PGlite>> => {
-    const started = new PGlite({
-      extensions: { vector },
-      ...(dataDir === undefined ? {} : { dataDir }),
-      ...(dump === undefined ? {} : { loadDataDir: dump }),
-    })
+  const start = async (options: StartOptions | null): Promise<InstanceType<typeof PGlite>> => {
+    const started = new PGlite({ extensions: { vector }, ...(dataDir === undefined ? {} : { dataDir }), ...options })
     // PGlite's adapter waits for it where nobody catches a failure, which would end the process.
     await started.waitReady
     return started
   }
-  const isNew = dataDir === undefined && loadDataDir === undefined
-  const database = await (isNew ? startEmpty(start) : start(loadDataDir)).catch(async (error: unknown) => {
+  const given = loadDataDir === undefined ? null : { loadDataDir }
+  const isNew = dataDir === undefined && given === null
+  const database = await (isNew ? startEmpty(start) : start(given)).catch(async (error: unknown) => {
     await release?.(Promise.resolve())
     throw error
   })

@@ -45,8 +45,8 @@ export async function openScratch(): Promise<Scratch> {
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
   const extensions = { ...((await loadContrib()) as Record<string, typeof vector>), vector }
-  const database = await startEmpty(async (loadDataDir) => {
-    const started = new PGlite({ extensions, ...(loadDataDir === undefined ? {} : { loadDataDir }) })
+  const database = await startEmpty(async (options) => {
+    const started = new PGlite({ extensions, ...options })
     await started.waitReady
     return started
   })

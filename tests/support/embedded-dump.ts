@@ -11,12 +11,12 @@ const { devDependencies } = require('../../package.json') as { devDependencies: 
 const version = devDependencies['@electric-sql/pglite']
 const directory = join(tmpdir(), 'knex-pgvector-tests')
 // Not compressed: the tests load it hundreds of times.
-const file = join(directory, `pglite-${version}.tar`)
+const file = join(directory, `pglite-${version}-small-log.tar`)
 
 /** Makes the dump that {@link emptyDatabase} opens, once a machine. */
 export async function dumpEmptyDatabase(): Promise<void> {
   if (await exists(file)) return
-  const database = new PGlite({ extensions: { vector } })
+  const database = new PGlite({ extensions: { vector }, initDbStartParams: ['--wal-segsize=1'] })
   await database.waitReady
   const dump = await database.dumpDataDir('none')
   await database.close()
