@@ -38,6 +38,15 @@ export function unquoted(text: string): string {
 }
 
 /**
+ * A name as PostgreSQL prints it, with or without its schema, in a form that Knex's raw API leaves alone.
+ *
+ * @example sendable('public."why?"') // 'public.U&"why\\003F"'
+ */
+export function sendable(printed: string): string {
+  return printed.replaceAll(/"(?:[^"]|"")*"/g, (part) => identifier(unquoted(part)))
+}
+
+/**
  * Quotes a string for PostgreSQL, whatever standard_conforming_strings is.
  *
  * @example literal("it's") // "'it''s'"

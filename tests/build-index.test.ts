@@ -95,6 +95,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     await dropIndex(knex, index, quiet)
     const { rows } = await knex.raw('select event, details from pgvector_migration_log order by id offset 1')
     expect(rows).toEqual([
+      { event: 'index begun', details: expect.objectContaining({ index: index.name, method: 'hnsw' }) },
       { event: 'index built', details: expect.objectContaining({ index: index.name, rows: 50, method: 'hnsw' }) },
       { event: 'index dropped', details: { index: index.name, table: expect.any(Number) } },
     ])
@@ -128,6 +129,48 @@ describeOnEveryDatabase('buildIndex', (database) => {
     expect(await buildIndex(knex, partial, quiet)).toMatchObject({ status: 'kept' })
     const other = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: 'id > 6' })
     await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+  })
+
+  test.each([
+    ['parentheses', '(id = 1 and id = 2) or id = 3', 'id = 1 and (id = 2 or id = 3)'],
+    ['a space within quotes', `note = 'x y'`, `note = 'xy'`],
+  ])('tells partial indexes apart that differ only in %s', async (_, there, wanted) => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
+    await buildIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
+    const other = vectorIndex(embedding, { ...options, where: wanted })
+    await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+  })
+
+  test('is another one on a column whose name differs only in a space', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 0)
+    await knex.raw('alter table documents add "E b" vector(3), add "Eb" vector(3)')
+    for (const name of ['E b', 'Eb']) {
+      const column = vectorColumn('documents', name, { dimensions: 3 })
+      const each = vectorIndex(column, { method: 'hnsw', metric: 'l2', name: `index of ${name}` })
+      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'built', name: `index of ${name}` })
+    }
+  })
+
+  test('stays where it was made by somebody else after ours was dropped', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    await buildIndex(knex, index, quiet)
+    await dropIndex(knex, index, { ...quiet, onlyOurs: true })
+    await knex.raw('create index ?? on documents using hnsw (embedding vector_cosine_ops)', [index.name])
+    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
+  })
+
+  test('is made of the longest vectors that ivfflat takes, though there are few of them', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 0)
+    await knex.raw(`create table long (v vector(2000));
+      insert into long select array_agg(random()) from generate_series(1, 2000 * 60) i group by i % 60`)
+    const long = vectorIndex(vectorColumn('long', 'v', { dimensions: 2000 }), { method: 'ivfflat', metric: 'l2' })
+    expect((await buildIndex(knex, long, { ...quiet, maxMemory: '256MB' })).status).toBe('built')
   })
 
   test('works with mixed-case names in any schema, and with the extension in another one', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+
 import { describeServerError } from '../src/cli/describe-server-error.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createProject, knexfile, migrationOf } from './support/project.ts'
@@ -43,6 +45,40 @@ describeOnServers('a migration that fails', (database) => {
     expect(await database().knex.schema.hasTable('never')).toBe(false)
     await project.write('migrations/002_broken.js', migrationOf('select 1'))
     expect((await project.run(['up', '--to', '3'], env())).stdout).toMatch(/✓ 002_broken\n✓ 003_third\nApplied 2\n$/)
+  })
+
+  test('is not what becomes of a run whose stderr nobody reads any more', async () => {
+    const project = await createProject({
+      'knexfile.js': files['knexfile.js'],
+      'migrations/001_first.js': migrationOf('select 1'),
+      'migrations/002_talking.js': `exports.up = async (knex) => {
+        for (let line = 0; line < 50; line++) {
+          console.error('line ' + line)
+          await knex.raw('select pg_sleep(0.01)')
+        }
+      }
+      exports.down = async () => {}`,
+    })
+    const { process: child, result } = project.start(['up'], env())
+    // What is read of it ends early too.
+    result.catch(() => undefined)
+    child.stderr?.destroy()
+    await once(child, 'exit')
+    expect(child.exitCode).toBe(0)
+    expect(await database().knex('knex_migrations').pluck('name')).toEqual(['001_first', '002_talking'])
+  })
+
+  test.each([
+    ['a version without its flag', ['up', '002'], `too many arguments for 'up'. Expected 0 arguments but got 1.`],
+    ['a URL without its flag', ['status', 'postgres://u:hunter2@h/x'], `too many arguments for 'status'`],
+    ['a URL as a command', ['postgres://u:hunter2@h/x'], `unknown command 'postgres://u:***@h/x'`],
+  ])('comes from %s, and nothing is done', async (_, flags, message) => {
+    const project = await createProject(files)
+    const { code, stderr, stdout } = await project.run(flags, env())
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(stderr).not.toContain('hunter2')
+    expect(await database().knex.schema.hasTable('knex_migrations')).toBe(false)
   })
 
   test('is told to machines field by field', async () => {

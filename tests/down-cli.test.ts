@@ -93,7 +93,7 @@ public.entries.embedding  vector(3)  1 value
     const { code, stdout } = await project.run(['down', '--dry-run'], env)
     await reader.rollback()
     expect(stdout).toBe(`would undo 002_notes
-No table and no column is known to be lost
+What would be lost is not known:
 ⚠ 002_notes could not be undone to look at it: canceling statement due to lock timeout
 1 to undo; nothing was changed
 `)

@@ -1,6 +1,15 @@
 import { PassThrough } from 'node:stream'
 
-import { createMigrator, dropPgvector, ensurePgvector, type Losses } from '../src/index.ts'
+import {
+  AddVectorColumn,
+  createMigrator,
+  CreateVectorIndex,
+  dropPgvector,
+  ensurePgvector,
+  migration,
+  vectorColumn,
+  type Losses,
+} from '../src/index.ts'
 import { confirm } from '../src/cli/confirm.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'
@@ -120,6 +129,32 @@ describeOnEveryDatabase('losses', (database) => {
     const losses = await migrator.losses({ steps: 2 })
     expect(losses.warnings).toEqual(['002_index was not looked at, because it runs outside a transaction.'])
     expect(counts(losses)).toEqual(['public.a 0'])
+  })
+
+  test('tells the vectors of a column that was added together with an index that is built outside a transaction', async () => {
+    const { knex } = database()
+    const column = vectorColumn('items', 'embedding', { dimensions: 3 })
+    const { up, down, config } = migration([
+      new AddVectorColumn(column),
+      new CreateVectorIndex(column, { method: 'hnsw', metric: 'l2' }, { logger: false }),
+    ])
+    await ensurePgvector(knex, { logger: false })
+    await knex.raw('create table items (id int)')
+    const migrator = createMigrator(knex, {
+      migrationSource: {
+        getMigrations: () => Promise.resolve(['001_embedding']),
+        getMigrationName: (name: string) => name,
+        getMigration: () => Promise.resolve({ up, down, config }),
+      },
+    })
+    await migrator.up()
+    await knex.raw(`insert into items (id, embedding) values (1, '[1,2,3]'), (2, null)`)
+    const losses = await migrator.losses()
+    expect(counts(losses)).toEqual(['public.items.embedding vector(3) (vectors) 1'])
+    expect(losses.migrations).toEqual([{ name: '001_embedding', problem: null }])
+    expect(await knex('items').whereNotNull('embedding')).toHaveLength(1)
+    await migrator.down()
+    expect(await knex.schema.hasColumn('items', 'embedding')).toBe(false)
   })
 
   test('tells why it does not know what a migration would lose that fails, and knows the rest', async () => {

@@ -63,6 +63,7 @@ describeOnServers('knex-pgvector index', (database) => {
     expect((await run('index', 'repair')).stdout).toBe('Every index is valid\n')
     expect(await knex('pgvector_migration_log').orderBy('id').pluck('event')).toEqual([
       'enabled',
+      'index begun',
       'index built',
       'index rebuilt',
       'index dropped',

@@ -17,7 +17,7 @@ export function describeLosses({ migrations, tables, columns, warnings }: Losses
     ...staying.flatMap(columnsOf),
   ]
   const isAllKnown = migrations.every(({ problem }) => problem === null)
-  const nothing = isAllKnown ? 'No table and no column would be lost' : 'No table and no column is known to be lost'
+  const nothing = isAllKnown ? 'No table and no column would be lost' : 'What would be lost is not known:'
   return [
     ...(rows.length === 0 ? [nothing] : [red('This would be lost:'), table(['What', 'Type', 'How much'], rows)]),
     ...warnings.map((warning) => `${yellow('⚠')} ${warning}`),

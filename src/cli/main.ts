@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { program } from './program.ts'
 
-// Whoever reads us may have read enough, as head does.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+// Whoever reads us may have read enough, as head does; a migration goes on all the same.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
 
 void run()
 

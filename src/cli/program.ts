@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { describeCommands } from './commands.ts'
 import type { CommandDescription } from './command.ts'
 import { loadLodashAtOnce } from './quick-loading.ts'
+import { redact } from './redact.ts'
 
 /** The command line: every command with its flags. */
 export function program(commands: readonly CommandDescription[] = describeCommands()): Command {
@@ -12,6 +13,9 @@ export function program(commands: readonly CommandDescription[] = describeComman
     .helpOption('-h, --help', 'print help')
     .showHelpAfterError('(add --help for what there is)')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    // A URL in the wrong place is in commander's message.
+    .configureOutput({ writeErr: (text) => process.stderr.write(redact(text)) })
+    .allowExcessArguments(false)
     .exitOverride()
   for (const option of globalOptions()) root.addOption(option)
   for (const description of commands) addCommand(root, description)

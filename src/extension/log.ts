@@ -12,6 +12,7 @@ export type LogEventName =
   | 'kept'
   | 'column added'
   | 'column dropped'
+  | 'index begun'
   | 'index built'
   | 'index dropped'
   | 'index rebuilt'
@@ -63,19 +64,23 @@ export async function isCreatedByUs(db: Database, log: LogState, extensionOid: n
   )
 }
 
-/** Whether the log has a line about this event with these details. */
+/** Whether the last line about these details, of those about what was done and what undid it, is one of the former. */
 export async function isLogged(
   db: Database,
   log: LogState,
-  event: LogEventName,
+  done: readonly LogEventName[],
+  undone: LogEventName,
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (!log.exists || !log.writable || log.schema === null) return false
   return ask<boolean>(
     db,
-    `select to_json(exists (
-      select from ${qualified(log.schema, log.table)} where event = ${literal(event)} and details @> ${json(details)}
-    )) as state`,
+    `with line as (
+      select id, event from ${qualified(log.schema, log.table)}
+      where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
+      order by id desc limit 1
+    )
+    select to_json(exists (select from line where event <> ${literal(undone)})) as state`,
   )
 }
 

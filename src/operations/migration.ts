@@ -1,6 +1,14 @@
 import type { Knex } from 'knex'
 
+import { CreateVectorIndex } from './create-vector-index.ts'
 import type { Operation } from './operation.ts'
+
+/**
+ * What of a composed `down` can run inside a transaction, so that what it would lose can be seen in one that is rolled
+ * back: the rest builds indexes. It stands at the function, because that is what a migration's module exports. A
+ * registered symbol: a migration may use another copy of this package.
+ */
+export const UNDO_IN_TRANSACTION = Symbol.for('knex-pgvector.undo-in-transaction')
 
 /** What Knex expects of a migration's module. */
 export interface MigrationModule {
@@ -27,13 +35,18 @@ export interface MigrationModule {
  * ```
  */
 export function migration(operations: readonly Operation[]): MigrationModule {
+  const undo = async (knex: Knex, some: readonly Operation[]): Promise<void> => {
+    for (const operation of some.toReversed()) await operation.down(knex)
+  }
+  // An index can be dropped in a transaction too, where keeping others waiting for a moment is all right.
+  const inTransaction = operations.filter((each) => each.transaction || each instanceof CreateVectorIndex)
   return {
     up: async (knex) => {
       for (const operation of operations) await operation.up(knex)
     },
-    down: async (knex) => {
-      for (const operation of operations.toReversed()) await operation.down(knex)
-    },
+    down: Object.assign((knex: Knex) => undo(knex, operations), {
+      [UNDO_IN_TRANSACTION]: (knex: Knex) => undo(knex, inTransaction),
+    }),
     config: { transaction: operations.every(({ transaction }) => transaction) },
   }
 }

@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 
 import { sqlStateOf } from '../errors.ts'
+import { UNDO_IN_TRANSACTION } from '../operations/migration.ts'
 import type { Database } from '../queryable.ts'
 import { lazySchema, parseOptions } from '../schema.ts'
 import { serverMessage } from '../sqlstate.ts'
 import { lostBetween, readTables, type LostPart } from './losses-catalog.ts'
 import { counter, type Count } from './losses-count.ts'
-import { listMigrations } from './migrations.ts'
+import { listMigrations, type LoadedMigration, type MigrationModule } from './migrations.ts'
 import { rehearseMigrations, type RehearsedMigration } from './rehearse-migrations.ts'
 import { onStage, type StageOptions } from './rehearse-stage.ts'
 import { selectDown, type DownSelection } from './select.ts'
@@ -58,7 +59,8 @@ export async function losses(db: Database, settings: MigrationSettings, options:
     selectDown(files.names, await readApplied(from, settings.tables), options)
   if ((await choose(db)).length === 0) return { migrations: [], tables: [], columns: [], warnings: [] }
   const { result, warnings } = await onStage(db, settings.tables, { ...options, command }, async (stage) => {
-    const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    const migrations = chosen.map(inTransaction)
     const before = await readTables(stage.trx)
     // Undone in a savepoint of its own, so that all is there again, and no longer locked, when it is counted.
     const savepoint = await stage.trx.transaction()
@@ -75,6 +77,15 @@ export async function losses(db: Database, settings: MigrationSettings, options:
   const { results, tables, columns } = result
   const migrations = results.map((each) => ({ name: each.name, problem: problemOf(each) }))
   return { migrations, tables, columns, warnings: [...migrations.flatMap(({ problem }) => problem ?? []), ...warnings] }
+}
+
+// Of a migration of operations that drops an index beside writers, the rest can be tried.
+function inTransaction(migration: LoadedMigration): LoadedMigration {
+  const down = (migration.module.down as Partial<Record<symbol, MigrationModule['up']>> | undefined)?.[
+    UNDO_IN_TRANSACTION
+  ]
+  if (migration.transactional || down === undefined) return migration
+  return { ...migration, transactional: true, module: { ...migration.module, down } }
 }
 
 async function countAll(

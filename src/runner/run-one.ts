@@ -47,13 +47,14 @@ async function runIn(db: Database, settings: MigrationSettings, job: Job): Promi
 
 /**
  * Asks PostgreSQL to notice, while it works, that this process died: without that a killed run's long statement would
- * go on beside the next run. Not every platform of a server can do it.
+ * go on beside the next run. PostgreSQL 13 and some platforms of a server cannot do it.
  */
 async function prepare(trx: Database): Promise<number> {
   const { pid } = await ask<{ pid: number }>(
     trx,
     `select json_build_object('pid', pg_backend_pid(), 'checks', case
       when version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite'
+        and current_setting('server_version_num')::int >= 140000
       then set_config('client_connection_check_interval', '1000', true)
     end) as state`,
   )

@@ -101,7 +101,7 @@ function neededMemory(
   lists: number | undefined,
   isParallel: boolean,
 ): number | null {
-  if (index.method === 'ivfflat') return listMemory(facts.rows, lists ?? 1, index, table)
+  if (index.method === 'ivfflat') return listMemory(facts, lists ?? 1, index, table)
   if (!isAtLeast(facts.extension?.version ?? '', GRAPH_MEMORY_SINCE)) return null
   return graphMemory(facts.rows, graphOf(facts, table, index, isParallel))
 }
@@ -133,14 +133,24 @@ function graphOf({ server }: IndexFacts, table: TableFacts, index: VectorIndex, 
 
 const itemBytes = { vector: 4, halfvec: 2, bit: 1 / 8, sparsevec: 8 } as const
 
+// Earlier releases make room for all samples that they would like to have, of a small table too. Seen with 0.8.0 and 0.8.7.
+const SAMPLES_BOUNDED_SINCE = '0.8.7'
+
 /**
  * What k-means of an ivfflat index needs at once (ivfbuild.c, ivfkmeans.c), which the server refuses to go without, and
  * what sorting all rows by their list needs to stay in memory.
  */
-function listMemory(rows: number, lists: number, { storage, column }: VectorIndex, table: TableFacts): number {
+function listMemory(
+  { rows, extension }: IndexFacts,
+  lists: number,
+  { storage, column }: VectorIndex,
+  table: TableFacts,
+): number {
   const dimensions = column.dimensions ?? 0
   const item = 8 + Math.ceil((dimensions * itemBytes[storage.type]) / 8) * 8
-  const samples = Math.min(Math.max(10_000, lists * 50), Math.max(rows, Math.ceil(table.heapBytes / 8192) * 291))
+  const wanted = Math.max(10_000, lists * 50)
+  const isBounded = isAtLeast(extension?.version ?? '', SAMPLES_BOUNDED_SINCE)
+  const samples = isBounded ? Math.min(wanted, Math.max(rows, Math.ceil(table.heapBytes / 8192) * 291)) : wanted
   const centers = lists * item * 2 + 4 * lists * dimensions
   const distances = 4 * samples * lists + 4 * lists * lists + 12 * samples + 12 * lists
   return Math.max(centers + samples * item + distances, rows * (item + 48))

@@ -154,7 +154,7 @@ async function isAddedByUs(
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (log === false) return false
-  return isLogged(db, (await readState(db, { log }, null)).log, 'column added', details)
+  return isLogged(db, (await readState(db, { log }, null)).log, ['column added'], 'column dropped', details)
 }
 
 function keep(column: VectorColumn, { logger }: Needs): ColumnResult {

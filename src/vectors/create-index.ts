@@ -1,4 +1,6 @@
 import { sqlStateOf } from '../errors.ts'
+import { logChange, numbersOf } from '../extension/log-change.ts'
+import { currentTarget } from '../extension/target.ts'
 import { send } from '../queryable.ts'
 import { identifier, qualified } from '../sql.ts'
 import { isRace } from '../sqlstate.ts'
@@ -27,6 +29,7 @@ export async function createIndex(
   return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
     for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
     const statement = createSql(index, plan, facts)
+    await note(job, index, plan, 'index begun')
     const outcome =
       plan.how === 'directly'
         ? await settled(() => sendBriefly(session.db, plan.table, statement, needs, report))
@@ -34,7 +37,7 @@ export async function createIndex(
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
     if (stopped === null && isRace(error)) return 'again'
-    if (plan.how === 'concurrently') await cleanUp(job, index)
+    if (plan.how === 'concurrently') await cleanUp(job, index, plan)
     if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
       report.warn(
         `The server has too little shared memory for several processes, so one builds ${identifier(index.name)} alone. ` +
@@ -93,6 +96,22 @@ async function patiently(job: BuildJob, run: () => Promise<void>): Promise<void>
   await job.session.withSettings({ lock_timeout: '0' }, run)
 }
 
+/**
+ * Writes down that a build begins, before it does: a process that is killed cannot say what it made, and `down` asks the
+ * log whose index it is. In a transaction the index and the line about it come together or not at all.
+ */
+async function note(
+  { session, needs }: BuildJob,
+  { name, method, metric }: VectorIndex,
+  { how, table }: PlannedBuild,
+  event: 'index begun' | 'index dropped',
+): Promise<void> {
+  if (how === 'directly' || currentTarget() !== null) return
+  const worksOut = numbersOf(table.schema, table.name)
+  // What keeps a line from being written is told when the index is built.
+  await logChange(session.db, needs.log, event, 0, { index: name, method, metric }, worksOut).catch(() => undefined)
+}
+
 async function dropLeftover(
   job: BuildJob,
   index: VectorIndex,
@@ -110,7 +129,7 @@ async function dropLeftover(
 }
 
 // What cannot be dropped now, because its connection is lost or the table is in use, the next run drops.
-async function cleanUp(job: BuildJob, index: VectorIndex): Promise<void> {
+async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
   const { session } = job
   try {
     const facts = await readIndexFacts(session.db, index)
@@ -119,6 +138,7 @@ async function cleanUp(job: BuildJob, index: VectorIndex): Promise<void> {
     for (const { schema, name } of leftovers) {
       await send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)
     }
+    await note(job, index, plan, 'index dropped')
   } catch (error) {
     job.logger.info(`What is left of ${identifier(index.name)} stays until the next run: ${String(sqlStateOf(error))}`)
   }

@@ -128,5 +128,11 @@ async function isBuiltByUs(
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (log === false) return false
-  return isLogged(db, (await readState(db, { log }, null)).log, 'index built', details)
+  return isLogged(
+    db,
+    (await readState(db, { log }, null)).log,
+    ['index begun', 'index built'],
+    'index dropped',
+    details,
+  )
 }

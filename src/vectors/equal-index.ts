@@ -27,14 +27,16 @@ function keyOf({ column, storage }: VectorIndex, facts: IndexFacts): string {
   }
 }
 
-// PostgreSQL adds parentheses and spaces as its releases see fit.
+// PostgreSQL adds parentheses and spaces as its releases see fit, but not within quotes.
 function bare(text: string): string {
-  return text.replaceAll(/[\s()]/g, '')
+  const parts = text.split(/("(?:[^"]|"")*"|'(?:[^']|'')*')/)
+  return parts.map((part, place) => (place % 2 === 1 ? part : part.replaceAll(/[\s()]/g, ''))).join('')
 }
 
 function isSameCondition(existing: string | null, wanted: string | null, normalised: string | null): boolean {
   if (existing === null || wanted === null) return existing === wanted
-  return bare(existing) === bare(normalised ?? wanted)
+  // As the server writes it, parentheses have a meaning.
+  return normalised === null ? bare(existing) === bare(wanted) : existing === normalised
 }
 
 const DEFAULT_EF_CONSTRUCTION = 64

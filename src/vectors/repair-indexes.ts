@@ -1,8 +1,11 @@
+import { sqlStateOf } from '../errors.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
 import { outputOptions, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, send, type Database } from '../queryable.ts'
 import { parseOptions } from '../schema.ts'
+import { sendable } from '../sql.ts'
+import { serverMessage } from '../sqlstate.ts'
 import { withBuildingSession, type BuildingSession } from './building-session.ts'
 import { listVectorIndexes, type ListedIndex } from './list-indexes.ts'
 
@@ -50,8 +53,15 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
       continue
     }
     logger.info(`${index.isLeftover ? 'dropping' : 'rebuilding'} ${index.name}`)
-    warnings.push(...(await mend(db, index, needs.log)))
-    ;(index.isLeftover ? dropped : rebuilt).push(index.name)
+    try {
+      warnings.push(...(await mend(db, index, needs.log)))
+      ;(index.isLeftover ? dropped : rebuilt).push(index.name)
+    } catch (error) {
+      // What stands in the way of one index need not be in the way of the next.
+      if (sqlStateOf(error) === undefined) throw error
+      left.push({ name: index.name, reason: serverMessage(error) })
+      logger.warn(`${index.name} could not be mended: ${serverMessage(error)}`)
+    }
   }
   return { rebuilt, dropped, left, warnings: [...new Set(warnings)] }
 }
@@ -76,10 +86,7 @@ function mend(db: Database, index: ListedIndex, log: LogOptions | false): Promis
         maintenance_work_mem: `${Math.floor(memory / 1024)}kB`,
       }
       await session.withSettings(settings, () =>
-        send(
-          session.db,
-          index.isLeftover ? `drop index concurrently ${index.name}` : `reindex index concurrently ${index.name}`,
-        ),
+        send(session.db, `${index.isLeftover ? 'drop' : 'reindex'} index concurrently ${sendable(index.name)}`),
       )
       const event = index.isLeftover ? 'index dropped' : 'index rebuilt'
       return logChange(session.db, log, event, performance.now() - started, { index: index.name, repaired: true })

@@ -6,6 +6,7 @@ import { updateExtension, type PendingIndex, type Update } from '../extension/up
 import { extensionOptions, versionOption, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, send, type Database } from '../queryable.ts'
 import { lazySchema, parseOptions } from '../schema.ts'
+import { sendable } from '../sql.ts'
 import { withBuildingSession, type BuildingSession } from './building-session.ts'
 
 /** What {@link upgradePgvector} may be told. */
@@ -119,7 +120,7 @@ async function rebuild(db: Database, index: PendingIndex, log: LogOptions | fals
         const started = performance.now()
         await dropLeftovers(session, index)
         // The embedded database has nobody who could be kept waiting.
-        await send(session.db, `reindex index ${session.isEmbedded ? '' : 'concurrently '}${index.name}`)
+        await send(session.db, `reindex index ${session.isEmbedded ? '' : 'concurrently '}${sendable(index.name)}`)
         return logChange(session.db, log, 'index rebuilt', performance.now() - started, { ...index })
       }),
   )
@@ -138,5 +139,5 @@ async function dropLeftovers({ db }: BuildingSession, { oid }: PendingIndex): Pr
     where wanted.indexrelid = ${oid} and c.relname ~ '_cc(new|old)[0-9]*$'
       and starts_with(c.relname, left(w.relname, 50))`,
   )
-  for (const name of leftovers) await send(db, `drop index concurrently if exists ${name}`)
+  for (const name of leftovers) await send(db, `drop index concurrently if exists ${sendable(name)}`)
 }
