@@ -177,6 +177,23 @@ describeEmbedded("adopt, with another tool's table schema_migrations,", (databas
     expect(result).toMatchObject({ source: 'files', adopted: [{ name: '001_documents' }] })
   })
 
+  test('takes versions that stand alone, as most tools write them', async () => {
+    const { knex } = database()
+    await knex.raw(`${documents}; create table schema_migrations (version text primary key)`)
+    await knex.raw(`insert into schema_migrations values ('001'), ('7')`)
+    const result = await migratorWith(knex, three).adopt()
+    expect(result).toMatchObject({ source: 'schema_migrations', unmatched: ['7'] })
+    expect(result.adopted.map(({ name }) => name)).toEqual(['001_documents'])
+  })
+
+  test('leaves one alone whose versions are of no file', async () => {
+    const { knex } = database()
+    await knex.raw(`create table schema_migrations (version text); insert into schema_migrations values ('20240101')`)
+    await knex.raw(documents)
+    const migrator = migratorWith(knex, { '001_documents': documents })
+    expect(await migrator.adopt()).toMatchObject({ source: 'files', adopted: [{ name: '001_documents' }] })
+  })
+
   test('leaves one alone that does not name each migration', async () => {
     const { knex } = database()
     await knex.raw('create table schema_migrations (version bigint, dirty boolean)')

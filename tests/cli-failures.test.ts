@@ -81,6 +81,15 @@ describeOnServers('a migration that fails', (database) => {
     expect(await database().knex.schema.hasTable('knex_migrations')).toBe(false)
   })
 
+  test('is foreseen where the database is read-only', async () => {
+    const { knex } = database()
+    await knex.raw(`do $$ begin
+      execute format('alter database %I set default_transaction_read_only = on', current_database()); end $$`)
+    const { code, stderr } = await (await createProject(files)).run(['up'], env())
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/READ_ONLY\n  Next/)
+  })
+
   test('is told to machines field by field', async () => {
     const project = await createProject(files)
     const { stdout } = await project.run(['up', '--json'], env())

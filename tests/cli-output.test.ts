@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { redact, redactAll } from '../src/cli/redact.ts'
+import { learnPassword, redact, redactAll } from '../src/cli/redact.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
@@ -225,6 +225,22 @@ describe('what is shown', () => {
         )
       }),
     )
+  })
+
+  test.each([
+    ['as a URL has it', 'postgres://app:p%2Cas%40word@db/main'],
+    ['as a URL has it, in its query', 'postgres://db/main?user=app&password=p,as@word'],
+    ['as an object has it', { host: 'db', user: 'app', password: 'p,as@word' }],
+  ])('has no password of the connection in it, %s, wherever it turns up', (_, connection) => {
+    learnPassword(connection)
+    expect(redact('no such thing: p,as@word, p%2Cas%40word')).toBe('no such thing: ***, ***')
+  })
+
+  test('has other words in it, also where they are a password', () => {
+    for (const connection of ['postgres://postgres:postgres@h/d', 'postgres://u:password@h/d', 'postgres://u:a@h/d']) {
+      learnPassword(connection)
+    }
+    expect(redact('a password of postgres')).toBe('a password of postgres')
   })
 
   test.each([

@@ -171,6 +171,8 @@ describeWithPsql('the script of a plan', (database) => {
         details: { table, index: paperIndex.name, method: 'hnsw', metric: 'cosine' },
       },
     ])
+    const versions = await knex('pgvector_migration_log').whereNot('event', 'enabled').distinct('version_before')
+    expect(versions).toEqual([{ version_before: database().pgvector }])
     await migrator.down({ steps: 2 })
     expect(Object.keys(await knex('papers').columnInfo())).toEqual(['id'])
   })

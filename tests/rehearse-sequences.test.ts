@@ -53,6 +53,20 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
     expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 3])
   })
 
+  test('puts a sequence forward again that a migration sets back and then drops', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [items], {
+      name: '002_drop',
+      up: `select setval('items_id_seq', 1, false); drop table items`,
+    })
+    const { warnings } = await migrator.rehearse()
+    expect(warnings).toEqual([
+      'A migration sets the sequence public.items_id_seq back, which no rollback undoes; it was put to 2 again.',
+    ])
+    await knex('items').insert({ title: 'next' })
+    expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 3])
+  })
+
   test('leaves a sequence whose values may be in other hands, and says that there is a gap', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [{ name: '001_cached', up: 'create sequence cached cache 10' }], {

@@ -8,6 +8,7 @@ import { rememberStatement } from './failed-statement.ts'
 import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './printer.ts'
 import { withNavigator } from './quick-loading.ts'
+import { learnPassword } from './redact.ts'
 
 /** The flags that every command takes. */
 export interface GlobalFlags extends ConfigFlags {
@@ -32,6 +33,7 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
   if (flags.json === true) reserveStdout()
   const { config, file, directory } = await loadConfig(flags)
+  learnPassword(config.connection)
   const knex = connect(config, file, print)
   return {
     knex,

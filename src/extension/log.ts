@@ -109,10 +109,12 @@ function createTable(table: string): string[] {
 
 // How long it took, on an empty copy of a database, says nothing about the database that a plan is for.
 function insert(table: string, event: LogEvent): string {
+  const isSame = event.versionBefore !== null && event.versionBefore === event.versionAfter
+  const before = isSame ? installed('extversion') : nullable(event.versionBefore)
   return `
     insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
       dimensions, duration_ms, details)
-    values (${literal(event.event)}, ${nullable(currentMigration())}, ${nullable(event.versionBefore)},
+    values (${literal(event.event)}, ${nullable(currentMigration())}, ${before},
       ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
       coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
       ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)})`

@@ -35,9 +35,6 @@ export interface MigrationModule {
  * ```
  */
 export function migration(operations: readonly Operation[]): MigrationModule {
-  const undo = async (knex: Knex, some: readonly Operation[]): Promise<void> => {
-    for (const operation of some.toReversed()) await operation.down(knex)
-  }
   // An index can be dropped in a transaction too, where keeping others waiting for a moment is all right.
   const inTransaction = operations.filter((each) => each.transaction || each instanceof CreateVectorIndex)
   return {
@@ -49,4 +46,8 @@ export function migration(operations: readonly Operation[]): MigrationModule {
     }),
     config: { transaction: operations.every(({ transaction }) => transaction) },
   }
+}
+
+async function undo(knex: Knex, operations: readonly Operation[]): Promise<void> {
+  for (const operation of operations.toReversed()) await operation.down(knex)
 }

@@ -24,6 +24,8 @@ export async function choose(
   if (listed === null) return { names: pending, source: 'files', unmatched: [] }
   const found = listed.map((row) => ({ row, name: find(row.name, all) ?? find(row.version, all) }))
   const names = new Set(found.map(({ name }) => name))
+  // Other tools keep tables of this name, with versions that are no numbers of these files.
+  if (names.size === 1 && names.has(undefined)) return { names: pending, source: 'files', unmatched: [] }
   const unmatched = found.filter(({ name }) => name === undefined).map(({ row }) => row.name ?? row.version)
   return { names: pending.filter((name) => names.has(name)), source: 'schema_migrations', unmatched }
 }
@@ -33,18 +35,19 @@ interface OldMigration {
   readonly name: string | null
 }
 
-// Other tools have tables of this name too; only one that names each migration can be taken at its word.
 async function readOldTable(db: Database): Promise<OldMigration[] | null> {
-  const isOurs = await ask<boolean>(
+  const columns = await ask<readonly string[]>(
     db,
-    `select to_json(count(*) = 2) as state from pg_catalog.pg_attribute
-    where attrelid = to_regclass('schema_migrations') and attname in ('version', 'name') and not attisdropped`,
+    `select coalesce(json_agg(attname), '[]') as state from pg_catalog.pg_attribute
+    where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped`,
   )
-  if (!isOurs) return null
+  // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
+  if (!columns.includes('version') || columns.includes('dirty')) return null
+  // Some tools write a name beside the version, and most do not.
   return ask<OldMigration[]>(
     db,
-    `select coalesce(json_agg(json_build_object('version', version::text, 'name', name::text) order by version), '[]')
-      as state from schema_migrations`,
+    `select coalesce(json_agg(json_build_object('version', version::text, 'name', to_jsonb(old) ->> 'name')
+      order by version), '[]') as state from schema_migrations as old`,
   )
 }
 

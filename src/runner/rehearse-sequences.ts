@@ -64,16 +64,18 @@ export async function usedSequences(
     const used = await ask<readonly { oid: number; looks: number; left: string | null }[]>(
       trx,
       `with used as materialized (
-        select s.seqrelid as oid, pg_stat_get_xact_blocks_fetched(s.seqrelid) as looks
-        from pg_catalog.pg_sequence s
+        -- also those that this transaction has dropped
+        select known.oid, pg_stat_get_xact_blocks_fetched(known.oid) as looks
+        from unnest('{${before.map(({ oid }) => oid).join(', ')}}'::oid[]) as known (oid)
         where exists (
           select from pg_catalog.pg_locks l
-          where l.relation = s.seqrelid and l.pid = pg_backend_pid() and l.mode = 'RowExclusiveLock' and l.granted
+          where l.relation = known.oid and l.pid = pg_backend_pid() and l.mode = 'RowExclusiveLock' and l.granted
         )
       )
       select coalesce(json_agg(json_build_object('oid', oid::bigint, 'looks', looks, 'left',
-        case when has_sequence_privilege(oid, 'select, usage') then pg_sequence_last_value(oid) end::text)), '[]') as state
-      from used`,
+        case when has_sequence_privilege(s.seqrelid, 'select, usage') then pg_sequence_last_value(s.seqrelid) end::text)),
+        '[]') as state
+      from used left join pg_catalog.pg_sequence s on s.seqrelid = used.oid`,
     )
     return used.flatMap(({ oid, looks, left }) => {
       const sequence = before.find((each) => each.oid === oid)

@@ -60,6 +60,7 @@ async function run(
     return resultOf(direction, null, [], files, applied)
   }
   assertSupported(tracking.server)
+  if (tracking.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: tracking.readOnly })
   const leasing = leaseFor(db, settings, direction, tracking, options)
   // While the server is at work. What fails to load is told once the lock is held.
   for (const name of wanted) files.load(name).catch(() => undefined)

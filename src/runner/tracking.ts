@@ -1,3 +1,4 @@
+import type { ReadOnlyReason } from '../error-messages.ts'
 import { ask, send, type Database } from '../queryable.ts'
 import { literal, toRegclass } from '../sql.ts'
 import { isRace } from '../sqlstate.ts'
@@ -20,6 +21,8 @@ export interface Tracking {
   readonly hasRuns: boolean
   /** As the server describes itself. */
   readonly server: string
+  /** Why nothing can be written; null where it can. */
+  readonly readOnly: ReadOnlyReason | null
 }
 
 /** What the tables say, read without changing anything: they need not exist. */
@@ -33,7 +36,8 @@ export async function readTracking(db: Database, tables: MigrationTables): Promi
     db,
     `select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
       'hasRuns', ${toRegclass(tables.runs)} is not null, 'isComplete', not (${areMissing(tables)}),
-      'server', version()) as state`,
+      'server', version(), 'readOnly', case when pg_is_in_recovery() then 'standby'
+        when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`,
   )
   return { ...seen, applied: hasMigrations ? await readExisting(db, tables) : [] }
 }
