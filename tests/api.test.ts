@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import ts from 'typescript'
@@ -195,6 +196,11 @@ describe('the documentation of the public names', () => {
       ({ declared, symbol }) => isAsynchronous(declared) && !/\b[A-Z]+(_[A-Z]+)+\b/.test(tagOf(symbol, 'throws')),
     )
     expect(titlesOf(untold)).toEqual([])
+  })
+
+  test('has each of them in the guide', () => {
+    const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8')
+    expect(titlesOf(names.filter(({ title }) => !guide.includes(`\`${title.split(' ')[1]}\``)))).toEqual([])
   })
 
   test('explains every option', () => {
