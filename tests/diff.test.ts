@@ -10,6 +10,7 @@ import {
   vectorIndex,
   type DeclaredVectors,
 } from '../src/index.ts'
+import { composeFrom } from '../src/runner/migration-from-diff.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'
@@ -34,6 +35,25 @@ const tables = `
 
 describeOnEveryDatabase('a difference between what is declared and what is there', (database) => {
   silenceConsole()
+
+  test('is none for a column of a materialized view', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw(`create materialized view papers as select 1 as id, '[1,2,3]'::vector(3) as embedding`)
+    const columns = [vectorColumn('papers', 'embedding', { dimensions: 3 })]
+    expect(await diffVectors(knex, { columns, indexes: [] })).toEqual([])
+  })
+
+  test('of a column leaves its index out of the migration, and says so', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw('create table documents (id int, embedding vector(4))')
+    const differences = await diffVectors(knex, { columns: [], indexes: [byAngle] })
+    expect(differences.map(({ kind }) => kind)).toEqual(['column differs', 'index missing'])
+    const { comments, operations } = composeFrom(differences)
+    expect(operations).toEqual([])
+    expect(comments.at(-1)).toBe('documents_embedding_hnsw_cosine_idx is left out, because its column differs.')
+  })
 
   test('is found, whatever it is', async () => {
     const { knex } = database()

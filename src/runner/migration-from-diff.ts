@@ -1,3 +1,4 @@
+import { columnLabel } from '../vectors/column-facts.ts'
 import type { VectorColumn } from '../vectors/column.ts'
 import type { VectorDifference } from '../vectors/diff.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from '../vectors/index-storage.ts'
@@ -29,9 +30,11 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
     constants.push(`const ${name} = ${written}`)
     return name
   }
+  const differing = new Set(differences.filter(({ kind }) => kind === 'column differs').map(({ name }) => name))
+  const isLeft = ({ column }: VectorIndex): boolean => differing.has(columnLabel(column))
   for (const difference of differences) {
     if (difference.kind === 'column missing') operations.push(`new AddVectorColumn(${declare(difference.column)})`)
-    if (difference.kind === 'index missing' || difference.kind === 'index invalid') {
+    if ((difference.kind === 'index missing' || difference.kind === 'index invalid') && !isLeft(difference.index)) {
       const { index } = difference
       operations.push(`new CreateVectorIndex(${declare(index.column)}, ${indexText(index)})`)
     }
@@ -41,7 +44,11 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
     imports: ['AddVectorColumn', 'CreateVectorIndex', 'migration', 'vectorColumn'].filter(
       (name) => name === 'migration' || used.includes(name) || (name === 'vectorColumn' && constants.length > 0),
     ),
-    comments: differences.flatMap(commentOn),
+    comments: differences.flatMap((difference) =>
+      'index' in difference && isLeft(difference.index)
+        ? [`${difference.name} is left out, because its column differs.`]
+        : commentOn(difference),
+    ),
     constants,
     operations,
   }

@@ -172,6 +172,11 @@ interface Noted {
   readonly worksOut?: Readonly<Record<string, string>>
 }
 
+// As a question, which a plan leaves out: it is about this session.
+async function setStatementTimeout(trx: Database, value: string): Promise<void> {
+  await askText(trx, `select set_config('statement_timeout', ${literal(value)}, true) as state`)
+}
+
 /** Changes the table and notes it in one transaction, so that the one is never there without the other. */
 async function change(
   db: Database,
@@ -185,13 +190,17 @@ async function change(
   const started = performance.now()
   const warnings = await db.transaction(async (trx) => {
     const before = (await askText(trx, `select current_setting('lock_timeout') as state`)) ?? '0'
+    const patience = (await askText(trx, `select current_setting('statement_timeout') as state`)) ?? '0'
     await send(trx, `set local lock_timeout = ${needs.lockTimeout}`)
+    // It would end the waiting for the lock, which is to be tried again, with another error.
+    await setStatementTimeout(trx, '0')
     await sendBriefly(trx, table, statement, needs, {
       waiting: (_, blockers) => {
         logger.info(`${qualified(table.schema, table.name)} is in use (process ${blockers.join(', ')}); trying again`)
       },
     })
     await send(trx, `set local lock_timeout = ${literal(before)}`)
+    await setStatementTimeout(trx, patience)
     await check?.(trx)
     return logChange(trx, needs.log, event, performance.now() - started, details, worksOut)
   })

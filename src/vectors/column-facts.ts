@@ -58,7 +58,7 @@ function factsSql(column: VectorColumn): string {
     with relation as (
       select c.oid, n.nspname, c.relname
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = ${toRegclass(tableOf(column))} and c.relkind in ('r', 'p', 'f')
+      where c.oid = ${toRegclass(tableOf(column))} and c.relkind in ('r', 'p', 'm', 'f')
     ),
     attribute as (
       select a.attrelid, a.attnum, a.attnotnull, a.atttypmod, t.typname, t.typnamespace
