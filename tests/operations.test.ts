@@ -264,15 +264,15 @@ describeOnServers('a column that is added to a table in use', (database) => {
     await ensurePgvector(knex, silent)
     await documents.up(knex)
     const hasty = connect({ pool: { min: 1, max: 1 } })
-    await hasty.raw('set statement_timeout = 200')
+    await hasty.raw('set statement_timeout = 1000')
     const reader = await connect().transaction()
     await reader.raw('select * from documents')
-    const added = new AddVectorColumn(embedding, { ...silent, lockTimeout: 1000 }).up(hasty)
-    await reader.raw('select pg_sleep(0.5)')
+    const added = new AddVectorColumn(embedding, { ...silent, lockTimeout: 5000 }).up(hasty)
+    await reader.raw('select pg_sleep(1.5)')
     await reader.rollback()
     await added
     expect(await knex('documents').columnInfo()).toHaveProperty('embedding')
-    expect((await hasty.raw('show statement_timeout')).rows).toEqual([{ statement_timeout: '200ms' }])
+    expect((await hasty.raw('show statement_timeout')).rows).toEqual([{ statement_timeout: '1s' }])
   })
 
   test('gives up in time, and names who has it', async () => {
