@@ -164,6 +164,21 @@ describeOnEveryDatabase('buildIndex', (database) => {
     expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
   })
 
+  test('stays where somebody else was faster to make it', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    // The moment between the look and the build, when the log is written.
+    await knex.raw(`
+      create function by_hand() returns trigger language plpgsql as $$ begin
+        create index ${index.name} on documents using hnsw (embedding vector_cosine_ops);
+        return new;
+      end $$;
+      create trigger by_hand after insert on pgvector_migration_log
+        for each row when (new.event = 'index begun') execute function by_hand()`)
+    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
+  })
+
   test('is made of the longest vectors that ivfflat takes, though there are few of them', async () => {
     const { knex } = database()
     await createDocuments(knex, 0)

@@ -36,7 +36,11 @@ export async function createIndex(
         : await watch.during(() => patiently(job, () => send(session.db, statement)))
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
-    if (stopped === null && isRace(error)) return 'again'
+    if (stopped === null && isRace(error)) {
+      // Somebody else has made one of this name, which must not pass for ours.
+      await note(job, index, plan, 'index dropped')
+      return 'again'
+    }
     if (plan.how === 'concurrently') await cleanUp(job, index, plan)
     if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
       report.warn(
