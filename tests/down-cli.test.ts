@@ -38,7 +38,7 @@ public.entries.embedding  vector(3)  1 value
     const { project, env } = await migrated()
     expect(await project.run(['down', '--steps', '2', '--dry-run'], env)).toEqual({
       code: 0,
-      stdout: `would undo 002_notes\nwould undo 001_entries\n${lost}2 to undo; nothing was changed\n`,
+      stdout: `would undo 002_notes\nwould undo 001_entries\n${lost}2 to undo; nothing was undone\n`,
       stderr: '',
     })
     const { stdout } = await project.run(['down', '--dry-run'], env)
@@ -86,16 +86,18 @@ public.entries.embedding  vector(3)  1 value
     })
   })
 
-  test('goes on where what would be lost cannot be found out, and says so', async () => {
+  test('says how it knows what would be lost of a table that somebody is using', async () => {
     const { project, env } = await migrated()
     const reader = await database().connect().transaction()
     await reader.raw('select from entries')
     const { code, stdout } = await project.run(['down', '--dry-run'], env)
     await reader.rollback()
     expect(stdout).toBe(`would undo 002_notes
-What would be lost is not known:
-⚠ 002_notes could not be undone to look at it: canceling statement due to lock timeout
-1 to undo; nothing was changed
+This would be lost:
+What                  Type  How much
+public.entries.notes  text  0 values
+⚠ 002_notes could not be undone to look at it: canceling statement due to lock timeout. What it would lose was seen on an embedded copy, which has nothing that was made by hand.
+1 to undo; nothing was undone
 `)
     expect(code).toBe(0)
   })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 
 import {
@@ -120,15 +121,50 @@ describeOnEveryDatabase('losses', (database) => {
     ])
   })
 
-  test('names what runs outside a transaction, and looks at the others', async () => {
+  const onCopy = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+
+  test('looks on an embedded copy at what runs outside a transaction, and counts in the database', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [
+      { name: '001_a', up: 'create table a (id int, kept int)', down: 'drop table a' },
+      { name: '002_b', up: 'create table b (id int)', down: 'alter table b rename to "B ?"'.replace('?', '\\?') },
+      {
+        name: '003_outside',
+        up: 'create table c (id int); alter table a add v int; alter table b add w int',
+        down: 'drop table c; alter table a drop v; alter table b drop w',
+        transaction: false,
+      },
+    ])
+    await knex.raw('insert into c values (1), (2); insert into a (v) values (1), (null); insert into b values (1)')
+    const losses = await migrator.losses({ steps: 3 })
+    expect(losses.warnings).toEqual([`003_outside was not tried, because it runs outside a transaction. ${onCopy}`])
+    expect(losses.migrations.map(({ problem }) => problem)).toEqual([null, null, null])
+    expect(counts(losses).toSorted()).toEqual(['public.a 2', 'public.b.w integer 0', 'public.c 2'])
+    expect(await knex('c')).toHaveLength(2)
+  })
+
+  test('says why nothing is known where the embedded copy cannot tell it either', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [
       { name: '001_a', up: 'create table a (id int)', down: 'drop table a' },
-      { name: '002_index', up: 'select 1', down: 'drop index concurrently if exists i', transaction: false },
+      { name: '002_b', up: 'create table b (id int)', down: 'drop table absent', transaction: false },
     ])
     const losses = await migrator.losses({ steps: 2 })
-    expect(losses.warnings).toEqual(['002_index was not looked at, because it runs outside a transaction.'])
+    expect(losses.warnings).toEqual(['002_b was not tried, because it runs outside a transaction.'])
+    expect(losses.migrations[0]).toEqual({ name: '002_b', problem: losses.warnings[0] })
     expect(counts(losses)).toEqual(['public.a 0'])
+  })
+
+  test('says what the embedded copy lacks where a migration needs what was made by hand', async () => {
+    const { knex } = database()
+    await knex.raw('create table by_hand (id int)')
+    const step = { up: 'alter table by_hand add a int', down: 'alter table by_hand drop a', transaction: false }
+    const losses = await (await migratorOf(knex, [{ name: '001_a', ...step }])).losses()
+    expect(losses.warnings).toEqual([
+      expect.stringMatching(/^001_a was not tried, because .* Nor on an embedded copy: .*001_a/),
+    ])
+    expect(losses.migrations).toEqual([{ name: '001_a', problem: losses.warnings[0] }])
+    expect(counts(losses)).toEqual([])
   })
 
   test('tells the vectors of a column that was added together with an index that is built outside a transaction', async () => {
@@ -166,8 +202,8 @@ describeOnEveryDatabase('losses', (database) => {
     ])
     const losses = await migrator.losses({ steps: 3 })
     expect(losses.warnings).toEqual([
-      '002_b could not be undone to look at it: table "absent" does not exist',
-      '001_a was not looked at, because what comes before it failed.',
+      '002_b could not be undone to look at it: table "absent" does not exist.',
+      '001_a was not tried, because what comes before it failed.',
     ])
     expect(losses.migrations.map(({ problem }) => problem === null)).toEqual([true, false, false])
     expect(counts(losses)).toEqual(['public.c 0'])
@@ -187,15 +223,50 @@ describeOnEveryDatabase('losses', (database) => {
 })
 
 describeOnServers('losses beside others', (database) => {
-  test('does not wait for a table that somebody is using, and says that it could not look', async () => {
+  const onCopy = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+
+  test('does not wait for a table that somebody is using, and looks at an embedded copy instead', async () => {
     const { knex, connect } = database()
-    const migrator = await migratorOf(knex, [{ name: '001_a', up: 'create table a ()', down: 'drop table a' }])
+    const migrator = await migratorOf(knex, [
+      { name: '001_a', up: 'create table a (); insert into a default values', down: 'drop table a' },
+    ])
     const reader = await connect().transaction()
     await reader.raw('select from a')
     const { warnings, tables } = await migrator.losses({ lockTimeout: 50 })
     await reader.rollback()
-    expect(warnings).toEqual(['001_a could not be undone to look at it: canceling statement due to lock timeout'])
-    expect(tables).toEqual([])
+    expect(warnings).toEqual([
+      `001_a could not be undone to look at it: canceling statement due to lock timeout. ${onCopy}`,
+    ])
+    expect(tables).toEqual([{ table: 'public.a', rows: 1, isEstimate: false }])
+  })
+
+  const step = { name: '001_a', up: 'create table a (id int); insert into a values (1)', down: 'drop table a' }
+
+  test('tells a role that may only read what would be lost', async () => {
+    const { knex, connect, url } = database()
+    await migratorOf(knex, [step])
+    const role = `reader_${randomBytes(6).toString('hex')}`
+    await knex.raw(`create role ${role} login password 'test'; grant pg_read_all_data to ${role}`)
+    try {
+      const account = new URL(url ?? '')
+      account.username = role
+      account.password = 'test'
+      const migrator = createMigrator(connect({ connection: account.href }), { migrationSource: source(step) })
+      const losses = await migrator.losses()
+      expect(losses.warnings).toEqual([expect.stringMatching(/^001_a could not be undone to look at it: /)])
+      expect(counts(losses)).toEqual(['public.a 1'])
+    } finally {
+      await knex.raw(`drop owned by ${role}; drop role ${role}`)
+    }
+  })
+
+  test('tells in a database that is read only what would be lost', async () => {
+    const { knex, connect } = database()
+    await migratorOf(knex, [step])
+    await knex.raw(`do $$ begin
+      execute format('alter database %I set default_transaction_read_only = on', current_database()); end $$`)
+    const losses = await createMigrator(connect(), { migrationSource: source(step) }).losses()
+    expect(counts(losses)).toEqual(['public.a 1'])
   })
 
   test('holds no table locked while it counts', async () => {

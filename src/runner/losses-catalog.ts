@@ -72,3 +72,21 @@ export function lostBetween(before: readonly StoredTable[], after: readonly Stor
     return columns.length === 0 ? [] : [{ table, isWhole: false, columns }]
   })
 }
+
+/** Parts of the same tables put together, each table and column once. */
+export function joinParts(parts: readonly LostPart[]): LostPart[] {
+  const joined = new Map<number, LostPart>()
+  for (const part of parts) {
+    const { table, isWhole, columns } = joined.get(part.table.oid) ?? { ...part, columns: [] }
+    const numbers = new Set([...columns, ...part.columns].map(({ number }) => number))
+    joined.set(table.oid, {
+      table,
+      isWhole: isWhole || part.isWhole,
+      columns: table.columns.filter(({ number }) => numbers.has(number)),
+    })
+  }
+  // Of a table that goes as a whole, only vectors are told apart, whichever part said that it goes.
+  return [...joined.values()].map((part) =>
+    part.isWhole ? { ...part, columns: part.columns.filter(({ isVector }) => isVector) } : part,
+  )
+}

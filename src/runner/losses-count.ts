@@ -12,14 +12,47 @@ export interface Count {
   readonly isEstimate: boolean
 }
 
+/** A table that would be gone, with its rows. */
+export interface LostTable extends Count {
+  readonly table: string
+}
+
+/** A column that would be gone, with its values (not null): one of a table that stays, or vectors of one that goes. */
+export interface LostColumn extends Count {
+  readonly table: string
+  readonly column: string
+  readonly type: string
+  readonly isVector: boolean
+}
+
 /** The rows of a table, and the values (not null) of each of its columns that would be lost, in their order. */
-export interface CountedPart {
+interface CountedPart {
   readonly table: Count
   readonly values: readonly (Count & { readonly column: StoredColumn })[]
 }
 
-/** Counts what would be lost, until the time is up; what is left then is estimated. */
-export function counter(trx: Knex.Transaction, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
+/** Counts what would be lost; what is not counted in time is estimated. */
+export async function countAll(
+  trx: Knex.Transaction,
+  lost: readonly LostPart[],
+  timeout: number,
+): Promise<{ readonly tables: readonly LostTable[]; readonly columns: readonly LostColumn[] }> {
+  const counts = counter(trx, timeout)
+  const tables: LostTable[] = []
+  const columns: LostColumn[] = []
+  for (const part of lost) {
+    const { table, values } = await counts(part)
+    const { name } = part.table
+    if (part.isWhole) tables.push({ table: name, ...table })
+    for (const { column, ...amount } of values) {
+      columns.push({ table: name, column: column.name, type: column.type, isVector: column.isVector, ...amount })
+    }
+  }
+  return { tables, columns }
+}
+
+// Until the time is up; what is left then is estimated.
+function counter(trx: Knex.Transaction, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
   const deadline = performance.now() + milliseconds
   return async (part) => {
     const left = Math.ceil(deadline - performance.now())

@@ -1,15 +1,16 @@
-import { PgvectorMigrationError } from '../errors.ts'
+import type { PgvectorMigrationError } from '../errors.ts'
 import { inspectPgvector } from '../extension/inspect.ts'
 import { onBehalfOf } from '../extension/target.ts'
 import type { Database } from '../queryable.ts'
 import { listMigrations, type MigrationFiles } from './migrations.ts'
 import { hooksOf, notesOn } from './plan-notes.ts'
 import { readOrigin, type Origin } from './plan-origin.ts'
-import { startRecording, statementsOf, textOf, type PlannedStatement, type SentQuery } from './record-statements.ts'
-import { openReplay, runUp, type Replay } from './replay.ts'
+import { startRecording, statementsOf, type PlannedStatement, type SentQuery } from './record-statements.ts'
+import { recorded, replayApplied } from './replay-applied.ts'
+import { openReplay, runUp } from './replay.ts'
 import { assertFilesExist, selectUp, type UpSelection } from './select.ts'
 import type { MigrationSettings, MigrationTables } from './settings.ts'
-import { createTables, record } from './tracking.ts'
+import { createTables } from './tracking.ts'
 
 export type { PlannedStatement }
 
@@ -83,8 +84,7 @@ export async function planAsFarAsItGoes(
   try {
     const bookkeeping = await bookkeepingOf(replay.knex, settings.tables)
     const { migrations, failure } = await onBehalfOf(origin.pgvector, async () => {
-      await replayApplied(replay, settings.tables, files, origin)
-      await replay.reset()
+      await replayApplied(replay, settings.tables, files, origin.applied)
       return planAll(replay.knex, files, pending)
     })
     // After a failure the replay may be in a transaction that takes no question any more.
@@ -108,20 +108,6 @@ async function bookkeepingOf(db: Database, tables: MigrationTables): Promise<Pla
   await createTables(db, tables)
   recording.stop()
   return statementsOf(recording.sent, true)
-}
-
-async function replayApplied(
-  replay: Replay,
-  tables: MigrationTables,
-  files: MigrationFiles,
-  { applied }: Origin,
-): Promise<void> {
-  for (const { name, batch } of applied) {
-    const migration = await files.load(name)
-    const { failure } = await recorded(replay.knex, name, true, () => replay.apply(migration))
-    if (failure !== null) throw failure
-    await record(replay.knex, tables, { direction: 'up', name, batch }, 'true')
-  }
 }
 
 async function planAll(
@@ -148,26 +134,6 @@ function isItsOwn({ isControl }: SentQuery): boolean {
 
 function withoutError({ error: _error, ...query }: SentQuery): SentQuery {
   return query
-}
-
-/** Records what a migration sends; where it fails, says which one did and in which statement. */
-async function recorded(
-  db: Database,
-  migration: string,
-  isApplied: boolean,
-  run: () => Promise<void>,
-): Promise<{ readonly sent: readonly SentQuery[]; readonly failure: PartialPlan['failure'] }> {
-  const recording = startRecording(db)
-  try {
-    await run()
-    return { sent: recording.sent, failure: null }
-  } catch (error) {
-    const failed = recording.sent.find((query) => query.error === error)
-    const details = { migration, statement: failed === undefined ? null : textOf(failed), isApplied }
-    return { sent: recording.sent, failure: new PgvectorMigrationError('PLAN_FAILED', details, { cause: error }) }
-  } finally {
-    recording.stop()
-  }
 }
 
 function describe(origin: Origin, tables: MigrationTables, bookkeeping: readonly PlannedStatement[]): PlanOrigin {

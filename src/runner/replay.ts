@@ -55,10 +55,23 @@ export async function openReplay(db: Database, surroundings: Surroundings): Prom
 }
 
 /** Runs a migration's `up` as a run does, and nothing around it. */
-export async function runUp(db: Database, { name, module, transactional }: LoadedMigration): Promise<void> {
+export async function runUp(db: Database, migration: LoadedMigration): Promise<void> {
+  await runAlone(db, migration, async (within) => migration.module.up(within))
+}
+
+/** The same for its `down`, where it has one. */
+export async function runDown(db: Database, migration: LoadedMigration): Promise<void> {
+  await runAlone(db, migration, async (within) => migration.module.down?.(within))
+}
+
+async function runAlone(
+  db: Database,
+  { name, transactional }: LoadedMigration,
+  run: (within: Database) => Promise<unknown>,
+): Promise<void> {
   await inMigration(name, async () => {
-    if (transactional) await db.transaction(async (trx) => module.up(trx))
-    else await module.up(db)
+    if (transactional) await db.transaction(run)
+    else await run(db)
   })
 }
 

@@ -30,7 +30,7 @@ export async function run(context: Context, { dryRun, yes, wait, ...selection }:
   const losses = await look(context, selection, wait)
   for (const line of describeLosses(losses)) print.line(line)
   if (dryRun === true) {
-    print.line(`${names.length} to undo; nothing was changed`)
+    print.line(`${names.length} to undo; nothing was undone`)
     print.document({ dryRun: true, direction: 'down', migrations: names, losses })
     return exitCode.done
   }
