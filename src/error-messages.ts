@@ -33,6 +33,7 @@ export interface ErrorDetails {
     /** What the server asked for, in its words. */
     readonly needed: string
   }
+  readonly BACKFILL_FAILED: { readonly column: string; readonly filled: number; readonly problem: string }
   readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
   readonly TABLE_BUSY: {
     readonly table: string
@@ -289,6 +290,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   INDEX_BUILD_FAILED: ({ index, problem }) => ({
     message: `Index ${index} was not built: ${problem}`,
     hint: 'Mend the cause, then run the same again: what is left of the attempt is recognised and replaced.',
+  }),
+  BACKFILL_FAILED: ({ column, filled, problem }) => ({
+    message: `Filling ${column} ended: ${problem}`,
+    hint: `What was filled stays (${filled} rows in this run). Mend what is named above and run it again: it goes on with the rest.`,
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:

@@ -24,6 +24,15 @@ export type { QueryVector } from './vectors/query-vector.ts'
 export type { VectorType } from './extension/limits.ts'
 export { buildIndex, type BuildResult } from './vectors/build-index.ts'
 export type { BuildOptions, BuildProgress, IndexBuildEvent } from './vectors/build-options.ts'
+export { backfillVectors, type BackfillResult } from './vectors/backfill.ts'
+export { estimateBackfill, type BackfillEstimate } from './vectors/backfill-estimate.ts'
+export type {
+  BackfillEvent,
+  BackfillOptions,
+  BackfillProgress,
+  BackfillRows,
+  Embed,
+} from './vectors/backfill-options.ts'
 export { dropIndex, type DropIndexOptions, type DropIndexResult } from './vectors/drop-index.ts'
 export { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions, type PlannedBuild } from './vectors/index-plan.ts'
 export { readIndexFacts, type ExistingIndex, type IndexFacts, type TableFacts } from './vectors/index-facts.ts'

@@ -70,6 +70,17 @@ export const nameOption = lazySchema((z) =>
     .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
 )
 
+/** A condition in SQL, which is sent as it stands. */
+export const conditionOption = lazySchema((z) =>
+  z
+    .string('must be an SQL condition')
+    .refine((text) => text.trim() !== '', 'must not be empty')
+    .refine(
+      (text) => !text.includes('\\?'),
+      'must not contain a backslash before a question mark: Knex cannot send it',
+    ),
+)
+
 export const versionOption = lazySchema((z) =>
   z.string().regex(/^\d{1,9}(\.\d{1,9}){1,2}$/, "must be a version like '0.8.0'"),
 )

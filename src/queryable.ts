@@ -23,8 +23,12 @@ const asking = { [ASKS]: true } as const
 type Answer = object | number | boolean | null
 
 /** Sends a query in one round trip and returns the `state` column of its only row. A text is for {@link askText}. */
-export async function ask<State extends Answer>(db: Database, query: string): Promise<State> {
-  return stateOf(await db.raw<RawResult>(query).queryContext(asking), db) as State
+export async function ask<State extends Answer>(
+  db: Database,
+  query: string,
+  bindings: readonly string[] = [],
+): Promise<State> {
+  return stateOf(await db.raw<RawResult>(query, bindings).queryContext(asking), db) as State
 }
 
 /** Sends a query whose `state` is text, and returns that; undefined where it has no row. */

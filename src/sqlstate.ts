@@ -7,6 +7,8 @@ export const sqlState = {
   uniqueViolation: '23505',
   readOnlyTransaction: '25006',
   dependentObjectsStillExist: '2BP01',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
   invalidSchemaName: '3F000',
   insufficientPrivilege: '42501',
   undefinedObject: '42704',

@@ -24,6 +24,7 @@ const MIN_PGVECTOR_VERSION
 const MIN_POSTGRES_MAJOR
 const REQUIRED_DIMENSIONS
 function addVectorColumn
+function backfillVectors
 function buildIndex
 function createMigrator
 function diagnose
@@ -33,6 +34,7 @@ function dropIndex
 function dropPgvector
 function dropVectorColumn
 function ensurePgvector
+function estimateBackfill
 function findDependents
 function inspectPgvector
 function isPgvectorMigrationError
@@ -56,6 +58,11 @@ function withSearchOptions
 interface AdoptOptions
 interface AdoptResult
 interface Advisory
+interface BackfillEstimate
+interface BackfillOptions
+interface BackfillProgress
+interface BackfillResult
+interface BackfillRows
 interface BuildOptions
 interface BuildProgress
 interface BuildResult
@@ -142,9 +149,11 @@ interface VectorColumn
 interface VectorColumnOptions
 interface VectorIndex
 interface VectorIndexOptions
+type BackfillEvent
 type Check
 type DiagnoseOptions
 type DistanceFor
+type Embed
 type ErrorCode
 type HistoryEntry
 type IndexArguments

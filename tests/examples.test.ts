@@ -18,6 +18,7 @@ test('every example has a test here', async () => {
     '3-tests-on-pglite',
     '4-release-pipeline',
     '5-docker-compose',
+    '6-change-the-model',
   ])
 })
 
@@ -104,5 +105,21 @@ describe('the example 4-release-pipeline', () => {
     const workflow = await readFile(join(examples, '4-release-pipeline/.github/workflows/release.yml'), 'utf8')
     const steps = Array.from(workflow.matchAll(/run: bash release\.sh (\w+)$/gm), ([, step]) => step)
     expect(steps).toEqual(['review', 'rehearse', 'deploy'])
+  })
+})
+
+describe('the example 6-change-the-model', () => {
+  test('does on the embedded database what its README says', async () => {
+    const { output, promised } = await runReadme('6-change-the-model')
+    expect(linesMissing(promised, output)).toEqual([])
+  })
+})
+
+describeOnServers('the example 6-change-the-model', (database) => {
+  test('does the same on a server, and leaves only the column of the new model', async () => {
+    const { output, promised } = await runReadme('6-change-the-model', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    expect(Object.keys(await database().knex('documents').columnInfo())).toEqual(['id', 'title', 'embedding_large'])
+    expect(await database().knex('documents').whereNull('embedding_large')).toEqual([])
   })
 })

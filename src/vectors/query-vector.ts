@@ -14,7 +14,8 @@ interface Comparison {
   readonly column: VectorColumn
   /** The type that the server makes of the query: the column's, or halfvec where the index holds that. */
   readonly type: VectorType
-  readonly metric: Metric
+  /** Null where it is not compared but stored. */
+  readonly metric: Metric | null
 }
 
 /**
@@ -23,19 +24,32 @@ interface Comparison {
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem.
  */
 export function queryVectorText(query: QueryVector, comparison: Comparison): string {
-  const { column, type, metric } = comparison
-  const elements = elementsOf(query, type)
-  const problems = elements === null ? [`must be ${forms[type]}`] : problemsOf(elements, comparison)
-  if (metric === 'cosine' && elements?.values.every((value) => value === 0) === true) {
+  const checked = checkedText(query, comparison)
+  if ('text' in checked) return checked.text
+  const { table, name } = comparison.column
+  throw new PgvectorMigrationError('INVALID_OPTIONS', {
+    problems: checked.problems.map((problem) => `the query for ${table}.${name}: ${problem}`),
+  })
+}
+
+/** A vector as the server reads it, or everything that is wrong with it. */
+export type CheckedText = { readonly text: string } | { readonly problems: readonly string[] }
+
+/** The text of a value that a column is to hold, or why it cannot hold it. */
+export function valueText(value: QueryVector, column: VectorColumn): CheckedText {
+  return checkedText(value, { column, type: column.type, metric: null })
+}
+
+function checkedText(vector: QueryVector, comparison: Comparison): CheckedText {
+  const { type, metric } = comparison
+  const elements = elementsOf(vector, type)
+  if (elements === null) return { problems: [`must be ${forms[type]}`] }
+  const problems = problemsOf(elements, comparison)
+  if (metric === 'cosine' && elements.values.every((value) => value === 0)) {
     problems.push('has only zeros, and with them no direction that a cosine could be taken of')
   }
-  if (elements === null || problems.length > 0) {
-    const { table, name } = column
-    throw new PgvectorMigrationError('INVALID_OPTIONS', {
-      problems: problems.map((problem) => `the query for ${table}.${name}: ${problem}`),
-    })
-  }
-  return typeof query === 'string' && isTextOf[type].test(query) ? query : textOf[type](elements)
+  if (problems.length > 0) return { problems }
+  return { text: typeof vector === 'string' && isTextOf[type].test(vector) ? vector : textOf[type](elements) }
 }
 
 /** The elements that are told, and the length of the whole; those of a sparse text are not all of it. */

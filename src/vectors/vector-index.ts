@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import type { VectorType } from '../extension/limits.ts'
-import { nameOption } from '../options.ts'
+import { conditionOption, nameOption } from '../options.ts'
 import { lazySchema, parseOptions, type Z } from '../schema.ts'
 import { identifier, qualified } from '../sql.ts'
 import { metrics, type IndexMethod, type MethodFor, type Metric, type MetricFor } from './capabilities.ts'
@@ -77,14 +77,7 @@ const indexOptions = lazySchema((z) =>
       efConstruction: within(z, parameterRanges.efConstruction).optional(),
       lists: within(z, parameterRanges.lists).optional(),
       storage: z.enum(['column', 'halfvec', 'binary'], 'must be column, halfvec or binary').optional(),
-      where: z
-        .string('must be an SQL condition')
-        .refine((text) => text.trim() !== '', 'must not be empty')
-        .refine(
-          (text) => !text.includes('\\?'),
-          'must not contain a backslash before a question mark: Knex cannot send it',
-        )
-        .optional(),
+      where: conditionOption().optional(),
     })
     .superRefine(({ method, m, efConstruction, lists }, context) => {
       const complain = (path: keyof IndexParameters, message: string): void => {

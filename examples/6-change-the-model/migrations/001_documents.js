@@ -1,0 +1,13 @@
+const { AddVectorColumn, CreateVectorIndex, EnablePgvector, RunSql, migration } = require('knex-pgvector')
+
+const { small, bySmall } = require('../vectors')
+
+module.exports = migration([
+  new EnablePgvector(),
+  new RunSql({
+    up: 'create table documents (id bigint generated always as identity primary key, title text not null)',
+    down: 'drop table documents',
+  }),
+  new AddVectorColumn(small),
+  new CreateVectorIndex(bySmall),
+])

@@ -1,0 +1,80 @@
+import { PgvectorMigrationError } from '../errors.ts'
+import { identifier, qualified } from '../sql.ts'
+import type { BackfillFacts, KeyColumn } from './backfill-facts.ts'
+import type { ParsedRowOptions } from './backfill-options.ts'
+import { columnDeclaration, columnLabel, isSameColumn } from './column-facts.ts'
+import { tableOf, type VectorColumn } from './column.ts'
+
+/** What a backfill works with, once it is known that it can. */
+export interface BackfillTarget {
+  readonly column: VectorColumn
+  /** The table, quoted, with its schema. */
+  readonly table: string
+  /** What its columns are qualified by: its name, quoted. */
+  readonly alias: string
+  readonly extensionSchema: string
+  readonly key: readonly KeyColumn[]
+  readonly read: readonly string[]
+  readonly where: string | null
+}
+
+/** Decides what is to be filled, and by which key. */
+export function backfillTarget(found: BackfillFacts, column: VectorColumn, wanted: ParsedRowOptions): BackfillTarget {
+  const { facts, columns } = found
+  const table = assertColumn(found, column)
+  const names = wanted.key ?? found.primaryKey
+  const problems = problemsOf(found, wanted, names)
+  if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  return {
+    column,
+    table: qualified(table.schema, table.name),
+    alias: identifier(table.name),
+    extensionSchema: facts.seen.installed?.schema ?? 'public',
+    key: names.flatMap((name) => columns.filter((each) => each.name === name)),
+    read: wanted.read,
+    where: wanted.where ?? null,
+  }
+}
+
+/** Refuses where nothing can be written. */
+export function assertWritable(found: BackfillFacts, { table, column }: BackfillTarget): void {
+  const { readOnly, role } = found
+  if (readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: readOnly })
+  const statement = lackingRight(found, table, column)
+  if (statement !== null) throw new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement, role })
+}
+
+function assertColumn(
+  { facts, isOrdinary }: BackfillFacts,
+  column: VectorColumn,
+): NonNullable<BackfillFacts['facts']['table']> {
+  const { table, column: existing } = facts
+  if (table === null || !isOrdinary) {
+    throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
+  }
+  if (existing === null) {
+    throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: columnLabel(column), kind: 'column' })
+  }
+  // Whether it may be null does not matter here.
+  if (!isSameColumn(existing, { ...column, notNull: existing.notNull })) {
+    const wanted = columnDeclaration({ ...column, notNull: false })
+    const details = { column: columnLabel(column), existing: existing.type, wanted }
+    throw new PgvectorMigrationError('COLUMN_DIFFERS', details)
+  }
+  return table
+}
+
+function problemsOf({ columns }: BackfillFacts, { read, key }: ParsedRowOptions, names: readonly string[]): string[] {
+  const unknown = (option: 'read' | 'key', given: readonly string[]): string[] =>
+    given
+      .filter((name) => !columns.some((each) => each.name === name))
+      .map((name) => `${option}: the table has no column ${name}`)
+  const keyless =
+    names.length === 0 ? ['key: the table has no primary key; name columns that are unique and not null'] : []
+  return [...unknown('read', read), ...unknown('key', key ?? []), ...keyless]
+}
+
+function lackingRight({ canRead, canUpdate }: BackfillFacts, table: string, { name }: VectorColumn): string | null {
+  if (!canRead) return `SELECT from ${table}`
+  return canUpdate ? null : `UPDATE ${identifier(name)} of ${table}`
+}
