@@ -76,7 +76,7 @@ export {
 } from './runner/lint/lint-migrations.ts'
 export type { LintOptions } from './runner/lint/lint.ts'
 export type { LintRule } from './runner/lint/rules.ts'
-export type { KnownTable } from './runner/lint/tables.ts'
+export type { KnownTable } from './runner/lint/table.ts'
 export { planScript } from './runner/plan-script.ts'
 export type { MigratorEvent, RunOptions, RunResult } from './runner/events.ts'
 export type { DownSelection, UpSelection } from './runner/select.ts'

@@ -116,6 +116,54 @@ describeOnServers('a linter', (database) => {
     expect(rulesIn(await (await migratorOf(connect(), [], documents, step)).lint())).toEqual([])
   })
 
+  test('knows indexes, which table has partitions, and the bits that are searched', async () => {
+    const { knex } = database()
+    const searched: TestMigration = {
+      name: '001_searched',
+      up: `create extension vector;
+        create table "Searched" (id int, "bIts" bit(3), flags bit(3));
+        create index "The Index" on "Searched" using hnsw ("bIts" bit_hamming_ops);
+        create index searched_id on "Searched" (id);
+        create table parts (id int, e vector(3)) partition by list (id);
+        create table parts_1 partition of parts default`,
+    }
+    const silent = [
+      'create index parts_e on only parts using hnsw (e vector_l2_ops)',
+      'reindex index searched_id',
+      'alter table "Searched" alter flags type bit(4) using b\'1111\'',
+    ]
+    const loud = [
+      'create index on only parts_1 using hnsw (e vector_l2_ops)',
+      'reindex index "The Index"',
+      'reindex table "Searched"',
+      'alter table "Searched" alter "bIts" type bit(4) using b\'1111\'',
+    ]
+    const up = [patient, ...silent, ...loud].join('; ')
+    const migrator = await migratorOf(knex, [searched], { name: '002', up })
+    await knex.raw(`insert into "Searched" values (1, b'101', b'101')`)
+    await knex.raw(`insert into parts values (1, '[1,2,3]')`)
+    expect((await migrator.lint()).findings.map(({ rule, statement }) => [rule, statement])).toEqual(
+      loud.map((statement) => [statement.startsWith('alter') ? 'change-type' : 'blocking-index', statement]),
+    )
+  })
+
+  test('advises where it is to wait by how the migration runs', async () => {
+    const both = 'alter table documents add title text; alter table documents add body text'
+    const back = 'alter table documents drop title; alter table documents drop if exists body'
+    const migrator = await migratorOf(
+      database().knex,
+      [documents],
+      { name: '002_one', up: both.slice(0, both.indexOf(';')) },
+      { name: '003_two', up: back, transaction: false },
+      { name: '004_limited', up: `${patient}; ${both}`, transaction: false },
+    )
+    expect((await migrator.lint()).findings.map(({ migration, next }) => [migration, next])).toEqual([
+      ['002_one', expect.stringContaining('await knex.raw("set local')],
+      ['003_two', expect.stringContaining('in the same string')],
+      ['003_two', expect.stringContaining('in the same string')],
+    ])
+  })
+
   test('knows the rows of partitions, and of a schema of its own', async () => {
     const { knex } = database()
     const parts: TestMigration = {

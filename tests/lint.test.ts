@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { assert, asyncProperty, constantFrom, nat, string } from 'fast-check'
 
-import { lintMigrations, type LintFacts, type LintResult, type LintRule } from '../src/index.ts'
+import { lintMigrations, type KnownTable, type LintFacts, type LintResult, type LintRule } from '../src/index.ts'
 import { rules } from '../src/runner/lint/rules.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
@@ -33,12 +33,24 @@ function having(hasRows: boolean, dimensions: number | null = 384): LintFacts {
   return { tables: [{ schema: 'public', name: 'documents', isVisible: true, hasRows, columns }] }
 }
 
+/** A database with this one table, and with an index of it. */
+function havingIndex(table: Partial<KnownTable> = {}): LintFacts {
+  const known = { schema: 'public', name: 'documents', isVisible: true, hasRows: true } as const
+  const columns = [
+    { name: 'embedding', type: { type: 'vector', dimensions: 384 } },
+    { name: 'bits', type: { type: 'bit', dimensions: 384 } },
+  ] as const
+  return { tables: [{ ...known, columns, indexes: [{ name: 'documents_idx', column: 'bits' }], ...table }] }
+}
+
 interface Case {
   readonly what: string
   readonly sql: string | readonly string[]
   readonly facts?: LintFacts
   readonly transactional?: boolean
 }
+
+const onlyBits: LintFacts = havingIndex({ columns: [{ name: 'bits', type: { type: 'bit', dimensions: 384 } }] })
 
 interface Examples {
   readonly finds: readonly Case[]
@@ -73,8 +85,67 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         sql: ['insert into documents select 1', hnsw],
         facts: having(false),
       },
+      {
+        what: 'an index `on only` a table that has no partitions',
+        sql: hnsw.replace('on documents', 'on only documents'),
+        facts: havingIndex({ isPartitioned: false }),
+      },
+      { what: 'REINDEX of its index', sql: 'reindex index documents_idx', facts: havingIndex() },
+      { what: 'REINDEX of its table', sql: 'reindex table public.documents', facts: havingIndex() },
+      { what: 'REINDEX of its schema', sql: 'reindex schema public', facts: havingIndex(), transactional: false },
+      { what: 'REINDEX of the database', sql: 'reindex database', facts: havingIndex(), transactional: false },
+      { what: 'REINDEX of an index that nothing is known of', sql: 'reindex index documents_idx' },
+      {
+        what: 'REINDEX with CONCURRENTLY switched off',
+        sql: 'reindex (verbose, concurrently off) table documents',
+        facts: havingIndex(),
+      },
+      {
+        what: 'REINDEX of an index under its new name',
+        sql: ['alter index documents_idx rename to papers_idx', 'reindex index papers_idx'],
+        facts: havingIndex(),
+      },
+      {
+        what: 'REINDEX of an index that was made and dropped and made again',
+        sql: [
+          'drop index documents_idx',
+          hnsw.replace('index', 'index concurrently'),
+          'alter table documents rename to papers',
+          'reindex table papers',
+        ],
+        facts: havingIndex(),
+      },
     ],
     passes: [
+      {
+        what: 'an index `on only` a table with partitions',
+        sql: hnsw.replace('on documents', 'on only documents'),
+        facts: havingIndex({ isPartitioned: true }),
+      },
+      { what: 'REINDEX CONCURRENTLY', sql: 'reindex index concurrently documents_idx', facts: havingIndex() },
+      { what: 'REINDEX (CONCURRENTLY)', sql: 'reindex (concurrently) table documents', facts: havingIndex() },
+      { what: 'REINDEX of an index of another kind', sql: 'reindex index documents_pkey', facts: havingIndex() },
+      {
+        what: 'REINDEX of an index of another kind that is made before',
+        sql: ['create index i on documents (id)', 'reindex index i'],
+      },
+      {
+        what: 'REINDEX of a table without rows',
+        sql: 'reindex table documents',
+        facts: havingIndex({ hasRows: false }),
+      },
+      {
+        what: 'REINDEX of a table without such an index',
+        sql: 'reindex table documents',
+        facts: havingIndex({ indexes: [] }),
+      },
+      { what: 'REINDEX of another schema', sql: 'reindex schema app', facts: havingIndex(), transactional: false },
+      {
+        what: 'REINDEX of a table whose index is gone',
+        sql: ['drop index documents_idx', 'reindex table documents'],
+        facts: havingIndex(),
+      },
+      { what: 'a table that is emptied before', sql: ['truncate documents', hnsw], facts: having(true) },
       { what: 'CONCURRENTLY', sql: hnsw.replace('index', 'index concurrently'), facts: having(true) },
       { what: 'a table of this migration', sql: [documents, hnsw] },
       {
@@ -222,6 +293,18 @@ const examples: Readonly<Record<LintRule, Examples>> = {
       { what: 'a table', sql: 'drop table documents cascade', facts: having(true) },
       { what: 'a column', sql: 'alter table documents drop column embedding cascade', facts: having(true) },
       { what: 'what a role owns', sql: 'drop owned by app cascade' },
+      { what: 'rows', sql: 'truncate documents cascade', facts: having(true) },
+      {
+        what: 'a constraint',
+        sql: 'alter table documents drop constraint documents_pkey cascade',
+        facts: having(true),
+      },
+      {
+        what: 'an attribute of a type',
+        sql: 'alter type public.document drop attribute e cascade',
+        facts: having(true),
+      },
+      { what: 'what is searched by bits', sql: 'drop table t cascade', facts: onlyBits },
       {
         what: 'columns that the migration itself makes',
         sql: [documents, 'drop schema app cascade'],
@@ -231,6 +314,16 @@ const examples: Readonly<Record<LintRule, Examples>> = {
     passes: [
       { what: 'RESTRICT', sql: 'drop table documents' },
       { what: 'an index', sql: 'drop index documents_idx cascade' },
+      { what: 'rows of this table alone', sql: 'truncate documents', facts: having(true) },
+      { what: 'a constraint of a domain', sql: 'alter domain d drop constraint c cascade', facts: having(true) },
+      { what: 'rights', sql: 'revoke select on documents from app cascade', facts: having(true) },
+      { what: 'a type that gets more', sql: 'alter type t add attribute a int cascade', facts: having(true) },
+      { what: 'rows that go with others', sql: 'create table n (d int references d on delete cascade)' },
+      {
+        what: 'a database whose bits nobody searches by',
+        sql: 'drop table t cascade',
+        facts: { tables: onlyBits.tables?.map((table) => ({ ...table, indexes: [] })) },
+      },
       { what: 'a database without vectors', sql: 'drop schema app cascade', facts: { tables: [] } },
     ],
   },
@@ -243,8 +336,43 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         sql: 'alter table documents alter body type vector(3) using body::vector(3)',
       },
       { what: 'vectors that become text', sql: 'alter table documents alter embedding type text', facts: having(true) },
+      { what: 'bits that are searched', sql: 'alter table documents alter bits type bit(768)', facts: havingIndex() },
+      {
+        what: 'bits that nothing is known of',
+        sql: 'alter table documents alter bits type bit(768) using embed(body)',
+      },
+      {
+        what: 'bits that are searched, under a new name',
+        sql: ['alter table documents rename bits to b', 'alter table documents alter b type text'],
+        facts: havingIndex(),
+      },
+      ...(['vector', 'halfvec', 'sparsevec', 'bit'] as const).map((type) => ({
+        what: `other dimensions of ${type}`,
+        sql: `alter table documents alter e type ${type}(5)`,
+        facts: havingIndex({
+          columns: [{ name: 'e', type: { type, dimensions: 4 } }],
+          indexes: [{ name: 'e_idx', column: 'e' }],
+        }),
+      })),
+      {
+        what: 'other values of the same type',
+        sql: 'alter table documents alter embedding type vector(384) using l2_normalize(embedding)::vector(384)',
+        facts: having(true),
+      },
     ],
     passes: [
+      {
+        what: 'a column that is only cast to what it is',
+        sql: 'alter table documents alter embedding type vector(384) using embedding::vector(384)',
+        facts: having(true),
+      },
+      { what: 'bits that nobody searches by', sql: 'alter table documents alter f type bit(2)', facts: havingIndex() },
+      { what: 'bits of any length', sql: 'alter table documents alter bits type bit varying', facts: havingIndex() },
+      {
+        what: 'a table that is emptied before',
+        sql: ['truncate documents', 'alter table documents alter embedding type vector(768)'],
+        facts: having(true),
+      },
       {
         what: 'a table without rows',
         sql: 'alter table documents alter embedding type vector(768)',
@@ -278,9 +406,29 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         transactional: false,
       },
       { what: 'a local limit outside a transaction', sql: [patient, 'drop table documents'], transactional: false },
+      {
+        what: 'a local limit that was sent together with something else',
+        sql: [`${patient}; select 1`, 'drop table documents'],
+        transactional: false,
+      },
+      {
+        what: 'a local limit behind the transaction that it was for',
+        sql: `${patient}; begin; commit; drop table documents`,
+        transactional: false,
+      },
     ],
     passes: [
       { what: 'a limit', sql: [patient, 'alter table documents add title text'] },
+      {
+        what: 'a local limit that is sent together with it outside a transaction',
+        sql: `${patient}; drop table documents`,
+        transactional: false,
+      },
+      {
+        what: 'a local limit in front of the transaction in the same string',
+        sql: `${patient}; begin; drop table documents; commit`,
+        transactional: false,
+      },
       {
         what: 'a limit that a query sets',
         sql: [`select set_config('lock_timeout', '1s', true)`, 'drop table documents'],
@@ -345,6 +493,83 @@ describe.each(ids)('the rule %s', (id) => {
       expect(finding?.next).toMatch(/^[A-Z]/)
       expect(finding?.docsUrl).toMatch(new RegExp(`/docs/lint\\.md#${id}$`))
     }
+  })
+})
+
+describe('CASCADE', () => {
+  const table = having(true)
+
+  // Every kind that PostgreSQL's parser takes it of.
+  test.each([
+    ['access method hnsw', 'ACCESS METHOD hnsw'],
+    ['aggregate app.a(int)', 'AGGREGATE app.a'],
+    ['cast (text as app.embedding)', 'CAST app.embedding'],
+    ['collation app.german', 'COLLATION app.german'],
+    ['domain app.d, e', 'DOMAIN app.d, e'],
+    ['extension pg_trgm', 'EXTENSION pg_trgm'],
+    ['foreign data wrapper f', 'FOREIGN DATA WRAPPER f'],
+    ['foreign table app.f', 'FOREIGN TABLE app.f'],
+    ['function app.embed(text)', 'FUNCTION app.embed'],
+    ['language plpgsql', 'LANGUAGE plpgsql'],
+    ['materialized view "My View"', 'MATERIALIZED VIEW My View'],
+    ['operator app.<=> (app.v, app.v)', 'OPERATOR app.<=>'],
+    ['operator class app.my_ops using hnsw', 'OPERATOR CLASS app.my_ops'],
+    ['operator family my_ops using hnsw', 'OPERATOR FAMILY my_ops'],
+    ['owned by app, current_user', 'OWNED BY app, current_user'],
+    ['procedure p', 'PROCEDURE p'],
+    ['routine if exists p', 'ROUTINE p'],
+    ['schema if exists app, "Other"', 'SCHEMA app, Other'],
+    ['sequence s', 'SEQUENCE s'],
+    ['server s', 'SERVER s'],
+    ['table app.documents', 'TABLE app.documents'],
+    ['text search configuration c', 'TEXT SEARCH CONFIGURATION c'],
+    ['text search dictionary d', 'TEXT SEARCH DICTIONARY d'],
+    ['text search parser p', 'TEXT SEARCH PARSER p'],
+    ['text search template t', 'TEXT SEARCH TEMPLATE t'],
+    ['transform for app.v language plpgsql', 'TRANSFORM app.v'],
+    ['type app.embedding', 'TYPE app.embedding'],
+    ['view v', 'VIEW v'],
+  ])('is a finding with drop %s', async (dropped, shown) => {
+    const { findings, unread } = await lint(`drop ${dropped} cascade`, table)
+    expect(findings.filter(({ rule }) => rule === 'cascade').map(({ message }) => message)).toEqual([
+      expect.stringMatching(new RegExp(`^DROP ${shown.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&')} CASCADE `)),
+    ])
+    expect(unread).toEqual([])
+    expect(await found(`drop ${dropped} restrict`, table)).not.toContain('cascade')
+  })
+
+  test.each([
+    'conversion c',
+    'event trigger e',
+    'index i',
+    'policy p on documents',
+    'publication p',
+    'rule r on documents',
+    'statistics s',
+    'subscription s',
+    'trigger t on documents',
+  ])('is none with drop %s, on which no column depends', async (dropped) => {
+    expect((await lint(`drop ${dropped} cascade`, table)).unread).toEqual([])
+    expect(await found(`drop ${dropped} cascade`, table)).not.toContain('cascade')
+  })
+})
+
+describe('the advice about a lock_timeout', () => {
+  const drop = 'drop table documents'
+
+  test.each([
+    [
+      'the transaction of the migration',
+      [drop],
+      true,
+      /: await knex\.raw\("set local lock_timeout = '2s'"\) before it\.$/,
+    ],
+    ['no transaction', [drop], false, /: send it in a transaction, await knex\.transaction\(.*trx\.raw\("set local /],
+    ['what is sent together', [`select 1; ${drop}`], false, /: set local .* in its transaction, .* in the same string/],
+    ['a transaction of its own', ['begin', drop, 'commit'], false, /: set local .* in its transaction, with trx\.raw/],
+  ])('is one that works in %s', async (_what, sql, transactional, advice) => {
+    const { findings } = await lint(sql, {}, transactional)
+    expect(findings.map(({ next }) => next)).toEqual([expect.stringMatching(advice)])
   })
 })
 

@@ -36,6 +36,15 @@ export function relations(...given: readonly (RangeVar | undefined)[]): Relation
   return given.flatMap((each) => (each === undefined ? [] : [relation(each)]))
 }
 
+/** Whether an option in parentheses is named and not switched off. */
+export function isSwitchedOn(options: readonly Node[] | undefined, option: string): boolean {
+  const given = all(options, 'DefElem').findLast(({ defname }) => defname === option)
+  if (given === undefined) return false
+  if (given.arg === undefined) return true
+  const value = as(given.arg, 'String')?.sval ?? String(as(given.arg, 'Integer')?.ival ?? 0)
+  return !/^(false|off|0)$/i.test(value)
+}
+
 /** The type of a column where it can hold vectors; an array of them cannot be searched. */
 export function columnType(typeName: TypeName | undefined): ColumnType | null {
   if (typeName === undefined || (typeName.arrayBounds ?? []).length > 0) return null

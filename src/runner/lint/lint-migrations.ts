@@ -1,13 +1,14 @@
 import type { VectorIndex } from '../../vectors/vector-index.ts'
 import { splitStatements } from '../split-statements.ts'
 import { allowancesIn, type Allowances } from './allowances.ts'
-import { lockTimeoutAfter, lockTimeoutAtStart } from './lock-timeout.ts'
+import { lockTimeoutAfter, lockTimeoutAfterAll, lockTimeoutAtStart, lockTimeoutWithin } from './lock-timeout.ts'
 import { loadParser, type Parser } from './parser.ts'
 import { readStatement } from './read-statement.ts'
 import type { Step } from './rule.ts'
 import { lintRules, rules, type LintRule } from './rules.ts'
 import { nothing, type Statement } from './statement.ts'
-import { Tables, type KnownTable } from './tables.ts'
+import type { KnownTable } from './table.ts'
+import { Tables } from './tables.ts'
 
 /** A migration as {@link lintMigrations} takes it; one of a plan is one. */
 export interface LintedMigration {
@@ -62,6 +63,10 @@ const DOCS_URL = 'https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/
 interface ReadStatement {
   readonly migration: LintedMigration
   readonly sql: string
+  /** How many statements are sent with it in one round trip, itself among them. */
+  readonly together: number
+  /** Whether it is the last of those. */
+  readonly isLast: boolean
   readonly statement: Statement
   /** Null where it was read. */
   readonly problem: string | null
@@ -92,13 +97,14 @@ export async function lintMigrations(
   for (const [index, statements] of read.entries()) {
     let lock = lockTimeoutAtStart(hasLockTimeout, migrations[index]?.transactional ?? true)
     for (const each of statements) {
-      const { statement, sql, migration } = each
+      const { statement, sql, migration, together } = each
+      lock = lockTimeoutWithin(lock, together > 1)
       const found = findingsOf(each, {
         statement,
         tables,
         migration: migration.name,
         hasLockTimeout: lock.isSet,
-        isInTransaction: lock.isInTransaction,
+        transaction: lock.transaction,
         declared,
         queries,
       })
@@ -111,19 +117,24 @@ export async function lintMigrations(
       result.notes.push(...notesOn(each, found, allowances))
       tables.apply(statement, migration.name)
       lock = lockTimeoutAfter(lock, statement)
+      if (each.isLast) lock = lockTimeoutAfterAll(lock)
     }
   }
   return { ...result, unread: read.flat().flatMap(unreadOf) }
 }
 
 function readAll(migration: LintedMigration, parse: Parser): ReadStatement[] {
-  return migration.statements
-    .flatMap(({ sql }) => splitStatements(sql))
-    .map((sql) => {
+  return migration.statements.flatMap(({ sql: sent }) => {
+    const parts = splitStatements(sent)
+    return parts.map((sql, place) => {
       const node = parse(sql)
-      if ('problem' in node) return { migration, sql, statement: nothing, problem: node.problem }
-      return { migration, sql, statement: readStatement(node, sql), problem: null }
+      const read =
+        'problem' in node
+          ? { statement: nothing, problem: node.problem }
+          : { statement: readStatement(node, sql), problem: null }
+      return { migration, sql, together: parts.length, isLast: place === parts.length - 1, ...read }
     })
+  })
 }
 
 function findingsOf({ migration, sql }: ReadStatement, step: Step): LintFinding[] {

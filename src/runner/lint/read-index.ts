@@ -1,7 +1,7 @@
-import type { IndexElem, IndexStmt, Node } from 'libpg-query'
+import type { IndexElem, IndexStmt, Node, ReindexObjectType, ReindexStmt } from 'libpg-query'
 
-import { all, as, columnType, nameFrom, relation } from './ast.ts'
-import { nothing, type MadeIndex, type Statement } from './statement.ts'
+import { all, as, columnType, isSwitchedOn, nameFrom, relation, relations } from './ast.ts'
+import { nothing, type MadeIndex, type Rebuild, type Statement } from './statement.ts'
 
 /** What an index statement makes. */
 export function readIndex(statement: IndexStmt): Statement {
@@ -19,6 +19,28 @@ export function readIndex(statement: IndexStmt): Statement {
         ? null
         : { table, name: idxname ?? null, method, isConcurrent: concurrent, isOnly: on.inh !== true, ...readKey(key) },
   }
+}
+
+const rebuilt: Partial<Record<ReindexObjectType, Rebuild['what']>> = {
+  REINDEX_OBJECT_INDEX: 'index',
+  REINDEX_OBJECT_TABLE: 'table',
+  REINDEX_OBJECT_SCHEMA: 'schema',
+  REINDEX_OBJECT_DATABASE: 'database',
+}
+
+/** What a REINDEX builds anew; the indexes of the system hold no vectors. */
+export function readReindex({
+  kind = 'REINDEX_OBJECT_SYSTEM',
+  relation: of,
+  name,
+  params,
+}: ReindexStmt): Partial<Statement> {
+  if (isSwitchedOn(params, 'concurrently')) return {}
+  const what = rebuilt[kind]
+  if (what === undefined) return {}
+  const locks = relations(of)
+  const [named = what === 'schema' ? { schema: null, name: name ?? '' } : null] = locks
+  return { locks, rebuild: { what, name: named } }
 }
 
 type Key = Pick<MadeIndex, 'column' | 'cast' | 'isPlain' | 'operatorClass'>

@@ -1,6 +1,7 @@
 import { ask, type Database } from '../../queryable.ts'
 import type { VectorType } from '../../extension/limits.ts'
 import type { LintFacts } from './lint-migrations.ts'
+import type { TableIndex } from './table.ts'
 
 interface State {
   readonly hasLockTimeout: boolean
@@ -9,6 +10,8 @@ interface State {
     readonly name: string
     readonly isVisible: boolean
     readonly hasRows: boolean
+    readonly isPartitioned: boolean
+    readonly indexes: readonly TableIndex[]
     readonly columns: readonly {
       readonly name: string
       readonly type: VectorType
@@ -42,6 +45,19 @@ export async function readLintFacts(db: Database): Promise<Required<Pick<LintFac
             when 'f' then true
             else c.reltuples > 0 or coalesce(pg_catalog.pg_relation_size(c.oid), 0) > 0
           end,
+          'isPartitioned', c.relkind = 'p',
+          'indexes', (
+            select coalesce(json_agg(json_build_object('name', ic.relname, 'column', (
+              select a.attname from pg_catalog.pg_depend d
+              join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+              where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = ic.oid and d.refobjid = c.oid
+                and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0 and not a.attisdropped
+              order by a.attnum = i.indkey[0] desc, a.attnum limit 1
+            ))), '[]')
+            from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+            join pg_catalog.pg_am m on m.oid = ic.relam
+            where i.indrelid = c.oid and m.amname in ('hnsw', 'ivfflat')
+          ),
           'columns', (
             select coalesce(json_agg(json_build_object('name', a.attname,
               'type', case t.typname when 'varbit' then 'bit' else t.typname end,

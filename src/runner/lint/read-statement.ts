@@ -1,7 +1,8 @@
-import type { CreateFunctionStmt, DropStmt, Node, RenameStmt, SelectStmt, VariableSetStmt } from 'libpg-query'
+import type { CreateFunctionStmt, Node, RenameStmt, SelectStmt, VariableSetStmt } from 'libpg-query'
 
-import { all, as, nameFrom, relation, relations, type Content, type NodeName } from './ast.ts'
-import { readIndex } from './read-index.ts'
+import { all, as, nameFrom, relations, type Content, type NodeName } from './ast.ts'
+import { readDrop, readDropOwned, readTruncate } from './read-drop.ts'
+import { readIndex, readReindex } from './read-index.ts'
 import { readAlterTable, readCreateTable } from './read-table.ts'
 import { nothing, type RelationName, type Statement } from './statement.ts'
 
@@ -22,22 +23,12 @@ const readers: Readers = {
     locks: relations(moved),
   }),
   DropStmt: readDrop,
-  DropOwnedStmt: ({ roles, behavior }) => ({
-    drops: [
-      {
-        what: 'owned by',
-        names: all(roles, 'RoleSpec').map(({ rolename = '' }) => ({ schema: null, name: rolename })),
-        isCascade: behavior === 'DROP_CASCADE',
-      },
-    ],
-  }),
-  TruncateStmt: ({ relations: emptied }) => ({ locks: all(emptied, 'RangeVar').map(relation) }),
+  DropOwnedStmt: readDropOwned,
+  TruncateStmt: readTruncate,
   CreateTrigStmt: ({ relation: table, constrrel }) => ({ locks: relations(table, constrrel) }),
   ClusterStmt: ({ relation: table }) => ({ locks: relations(table) }),
   RefreshMatViewStmt: ({ relation: table, concurrent }) => ({ locks: concurrent === true ? [] : relations(table) }),
-  ReindexStmt: ({ relation: table, params }) => ({
-    locks: all(params, 'DefElem').some(({ defname }) => defname === 'concurrently') ? [] : relations(table),
-  }),
+  ReindexStmt: readReindex,
   InsertStmt: ({ relation: table }) => ({ fills: relations(table) }),
   CopyStmt: ({ relation: table, is_from: isFrom }) => ({ fills: isFrom === true ? relations(table) : [] }),
   VariableSetStmt: readSetting,
@@ -59,7 +50,7 @@ export function readStatement(node: Node, sql: string): Statement {
 }
 
 function made(table: RelationName, hasRows: boolean, isConditional = false): Statement['makes'][number] {
-  return { table, columns: [], like: [], isConditional, hasRows }
+  return { table, columns: [], like: [], isConditional, hasRows, isPartitioned: false }
 }
 
 function readSelect({ intoClause, targetList }: SelectStmt): Partial<Statement> {
@@ -95,29 +86,8 @@ function readRename({ renameType, relation: renamed, subname = '', newname: to =
   if (renameType === 'OBJECT_COLUMN') return { locks, changes: [{ kind: 'rename column', table, column: subname, to }] }
   if (renameType === 'OBJECT_TABLE') return { locks, changes: [{ kind: 'rename', table, to }] }
   // The new name of an index keeps nobody from the table.
-  return renameType === 'OBJECT_INDEX' ? {} : { locks }
-}
-
-const words = { OBJECT_MATVIEW: 'materialized view', OBJECT_FOREIGN_TABLE: 'foreign table' } as const
-
-function readDrop({
-  removeType = 'OBJECT_TABLE',
-  objects,
-  behavior,
-  concurrent = false,
-}: DropStmt): Partial<Statement> {
-  const what = (words as Partial<Record<string, string>>)[removeType] ?? removeType.replace('OBJECT_', '').toLowerCase()
-  const names = (objects ?? []).map(objectName)
-  const isLocking = !concurrent && ['table', 'index', 'materialized view'].includes(what)
-  return {
-    drops: [{ what, names, isCascade: behavior === 'DROP_CASCADE' }],
-    locks: isLocking ? names : [],
-  }
-}
-
-function objectName(node: Node): RelationName {
-  const text = as(node, 'String')
-  return nameFrom(text === undefined ? (as(node, 'List')?.items ?? as(node, 'TypeName')?.names) : [node])
+  if (renameType === 'OBJECT_INDEX') return { changes: [{ kind: 'rename', table, to }] }
+  return { locks }
 }
 
 /** The text between the quotes of a function; undefined where it is standard SQL. */

@@ -1,6 +1,6 @@
 import type { AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, CreateStmt, Node } from 'libpg-query'
 
-import { all, as, columnType, relation, relations } from './ast.ts'
+import { all, as, columnType, nameFrom, relation, relations } from './ast.ts'
 import { nothing, type Column, type Drop, type RelationName, type Statement, type TableChange } from './statement.ts'
 
 /** What a table is made of. */
@@ -18,6 +18,7 @@ export function readCreateTable(statement: CreateStmt): Statement {
         like: [...parents, ...all(tableElts, 'TableLikeClause').flatMap((like) => relations(like.relation))],
         isConditional,
         hasRows: false,
+        isPartitioned: statement.partspec !== undefined,
       },
     ],
     // A table that is referred to gets triggers, and a partition changes what its parent is made of.
@@ -55,13 +56,16 @@ const tables = new Set<string | undefined>(['OBJECT_TABLE', 'OBJECT_FOREIGN_TABL
 
 /** What becomes of a table. */
 export function readAlterTable({ relation: altered, cmds, objtype }: AlterTableStmt): Statement {
+  const commands = all(cmds, 'AlterTableCmd')
+  // Tables can be made of a composite type, and lose what it loses.
+  if (objtype === 'OBJECT_TYPE')
+    return { ...nothing, drops: commands.flatMap((command) => dropOf(command, 'attribute')) }
   if (altered === undefined || !tables.has(objtype)) return nothing
   const table = relation(altered)
-  const commands = all(cmds, 'AlterTableCmd')
   return {
     ...nothing,
     changes: commands.flatMap((command) => changeOf(table, command)),
-    drops: commands.flatMap((command) => dropOf(command)),
+    drops: commands.flatMap((command) => dropOf(command, 'column')),
     locks: [
       ...(commands.some((command) => !isGentle(command)) ? [table] : []),
       ...commands.flatMap(({ def }) => [
@@ -86,12 +90,26 @@ function changeOf(table: RelationName, { subtype, name = '', def }: AlterTableCm
   const definition = as(def, 'ColumnDef')
   if (subtype === 'AT_DropColumn') return [{ kind: 'drop column', table, column: name }]
   if (definition === undefined) return []
-  if (subtype === 'AT_AddColumn') return [{ kind: 'column', table, column: columnOf(definition), isNew: true }]
+  if (subtype === 'AT_AddColumn') {
+    return [{ kind: 'column', table, column: columnOf(definition), isNew: true, isComputed: false }]
+  }
   if (subtype !== 'AT_AlterColumnType') return []
-  return [{ kind: 'column', table, column: { ...columnOf(definition), name }, isNew: false }]
+  const column = { ...columnOf(definition), name }
+  return [{ kind: 'column', table, column, isNew: false, isComputed: isComputed(column, definition) }]
 }
 
-function dropOf({ subtype, name = '', behavior }: AlterTableCmd): Drop[] {
-  if (subtype !== 'AT_DropColumn') return []
-  return [{ what: 'column', names: [{ schema: null, name }], isCascade: behavior === 'DROP_CASCADE' }]
+// What only names the column, or casts it to the very type that it gets, is as good as no USING.
+function isComputed({ name, type }: Column, { raw_default: expression }: ColumnDef): boolean {
+  if (expression === undefined) return false
+  const cast = as(expression, 'TypeCast')
+  const to = columnType(cast?.typeName)
+  if (cast !== undefined && (to?.type !== type?.type || to?.dimensions !== type?.dimensions)) return true
+  const fields = as(cast?.arg ?? expression, 'ColumnRef')?.fields
+  return fields === undefined || nameFrom(fields).name !== name
+}
+
+function dropOf({ subtype, name = '', behavior }: AlterTableCmd, part: string): Drop[] {
+  const what = subtype === 'AT_DropConstraint' ? 'constraint' : part
+  if (subtype !== 'AT_DropColumn' && subtype !== 'AT_DropConstraint') return []
+  return [{ what, names: [{ schema: null, name }], isCascade: behavior === 'DROP_CASCADE' }]
 }

@@ -1,4 +1,5 @@
 import type { VectorIndex } from '../../vectors/vector-index.ts'
+import type { LockTimeout } from './lock-timeout.ts'
 import type { RelationName, Statement } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -10,8 +11,8 @@ export interface Step {
   readonly migration: string
   /** Whether it gives up where a lock is not to be had. */
   readonly hasLockTimeout: boolean
-  /** Whether it runs in a transaction. */
-  readonly isInTransaction: boolean
+  /** The transaction that it runs in. */
+  readonly transaction: LockTimeout['transaction']
   readonly declared: readonly VectorIndex[]
   /** The functions and views of all the migrations. */
   readonly queries: readonly string[]

@@ -29,6 +29,8 @@ export interface MadeTable {
   /** `if not exists`: nothing is made where it is there already. */
   readonly isConditional: boolean
   readonly hasRows: boolean
+  /** Whether its rows are in partitions. */
+  readonly isPartitioned: boolean
 }
 
 /** What an index of pgvector's is made of; they take one column or expression. */
@@ -38,7 +40,7 @@ export interface MadeIndex {
   readonly name: string | null
   readonly method: IndexMethod
   readonly isConcurrent: boolean
-  /** `on only`: the index of a partitioned table without those of its partitions, which builds nothing. */
+  /** `on only`: of a partitioned table the index without those of its partitions, which builds nothing. */
   readonly isOnly: boolean
   /** The column that it is about; null where it is about none. */
   readonly column: string | null
@@ -50,9 +52,23 @@ export interface MadeIndex {
   readonly operatorClass: string | null
 }
 
-/** A change to what is known of a table. */
+/** What REINDEX builds anew, keeping writers out. */
+export interface Rebuild {
+  readonly what: 'index' | 'table' | 'schema' | 'database'
+  /** Null for the database, which can only be one's own. */
+  readonly name: RelationName | null
+}
+
+/** A change to what is known of a table, or of an index where that has the name. */
 export type TableChange =
-  | { readonly kind: 'column'; readonly table: RelationName; readonly column: Column; readonly isNew: boolean }
+  | {
+      readonly kind: 'column'
+      readonly table: RelationName
+      readonly column: Column
+      readonly isNew: boolean
+      /** Whether USING makes other values of those that are there. */
+      readonly isComputed: boolean
+    }
   | { readonly kind: 'drop column'; readonly table: RelationName; readonly column: string }
   | { readonly kind: 'rename column'; readonly table: RelationName; readonly column: string; readonly to: string }
   | { readonly kind: 'rename'; readonly table: RelationName; readonly to: string }
@@ -60,7 +76,7 @@ export type TableChange =
 
 /** Something that is dropped. */
 export interface Drop {
-  /** In words, as `drop …` has them: extension, table, column… */
+  /** In words, as `drop …` has them: extension, table, column…; rows where it is TRUNCATE. */
   readonly what: string
   readonly names: readonly RelationName[]
   readonly isCascade: boolean
@@ -70,6 +86,7 @@ export interface Drop {
 export interface Statement {
   readonly makes: readonly MadeTable[]
   readonly index: MadeIndex | null
+  readonly rebuild: Rebuild | null
   /** The relations of other kinds that it makes: indexes, of whatever method. */
   readonly names: readonly RelationName[]
   readonly changes: readonly TableChange[]
@@ -77,6 +94,8 @@ export interface Statement {
   /** What it locks so that nobody can write to it, or even read it. */
   readonly locks: readonly RelationName[]
   readonly fills: readonly RelationName[]
+  /** What has no rows any more. */
+  readonly empties: readonly RelationName[]
   /** Whether a lock is waited for without end from here on; null where it does not say. */
   readonly lockTimeout: { readonly isSet: boolean; readonly isLocal: boolean } | null
   readonly control: 'begin' | 'end' | null
@@ -90,11 +109,13 @@ export interface Statement {
 export const nothing: Statement = {
   makes: [],
   index: null,
+  rebuild: null,
   names: [],
   changes: [],
   drops: [],
   locks: [],
   fills: [],
+  empties: [],
   lockTimeout: null,
   control: null,
   query: null,

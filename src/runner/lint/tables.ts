@@ -1,21 +1,20 @@
-import type { ColumnType, MadeTable, RelationName, Statement, TableChange } from './statement.ts'
+import type { ColumnType, MadeTable, Rebuild, RelationName, Statement, TableChange } from './statement.ts'
+import {
+  changed,
+  hasVectors,
+  mayBeIndexed,
+  tableFrom,
+  unknownTable,
+  withIndex,
+  type KnownTable,
+  type Table,
+} from './table.ts'
 
-/** A table as a database has it before the first of the migrations. */
-export interface KnownTable extends RelationName {
-  /** Whether a name without a schema means this one. */
-  readonly isVisible: boolean
-  readonly hasRows: boolean
-  /** Its columns that hold vectors or bits. */
-  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[]
-}
-
-/** What is known of a table at some point of a plan. */
-export interface Table extends RelationName {
-  readonly isVisible: boolean
-  /** The migration that makes it; null where it was there before. */
-  readonly madeIn: string | null
-  readonly hasRows: boolean
-  readonly columns: ReadonlyMap<string, ColumnType | null>
+/** A relation of another kind, and the table that it is on where it is an index of pgvector's. */
+interface MadeRelation {
+  readonly name: string
+  readonly madeIn: string
+  readonly on: RelationName | null
 }
 
 /** The tables as they stand at some point of a plan. */
@@ -23,16 +22,12 @@ export class Tables {
   readonly #isComplete: boolean
   #tables: readonly Table[]
   /** The other relations, by the migration that makes them. */
-  #names: readonly { readonly name: string; readonly madeIn: string }[] = []
+  #names: readonly MadeRelation[] = []
 
   /** Without `known` nothing is known of the database, and every table is taken to have rows. */
   constructor(known: readonly KnownTable[] | null) {
     this.#isComplete = known !== null
-    this.#tables = (known ?? []).map(({ columns, ...table }) => ({
-      ...table,
-      madeIn: null,
-      columns: new Map(columns.map(({ name, type }) => [name, type])),
-    }))
+    this.#tables = (known ?? []).map(tableFrom)
   }
 
   /** The table that a name means; undefined where nothing is known of it. */
@@ -47,6 +42,12 @@ export class Tables {
     return column === null ? null : (this.find(table)?.columns.get(column) ?? null)
   }
 
+  /** Whether a column may be in an index of pgvector's. */
+  mayBeIndexed(table: RelationName, column: string): boolean {
+    const found = this.find(table)
+    return found === undefined || mayBeIndexed(found, column)
+  }
+
   /** Whether a relation is made by this very migration, so that nobody else can be using it. */
   isMadeIn(migration: string, relation: RelationName): boolean {
     if (this.find(relation)?.madeIn === migration) return true
@@ -56,7 +57,7 @@ export class Tables {
   /** Whether rows must be reckoned with: unknown ones are, and so are those that others may have written meanwhile. */
   mayHaveRows(migration: string, name: RelationName): boolean {
     const table = this.find(name)
-    return table === undefined || table.hasRows || (table.madeIn !== null && table.madeIn !== migration)
+    return table === undefined || table.hasRows || (table.emptySince !== null && table.emptySince !== migration)
   }
 
   /** Whether some table may have a column that holds vectors. */
@@ -64,54 +65,106 @@ export class Tables {
     return !this.#isComplete || this.#tables.some(hasVectors)
   }
 
-  /** Takes in what a statement does. */
-  apply({ makes, names, changes, drops, fills }: Statement, migration: string): void {
-    for (const table of makes) this.#make(table, migration)
-    this.#names = [...this.#names, ...names.map(({ name }) => ({ name, madeIn: migration }))]
-    for (const change of changes) this.#replace(change.table, (table) => changed(table, change))
-    for (const filled of fills) this.#replace(filled, (table) => ({ ...table, hasRows: true }))
-    const dropped = drops.filter(({ what }) => what.endsWith('table')).flatMap(({ names: each }) => each)
-    const gone = new Set(dropped.map((name) => this.find(name)))
-    this.#tables = this.#tables.filter((table) => !gone.has(table))
+  /** Whether REINDEX may build indexes of pgvector's on a table with rows that others use. */
+  mayRebuild(migration: string, { what, name }: Rebuild): boolean {
+    const isUsed = (table: RelationName): boolean =>
+      !this.isMadeIn(migration, table) && this.mayHaveRows(migration, table)
+    if (what === 'index' && name !== null) {
+      const owners = this.#ownersOf(name)
+      return owners === null ? this.#isUnsure() : owners.some(isUsed)
+    }
+    if (what === 'table' && name !== null) {
+      const found = this.find(name)
+      return found === undefined ? !this.#isComplete : mayBeIndexed(found) && isUsed(found)
+    }
+    const within = this.#tables.filter(({ schema }) => name === null || schema === null || schema === name.name)
+    return !this.#isComplete || within.some((table) => mayBeIndexed(table) && isUsed(table))
   }
 
-  #make({ table, columns, like, isConditional, hasRows }: MadeTable, migration: string): void {
+  /** Takes in what a statement does. */
+  apply({ makes, index, names, changes, drops, fills, empties }: Statement, migration: string): void {
+    for (const table of makes) this.#make(table, migration)
+    const on = index?.table ?? null
+    this.#names = [...this.#names, ...names.map(({ name }) => ({ name, madeIn: migration, on }))]
+    if (index !== null) this.#replace(index.table, (table) => withIndex(table, index))
+    for (const change of changes) this.#change(change)
+    for (const filled of fills) this.#replace(filled, (table) => ({ ...table, hasRows: true }))
+    for (const empty of empties) {
+      this.#replace(empty, (table) => ({ ...table, hasRows: false, emptySince: migration }))
+    }
+    for (const { what, names: dropped } of drops) this.#drop(what, dropped)
+  }
+
+  /** The tables that an index may be on, none where it is of another kind; null where nothing is known of it. */
+  #ownersOf({ schema, name }: RelationName): readonly RelationName[] | null {
+    const owners = this.#tables.filter(
+      (table) =>
+        (schema === null || table.schema === null || table.schema === schema) &&
+        table.indexes?.some((index) => index.name === name) === true,
+    )
+    const made = this.#names.findLast((each) => each.name === name)
+    if (owners.length > 0) return owners
+    if (made === undefined) return null
+    return made.on === null ? [] : [made.on]
+  }
+
+  #isUnsure(): boolean {
+    return !this.#isComplete || this.#tables.some(({ indexes }) => indexes === null)
+  }
+
+  #make({ table, columns, like, isConditional, hasRows, isPartitioned }: MadeTable, migration: string): void {
     const existing = this.find(table)
     if (isConditional && existing !== undefined) return
     const inherited = like.flatMap((parent) => [...(this.find(parent)?.columns ?? [])])
     const own = columns.map(({ name, type }) => [name, type] as const)
-    const made = { ...table, isVisible: table.schema === null, madeIn: migration, hasRows }
-    this.#tables = [...this.#tables, { ...made, columns: new Map([...inherited, ...own]) }]
+    const made: Table = {
+      ...table,
+      isVisible: table.schema === null,
+      madeIn: migration,
+      hasRows,
+      emptySince: migration,
+      isPartitioned,
+      columns: new Map([...inherited, ...own]),
+      indexes: [],
+    }
+    this.#tables = [...this.#tables, made]
+  }
+
+  #change(change: TableChange): void {
+    const { table: name } = change
+    if (change.kind === 'rename' && this.find(name) === undefined && this.#ownersOf(name) !== null) {
+      this.#renameIndex(name.name, change.to)
+    } else {
+      this.#replace(name, (table) => changed(table, change))
+    }
+  }
+
+  #renameIndex(from: string, to: string): void {
+    const renamed = <Named extends { readonly name: string | null }>(index: Named): Named =>
+      index.name === from ? { ...index, name: to } : index
+    this.#names = this.#names.map(renamed)
+    this.#tables = this.#tables.map((table) => ({ ...table, indexes: table.indexes?.map(renamed) ?? null }))
+  }
+
+  #drop(what: string, dropped: readonly RelationName[]): void {
+    if (what.endsWith('table') || what === 'materialized view') {
+      const gone = new Set(dropped.map((name) => this.find(name)))
+      this.#tables = this.#tables.filter((table) => !gone.has(table))
+    }
+    if (what === 'index') {
+      const names = new Set<string | null>(dropped.map(({ name }) => name))
+      this.#names = this.#names.filter(({ name }) => !names.has(name))
+      this.#tables = this.#tables.map((table) => ({
+        ...table,
+        indexes: table.indexes?.filter(({ name }) => !names.has(name)) ?? null,
+      }))
+    }
   }
 
   #replace(name: RelationName, by: (table: Table) => Table): void {
     const found = this.find(name)
     // A table that nothing was known of is remembered from now on, with all that may be in it.
-    const table = found ?? { ...name, isVisible: name.schema === null, madeIn: null, hasRows: true, columns: new Map() }
+    const table = found ?? unknownTable(name)
     this.#tables = [...this.#tables.filter((each) => each !== found), by(table)]
-  }
-}
-
-function hasVectors({ columns }: Table): boolean {
-  return [...columns.values()].some((type) => type !== null && type.type !== 'bit')
-}
-
-function changed(table: Table, change: TableChange): Table {
-  const columns = new Map(table.columns)
-  switch (change.kind) {
-    case 'column':
-      columns.set(change.column.name, change.column.type)
-      return { ...table, columns }
-    case 'drop column':
-      columns.delete(change.column)
-      return { ...table, columns }
-    case 'rename column':
-      columns.set(change.to, table.columns.get(change.column) ?? null)
-      columns.delete(change.column)
-      return { ...table, columns }
-    case 'rename':
-      return { ...table, name: change.to }
-    case 'move':
-      return { ...table, schema: change.to }
   }
 }

@@ -1,15 +1,34 @@
-import { shown, shownIndex, type Rule } from '../rule.ts'
+import { shown, shownIndex, type Problem, type Rule, type Step } from '../rule.ts'
+import type { MadeIndex, Rebuild } from '../statement.ts'
 
 /** An index on vectors takes minutes to hours to build, and without CONCURRENTLY nobody can write to the table meanwhile. */
-export const blockingIndex: Rule = ({ statement, tables, migration }) => {
-  const { index } = statement
-  // `on only` builds nothing where it is allowed for: the partitions get theirs one by one.
-  if (index === null || index.isConcurrent || index.isOnly) return []
-  if (tables.isMadeIn(migration, index.table) || !tables.mayHaveRows(migration, index.table)) return []
+export const blockingIndex: Rule = (step) => {
+  const { index, rebuild } = step.statement
+  if (rebuild !== null) return rebuilt(step, rebuild)
+  return index === null || index.isConcurrent ? [] : built(step, index)
+}
+
+function built({ statement, tables, migration }: Step, { table, isOnly }: MadeIndex): Problem[] {
+  // A partitioned table has no rows of its own: its partitions get their indexes one by one.
+  if (isOnly && tables.find(table)?.isPartitioned !== false) return []
+  if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
   return [
     {
-      message: `${shownIndex(statement)} is built without CONCURRENTLY: nobody can write to ${shown(index.table)} until it is done`,
+      message: `${shownIndex(statement)} is built without CONCURRENTLY: nobody can write to ${shown(table)} until it is done`,
       next: 'Build it with CREATE INDEX CONCURRENTLY in a migration of its own that exports config = { transaction: false }, or with CreateVectorIndex.',
+    },
+  ]
+}
+
+function rebuilt({ tables, migration }: Step, rebuild: Rebuild): Problem[] {
+  if (!tables.mayRebuild(migration, rebuild)) return []
+  const { what, name } = rebuild
+  const named = `REINDEX ${what.toUpperCase()}${name === null ? '' : ` ${shown(name)}`}`
+  const blocked = what === 'index' || what === 'table' ? 'the table' : 'their tables'
+  return [
+    {
+      message: `${named} builds indexes on vectors anew without CONCURRENTLY: nobody can write to ${blocked} until it is done`,
+      next: `Write REINDEX ${what.toUpperCase()} CONCURRENTLY, in a migration of its own that exports config = { transaction: false }.`,
     },
   ]
 }

@@ -5,10 +5,12 @@ import type { ColumnType } from '../statement.ts'
 export const changeType: Rule = ({ statement, tables, migration }) =>
   statement.changes.flatMap((change) => {
     if (change.kind !== 'column' || change.isNew) return []
-    const { table, column } = change
+    const { table, column, isComputed } = change
     const before = tables.typeOf(table, column.name)
-    if (!isVector(before) && !isVector(column.type)) return []
-    if (isWider(before, column.type)) return []
+    // A bit string may be anything; it is searched as a vector where an index of pgvector's says so.
+    const isIndexedBit = (before ?? column.type)?.type === 'bit' && tables.mayBeIndexed(table, column.name)
+    if (!isVector(before) && !isVector(column.type) && !isIndexedBit) return []
+    if (!isComputed && isWider(before, column.type)) return []
     if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
     return [
       {

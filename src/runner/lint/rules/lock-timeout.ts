@@ -1,15 +1,21 @@
-import { shown, type Rule } from '../rule.ts'
+import { shown, type Rule, type Step } from '../rule.ts'
 
 /** Whoever waits for a strong lock makes all who come later wait too, even for a statement of milliseconds. */
-export const lockTimeout: Rule = ({ statement, tables, migration, hasLockTimeout, isInTransaction }) => {
+export const lockTimeout: Rule = ({ statement, tables, migration, hasLockTimeout, transaction }) => {
   if (hasLockTimeout) return []
   const names = statement.locks.filter((name) => !tables.isMadeIn(migration, name)).map(shown)
   if (names.length === 0) return []
-  const set = isInTransaction ? 'set local lock_timeout' : 'set lock_timeout'
   return [
     {
       message: `It waits for a lock on ${[...new Set(names)].join(', ')} without end, and who comes after it waits behind it`,
-      next: `Let it give up, to be run again: await knex.raw("${set} = '2s'") before it.`,
+      next: `Let it give up, to be run again: ${remedies[transaction]}.`,
     },
   ]
+}
+
+// Outside a transaction `set local` has no effect, and Knex may send the next statement on another connection.
+const remedies: Readonly<Record<Step['transaction'], string>> = {
+  'of the migration': `await knex.raw("set local lock_timeout = '2s'") before it`,
+  'of its own': `set local lock_timeout = '2s' before it in its transaction, with trx.raw or in the same string`,
+  none: `send it in a transaction, await knex.transaction(async (trx) => { … }), after await trx.raw("set local lock_timeout = '2s'")`,
 }
