@@ -94,6 +94,17 @@ const examples: Readonly<Record<LintRule, Examples>> = {
       { what: 'REINDEX of its table', sql: 'reindex table public.documents', facts: havingIndex() },
       { what: 'REINDEX of its schema', sql: 'reindex schema public', facts: havingIndex(), transactional: false },
       { what: 'REINDEX of the database', sql: 'reindex database', facts: havingIndex(), transactional: false },
+      {
+        what: 'REINDEX of an index that the migration itself makes of a table with rows',
+        sql: [hnsw.replace('index', 'index concurrently'), 'reindex index documents_idx'],
+        facts: having(true),
+        transactional: false,
+      },
+      {
+        what: 'an index that is only made where it is not there, and is not',
+        sql: hnsw.replace('index', 'index if not exists').replace('documents_idx', 'another_idx'),
+        facts: havingIndex(),
+      },
       { what: 'REINDEX of an index that nothing is known of', sql: 'reindex index documents_idx' },
       {
         what: 'REINDEX with CONCURRENTLY switched off',
@@ -146,6 +157,11 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         facts: havingIndex(),
       },
       { what: 'a table that is emptied before', sql: ['truncate documents', hnsw], facts: having(true) },
+      {
+        what: 'an index that is there already, and is made only where it is not',
+        sql: hnsw.replace('index', 'index if not exists'),
+        facts: havingIndex(),
+      },
       { what: 'CONCURRENTLY', sql: hnsw.replace('index', 'index concurrently'), facts: having(true) },
       { what: 'a table of this migration', sql: [documents, hnsw] },
       {
@@ -272,6 +288,14 @@ const examples: Readonly<Record<LintRule, Examples>> = {
     passes: [
       { what: 'a table with rows', sql: ivfflat, facts: having(true) },
       { what: 'a table that is filled before', sql: [documents, `insert into documents values (1)`, ivfflat] },
+      {
+        what: 'a table that is filled on the way before',
+        sql: [documents, 'with n as (insert into documents select * from old returning 1) select * from n', ivfflat],
+      },
+      {
+        what: 'a table that is merged into before',
+        sql: [documents, 'merge into documents using old on false when not matched then insert values (1)', ivfflat],
+      },
       { what: 'a table that is made of a query', sql: ['create table documents as select * from old', ivfflat] },
       { what: 'hnsw', sql: [documents, hnsw] },
     ],
@@ -395,6 +419,11 @@ const examples: Readonly<Record<LintRule, Examples>> = {
       { what: 'DROP TABLE', sql: 'drop table documents' },
       { what: 'DROP INDEX', sql: 'drop index documents_idx' },
       { what: 'TRUNCATE', sql: 'truncate documents' },
+      {
+        what: 'an index that the migration itself makes of a table that others use',
+        sql: ['create index concurrently i on documents (id)', 'drop index i'],
+        transactional: false,
+      },
       { what: 'a trigger', sql: 'create trigger t after insert on documents execute function f()' },
       { what: 'a table that refers to one', sql: 'create table notes (document int references documents)' },
       { what: 'a partition', sql: 'create table notes partition of documents default' },
@@ -445,7 +474,10 @@ const examples: Readonly<Record<LintRule, Examples>> = {
           documents,
           'alter table documents add title text',
           'create index i on documents (id)',
-          'drop index i',
+          'alter table documents rename to papers',
+          'alter index i rename to j',
+          'drop index j',
+          'alter table papers rename to documents',
           'drop table documents',
         ],
       },

@@ -5,19 +5,34 @@ import { nothing, type MadeIndex, type Rebuild, type Statement } from './stateme
 
 /** What an index statement makes. */
 export function readIndex(statement: IndexStmt): Statement {
-  const { relation: on, idxname, accessMethod, concurrent = false, indexParams } = statement
+  const {
+    relation: on,
+    idxname,
+    accessMethod,
+    concurrent = false,
+    if_not_exists: isConditional = false,
+    indexParams,
+  } = statement
   if (on === undefined) return nothing
   const table = relation(on)
   const method = accessMethod === 'hnsw' || accessMethod === 'ivfflat' ? accessMethod : null
   const [key] = all(indexParams, 'IndexElem')
   return {
     ...nothing,
-    names: idxname === undefined ? [] : [{ schema: table.schema, name: idxname }],
+    named: idxname === undefined ? null : { name: idxname, table },
     locks: concurrent ? [] : [table],
     index:
       method === null || key === undefined
         ? null
-        : { table, name: idxname ?? null, method, isConcurrent: concurrent, isOnly: on.inh !== true, ...readKey(key) },
+        : {
+            table,
+            name: idxname ?? null,
+            method,
+            isConcurrent: concurrent,
+            isConditional,
+            isOnly: on.inh !== true,
+            ...readKey(key),
+          },
   }
 }
 

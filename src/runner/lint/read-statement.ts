@@ -1,4 +1,4 @@
-import type { CreateFunctionStmt, Node, RenameStmt, SelectStmt, VariableSetStmt } from 'libpg-query'
+import type { CreateFunctionStmt, Node, RenameStmt, SelectStmt, VariableSetStmt, WithClause } from 'libpg-query'
 
 import { all, as, nameFrom, relations, type Content, type NodeName } from './ast.ts'
 import { readDrop, readDropOwned, readTruncate } from './read-drop.ts'
@@ -29,7 +29,10 @@ const readers: Readers = {
   ClusterStmt: ({ relation: table }) => ({ locks: relations(table) }),
   RefreshMatViewStmt: ({ relation: table, concurrent }) => ({ locks: concurrent === true ? [] : relations(table) }),
   ReindexStmt: readReindex,
-  InsertStmt: ({ relation: table }) => ({ fills: relations(table) }),
+  InsertStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...filledBy(withClause)] }),
+  UpdateStmt: ({ withClause }) => ({ fills: filledBy(withClause) }),
+  DeleteStmt: ({ withClause }) => ({ fills: filledBy(withClause) }),
+  MergeStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...filledBy(withClause)] }),
   CopyStmt: ({ relation: table, is_from: isFrom }) => ({ fills: isFrom === true ? relations(table) : [] }),
   VariableSetStmt: readSetting,
   TransactionStmt: ({ kind }) => {
@@ -53,7 +56,13 @@ function made(table: RelationName, hasRows: boolean, isConditional = false): Sta
   return { table, columns: [], like: [], isConditional, hasRows, isPartitioned: false }
 }
 
-function readSelect({ intoClause, targetList }: SelectStmt): Partial<Statement> {
+/** What the parts of a query in front of it write to. */
+function filledBy(parts: WithClause | undefined): RelationName[] {
+  const queries = all(parts?.ctes, 'CommonTableExpr').map(({ ctequery }) => ctequery)
+  return queries.flatMap((query) => relations((as(query, 'InsertStmt') ?? as(query, 'MergeStmt'))?.relation))
+}
+
+function readSelect({ intoClause, targetList, withClause }: SelectStmt): Partial<Statement> {
   const makes = relations(intoClause?.rel).map((table) => made(table, true))
   const settings = all(targetList, 'ResTarget').flatMap(({ val }) => {
     const call = as(val, 'FuncCall')
@@ -62,7 +71,7 @@ function readSelect({ intoClause, targetList }: SelectStmt): Partial<Statement> 
     if (name?.sval?.sval?.toLowerCase() !== 'lock_timeout') return []
     return [{ isSet: isTime(value?.sval?.sval ?? '0'), isLocal: isLocal?.boolval?.boolval === true }]
   })
-  return { makes, lockTimeout: settings.at(-1) ?? null }
+  return { makes, fills: filledBy(withClause), lockTimeout: settings.at(-1) ?? null }
 }
 
 function readSetting({ kind, name, args, is_local: isLocal = false }: VariableSetStmt): Partial<Statement> {

@@ -33,6 +33,11 @@ export interface MadeTable {
   readonly isPartitioned: boolean
 }
 
+export interface NamedIndex {
+  readonly name: string
+  readonly table: RelationName
+}
+
 /** What an index of pgvector's is made of; they take one column or expression. */
 export interface MadeIndex {
   readonly table: RelationName
@@ -40,6 +45,8 @@ export interface MadeIndex {
   readonly name: string | null
   readonly method: IndexMethod
   readonly isConcurrent: boolean
+  /** `if not exists`: nothing is built where one has the name. */
+  readonly isConditional: boolean
   /** `on only`: of a partitioned table the index without those of its partitions, which builds nothing. */
   readonly isOnly: boolean
   /** The column that it is about; null where it is about none. */
@@ -87,8 +94,8 @@ export interface Statement {
   readonly makes: readonly MadeTable[]
   readonly index: MadeIndex | null
   readonly rebuild: Rebuild | null
-  /** The relations of other kinds that it makes: indexes, of whatever method. */
-  readonly names: readonly RelationName[]
+  /** The index that it makes by name, of whatever method. */
+  readonly named: NamedIndex | null
   readonly changes: readonly TableChange[]
   readonly drops: readonly Drop[]
   /** What it locks so that nobody can write to it, or even read it. */
@@ -110,7 +117,7 @@ export const nothing: Statement = {
   makes: [],
   index: null,
   rebuild: null,
-  names: [],
+  named: null,
   changes: [],
   drops: [],
   locks: [],

@@ -1,4 +1,13 @@
-import type { ColumnType, MadeTable, Rebuild, RelationName, Statement, TableChange } from './statement.ts'
+import type {
+  ColumnType,
+  MadeIndex,
+  MadeTable,
+  NamedIndex,
+  Rebuild,
+  RelationName,
+  Statement,
+  TableChange,
+} from './statement.ts'
 import {
   changed,
   hasVectors,
@@ -10,19 +19,17 @@ import {
   type Table,
 } from './table.ts'
 
-/** A relation of another kind, and the table that it is on where it is an index of pgvector's. */
-interface MadeRelation {
-  readonly name: string
-  readonly madeIn: string
-  readonly on: RelationName | null
+/** An index that one of the migrations makes. */
+interface MadeName extends NamedIndex {
+  /** Whether it is one of pgvector's. */
+  readonly isVector: boolean
 }
 
 /** The tables as they stand at some point of a plan. */
 export class Tables {
   readonly #isComplete: boolean
   #tables: readonly Table[]
-  /** The other relations, by the migration that makes them. */
-  #names: readonly MadeRelation[] = []
+  #names: readonly MadeName[] = []
 
   /** Without `known` nothing is known of the database, and every table is taken to have rows. */
   constructor(known: readonly KnownTable[] | null) {
@@ -48,10 +55,17 @@ export class Tables {
     return found === undefined || mayBeIndexed(found, column)
   }
 
-  /** Whether a relation is made by this very migration, so that nobody else can be using it. */
+  /** Whether a table, or that of an index, is made by this very migration, so that nobody else can be using it. */
   isMadeIn(migration: string, relation: RelationName): boolean {
     if (this.find(relation)?.madeIn === migration) return true
-    return this.#names.some(({ name, madeIn }) => name === relation.name && madeIn === migration)
+    return this.#names.some(({ name, table }) => name === relation.name && this.find(table)?.madeIn === migration)
+  }
+
+  /** Whether an index of this name is on a table. */
+  hasIndex(table: RelationName, name: string | null): boolean {
+    if (name === null) return false
+    if (this.find(table)?.indexes?.some((index) => index.name === name) === true) return true
+    return this.#names.some((each) => each.name === name && each.table.name === table.name)
   }
 
   /** Whether rows must be reckoned with: unknown ones are, and so are those that others may have written meanwhile. */
@@ -82,11 +96,9 @@ export class Tables {
   }
 
   /** Takes in what a statement does. */
-  apply({ makes, index, names, changes, drops, fills, empties }: Statement, migration: string): void {
+  apply({ makes, index, named, changes, drops, fills, empties }: Statement, migration: string): void {
     for (const table of makes) this.#make(table, migration)
-    const on = index?.table ?? null
-    this.#names = [...this.#names, ...names.map(({ name }) => ({ name, madeIn: migration, on }))]
-    if (index !== null) this.#replace(index.table, (table) => withIndex(table, index))
+    if (named === null || !this.hasIndex(named.table, named.name)) this.#addIndex(named, index)
     for (const change of changes) this.#change(change)
     for (const filled of fills) this.#replace(filled, (table) => ({ ...table, hasRows: true }))
     for (const empty of empties) {
@@ -105,7 +117,7 @@ export class Tables {
     const made = this.#names.findLast((each) => each.name === name)
     if (owners.length > 0) return owners
     if (made === undefined) return null
-    return made.on === null ? [] : [made.on]
+    return made.isVector ? [made.table] : []
   }
 
   #isUnsure(): boolean {
@@ -130,13 +142,26 @@ export class Tables {
     this.#tables = [...this.#tables, made]
   }
 
+  #addIndex(named: NamedIndex | null, index: MadeIndex | null): void {
+    if (named !== null) this.#names = [...this.#names, { ...named, isVector: index !== null }]
+    if (index !== null) this.#replace(index.table, (table) => withIndex(table, index))
+  }
+
   #change(change: TableChange): void {
     const { table: name } = change
     if (change.kind === 'rename' && this.find(name) === undefined && this.#ownersOf(name) !== null) {
       this.#renameIndex(name.name, change.to)
-    } else {
-      this.#replace(name, (table) => changed(table, change))
+      return
     }
+    const found = this.find(name)
+    if (found !== undefined && (change.kind === 'rename' || change.kind === 'move')) {
+      const to = {
+        schema: change.kind === 'move' ? change.to : name.schema,
+        name: change.kind === 'rename' ? change.to : name.name,
+      }
+      this.#names = this.#names.map((each) => (this.find(each.table) === found ? { ...each, table: to } : each))
+    }
+    this.#replace(name, (table) => changed(table, change))
   }
 
   #renameIndex(from: string, to: string): void {
@@ -148,7 +173,8 @@ export class Tables {
 
   #drop(what: string, dropped: readonly RelationName[]): void {
     if (what.endsWith('table') || what === 'materialized view') {
-      const gone = new Set(dropped.map((name) => this.find(name)))
+      const gone = new Set<Table | undefined>(dropped.flatMap((name) => this.find(name) ?? []))
+      this.#names = this.#names.filter(({ table }) => !gone.has(this.find(table)))
       this.#tables = this.#tables.filter((table) => !gone.has(table))
     }
     if (what === 'index') {

@@ -8,9 +8,10 @@ export const blockingIndex: Rule = (step) => {
   return index === null || index.isConcurrent ? [] : built(step, index)
 }
 
-function built({ statement, tables, migration }: Step, { table, isOnly }: MadeIndex): Problem[] {
+function built({ statement, tables, migration }: Step, { table, name, isOnly, isConditional }: MadeIndex): Problem[] {
   // A partitioned table has no rows of its own: its partitions get their indexes one by one.
   if (isOnly && tables.find(table)?.isPartitioned !== false) return []
+  if (isConditional && tables.hasIndex(table, name)) return []
   if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
   return [
     {
