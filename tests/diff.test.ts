@@ -1,4 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+
+import type { Knex } from 'knex'
 
 import {
   createMigrator,
@@ -27,6 +30,25 @@ const bySignature = vectorIndex(signature, { method: 'hnsw', metric: 'hamming', 
 const large = vectorColumn('documents', 'large', { dimensions: 3072 })
 const byLarge = vectorIndex(large, { method: 'hnsw', metric: 'l2', storage: 'halfvec' })
 const declared: DeclaredVectors = { columns: [embedding], indexes: [byAngle, bySignature, byLarge] }
+
+/** The migration that is written for what is declared, and how it is run. */
+async function migrationFor(
+  knex: Knex,
+  wanted: DeclaredVectors,
+): Promise<{ readonly text: string; readonly up: () => Promise<unknown> }> {
+  const project = await createProject({})
+  const directory = `${project.folder}/migrations`
+  const { path } = await newMigration('vectors', { directory, differences: await diffVectors(knex, wanted) })
+  const text = await readFile(path, 'utf8')
+  return {
+    text,
+    up: () =>
+      createMigrator(knex, {
+        migrationSource: migrationSource({ directory }),
+        tableName: basename(project.folder),
+      }).up(),
+  }
+}
 
 const tables = `
   create table documents (id int);
@@ -105,6 +127,73 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     expect(await diffVectors(knex, declared)).toEqual([])
     await migrator.down()
     expect(await catalogOf(knex)).toEqual(before)
+  })
+
+  test('becomes a migration that runs on rows: NOT NULL waits for their values', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw('create schema "My app"; create table "My app"."It\'s" (id int); create table documents (id int)')
+    await knex.raw('insert into "My app"."It\'s" values (1)')
+    const strict = vectorColumn("It's", 'embedding', { dimensions: 3, notNull: true, schema: 'My app' })
+    const ofEmpty = vectorColumn('documents', 'embedding', { dimensions: 3, notNull: true })
+    const indexes = [strict, ofEmpty].map((column) => vectorIndex(column, { method: 'hnsw', metric: 'l2' }))
+    const wanted = { columns: [strict, ofEmpty], indexes }
+    const { text, up } = await migrationFor(knex, wanted)
+    expect(text).toContain(
+      "// My app.It's.embedding is added without NOT NULL, because its table has rows. Once every row has a value, in a later migration:\n",
+    )
+    expect(text).toContain("vectorColumn('documents', 'embedding', { dimensions: 3, notNull: true })")
+    expect(text).toContain("vectorColumn(`It's`, 'embedding', { schema: 'My app', dimensions: 3 })")
+    await up()
+    expect((await diffVectors(knex, wanted)).map(({ kind, name }) => `${kind}: ${name}`)).toEqual([
+      "column differs: My app.It's.embedding",
+    ])
+    const next = await migrationFor(knex, wanted)
+    expect(next.text).toContain("// My app.It's.embedding may be null, and is declared NOT NULL.")
+    await knex.raw(`update "My app"."It's" set embedding = '[1,2,3]'`)
+    // What the comment says to write.
+    const [, statement = ''] = /^\/\/ {5}up: `(.*)`,$/m.exec(next.text) ?? []
+    await knex.transaction((trx) => trx.raw(statement))
+    expect(await diffVectors(knex, wanted)).toEqual([])
+  })
+
+  test('becomes a migration that builds no ivfflat index before there are rows to learn from', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw('create table documents (id int); insert into documents select generate_series(1, 50)')
+    const byLists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 2 })
+    const wanted = { columns: [], indexes: [byAngle, byLists] }
+    const { text, up } = await migrationFor(knex, wanted)
+    expect(text).toContain(`// ${byLists.name} is left out: an ivfflat index learns from the rows`)
+    expect(text).not.toMatch(/^ .*ivfflat/m)
+    await up()
+    expect(await diffVectors(knex, wanted)).toEqual([{ kind: 'index missing', name: byLists.name, index: byLists }])
+    const next = await migrationFor(knex, wanted)
+    expect(next.text).toContain(`// ${byLists.name} is postponed where no row has a value to learn from`)
+    expect(next.text).toMatch(/ivfflat.*\{ whenEmpty: 'postpone' \}\),$/m)
+    await knex.raw(`update documents set embedding = '[1,2,3]'`)
+    await next.up()
+    expect(await diffVectors(knex, wanted)).toEqual([])
+  })
+
+  test('of NOT NULL alone leaves no index out of the migration', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw('create table documents (id int, embedding vector(3) not null)')
+    const { text, up } = await migrationFor(knex, { columns: [], indexes: [byAngle] })
+    expect(text).toContain('// documents.embedding is left alone: there is\n//   vector(3) not null\n')
+    await up()
+    expect((await diffVectors(knex, { columns: [], indexes: [byAngle] })).map(({ kind }) => kind)).toEqual([
+      'column differs',
+    ])
+  })
+
+  test('stays a comment where a name breaks its line', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw('create table "a\nexport const b = 1" (id int, "c\nd" vector(3))')
+    const { text } = await migrationFor(knex, { columns: [], indexes: [] })
+    expect(text).toContain('// public.a export const b = 1.c d (vector(3)) is not declared')
   })
 
   test('that only its owner can decide is left to people, in a comment', async () => {

@@ -3,6 +3,8 @@ import type { VectorColumn } from '../vectors/column.ts'
 import type { VectorDifference } from '../vectors/diff.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from '../vectors/index-storage.ts'
 import type { VectorIndex } from '../vectors/vector-index.ts'
+import { commentOn, leftOut, missingColumns } from './from-diff-comments.ts'
+import { quotedText } from './quoted-text.ts'
 
 /** The parts of a migration that is composed of operations. */
 export interface ComposedMigration {
@@ -15,14 +17,13 @@ export interface ComposedMigration {
 
 /**
  * Writes the operations that make a database what was declared. What would lose data, or is there and not declared, is
- * only said: nobody but its owner knows what is to become of it.
+ * only said: nobody but its owner knows what is to become of it. So is what has to wait for the rows.
  */
 export function composeFrom(differences: readonly VectorDifference[]): ComposedMigration {
   const names = new Map<string, string>()
   const constants: string[] = []
-  const operations: string[] = []
   const declare = (column: VectorColumn): string => {
-    const written = columnText(column)
+    const written = columnText(missing.get(columnLabel(column)) ?? column)
     const known = names.get(written)
     if (known !== undefined) return known
     const name = variableName(column, new Set(names.values()))
@@ -30,47 +31,23 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
     constants.push(`const ${name} = ${written}`)
     return name
   }
-  const differing = new Set(differences.filter(({ kind }) => kind === 'column differs').map(({ name }) => name))
-  const isLeft = ({ column }: VectorIndex): boolean => differing.has(columnLabel(column))
-  for (const difference of differences) {
-    if (difference.kind === 'column missing') operations.push(`new AddVectorColumn(${declare(difference.column)})`)
-    if ((difference.kind === 'index missing' || difference.kind === 'index invalid') && !isLeft(difference.index)) {
-      const { index } = difference
-      operations.push(`new CreateVectorIndex(${declare(index.column)}, ${indexText(index)})`)
-    }
-  }
+  const missing = missingColumns(differences)
+  const left = new Map(differences.flatMap((difference) => leftOut(difference, differences, missing)))
+  const operations = differences.flatMap((difference) => {
+    if (difference.kind === 'column missing') return `new AddVectorColumn(${declare(difference.column)})`
+    if ((difference.kind !== 'index missing' && difference.kind !== 'index invalid') || left.has(difference)) return []
+    const { index } = difference
+    const options = index.method === 'ivfflat' ? ", { whenEmpty: 'postpone' }" : ''
+    return `new CreateVectorIndex(${declare(index.column)}, ${indexText(index)}${options})`
+  })
   const used = operations.join(' ')
   return {
     imports: ['AddVectorColumn', 'CreateVectorIndex', 'migration', 'vectorColumn'].filter(
       (name) => name === 'migration' || used.includes(name) || (name === 'vectorColumn' && constants.length > 0),
     ),
-    comments: differences.flatMap((difference) =>
-      'index' in difference && isLeft(difference.index)
-        ? [`${difference.name} is left out, because its column differs.`]
-        : commentOn(difference),
-    ),
+    comments: differences.flatMap((difference) => left.get(difference) ?? commentOn(difference)),
     constants,
     operations,
-  }
-}
-
-function commentOn(difference: VectorDifference): string[] {
-  switch (difference.kind) {
-    case 'column differs':
-    case 'index differs':
-      return [
-        `${difference.name} is left alone: there is`,
-        `  ${difference.existing}`,
-        'and declared is',
-        `  ${difference.wanted}`,
-      ]
-    case 'column not declared':
-    case 'index not declared':
-      return [`${difference.name} (${difference.existing}) is not declared, and is left alone.`]
-    case 'column missing':
-    case 'index missing':
-    case 'index invalid':
-      return []
   }
 }
 
@@ -81,7 +58,7 @@ function columnText({ schema, table, name, type, dimensions, notNull }: VectorCo
     dimensions,
     notNull: notNull ? true : null,
   })
-  return `vectorColumn(${[text(table), text(name), ...(options === '{}' ? [] : [options])].join(', ')})`
+  return `vectorColumn(${[quotedText(table), quotedText(name), ...(options === '{}' ? [] : [options])].join(', ')})`
 }
 
 function indexText({ column, method, metric, name, parameters, storage, where }: VectorIndex): string {
@@ -104,13 +81,8 @@ const choices = {
 
 function objectText(values: Readonly<Record<string, string | number | boolean | null | undefined>>): string {
   const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined)
-  const list = given.map(([name, value]) => `${name}: ${typeof value === 'string' ? text(value) : String(value)}`)
+  const list = given.map(([name, value]) => `${name}: ${typeof value === 'string' ? quotedText(value) : String(value)}`)
   return list.length === 0 ? '{}' : `{ ${list.join(', ')} }`
-}
-
-function text(value: string): string {
-  // A JSON string is a string of JavaScript; single quotes where nothing has to be escaped.
-  return /^[^'"\\\n\r\u2028\u2029]*$/.test(value) ? `'${value}'` : JSON.stringify(value)
 }
 
 function variableName({ table, name }: VectorColumn, taken: ReadonlySet<string>): string {

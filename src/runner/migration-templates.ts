@@ -64,7 +64,8 @@ function composed(
     language === 'commonjs'
       ? ['Object.assign(exports, migration([', ']))']
       : ['export const { up, down, config } = migration([', '])']
-  const said = comments.map((comment) => `// ${comment}`)
+  // A name may break its line, which would end the comment.
+  const said = comments.map((comment) => `// ${comment.replaceAll(/[\n\r\u2028\u2029]+/g, ' ')}`)
   return [[importLine(imports, language)], [...said, ...constants], [before, ...list, after]]
 }
 

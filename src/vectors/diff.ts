@@ -15,8 +15,20 @@ export interface DeclaredVectors {
 
 /** Something in which a database is not as declared. */
 export type VectorDifference =
-  | { readonly kind: 'column missing'; readonly name: string; readonly column: VectorColumn }
-  | { readonly kind: 'column differs'; readonly name: string; readonly existing: string; readonly wanted: string }
+  | {
+      readonly kind: 'column missing'
+      readonly name: string
+      readonly column: VectorColumn
+      /** Whether its table has rows, which have no value for it; as far as sizes and statistics tell. */
+      readonly hasRows: boolean
+    }
+  | {
+      readonly kind: 'column differs'
+      readonly name: string
+      readonly column: VectorColumn
+      readonly existing: string
+      readonly wanted: string
+    }
   | { readonly kind: 'column not declared'; readonly name: string; readonly existing: string }
   | { readonly kind: 'index missing'; readonly name: string; readonly index: VectorIndex }
   | { readonly kind: 'index invalid'; readonly name: string; readonly index: VectorIndex }
@@ -46,10 +58,12 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
     const { table, column: existing } = await readColumnFacts(db, column)
     if (table !== null) seen.add(keyOf(table.schema, table.name, column.name))
     const name = columnLabel(column)
-    if (existing === null) differences.push({ kind: 'column missing', name, column })
-    else if (!isSameColumn(existing, column)) {
+    if (existing === null) {
+      const hasRows = table !== null && (await mayHaveRows(db, table.oid))
+      differences.push({ kind: 'column missing', name, column, hasRows })
+    } else if (!isSameColumn(existing, column)) {
       const wanted = columnDeclaration(column)
-      differences.push({ kind: 'column differs', name, existing: columnDeclaration(existing), wanted })
+      differences.push({ kind: 'column differs', name, column, existing: columnDeclaration(existing), wanted })
     }
   }
   for (const index of declared.indexes) {
@@ -66,6 +80,19 @@ function unique(columns: readonly VectorColumn[]): VectorColumn[] {
 
 function keyOf(...names: readonly string[]): string {
   return names.map(identifier).join('.')
+}
+
+// From the catalog, since whoever compares needs no right to read the table.
+function mayHaveRows(db: Database, table: number): Promise<boolean> {
+  return ask(
+    db,
+    `select to_json(exists (
+      select from pg_catalog.pg_class c
+      where (c.oid = ${table} or c.oid in (select relid from pg_catalog.pg_partition_tree(${table})))
+        and (c.relkind = 'f' or c.reltuples > 0
+          or c.relkind in ('r', 'm') and coalesce(pg_catalog.pg_relation_size(c.oid), 0) > 0)
+    )) as state`,
+  )
 }
 
 async function diffIndex(
