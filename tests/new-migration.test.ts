@@ -1,11 +1,14 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 
 import fc from 'fast-check'
 
-import { createMigrator, migrationSource, newMigration } from '../src/index.ts'
+import { createMigrator, migrationSource, newMigration, type NewMigrationOptions } from '../src/index.ts'
 import { migrationKinds } from '../src/runner/migration-templates.ts'
-import { describeEmbedded } from './support/databases.ts'
+import { describeEmbedded, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { createProject, migrationOf } from './support/project.ts'
@@ -155,6 +158,99 @@ describeEmbedded('a new migration', (database) => {
 
 const withOld = { 'old/007_old.js': 'exports.up = 1', 'database/migrations/.gitkeep': '' }
 
+const esm = '{ "type": "module" }'
+const plain = '{ "name": "app" }'
+const withTypeScript = '{ "devDependencies": { "typescript": "^6" } }'
+const languages = {
+  typescript: /^import type \{ Knex \} from 'knex'/,
+  module: /^import \{ dropPgvector, ensurePgvector \} from 'knex-pgvector'\n[^]*^export async function up\(knex\) /m,
+  commonjs: /^const \{ dropPgvector, ensurePgvector \} = require\('knex-pgvector'\)\n/,
+} as const
+
+describe('the first migration of a project', () => {
+  test.each([
+    ['in JavaScript', { 'package.json': plain }, {}, '.js', 'commonjs'],
+    ['of ES modules', { 'package.json': esm }, {}, '.js', 'module'],
+    ['that depends on TypeScript', { 'package.json': withTypeScript }, {}, '.ts', 'typescript'],
+    ['with a tsconfig.json', { 'package.json': plain, 'tsconfig.json': '{}' }, {}, '.ts', 'typescript'],
+    ['with a broken package.json', { 'package.json': '{' }, {}, '.js', 'commonjs'],
+    ['with knexfile.ts', { 'package.json': plain, 'knexfile.ts': '' }, {}, '.ts', 'typescript'],
+    ['with knexfile.mts', { 'package.json': esm, 'knexfile.mts': '' }, {}, '.ts', 'typescript'],
+    [
+      'with knexfile.js, which Knex follows too',
+      { 'package.json': withTypeScript, 'knexfile.js': '' },
+      {},
+      '.js',
+      'commonjs',
+    ],
+    ['of ES modules with knexfile.cjs', { 'package.json': esm, 'knexfile.cjs': '' }, {}, '.cjs', 'commonjs'],
+    ['with knexfile.mjs, as Knex finds no .mjs', { 'package.json': plain, 'knexfile.mjs': '' }, {}, '.js', 'commonjs'],
+    ['that is told .mjs', { 'package.json': plain }, { extension: 'mjs' }, '.mjs', 'module'],
+    ['that is told of a stub', { 'package.json': esm }, { extension: 'ts-schema' }, '.ts', 'typescript'],
+    [
+      'that is told a language that is not written here',
+      { 'package.json': plain },
+      { extension: 'coffee' },
+      '.js',
+      'commonjs',
+    ],
+    ['that loads .mjs alone', { 'package.json': plain }, { loadExtensions: ['.mjs'] }, '.mjs', 'module'],
+    ['whose knexfile is elsewhere', { 'package.json': plain }, { knexfile: 'config/knexfile.ts' }, '.ts', 'typescript'],
+  ] as const)('%s is written so that it can run there', async (_what, files, options, extension, language) => {
+    const { folder } = await createProject(files)
+    const directory = join(folder, 'database', 'migrations')
+    const { path } = await newMigration('first', { directory, kind: 'enable', ...options })
+    expect(basename(path)).toBe(`001_first${extension}`)
+    expect(await readFile(path, 'utf8')).toMatch(languages[language])
+  })
+
+  test('is followed by others like it, but where Knex is told another extension, or finds others alone', async () => {
+    const { folder } = await createProject({
+      'package.json': esm,
+      'migrations/001_a.ts': '',
+      'migrations/002_b.cjs': '',
+    })
+    const directory = join(folder, 'migrations')
+    const written = async (name: string, options: Partial<NewMigrationOptions>): Promise<string> => {
+      const { path } = await newMigration(name, { directory, kind: 'enable', ...options })
+      return `${basename(path)} ${Object.entries(languages).find(([, begin]) => begin.test(readFileSync(path, 'utf8')))?.[0]}`
+    }
+    expect(await written('c', {})).toBe('003_c.cjs commonjs')
+    expect(await written('d', { extension: '.js' })).toBe('004_d.js module')
+    expect(await written('e', { loadExtensions: ['.ts'] })).toBe('005_e.ts typescript')
+  })
+})
+
+describeOnServers('the first migration that knex-pgvector new writes', (database) => {
+  const config = (head: string, migrations = ''): string =>
+    `${head} { client: 'pg', connection: process.env.DATABASE_URL, migrations: { ${migrations} } }`
+
+  test.each([
+    ['knexfile.js', plain, config('module.exports ='), '001_first.js'],
+    ['knexfile.js', esm, config('export default'), '001_first.js'],
+    ['knexfile.cjs', esm, config('module.exports ='), '001_first.cjs'],
+    ['knexfile.mjs', plain, config('export default'), '001_first.js'],
+    ['knexfile.mjs', plain, config('export default', "loadExtensions: ['.mjs'], extension: 'mjs'"), '001_first.mjs'],
+    ['knexfile.mjs', plain, config('export default', "loadExtensions: ['.mjs']"), '001_first.mjs'],
+  ])('with %s of %s is run by stock Knex, whatever it begins with', async (knexfile, manifest, content, name) => {
+    const project = await createProject({ 'package.json': manifest, [knexfile]: content })
+    await symlink(join(__dirname, '../node_modules/knex'), join(project.folder, 'node_modules/knex'), 'junction')
+    await symlink(join(__dirname, '../node_modules/pg'), join(project.folder, 'node_modules/pg'), 'junction')
+    expect(await project.run(['new', 'first', '--kind', 'enable'])).toMatchObject({
+      stdout: `✓ ${join('migrations', name)}\n`,
+    })
+    await database().knex.raw('create table documents (id int)')
+    for (const kind of ['column', 'index', 'blank']) await project.run(['new', kind, '--kind', kind])
+    const env = { ...process.env, DATABASE_URL: database().url ?? '' }
+    const cli = join(project.folder, 'node_modules/knex/bin/cli.js')
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'migrate:latest', '--knexfile', knexfile], {
+      cwd: project.folder,
+      env,
+    })
+    expect(stdout).toMatch(/^Batch 1 run: 4 migrations$/m)
+  })
+})
+
 describe('knex-pgvector new', () => {
   test.each([
     ['that is missing', {}, ['database', 'migrations']],
@@ -169,7 +265,7 @@ describe('knex-pgvector new', () => {
       ...files,
     })
     const { code, stdout } = await project.run(['new', 'add tags'])
-    const name = files === withOld ? '008_add_tags.js' : '001_add_tags.ts'
+    const name = files === withOld ? '008_add_tags.js' : '001_add_tags.js'
     expect({ code, stdout }).toEqual({ code: 0, stdout: `✓ ${join(...folder, name)}\n` })
   })
 
@@ -179,6 +275,6 @@ describe('knex-pgvector new', () => {
       'old/001_old.js': 'exports.up = 1',
     })
     const { code, stdout } = await project.run(['new', 'add tags'])
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `✓ ${join('database', 'migrations', '001_add_tags.ts')}\n` })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `✓ ${join('database', 'migrations', '001_add_tags.js')}\n` })
   })
 })

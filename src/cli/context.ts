@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import Knex from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
+import type { FileKindOptions } from '../runner/migration-file-kind.ts'
 import { createMigrator, type Migrator } from '../runner/migrator.ts'
 import { rememberStatement } from './failed-statement.ts'
 import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
@@ -23,6 +24,8 @@ export interface Context {
   readonly migrator: Migrator
   /** The folder of the migrations; null where only the migration source of the knexfile knows. */
   readonly directory: string | null
+  /** What tells how a new migration is to be written. */
+  readonly fileKind: FileKindOptions
   readonly print: Printer
   readonly isJson: boolean
   close(): Promise<void>
@@ -32,13 +35,14 @@ export interface Context {
 export async function openContext(flags: GlobalFlags): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
   if (flags.json === true) reserveStdout()
-  const { config, file, directory } = await loadConfig(flags)
+  const { config, file, directory, fileKind } = await loadConfig(flags)
   learnPassword(config.connection)
   const knex = connect(config, file, print)
   return {
     knex,
     migrator: createMigrator(knex),
     directory,
+    fileKind,
     print,
     isJson: flags.json === true,
     close: () => close(knex, config),

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../errors.ts'
+import type { FileKindOptions } from '../runner/migration-file-kind.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
 import { migrationSource } from '../runner/migration-source.ts'
 
@@ -20,6 +21,8 @@ export interface LoadedConfig {
   readonly file: string
   /** The folder of its migrations, the last where there are several; null where only its migration source knows. */
   readonly directory: string | null
+  /** What tells how a new migration is to be written. */
+  readonly fileKind: FileKindOptions
 }
 
 type Knexfile = Knex.Config | Readonly<Record<string, Knex.Config>>
@@ -38,11 +41,13 @@ export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): P
   const server = databaseUrl === undefined ? null : { client: 'pg', connection: databaseUrl, pool: {} }
   if (file === undefined) {
     if (server === null) throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
-    return { ...withSource(server), file: '--database-url' }
+    return { ...withSource(server), file: '--database-url', fileKind: {} }
   }
   process.chdir(dirname(file))
   const config = environmentOf(await importKnexfile(file), file, env)
-  return { ...withSource({ ...config, ...server }), file: server === null ? file : '--database-url' }
+  const { extension, loadExtensions } = config.migrations ?? {}
+  const fileKind = { extension, loadExtensions, knexfile: file }
+  return { ...withSource({ ...config, ...server }), file: server === null ? file : '--database-url', fileKind }
 }
 
 function findKnexfile(given: string | undefined): string | undefined {

@@ -1,15 +1,16 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, extname, parse, resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../errors.ts'
 import type { VectorDifference } from '../vectors/diff.ts'
+import { fileKindFor, type FileKindOptions } from './migration-file-kind.ts'
 import { composeFrom } from './migration-from-diff.ts'
 import { migrationSource } from './migration-source.ts'
-import { migrationText, type MigrationKind, type MigrationLanguage } from './migration-templates.ts'
+import { migrationText, type MigrationKind } from './migration-templates.ts'
 import type { MigrationSettings } from './settings.ts'
 
 /** Where a new migration goes, and what it begins with. */
-export interface NewMigrationOptions {
+export interface NewMigrationOptions extends FileKindOptions {
   /** The folder of the migrations; made where it does not exist. */
   readonly directory: string
   /** What it begins with; default `blank`. */
@@ -26,7 +27,7 @@ export interface NewMigration {
 }
 
 /**
- * Writes a new migration file, numbered and written as the others in its folder are.
+ * Writes a new migration file, numbered and written as the others in its folder are; the first, as its project is.
  *
  * @example
  * const { path } = await newMigration('add tags', { directory: 'migrations', kind: 'column' })
@@ -36,18 +37,20 @@ export interface NewMigration {
  */
 export async function newMigration(
   name: string,
-  { directory, kind = 'blank', differences }: NewMigrationOptions,
+  { directory, kind = 'blank', differences, ...fileKind }: NewMigrationOptions,
 ): Promise<NewMigration> {
   const words = snakeCase(name)
   await mkdir(directory, { recursive: true })
   const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])
   const existing = files.find(({ file }) => parse(file).name.replace(NUMBER, '') === words)
   if (existing !== undefined) throw new PgvectorMigrationError('MIGRATION_EXISTS', { name: words, path: existing.path })
-  const last = files.at(-1)?.path
+  const { loadExtensions } = fileKind
+  const last = files.findLast(({ path: each }) => loadExtensions?.includes(extname(each)) ?? true)?.path
   const numbered = `${nextNumber(files.map(({ file }) => file))}_${words}`
-  const path = resolve(directory, `${numbered}${last === undefined ? '.ts' : extname(last)}`)
+  const { extension, language } = await fileKindFor(directory, last, fileKind)
+  const path = resolve(directory, `${numbered}${extension}`)
   const begin = differences === undefined ? kind : composeFrom(differences)
-  await writeFile(path, migrationText(begin, await languageOf(last)), { flag: 'wx' })
+  await writeFile(path, migrationText(begin, language), { flag: 'wx' })
   return { name: numbered, path }
 }
 
@@ -119,9 +122,4 @@ function nextNumber(files: readonly string[]): string {
   if (!TIMESTAMP.test(last)) return following
   const now = new Date().toISOString().replaceAll(/\D/g, '').slice(0, last.length)
   return now > last ? now : following
-}
-
-async function languageOf(path: string | undefined): Promise<MigrationLanguage> {
-  if (path === undefined || path.endsWith('ts')) return 'typescript'
-  return /^export /m.test(await readFile(path, 'utf8')) ? 'module' : 'commonjs'
 }

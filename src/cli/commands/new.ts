@@ -19,7 +19,7 @@ interface Flags {
 
 /** Writes a new migration file. */
 export async function run(
-  { knex, directory, print }: Context,
+  { knex, directory, fileKind, print }: Context,
   { kind, fromDiff, declared }: Flags,
   name: string,
 ): Promise<number> {
@@ -30,7 +30,7 @@ export async function run(
     return exitCode.done
   }
   const into = directory ?? (await folderOf(settingsOf(knex)))
-  const made = await newMigration(name, { directory: into, kind, differences })
+  const made = await newMigration(name, { ...fileKind, directory: into, kind, differences })
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)
   return exitCode.done
