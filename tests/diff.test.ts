@@ -106,6 +106,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const { knex } = database()
     await knex.raw(tables)
     expect((await diffVectors(knex, declared)).map(({ kind }) => kind)).toEqual([
+      'extension missing',
       ...declared.indexes.map(() => 'column missing'),
       ...declared.indexes.map(() => 'index missing'),
     ])
@@ -127,6 +128,22 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     expect(await diffVectors(knex, declared)).toEqual([])
     await migrator.down()
     expect(await catalogOf(knex)).toEqual(before)
+  })
+
+  test('becomes a migration that enables pgvector first where it is not yet', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    const { text, up } = await migrationFor(knex, declared)
+    expect(text).toMatch(/^import \{ .*EnablePgvector.*[^]*migration\(\[\n {2}new EnablePgvector\(\),\n/)
+    await up()
+    expect(await diffVectors(knex, declared)).toEqual([])
+  })
+
+  test('needs no pgvector for a column of bits', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    const wanted = { columns: [signature], indexes: [] }
+    expect((await diffVectors(knex, wanted)).map(({ kind }) => kind)).toEqual(['column missing'])
   })
 
   test('becomes a migration that runs on rows: NOT NULL waits for their values', async () => {

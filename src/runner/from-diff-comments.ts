@@ -65,6 +65,8 @@ export function commentOn(difference: VectorDifference): string[] {
     case 'column not declared':
     case 'index not declared':
       return [`${name} (${difference.existing}) is not declared, and is left alone.`]
+    case 'extension missing':
+      return []
     case 'column missing':
       if (!difference.column.notNull || isAddedNotNull(difference)) return []
       return [

@@ -34,6 +34,7 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
   const missing = missingColumns(differences)
   const left = new Map(differences.flatMap((difference) => leftOut(difference, differences, missing)))
   const operations = differences.flatMap((difference) => {
+    if (difference.kind === 'extension missing') return 'new EnablePgvector()'
     if (difference.kind === 'column missing') return `new AddVectorColumn(${declare(difference.column)})`
     if ((difference.kind !== 'index missing' && difference.kind !== 'index invalid') || left.has(difference)) return []
     const { index } = difference
@@ -42,7 +43,7 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
   })
   const used = operations.join(' ')
   return {
-    imports: ['AddVectorColumn', 'CreateVectorIndex', 'migration', 'vectorColumn'].filter(
+    imports: ['AddVectorColumn', 'CreateVectorIndex', 'EnablePgvector', 'migration', 'vectorColumn'].filter(
       (name) => name === 'migration' || used.includes(name) || (name === 'vectorColumn' && constants.length > 0),
     ),
     comments: differences.flatMap((difference) => left.get(difference) ?? commentOn(difference)),

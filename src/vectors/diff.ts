@@ -1,3 +1,4 @@
+import { glance } from '../extension/glance.ts'
 import { assertPostgres, ask, type Database } from '../queryable.ts'
 import { identifier } from '../sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts } from './column-facts.ts'
@@ -15,6 +16,8 @@ export interface DeclaredVectors {
 
 /** Something in which a database is not as declared. */
 export type VectorDifference =
+  /** What is missing needs it. */
+  | { readonly kind: 'extension missing'; readonly name: string }
   | {
       readonly kind: 'column missing'
       readonly name: string
@@ -71,7 +74,15 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
     if (difference !== null) differences.push(difference)
     for (const oid of found) seen.add(String(oid))
   }
-  return [...differences, ...undeclared(there, seen)]
+  const isExtensionMissing = differences.some(needsExtension) && (await glance(db)).installed === null
+  const extension = isExtensionMissing ? [{ kind: 'extension missing', name: 'vector' } as const] : []
+  return [...extension, ...differences, ...undeclared(there, seen)]
+}
+
+// A column of bits is PostgreSQL's own; its index is not.
+function needsExtension(difference: VectorDifference): boolean {
+  if (difference.kind === 'column missing') return difference.column.type !== 'bit'
+  return difference.kind === 'index missing'
 }
 
 function unique(columns: readonly VectorColumn[]): VectorColumn[] {
