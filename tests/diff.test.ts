@@ -205,6 +205,18 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     ])
   })
 
+  test('shows what is declared as PostgreSQL would read it, question marks and all', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    await knex.raw(`
+      create table documents (id int, embedding vector(3));
+      create index wh on documents using hnsw (embedding vector_l2_ops) where 'a\\?' <> 'b'`)
+    const wanted = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', name: 'wh', where: `'a?' <> 'b'` })
+    expect(await diffVectors(knex, { columns: [], indexes: [wanted] })).toEqual([
+      expect.objectContaining({ kind: 'index differs', wanted: expect.stringContaining(`where ('a?' <> 'b')`) }),
+    ])
+  })
+
   test('stays a comment where a name breaks its line', async () => {
     const { knex } = database()
     await ensurePgvector(knex)

@@ -118,7 +118,8 @@ async function diffIndex(
   if (equal.length > 0) return { difference: { kind: 'index invalid', name, index }, found }
   const namesake = facts.indexes.find((existing) => existing.name === name)
   if (namesake === undefined) return { difference: { kind: 'index missing', name, index }, found }
-  const wanted = `CREATE INDEX ${identifier(name)} ${indexDefinition(index, facts.extension?.schema ?? 'public')}`
+  const definition = indexDefinition(index, facts.extension?.schema ?? 'public').replaceAll(String.raw`\?`, '?')
+  const wanted = `CREATE INDEX ${identifier(name)} ${definition}`
   return { difference: { kind: 'index differs', name, existing: namesake.definition, wanted }, found: [namesake.oid] }
 }
 
