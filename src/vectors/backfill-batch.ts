@@ -28,7 +28,7 @@ export async function readBatch(
   after: readonly string[] | null,
   limit: number,
 ): Promise<readonly UnfilledRow[]> {
-  const { table, alias, key, read } = target
+  const { from: table, alias, key, read } = target
   const keys = key.map(({ name }) => `${alias}.${identifier(name)}`)
   const from = key.map(({ type }, place) => `${literal(after?.[place] ?? '')}::${sendable(type)}`)
   return ask<UnfilledRow[]>(
@@ -48,7 +48,7 @@ export async function readBatch(
 
 /** How many rows have no vector; null where the server does not count so long. */
 export async function countUnfilled(db: Database, target: BackfillTarget): Promise<number | null> {
-  const { table, alias } = target
+  const { from: table, alias } = target
   return ask<number>(db, `select to_json(count(*)) as state from ${table} as ${alias} where ${unfilled(target)}`).catch(
     (error: unknown) => {
       if (sqlStateOf(error) === sqlState.queryCanceled) return null
@@ -71,7 +71,7 @@ export function unfilled(target: BackfillTarget): string {
  * that somebody else is changing: it waits for nobody, so that it can be in no deadlock.
  */
 export async function writeBatch(db: Database, target: BackfillTarget, rows: readonly FilledRow[]): Promise<number> {
-  const { table, alias, key, column, extensionSchema } = target
+  const { from: table, alias, key, column, extensionSchema } = target
   const name = identifier(column.name)
   const type = typeSql(column.type, column.dimensions, extensionSchema)
   const places = key.map((each, place) => `(key ->> ${place})::${sendable(each.type)} as key_${place}`)

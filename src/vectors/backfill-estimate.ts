@@ -35,7 +35,7 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   const wanted = parseOptions(rowOptions, options)
   assertPostgres(db)
   const target = backfillTarget(await readBackfillFacts(db, column), column, wanted)
-  const { table, alias, read } = target
+  const { from: table, alias, read } = target
   const lengths = read.map((name) => `coalesce(length(${alias}.${identifier(name)}::text), 0)`)
   const mean = await ask<readonly [number | null]>(
     db,

@@ -16,13 +16,12 @@ export interface BackfillFacts {
   readonly facts: ColumnFacts
   readonly readOnly: ReadOnlyReason | null
   readonly role: string
-  readonly isOrdinary: boolean
+  readonly kind: 'ordinary' | 'partitioned' | 'other'
   readonly canUpdate: boolean
   readonly canRead: boolean
-  /** Every column of the table. */
-  readonly columns: readonly KeyColumn[]
-  /** Of the primary key, in its order; empty where there is none. */
-  readonly primaryKey: readonly string[]
+  readonly columns: readonly string[]
+  /** Of the primary key, else of a unique index of columns that are not null; empty where there is neither. */
+  readonly key: readonly KeyColumn[]
   /** Those of pgvector's methods on the column. */
   readonly indexes: readonly string[]
 }
@@ -42,24 +41,32 @@ function factsSql(column: VectorColumn): string {
       select a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type
       from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
       where a.attnum > 0 and not a.attisdropped
+    ),
+    key as (
+      -- included columns are no part of a key, and an expression has the number 0
+      select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns
+      from relation join pg_catalog.pg_index x on x.indrelid = relation.oid
+      where x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null and not exists (
+        select from unnest((x.indkey::int2[])[0:x.indnkeyatts - 1]) as k (number)
+        left join pg_catalog.pg_attribute a on a.attrelid = relation.oid and a.attnum = k.number and a.attnotnull
+        where a.attnum is null or a.attnum < 1
+      )
+      order by not x.indisprimary, x.indnkeyatts, x.indexrelid limit 1
     )
     select json_build_object(
       'readOnly', case
         when pg_is_in_recovery() then 'standby'
         when current_setting('transaction_read_only')::boolean then 'transaction' end,
       'role', current_user,
-      'isOrdinary', exists (select from relation where relkind in ('r', 'p')),
+      'kind', (select case relkind when 'r' then 'ordinary' when 'p' then 'partitioned' else 'other' end from relation),
       'canUpdate', coalesce((
         select has_column_privilege(attrelid, attnum, 'update') from attribute where attname = ${literal(column.name)}
       ), true),
       'canRead', coalesce((select has_any_column_privilege(oid, 'select') from relation), true),
-      'columns', (
-        select coalesce(json_agg(json_build_object('name', attname, 'type', type) order by attnum), '[]') from attribute
-      ),
-      'primaryKey', (
-        select coalesce(json_agg(a.attname order by k.place), '[]')
-        from relation join pg_catalog.pg_index x on x.indrelid = relation.oid and x.indisprimary
-        cross join unnest(x.indkey) with ordinality as k (number, place)
+      'columns', (select coalesce(json_agg(attname order by attnum), '[]') from attribute),
+      'key', (
+        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type) order by k.place), '[]')
+        from key cross join unnest(key.columns) with ordinality as k (number, place)
         join attribute a on a.attnum = k.number
       ),
       'indexes', (

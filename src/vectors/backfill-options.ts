@@ -35,8 +35,6 @@ export interface BackfillRows<Row = Record<string, unknown>> {
   readonly read: readonly (keyof Row & string)[]
   /** Fill only the rows for which this SQL condition is true; it is sent as it stands. */
   readonly where?: string | undefined
-  /** Columns that identify a row, unique and not null; default the primary key. */
-  readonly key?: readonly string[] | undefined
 }
 
 /** What {@link backfillVectors} is told. */
@@ -66,14 +64,11 @@ function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-const names = lazySchema((z) => z.array(nameOption(), 'must be a list of columns').min(1, 'must name a column'))
-
 /** Which rows a backfill is about, and what of them a model reads. */
 export const rowOptions = lazySchema((z) =>
   z.strictObject({
-    read: names(),
+    read: z.array(nameOption(), 'must be a list of columns').min(1, 'must name a column'),
     where: conditionOption().optional(),
-    key: names().optional(),
   }),
 )
 

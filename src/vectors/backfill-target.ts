@@ -10,6 +10,8 @@ export interface BackfillTarget {
   readonly column: VectorColumn
   /** The table, quoted, with its schema. */
   readonly table: string
+  /** The same as FROM and UPDATE are to take it. */
+  readonly from: string
   /** What its columns are qualified by: its name, quoted. */
   readonly alias: string
   readonly extensionSchema: string
@@ -20,17 +22,25 @@ export interface BackfillTarget {
 
 /** Decides what is to be filled, and by which key. */
 export function backfillTarget(found: BackfillFacts, column: VectorColumn, wanted: ParsedRowOptions): BackfillTarget {
-  const { facts, columns } = found
+  const { facts, columns, kind, key } = found
   const table = assertColumn(found, column)
-  const names = wanted.key ?? found.primaryKey
-  const problems = problemsOf(found, wanted, names)
+  const problems = wanted.read
+    .filter((name) => !columns.includes(name))
+    .map((name) => `read: the table has no column ${name}`)
   if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  if (key.length === 0) {
+    const problem = 'its table has neither a primary key nor a unique index of columns that are not null'
+    throw new PgvectorMigrationError('BACKFILL_FAILED', { column: columnLabel(column), filled: 0, problem })
+  }
+  const qualifiedName = qualified(table.schema, table.name)
   return {
     column,
-    table: qualified(table.schema, table.name),
+    table: qualifiedName,
+    // Rows of tables that inherit from it have keys of their own.
+    from: kind === 'ordinary' ? `only ${qualifiedName}` : qualifiedName,
     alias: identifier(table.name),
     extensionSchema: facts.seen.installed?.schema ?? 'public',
-    key: names.flatMap((name) => columns.filter((each) => each.name === name)),
+    key,
     read: wanted.read,
     where: wanted.where ?? null,
   }
@@ -45,11 +55,11 @@ export function assertWritable(found: BackfillFacts, { table, column }: Backfill
 }
 
 function assertColumn(
-  { facts, isOrdinary }: BackfillFacts,
+  { facts, kind }: BackfillFacts,
   column: VectorColumn,
 ): NonNullable<BackfillFacts['facts']['table']> {
   const { table, column: existing } = facts
-  if (table === null || !isOrdinary) {
+  if (table === null || kind === 'other') {
     throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
   }
   if (existing === null) {
@@ -62,16 +72,6 @@ function assertColumn(
     throw new PgvectorMigrationError('COLUMN_DIFFERS', details)
   }
   return table
-}
-
-function problemsOf({ columns }: BackfillFacts, { read, key }: ParsedRowOptions, names: readonly string[]): string[] {
-  const unknown = (option: 'read' | 'key', given: readonly string[]): string[] =>
-    given
-      .filter((name) => !columns.some((each) => each.name === name))
-      .map((name) => `${option}: the table has no column ${name}`)
-  const keyless =
-    names.length === 0 ? ['key: the table has no primary key; name columns that are unique and not null'] : []
-  return [...unknown('read', read), ...unknown('key', key ?? []), ...keyless]
 }
 
 function lackingRight({ canRead, canUpdate }: BackfillFacts, table: string, { name }: VectorColumn): string | null {
