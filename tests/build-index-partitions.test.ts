@@ -4,12 +4,14 @@ import { ensurePgvector } from '../src/index.ts'
 import { buildIndex } from '../src/vectors/build-index.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { dropIndex } from '../src/vectors/drop-index.ts'
+import { repairVectorIndexes } from '../src/vectors/repair-indexes.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
 import { hold, phaseReached } from './support/phases.ts'
+import { recordingLogger } from './support/recorder.ts'
 
 const column = vectorColumn('documents', 'Embedding', { dimensions: 8 })
 const index = vectorIndex(column, { method: 'hnsw', metric: 'l2' })
@@ -78,7 +80,78 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
   })
 })
 
+// Of a part of the whole, which cannot be dropped by itself: CREATE INDEX attaches whatever it finds on a partition.
+async function createWithInvalidPart(knex: Knex): Promise<void> {
+  await createPartitioned(knex)
+  const release = await hold(knex, 'insert into "higher one" (id) values (100)')
+  const ended = knex
+    .raw('create index concurrently "a part" on "higher one" using hnsw ("Embedding" vector_l2_ops)')
+    .catch(String)
+  const processId = await phaseReached(knex, 'waiting for writers before build', '"higher one"')
+  await knex.raw(`select pg_terminate_backend(${processId})`)
+  expect(await ended).toContain('terminating connection')
+  await release()
+  await knex.raw(`create index "${index.name}" on documents using hnsw ("Embedding" vector_l2_ops)`)
+  const invalid = (await indexesOf(knex)).filter(({ isValid }) => !isValid).map(({ name }) => name)
+  expect(invalid).toEqual(['Hi.gh_Embedding_idx', 'a part', index.name])
+}
+
 describeOnServers('an index of a partitioned table', (database) => {
+  test('that has an invalid part is mended by building it', async () => {
+    const { knex } = database()
+    await createWithInvalidPart(knex)
+    const logger = recordingLogger()
+    expect(await buildIndex(knex, index, { logger })).toMatchObject({ status: 'built', isUsed: true, name: index.name })
+    expect(logger.infos[0]).toBe(
+      '"public"."a part" is part of a partitioned index and was left by a build that did not end; it is rebuilt',
+    )
+    expect((await indexesOf(knex)).map(({ isValid }) => isValid)).toEqual([true, true, true, true, true])
+    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
+  })
+
+  test('that has an invalid part is mended where another index of that partition is valid', async () => {
+    const { knex } = database()
+    await createWithInvalidPart(knex)
+    await knex.raw('create index "another" on "higher one" using hnsw ("Embedding" vector_l2_ops)')
+    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect((await indexesOf(knex)).every(({ isValid }) => isValid)).toBe(true)
+  })
+
+  test('that has an invalid part is mended by the next run where mending it was cut off', async () => {
+    const { knex } = database()
+    await createWithInvalidPart(knex)
+    const release = await hold(knex, 'insert into "higher one" (id) values (100)')
+    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    const processId = await phaseReached(knex, 'waiting for writers before build', '"higher one"')
+    await knex.raw(`select pg_terminate_backend(${processId})`)
+    await build
+    await release()
+    expect((await indexesOf(knex)).map(({ name }) => name)).toContain('a part_ccnew')
+    expect((await buildIndex(knex, index, quiet)).status).toBe('built')
+    const all = await indexesOf(knex)
+    expect(all.map(({ isValid }) => isValid)).toEqual([true, true, true, true, true])
+  })
+
+  test('that has an invalid part is repaired as a whole', async () => {
+    const { knex } = database()
+    await createWithInvalidPart(knex)
+    const { rebuilt, left } = await repairVectorIndexes(knex, quiet)
+    expect(left).toEqual([])
+    expect(rebuilt).toEqual(['public."a part"', 'public."Hi.gh_Embedding_idx"', `public."${index.name}"`])
+    expect((await indexesOf(knex)).every(({ isValid }) => isValid)).toBe(true)
+    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+  })
+
+  test('is left by a repair where a partition lacks its index, with what to do', async () => {
+    const { knex } = database()
+    await createPartitioned(knex)
+    await knex.raw(`create index "${index.name}" on only documents using hnsw ("Embedding" vector_l2_ops)`)
+    expect(await repairVectorIndexes(knex, quiet)).toMatchObject({
+      rebuilt: [],
+      left: [{ name: `public."${index.name}"`, reason: expect.stringContaining('build it again with buildIndex') }],
+    })
+  })
+
   test('is finished by the next run where one was cut off in the middle', async () => {
     const { knex } = database()
     await createPartitioned(knex)

@@ -112,6 +112,16 @@ describe('what is done about an index', () => {
     expect(build({ indexes: [leftover] })).toMatchObject({ leftovers: [leftover], how: 'concurrently' })
   })
 
+  test('that is an invalid part of a partitioned index is to rebuild it, with the lists that it has', () => {
+    const part = { ...existing, method: 'ivfflat', parent: 3, isValid: false, options: ['lists=70'] }
+    const leftover = { ...part, name: 'by_hand', parent: null }
+    const valid = { ...leftover, name: 'of_its_own', isValid: true }
+    const plan = build({ indexes: [part, leftover, valid] }, { ...ivfflat, name: part.name })
+    expect(plan).toMatchObject({ rebuilds: part, leftovers: [leftover], parameters: { lists: 70 } })
+    const inTransaction = { indexes: [part, valid], isInTransaction: true }
+    expect(planIndexBuild({ ...facts, ...inTransaction }, ivfflat)).toMatchObject({ action: 'keep', existing: valid })
+  })
+
   test.each([
     [undefined, 'refuse INDEX_NEEDS_ROWS'],
     ['refuse', 'refuse INDEX_NEEDS_ROWS'],

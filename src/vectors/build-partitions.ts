@@ -5,7 +5,7 @@ import { sendBriefly } from './brief-lock.ts'
 import { buildError } from './build-errors.ts'
 import type { BuildJob } from './build-job.ts'
 import { readIndexFacts, type IndexFacts, type TableFacts } from './index-facts.ts'
-import { indexOfPartition } from './partition-index.ts'
+import { attachSql, indexOfPartition } from './partition-index.ts'
 import type { IndexBuildPlan } from './index-plan.ts'
 import type { Settled } from './settle-index.ts'
 import { indexDefinition, type VectorIndex } from './vector-index.ts'
@@ -35,15 +35,37 @@ export async function buildPartitions(
     if (whole?.isValid === true) {
       return { status: 'built', facts: seen, name, parent: whole.parent, settings: null }
     }
+    const attached: Attachment[] = []
     for (const partition of seen.table?.partitions ?? []) {
       const part = await settle(job, indexOfPartition(index, partition))
-      if (part.status === 'postponed' || part.name === null || part.parent !== null) continue
-      const attach = `alter index ${qualified(table.schema, name)} attach partition ${qualified(partition.schema, part.name)}`
-      await brief(job, index, part.facts.table ?? table, attach)
+      if (part.status === 'postponed' || part.name === null) continue
+      const attachment = {
+        table: part.facts.table ?? table,
+        statement: attachSql(qualified(table.schema, name), qualified(partition.schema, part.name)),
+      }
+      if (part.parent === null) await brief(job, index, attachment.table, attachment.statement)
+      else attached.push(attachment)
     }
+    // All of them were there already, and one of them may have been mended.
+    const [again] = attached.length === seen.table?.partitions.length ? attached : []
+    if (again !== undefined) await brief(job, index, again.table, again.statement)
   }
-  const problem = 'not every partition has a valid index of this definition that is free to be attached'
-  throw new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
+  const problem = 'not every partition has a valid index of this definition that is attached or free to be attached'
+  throw new PgvectorMigrationError(
+    'INDEX_BUILD_FAILED',
+    { index: identifier(index.name), problem },
+    { hint: OR_UPDATE },
+  )
+}
+
+// Earlier ones do not look at the whole again when a part is attached once more.
+const OR_UPDATE =
+  'Run the same again. Where every partition has a valid index that is attached, update PostgreSQL to its newest minor ' +
+  'release before, or drop the index and build it again.'
+
+interface Attachment {
+  readonly table: TableFacts
+  readonly statement: string
 }
 
 // Its lock keeps writers out, for the moment that it takes.

@@ -7,10 +7,12 @@ import { isRace } from '../sqlstate.ts'
 import { sendBriefly } from './brief-lock.ts'
 import { buildError, isSharedMemoryFull } from './build-errors.ts'
 import type { BuildJob } from './build-job.ts'
+import type { BuildingSession } from './building-session.ts'
 import { isEqual } from './equal-index.ts'
 import { readIndexFacts, type ExistingIndex, type IndexFacts } from './index-facts.ts'
 import type { PlannedBuild } from './index-plan.ts'
 import { indexDefinition, type VectorIndex } from './vector-index.ts'
+import { unwatched } from './watch-build.ts'
 
 /** How an attempt ended that did not fail: `again` means to look again, because something is to be done another way. */
 export type Attempted = 'built' | 'again' | 'again without workers'
@@ -22,18 +24,16 @@ export async function createIndex(
   plan: PlannedBuild,
   facts: IndexFacts,
 ): Promise<Attempted> {
-  const { session, needs, watch, report } = job
+  const { session, needs, report } = job
   const started = Date.now()
   for (const warning of plan.warnings) report.warn(warning)
   if (plan.settings.leavesProcessor) job.logger.info(leftToOthers(plan, facts))
   return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
     for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
-    const statement = createSql(index, plan, facts)
+    if (plan.rebuilds !== null) job.logger.info(partRebuilt(plan.rebuilds))
     await note(job, index, plan, 'index begun')
-    const outcome =
-      plan.how === 'directly'
-        ? await settled(() => sendBriefly(session.db, plan.table, statement, needs, report))
-        : await watch.during(() => patiently(job, () => send(session.db, statement)))
+    const statement = plan.rebuilds === null ? createSql(index, plan, facts) : rebuildSql(plan.rebuilds, plan)
+    const outcome = await carryOut(job, plan, statement)
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
     if (stopped === null && isRace(error)) {
@@ -58,14 +58,19 @@ function leftToOthers({ settings }: PlannedBuild, { processors }: IndexFacts): s
   return `others are at work on the server, so one of its ${processors} processors is left to them; ${more} takes it`
 }
 
-async function settled<Result>(
-  run: () => Promise<Result>,
-): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stopped: null }> {
-  try {
-    return { result: await run() }
-  } catch (error) {
-    return { error, stopped: null }
-  }
+function partRebuilt({ schema, name }: ExistingIndex): string {
+  return `${qualified(schema, name)} is part of a partitioned index and was left by a build that did not end; it is rebuilt`
+}
+
+/** Concurrently it keeps no writer waiting, so it is watched; else it is to be brief. */
+function carryOut(
+  { session, needs, watch, report }: BuildJob,
+  { how, table }: PlannedBuild,
+  statement: string,
+): ReturnType<typeof watch.during> {
+  return how === 'directly'
+    ? unwatched.during(() => sendBriefly(session.db, table, statement, needs, report))
+    : watch.during(() => patiently(session, () => send(session.db, statement)))
 }
 
 function sessionSettings(
@@ -92,25 +97,30 @@ function createSql(index: VectorIndex, { how, table, parameters }: PlannedBuild,
   return `create index ${how === 'directly' ? '' : 'concurrently '}${identifier(index.name)} ${definition}`
 }
 
+function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): string {
+  return `reindex index ${how === 'directly' ? '' : 'concurrently '}${qualified(schema, name)}`
+}
+
 /**
- * CREATE and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
+ * CREATE, REINDEX and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
  * throw the whole build away: so nothing but the watch ends their waiting.
  */
-async function patiently(job: BuildJob, run: () => Promise<void>): Promise<void> {
-  await job.session.withSettings({ lock_timeout: '0' }, run)
+async function patiently(session: BuildingSession, run: () => Promise<void>): Promise<void> {
+  await session.withSettings({ lock_timeout: '0' }, run)
 }
 
 /**
  * Writes down that a build begins, before it does: a process that is killed cannot say what it made, and `down` asks the
- * log whose index it is. In a transaction the index and the line about it come together or not at all.
+ * log whose index it is. In a transaction the index and the line about it come together or not at all, and what is rebuilt
+ * stays whosever it was.
  */
 async function note(
   { session, needs }: BuildJob,
   { name, method, metric }: VectorIndex,
-  { how, table }: PlannedBuild,
+  { how, table, rebuilds }: PlannedBuild,
   event: 'index begun' | 'index dropped',
 ): Promise<void> {
-  if (how === 'directly' || currentTarget() !== null) return
+  if (how === 'directly' || rebuilds !== null || currentTarget() !== null) return
   const worksOut = numbersOf(table.schema, table.name)
   // What keeps a line from being written is told when the index is built.
   await logChange(session.db, needs.log, event, 0, { index: name, method, metric }, worksOut).catch(() => undefined)
@@ -119,17 +129,15 @@ async function note(
 async function dropLeftover(
   job: BuildJob,
   index: VectorIndex,
-  { table }: Pick<PlannedBuild, 'table'>,
+  plan: PlannedBuild,
   { schema, name }: ExistingIndex,
 ): Promise<void> {
-  const { session, watch } = job
   const started = Date.now()
   job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
-  const outcome = await watch.during(() =>
-    patiently(job, () => send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)),
-  )
+  const concurrently = plan.how === 'directly' ? '' : 'concurrently '
+  const outcome = await carryOut(job, plan, `drop index ${concurrently}if exists ${qualified(schema, name)}`)
   if ('result' in outcome) return
-  throw buildError(outcome.error, outcome.stopped, index, table, Date.now() - started)
+  throw buildError(outcome.error, outcome.stopped, index, plan.table, Date.now() - started)
 }
 
 // What cannot be dropped now, because its connection is lost or the table is in use, the next run drops.
@@ -138,8 +146,8 @@ async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): P
   try {
     const facts = await readIndexFacts(session.db, index)
     if (facts.builds.length > 0) return
-    const leftovers = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
-    for (const { schema, name } of leftovers) {
+    const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
+    for (const { schema, name } of invalid.filter(({ parent }) => parent === null)) {
       await send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)
     }
     await note(job, index, plan, 'index dropped')

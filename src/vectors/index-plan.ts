@@ -28,6 +28,8 @@ export interface PlannedBuild {
   readonly how: 'concurrently' | 'directly'
   /** What an interrupted build left, to be dropped before. */
   readonly leftovers: readonly ExistingIndex[]
+  /** Invalid and part of a partitioned index, which keeps it from being dropped: it is rebuilt in its place. */
+  readonly rebuilds: ExistingIndex | null
   readonly parameters: IndexParameters
   readonly rows: number
   readonly settings: BuildSettings
@@ -54,7 +56,8 @@ export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: I
   const error = refusal(facts, index)
   if (error !== null || table === null) return refuse(error ?? notFound(index))
   const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
-  const kept = equal.find(({ isValid }) => isValid)
+  const candidates = fitting(facts, equal)
+  const kept = candidates.find(({ isValid }) => isValid)
   if (kept !== undefined) return keep(kept, index)
   const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
   const existing = different?.definition ?? facts.namesake
@@ -62,15 +65,21 @@ export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: I
   if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', { reason: facts.readOnly }))
   if (facts.builds.length > 0 && !facts.isInTransaction) return { action: 'wait', builds: facts.builds }
   // Within its own transaction one statement makes the indexes of all partitions, because nobody can be writing to them.
-  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, equal)
+  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, candidates)
   return planBuild(facts, index, table, equal, options)
+}
+
+/** Where a partitioned index has a part here, none but that will do for it; what cannot be mended now is no matter. */
+function fitting({ isInTransaction, readOnly }: IndexFacts, equal: readonly ExistingIndex[]): readonly ExistingIndex[] {
+  const parts = equal.filter(({ parent }) => parent !== null)
+  return parts.length === 0 || isInTransaction || readOnly !== null ? equal : parts
 }
 
 function planBuild(
   facts: IndexFacts,
   index: VectorIndex,
   table: TableFacts,
-  leftovers: readonly ExistingIndex[],
+  equal: readonly ExistingIndex[],
   options: IndexPlanOptions,
 ): IndexBuildPlan {
   const { rows } = facts
@@ -80,13 +89,16 @@ function planBuild(
     return { action: 'postpone', warnings: [`${error.message}. It was not built: build it when the rows are there.`] }
   }
   if (facts.isInTransaction && !table.isMadeHere && rows > 0) return refuse(blocksWriters(index))
-  const parameters = index.method === 'ivfflat' ? { lists: index.parameters.lists ?? listsFor(rows) } : index.parameters
+  const rebuilds = equal.find(({ isValid, parent }) => !isValid && parent !== null) ?? null
+  const lists = index.parameters.lists ?? listsOf(rebuilds) ?? listsFor(rows)
+  const parameters = index.method === 'ivfflat' ? { lists } : index.parameters
   const settings = planSettings(facts, table, index, parameters.lists, options)
   return {
     action: 'build',
     table,
     how: facts.isInTransaction ? 'directly' : 'concurrently',
-    leftovers,
+    leftovers: equal.filter(({ isValid, parent }) => !isValid && parent === null),
+    rebuilds,
     parameters,
     rows,
     settings,
@@ -99,15 +111,21 @@ function planPartitions(
   facts: IndexFacts,
   index: VectorIndex,
   table: TableFacts,
-  equal: readonly ExistingIndex[],
+  candidates: readonly ExistingIndex[],
 ): IndexBuildPlan {
   const foreign = table.partitions.find(({ isForeign }) => isForeign)
   if (foreign !== undefined) {
     return refuse(failed(index, `the partition ${qualified(foreign.schema, foreign.name)} is on a foreign server`))
   }
   if (facts.isInTransaction) return refuse(blocksWriters(index))
-  const existing = equal.find(({ name }) => name === index.name) ?? equal[0] ?? null
+  const existing = candidates.find(({ name }) => name === index.name) ?? candidates[0] ?? null
   return { action: 'build partitions', table, existing }
+}
+
+/** Rebuilding an index leaves its parameters as they are. */
+function listsOf(rebuilds: ExistingIndex | null): number | undefined {
+  const option = rebuilds?.options.find((each) => each.startsWith('lists='))
+  return option === undefined ? undefined : Number(option.slice('lists='.length))
 }
 
 /** pgvector's advice: a thousand rows in a list, and beyond a million rows the square root of them. */

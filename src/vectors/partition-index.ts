@@ -8,6 +8,14 @@ export function indexOfPartition(index: VectorIndex, { schema, name }: Partition
   return { ...index, name: partName(name, index.name), column: { ...index.column, schema, table: name } }
 }
 
+/**
+ * Attaches the index of a partition to that of the whole. Only then does PostgreSQL look whether the whole is valid: also
+ * where the part is attached already.
+ */
+export function attachSql(whole: string, part: string): string {
+  return `alter index ${whole} attach partition ${part}`
+}
+
 const NAME_BYTES = 63
 
 function partName(partition: string, index: string): string {

@@ -1,4 +1,4 @@
-import { sqlStateOf } from '../errors.ts'
+import { isPgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../extension/logger.ts'
 import { outputOptions, type Logger, type LogOptions } from '../options.ts'
@@ -8,6 +8,7 @@ import { sendable } from '../sql.ts'
 import { serverMessage } from '../sqlstate.ts'
 import { withBuildingSession, type BuildingSession } from './building-session.ts'
 import { listVectorIndexes, type ListedIndex } from './list-indexes.ts'
+import { revalidateIndex } from './revalidate-index.ts'
 
 /** What {@link repairVectorIndexes} may be told. */
 export interface RepairOptions {
@@ -19,7 +20,7 @@ export interface RepairOptions {
 
 /** What became of the indexes that were not valid. */
 export interface RepairResult {
-  /** Rebuilt beside those who write. */
+  /** Rebuilt beside those who write; a partitioned index that is valid again with its parts is among them. */
   readonly rebuilt: readonly string[]
   /** What an interrupted REINDEX had left, and was dropped. */
   readonly dropped: readonly string[]
@@ -30,7 +31,8 @@ export interface RepairResult {
 
 /**
  * Mends every index on vectors that is not valid, beside those who write, outside a transaction: what an interrupted
- * REINDEX left is dropped, the others are rebuilt with the memory that they need, up to that of shared_buffers.
+ * REINDEX left is dropped, the others are rebuilt with the memory that they need, up to that of shared_buffers, and the
+ * partitioned ones are looked at again.
  *
  * @example const { rebuilt, left } = await repairVectorIndexes(knex)
  *
@@ -45,32 +47,63 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
   const dropped: string[] = []
   const left: { name: string; reason: string }[] = []
   const warnings: string[] = []
-  for (const index of broken) {
-    const reason = reasonToLeave(index)
-    if (reason !== null) {
-      left.push({ name: index.name, reason })
-      logger.warn(`${index.name} is left as it is: ${reason}`)
+  const leave = (name: string, reason: string): void => {
+    left.push({ name, reason })
+    logger.warn(`${name} is left as it is: ${reason}`)
+  }
+  for (const index of broken.filter(({ isPartitioned }) => !isPartitioned)) {
+    if (index.isInWork) {
+      leave(index.name, 'another session is building it')
       continue
     }
     logger.info(`${index.isLeftover ? 'dropping' : 'rebuilding'} ${index.name}`)
-    try {
-      warnings.push(...(await mend(db, index, needs.log)))
-      ;(index.isLeftover ? dropped : rebuilt).push(index.name)
-    } catch (error) {
-      // What stands in the way of one index need not be in the way of the next.
-      if (sqlStateOf(error) === undefined) throw error
-      left.push({ name: index.name, reason: serverMessage(error) })
-      logger.warn(`${index.name} could not be mended: ${serverMessage(error)}`)
-    }
+    const reason = await hindrance(async () => warnings.push(...(await mend(db, index, needs.log))))
+    if (reason === null) (index.isLeftover ? dropped : rebuilt).push(index.name)
+    else leave(index.name, reason)
+  }
+  for (const { name, reason } of await revalidate(db, broken)) {
+    if (reason === null) rebuilt.push(name)
+    else leave(name, reason)
   }
   return { rebuilt, dropped, left, warnings: [...new Set(warnings)] }
 }
 
-function reasonToLeave({ isInWork, isPartitioned }: ListedIndex): string | null {
-  if (isInWork) return 'another session is building it'
-  // It becomes valid with the last of its partitions' indexes; one that lacks an index needs a build, not a repair.
-  if (isPartitioned) return 'a partition lacks its index: build it again with buildIndex or CreateVectorIndex'
-  return null
+/** What stands in its way, which need not be in that of the next index; null where it was done. */
+async function hindrance(run: () => Promise<unknown>): Promise<string | null> {
+  try {
+    await run()
+    return null
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'TABLE_BUSY')) return error.message
+    if (sqlStateOf(error) === undefined) throw error
+    return serverMessage(error)
+  }
+}
+
+const INCOMPLETE = 'a partition lacks its index: build it again with buildIndex or CreateVectorIndex'
+const PATIENCE = { lockTimeout: 1000, wait: 60_000 } as const
+
+/** Partitioned indexes become valid with their parts, which may be partitioned too. */
+async function revalidate(
+  db: Database,
+  broken: readonly ListedIndex[],
+): Promise<{ readonly name: string; readonly reason: string | null }[]> {
+  const wholes: { readonly name: string; readonly reason: string | null }[] = []
+  for (const { name } of broken.filter(({ isPartitioned }) => isPartitioned)) {
+    const settings = { statement_timeout: '0', lock_timeout: String(PATIENCE.lockTimeout) }
+    const reason = await hindrance(() =>
+      withBuildingSession(
+        db,
+        () => undefined,
+        (session) => session.withSettings(settings, () => revalidateIndex(session.db, name, PATIENCE)),
+      ),
+    )
+    wholes.push({ name, reason })
+  }
+  if (wholes.length === 0) return []
+  const listed = await listVectorIndexes(db)
+  const isValid = (whole: string): boolean => listed.some((index) => index.name === whole && index.isValid)
+  return wholes.map(({ name, reason }) => ({ name, reason: isValid(name) ? null : (reason ?? INCOMPLETE) }))
 }
 
 function mend(db: Database, index: ListedIndex, log: LogOptions | false): Promise<readonly string[]> {
