@@ -26,7 +26,12 @@ export interface ErrorDetails {
   readonly COLUMN_IN_USE: { readonly column: string; readonly dependents: readonly string[] }
   readonly INDEX_NOT_POSSIBLE: ImpossibleIndex
   readonly INDEX_DIFFERS: { readonly index: string; readonly existing: string; readonly wanted: string }
-  readonly INDEX_NEEDS_ROWS: { readonly index: string; readonly rows: number }
+  readonly INDEX_NEEDS_ROWS: {
+    readonly index: string
+    readonly rows: number
+    /** Those of a partitioned table that have no rows; none where the table is not partitioned. */
+    readonly partitions: readonly string[]
+  }
   readonly INDEX_NEEDS_MEMORY: {
     readonly index: string
     readonly kind: 'maintenance_work_mem' | 'shared memory'
@@ -148,6 +153,12 @@ interface ErrorText {
 }
 
 const SHOWN_OF_STATEMENT = 200
+const SHOWN_OF_LIST = 10
+
+function listed(names: readonly string[]): string {
+  const more = names.length - SHOWN_OF_LIST
+  return more > 0 ? `${names.slice(0, SHOWN_OF_LIST).join(', ')} and ${more} more` : names.join(', ')
+}
 
 /**
  * Every sentence we say when something fails, once. The beginnings of the messages are the product's contract;
@@ -276,9 +287,15 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `Index ${index} exists and is another one:\n  there is: ${existing}\n  wanted:   ${wanted}`,
     hint: 'Nothing was changed. Give the new index another { name }, or drop the old one in a migration before.',
   }),
-  INDEX_NEEDS_ROWS: ({ index, rows }) => ({
-    message: `An ivfflat index learns its lists from the rows, and there are ${rows}: ${index} would find next to nothing`,
-    hint: 'Load the data first, or use hnsw, which needs none.',
+  INDEX_NEEDS_ROWS: ({ index, rows, partitions }) => ({
+    message:
+      `An ivfflat index learns its lists from the rows, and there are ` +
+      (partitions.length === 0
+        ? `${rows}: ${index} would find next to nothing`
+        : `none in ${listed(partitions)}: ${index} would find next to nothing there`),
+    hint:
+      'Load the data first, or use hnsw, which needs none.' +
+      (partitions.length === 0 ? '' : " { whenEmpty: 'build' } gives those partitions an index all the same."),
   }),
   INDEX_NEEDS_MEMORY: ({ index, kind, needed }) => ({
     message: `The server has not enough ${kind} to build ${index}: ${needed}`,

@@ -72,6 +72,72 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     expect(await indexesOf(knex)).toHaveLength(5)
   })
 
+  describe('of ivfflat, where partitions have no rows', () => {
+    const lists = vectorIndex(column, { method: 'ivfflat', metric: 'l2' })
+    const partial = vectorIndex(column, { method: 'ivfflat', metric: 'l2', where: 'id < 250', name: 'partial' })
+
+    async function createWithEmptyPartitions(knex: Knex): Promise<void> {
+      await createPartitioned(knex)
+      await knex.raw(`create table "why\\?" partition of documents for values from (1000) to (1100);
+        delete from documents where id between 100 and 199`)
+    }
+
+    test('is refused before anything is built, and the error names them', async () => {
+      const { knex } = database()
+      await createWithEmptyPartitions(knex)
+      const { details, message, hint } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, lists, quiet))
+      expect(details.partitions).toEqual(['public."higher one"', 'public."why?"'])
+      expect(message).toContain('there are none in')
+      expect(hint).toContain(`{ whenEmpty: 'build' }`)
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    test('is postponed as a whole where that was said, and the warning names them', async () => {
+      const { knex } = database()
+      await createWithEmptyPartitions(knex)
+      const result = await buildIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
+      expect(result).toMatchObject({ status: 'postponed', name: null })
+      expect(result.warnings).toEqual([expect.stringMatching(/none in public\."higher one", .* It was not built/)])
+      expect(await indexesOf(knex)).toEqual([])
+    })
+
+    test('is built all the same where that was said, and the next run keeps it', async () => {
+      const { knex } = database()
+      await createWithEmptyPartitions(knex)
+      expect((await buildIndex(knex, lists, { ...quiet, whenEmpty: 'build' })).status).toBe('built')
+      expect((await indexesOf(knex)).filter(({ isValid }) => isValid)).toHaveLength(6)
+      expect((await buildIndex(knex, lists, quiet)).status).toBe('kept')
+    })
+
+    test('is built where those have their index already', async () => {
+      const { knex } = database()
+      await createWithEmptyPartitions(knex)
+      await knex.raw(`create index on "higher one" using ivfflat ("Embedding" vector_l2_ops) with (lists = 1);
+        create index on "why\\?" using ivfflat ("Embedding" vector_l2_ops) with (lists = 1)`)
+      expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+    })
+
+    test('is refused where they have none that the condition takes', async () => {
+      const { knex } = database()
+      await createPartitioned(knex)
+      await knex.raw('delete from documents where id between 200 and 249')
+      const { details } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, partial, quiet))
+      expect(details.partitions).toEqual(['public.highest'])
+    })
+
+    test('is refused in the transaction that makes the table too, and built where there are rows', async () => {
+      const { knex } = database()
+      await knex.transaction(async (trx) => {
+        await createPartitioned(trx)
+        expect(await buildIndex(trx, lists, quiet)).toMatchObject({ status: 'built', rows: 300 })
+        await dropIndex(trx, lists, quiet)
+        await trx.raw('delete from low')
+        const { details } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(trx, lists, quiet))
+        expect(details.partitions).toEqual(['public.low'])
+      })
+    })
+  })
+
   test('is refused in another transaction', async () => {
     const { knex } = database()
     await createPartitioned(knex)

@@ -200,7 +200,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     existing: 'CREATE INDEX … USING ivfflat (embedding vector_l2_ops)',
     wanted: 'CREATE INDEX … USING hnsw (embedding vector_cosine_ops)',
   },
-  INDEX_NEEDS_ROWS: { index: '"documents_embedding_idx"', rows: 0 },
+  INDEX_NEEDS_ROWS: { index: '"documents_embedding_idx"', rows: 0, partitions: [] },
   INDEX_NEEDS_MEMORY: {
     index: '"documents_embedding_idx"',
     kind: 'shared memory',

@@ -63,6 +63,7 @@ const facts: IndexFacts = {
   processors: null,
   othersAtWork: [],
   rows: 50_000,
+  emptyPartitions: [],
   condition: null,
 }
 

@@ -15,7 +15,9 @@ export async function countRows(
   index: VectorIndex,
   { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
 ): Promise<number> {
-  if (table === null || column === null || extension === null || table.heapBytes === 0) return 0
+  if (table === null || column === null || extension === null) return 0
+  // A partitioned table has nothing of its own; its index is built at once only where the table is new.
+  if (table.heapBytes === 0 && !(table.kind === 'partitioned' && table.isMadeHere)) return 0
   const condition = conditionSql(index)
   const rows = [
     `from ${qualified(table.schema, table.name)} where ${identifier(index.column.name)} is not null`,

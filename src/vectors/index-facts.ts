@@ -4,6 +4,7 @@ import { literal, toRegclass } from '../sql.ts'
 import { tableOf } from './column.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
+import { emptyPartitions } from './empty-partitions.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
 import type { VectorIndex } from './vector-index.ts'
 
@@ -27,6 +28,11 @@ export interface IndexFacts extends ServerLoad {
   readonly isInTransaction: boolean
   /** Rows that the index will hold, as far as is known without reading them all. */
   readonly rows: number
+  /**
+   * Partitions of the table, at whatever level, that an ivfflat index would learn nothing from, as PostgreSQL prints their
+   * names. One that has such an index is not among them.
+   */
+  readonly emptyPartitions: readonly string[]
   /** The condition of the wanted index as the server writes it; null where there is none or it could not tell. */
   readonly condition: string | null
 }
@@ -95,7 +101,7 @@ export interface RunningBuild {
   readonly index: number | null
 }
 
-type Answer = Omit<IndexFacts, 'rows' | 'isInTransaction' | keyof ServerLoad | 'condition'>
+type Answer = Omit<IndexFacts, 'rows' | 'emptyPartitions' | 'isInTransaction' | keyof ServerLoad | 'condition'>
 
 /**
  * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
@@ -119,6 +125,7 @@ export async function readIndexFacts(
     isInTransaction,
     ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
     rows: await countRows(db, index, answer),
+    emptyPartitions: await emptyPartitions(db, index, answer),
     condition: await normaliseCondition(db, index, answer),
   }
 }

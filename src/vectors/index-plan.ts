@@ -12,7 +12,7 @@ export type IndexBuildPlan =
   | { readonly action: 'refuse'; readonly error: PgvectorMigrationError }
   /** An equal one is there and works, under this or another name. */
   | { readonly action: 'keep'; readonly existing: ExistingIndex; readonly warnings: readonly string[] }
-  /** There are no rows for an ivfflat index to learn from, and it was said to build it later. */
+  /** There are no rows for an ivfflat index to learn from, in the table or a partition of it, and it was said to build it later. */
   | { readonly action: 'postpone'; readonly warnings: readonly string[] }
   /** Somebody else builds on this table. */
   | { readonly action: 'wait'; readonly builds: readonly RunningBuild[] }
@@ -65,7 +65,7 @@ export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: I
   if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', { reason: facts.readOnly }))
   if (facts.builds.length > 0 && !facts.isInTransaction) return { action: 'wait', builds: facts.builds }
   // Within its own transaction one statement makes the indexes of all partitions, because nobody can be writing to them.
-  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, candidates)
+  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, candidates, options)
   return planBuild(facts, index, table, equal, options)
 }
 
@@ -83,11 +83,8 @@ function planBuild(
   options: IndexPlanOptions,
 ): IndexBuildPlan {
   const { rows } = facts
-  if (index.method === 'ivfflat' && rows === 0 && options.whenEmpty !== 'build') {
-    const error = new PgvectorMigrationError('INDEX_NEEDS_ROWS', { index: identifier(index.name), rows })
-    if (options.whenEmpty !== 'postpone') return refuse(error)
-    return { action: 'postpone', warnings: [`${error.message}. It was not built: build it when the rows are there.`] }
-  }
+  const lacking = withoutRows(facts, index, options)
+  if (lacking !== null) return lacking
   if (facts.isInTransaction && !table.isMadeHere && rows > 0) return refuse(blocksWriters(index))
   const rebuilds = equal.find(({ isValid, parent }) => !isValid && parent !== null) ?? null
   const lists = index.parameters.lists ?? listsOf(rebuilds) ?? listsFor(rows)
@@ -112,14 +109,30 @@ function planPartitions(
   index: VectorIndex,
   table: TableFacts,
   candidates: readonly ExistingIndex[],
+  options: IndexPlanOptions,
 ): IndexBuildPlan {
   const foreign = table.partitions.find(({ isForeign }) => isForeign)
   if (foreign !== undefined) {
     return refuse(failed(index, `the partition ${qualified(foreign.schema, foreign.name)} is on a foreign server`))
   }
   if (facts.isInTransaction) return refuse(blocksWriters(index))
+  const lacking = withoutRows(facts, index, options)
+  if (lacking !== null) return lacking
   const existing = candidates.find(({ name }) => name === index.name) ?? candidates[0] ?? null
   return { action: 'build partitions', table, existing }
+}
+
+/** Before anything is built, because an index of some partitions and not of others is not what was asked for. */
+function withoutRows(
+  { rows, table, emptyPartitions: partitions }: IndexFacts,
+  index: VectorIndex,
+  { whenEmpty }: IndexPlanOptions,
+): IndexBuildPlan | null {
+  const isEmpty = partitions.length > 0 || (table?.kind === 'partitioned' ? table.partitions.length === 0 : rows === 0)
+  if (index.method !== 'ivfflat' || !isEmpty || whenEmpty === 'build') return null
+  const error = new PgvectorMigrationError('INDEX_NEEDS_ROWS', { index: identifier(index.name), rows, partitions })
+  if (whenEmpty !== 'postpone') return refuse(error)
+  return { action: 'postpone', warnings: [`${error.message}. It was not built: build it when the rows are there.`] }
 }
 
 /** Rebuilding an index leaves its parameters as they are. */

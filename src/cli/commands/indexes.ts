@@ -108,7 +108,7 @@ async function build({ knex, print, isJson }: Context, flags: Flags): Promise<nu
 
 function said({ status, milliseconds }: BuildResult): string {
   if (status === 'built') return `built in ${(milliseconds / 1000).toFixed(1)} s`
-  return status === 'kept' ? 'was there' : 'postponed: its table has no rows'
+  return status === 'kept' ? 'was there' : 'postponed: there are no rows'
 }
 
 const FOLLOW_MILLISECONDS = 2000

@@ -1,0 +1,45 @@
+import { ask, type Database } from '../queryable.ts'
+import { identifier, literal, sendable } from '../sql.ts'
+import type { IndexFacts } from './index-facts.ts'
+import { conditionSql, type VectorIndex } from './vector-index.ts'
+
+/**
+ * The partitions of a table, at whatever level, that have no row for an ivfflat index to learn from and no such index
+ * either, as PostgreSQL prints their names; none where that does not matter.
+ */
+export async function emptyPartitions(
+  db: Database,
+  index: VectorIndex,
+  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+): Promise<readonly string[]> {
+  if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
+  const leaves = await ask<readonly string[]>(db, leavesSql(index, table.oid))
+  if (leaves.length === 0) return []
+  return ask(db, emptySql(index, leaves))
+}
+
+function leavesSql({ storage }: VectorIndex, table: number): string {
+  return `
+    select coalesce(json_agg(format('%I.%I', n.nspname, c.relname) order by n.nspname, c.relname), '[]') as state
+    from pg_partition_tree(${table}) t
+    join pg_catalog.pg_class c on c.oid = t.relid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and not exists (
+      select from pg_catalog.pg_index x
+      join pg_catalog.pg_class i on i.oid = x.indexrelid
+      join pg_catalog.pg_am m on m.oid = i.relam
+      join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
+      where x.indrelid = c.oid and x.indisvalid and m.amname = 'ivfflat'
+        and o.opcname = ${literal(storage.operatorClass.name)}
+    )`
+}
+
+function emptySql(index: VectorIndex, leaves: readonly string[]): string {
+  const condition = conditionSql(index)
+  const has = `${identifier(index.column.name)} is not null${condition === null ? '' : ` and ${condition}`}`
+  const each = leaves.map(
+    (leaf, place) =>
+      `select ${place} as place, ${literal(leaf)} as name where not exists (select from ${sendable(leaf)} where ${has})`,
+  )
+  return `select coalesce(json_agg(name order by place), '[]') as state from (${each.join(' union all ')}) empty`
+}
