@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 
 import { ensurePgvector } from '../src/index.ts'
+import { buildIndex } from '../src/vectors/build-index.ts'
+import { vectorColumn } from '../src/vectors/column.ts'
+import { dropIndex } from '../src/vectors/drop-index.ts'
 import { graphMemory, rowsInMemory, type Graph } from '../src/vectors/graph-memory.ts'
+import { vectorIndex } from '../src/vectors/vector-index.ts'
 import { describeOnServers } from './support/databases.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -62,6 +66,29 @@ describe('the memory of an HNSW graph', () => {
 })
 
 describeOnServers('a build that runs out of memory', (database) => {
+  test('says so at the row that was planned, of values that differ in length and are stored beside the table', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    await knex.raw(`
+      create table documents (id int, "Em bed" sparsevec(100000));
+      insert into documents select i, (
+        select '{' || string_agg(z * 90 || ':' || random() + 0.1, ',') || '}/100000'
+        from generate_series(1, case when random() < 0.5 then 400 else 1000 end) z
+        where i > 0
+      )::sparsevec from generate_series(1, 2500) i;
+      insert into documents select 0, null from generate_series(1, 2500);
+      analyze documents`)
+    const column = vectorColumn('documents', 'Em bed', { type: 'sparsevec', dimensions: 100_000 })
+    const options = { method: 'hnsw', metric: 'cosine', m: 4, efConstruction: 8, where: 'id > 0' } as const
+    const index = vectorIndex(column, options)
+    const { settings, warnings } = await buildIndex(knex, index, { logger: false, maxMemory: '6MB' })
+    const said = warnings.join().match(/did not fit into memory after (\d+) rows/)
+    expect(Number(settings?.spillsAfter) / Number(said?.[1])).toBeCloseTo(1, 1)
+    const again = vectorIndex(column, { ...options, name: 'with enough' })
+    await dropIndex(knex, index, { logger: false })
+    expect(await buildIndex(knex, again, { logger: false, maxMemory: '1GB' })).toMatchObject({ warnings: [] })
+  })
+
   test('says so at the row that was computed', async () => {
     const { major, connect } = database()
     const notices: string[] = []

@@ -22,7 +22,6 @@ const table: TableFacts = {
   heapBytes: 80 * MEBIBYTE,
   totalBytes: 80 * MEBIBYTE,
   parallelWorkers: null,
-  averageWidth: null,
   partitions: [],
 }
 
@@ -64,6 +63,7 @@ const facts: IndexFacts = {
   othersAtWork: [],
   rows: 50_000,
   emptyPartitions: [],
+  valueBytes: null,
   condition: null,
 }
 

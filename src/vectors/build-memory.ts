@@ -61,7 +61,7 @@ export function planSettings(
     leavesProcessor: helpers.leavesProcessor,
     minParallelScan: isParallel ? helpers.minParallelScan : null,
     neededMemory: needs(isParallel),
-    spillsAfter: spillsAfter(facts, table, index, maintenanceWorkMemory, isParallel),
+    spillsAfter: spillsAfter(facts, index, maintenanceWorkMemory, isParallel),
   }
 }
 
@@ -103,31 +103,25 @@ function neededMemory(
 ): number | null {
   if (index.method === 'ivfflat') return listMemory(facts, lists ?? 1, index, table)
   if (!isAtLeast(facts.extension?.version ?? '', GRAPH_MEMORY_SINCE)) return null
-  return graphMemory(facts.rows, graphOf(facts, table, index, isParallel))
+  return graphMemory(facts.rows, graphOf(facts, index, isParallel))
 }
 
-function spillsAfter(
-  facts: IndexFacts,
-  table: TableFacts,
-  index: VectorIndex,
-  memory: number,
-  isParallel: boolean,
-): number | null {
+function spillsAfter(facts: IndexFacts, index: VectorIndex, memory: number, isParallel: boolean): number | null {
   const { rows, extension } = facts
   if (index.method === 'ivfflat' || !isAtLeast(extension?.version ?? '', GRAPH_MEMORY_SINCE)) return null
-  const fitting = rowsInMemory(memory, graphOf(facts, table, index, isParallel))
+  const fitting = rowsInMemory(memory, graphOf(facts, index, isParallel))
   return fitting < rows ? fitting : null
 }
 
-// A sparsevec of so many bytes takes as much as a vector of that length does.
-const USUAL_SPARSE_WIDTH = 16 + 8 * 100
+const USUAL_SPARSE_BYTES = 16 + 8 * 100
 
-function graphOf({ server }: IndexFacts, table: TableFacts, index: VectorIndex, isParallel: boolean): Graph {
+function graphOf({ server, valueBytes }: IndexFacts, index: VectorIndex, isParallel: boolean): Graph {
   const { storage, column, parameters } = index
   const common = { isParallel, major: server.major, ...(parameters.m === undefined ? {} : { m: parameters.m }) }
   const dimensions = column.dimensions ?? 0
+  // A sparsevec of so many bytes takes as much as a vector of that length does.
   return storage.type === 'sparsevec'
-    ? { ...common, type: 'vector', dimensions: Math.ceil(((table.averageWidth ?? USUAL_SPARSE_WIDTH) - 8) / 4) }
+    ? { ...common, type: 'vector', dimensions: Math.ceil(((valueBytes ?? USUAL_SPARSE_BYTES) - 8) / 4) }
     : { ...common, type: storage.type, dimensions }
 }
 

@@ -6,6 +6,7 @@ import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
+import { valueBytes } from './value-bytes.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** Everything that decides how an index is built. */
@@ -33,6 +34,8 @@ export interface IndexFacts extends ServerLoad {
    * names. One that has such an index is not among them.
    */
   readonly emptyPartitions: readonly string[]
+  /** Of a value in memory, of a column whose values differ in length; null where they do not or it is not known. */
+  readonly valueBytes: number | null
   /** The condition of the wanted index as the server writes it; null where there is none or it could not tell. */
   readonly condition: string | null
 }
@@ -60,8 +63,6 @@ export interface TableFacts {
   /** With the values that are stored beside the table. */
   readonly totalBytes: number
   readonly parallelWorkers: number | null
-  /** Bytes of a value; null where it is not known. */
-  readonly averageWidth: number | null
   /** One level of them. */
   readonly partitions: readonly Partition[]
 }
@@ -101,7 +102,10 @@ export interface RunningBuild {
   readonly index: number | null
 }
 
-type Answer = Omit<IndexFacts, 'rows' | 'emptyPartitions' | 'isInTransaction' | keyof ServerLoad | 'condition'>
+type Answer = Omit<
+  IndexFacts,
+  'rows' | 'emptyPartitions' | 'valueBytes' | 'isInTransaction' | keyof ServerLoad | 'condition'
+>
 
 /**
  * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
@@ -120,11 +124,13 @@ export async function readIndexFacts(
 ): Promise<IndexFacts> {
   const answer = await ask<Answer>(db, factsSql(index))
   const isInTransaction = db.isTransaction === true
+  const rows = await countRows(db, index, answer)
   return {
     ...answer,
     isInTransaction,
     ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
-    rows: await countRows(db, index, answer),
+    rows,
+    valueBytes: await valueBytes(db, index, { ...answer, rows }),
     emptyPartitions: await emptyPartitions(db, index, answer),
     condition: await normaliseCondition(db, index, answer),
   }
@@ -162,7 +168,7 @@ function factsSql({ column, name }: VectorIndex): string {
         'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
         'maintenanceWorkers', current_setting('max_parallel_maintenance_workers')::int,
         'minParallelScan', pg_size_bytes(current_setting('min_parallel_table_scan_size'))),
-      'table', (select ${tableSql(column.name)} from relation),
+      'table', (select ${tableSql} from relation),
       'column', (
         select json_build_object('quoted', quote_ident(attname), 'isExtensionType', is_extension_type,
           'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''))
@@ -206,8 +212,7 @@ const isMadeHere = `
     where l.pid = pg_backend_pid() and l.relation = relation.oid and l.mode = 'AccessExclusiveLock' and l.granted
   )`
 
-function tableSql(column: string): string {
-  return `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name, 'kind', ${kinds},
+const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name, 'kind', ${kinds},
     'isTemporary', relpersistence = 't',
     'isMadeHere', coalesce(${isMadeHere}, false),
     'isAnalysed', reltuples >= 0,
@@ -216,10 +221,6 @@ function tableSql(column: string): string {
     'parallelWorkers', (
       select option_value::int from pg_options_to_table(reloptions) where option_name = 'parallel_workers'
     ),
-    'averageWidth', (
-      select s.avg_width from pg_catalog.pg_stats s
-      where s.schemaname = schema and s.tablename = relation.name and s.attname = ${literal(column)} and not s.inherited
-    ),
     'partitions', (
       select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname,
         'isForeign', c.relkind = 'f') order by c.oid), '[]')
@@ -227,7 +228,6 @@ function tableSql(column: string): string {
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where i.inhparent = relation.oid and relation.relkind = 'p'
     ))`
-}
 
 function indexesSql(name: string): string {
   return `
