@@ -134,6 +134,11 @@ describeOnEveryDatabase('buildIndex', (database) => {
   test.each([
     ['parentheses', '(id = 1 and id = 2) or id = 3', 'id = 1 and (id = 2 or id = 3)'],
     ['a space within quotes', `note = 'x y'`, `note = 'xy'`],
+    ['the collation', `note collate "C" < 'x'`, `note collate "POSIX" < 'x'`],
+    ['having a collation', `note < 'x'`, `note collate "C" < 'x'`],
+    ['case within quotes', `note = 'X'`, `note = 'x'`],
+    ['a digit of a number', 'id::float8 > 0.30000000000000004', 'id::float8 > 0.3'],
+    ['a cast', `note::char(2) = 'x'`, `note = 'x'`],
   ])('tells partial indexes apart that differ only in %s', async (_, there, wanted) => {
     const { knex } = database()
     await createDocuments(knex, 5)
@@ -141,6 +146,49 @@ describeOnEveryDatabase('buildIndex', (database) => {
     await buildIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
     const other = vectorIndex(embedding, { ...options, where: wanted })
     await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+  })
+
+  test.each([
+    ['id in (1, 2)', 'documents.id = any (array[1, 2])'],
+    [`id between 1 and 2 or note is null and not (id < 7)`, '((id>=1 and id<=2) or ((note is null) and (id>=7)))'],
+    [`note like 'a?%' and lower(note) <> $$it's$$`, `note ~~ 'a?%'::text AND lower(note) != 'it''s'`],
+    [`note collate "C" < 'x'`, `((note COLLATE "C") < 'x'::text)`],
+  ])('is kept where its condition is %s and another form of it is wanted', async (there, wanted) => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
+    await buildIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
+    const other = vectorIndex(embedding, { ...options, where: wanted })
+    expect((await buildIndex(knex, other, quiet)).status).toBe('kept')
+  })
+
+  test('is told from another one by the last digit of a number also where a session shows fewer', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
+    await buildIndex(knex, vectorIndex(embedding, { ...options, where: 'id::float8 > 0.30000000000000004' }), quiet)
+    await knex.transaction(async (trx) => {
+      await trx.raw('set local extra_float_digits = 0')
+      const other = vectorIndex(embedding, { ...options, where: 'id::float8 > 0.3' })
+      await expectError('INDEX_DIFFERS', () => buildIndex(trx, other, quiet))
+    })
+  })
+
+  test('is kept by a role that may make no temporary tables, and seen where nothing can be written', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 5)
+    const partial = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: 'id in (1, 2)' })
+    await buildIndex(knex, partial, quiet)
+    const rolledBackAfter = knex.transaction(async (trx) => {
+      await trx.raw(`do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
+        create role test_without_temporary;
+        grant select on documents to test_without_temporary;
+        set local role test_without_temporary;
+        set transaction read only`)
+      expect((await buildIndex(trx, partial, quiet)).status).toBe('kept')
+      throw new Error('enough')
+    })
+    await expect(rolledBackAfter).rejects.toThrow('enough')
   })
 
   test('is another one on a column whose name differs only in a space', async () => {

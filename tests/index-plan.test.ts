@@ -64,7 +64,7 @@ const facts: IndexFacts = {
   rows: 50_000,
   emptyPartitions: [],
   valueBytes: null,
-  condition: null,
+  sameConditions: null,
 }
 
 describe('what is done about an index', () => {

@@ -10,7 +10,7 @@ export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: Ind
     existing.isKnownClass &&
     existing.operatorClass === wanted.storage.operatorClass.name &&
     bare(existing.key) === bare(keyOf(wanted, facts)) &&
-    isSameCondition(existing.condition, wanted.where, facts.condition) &&
+    isSameCondition(existing, wanted.where, facts.sameConditions) &&
     hasSameParameters(existing.options, wanted)
   )
 }
@@ -27,16 +27,19 @@ function keyOf({ column, storage }: VectorIndex, facts: IndexFacts): string {
   }
 }
 
-// PostgreSQL adds parentheses and spaces as its releases see fit, but not within quotes.
-function bare(text: string): string {
+/** Without the parentheses and spaces that PostgreSQL adds as its releases see fit; within quotes it adds none. */
+export function bare(text: string): string {
   const parts = text.split(/("(?:[^"]|"")*"|'(?:[^']|'')*')/)
   return parts.map((part, place) => (place % 2 === 1 ? part : part.replaceAll(/[\s()]/g, ''))).join('')
 }
 
-function isSameCondition(existing: string | null, wanted: string | null, normalised: string | null): boolean {
-  if (existing === null || wanted === null) return existing === wanted
-  // As the server writes it, parentheses have a meaning.
-  return normalised === null ? bare(existing) === bare(wanted) : existing === normalised
+function isSameCondition(
+  { oid, condition }: ExistingIndex,
+  wanted: string | null,
+  same: IndexFacts['sameConditions'],
+): boolean {
+  if (condition === null || wanted === null) return condition === wanted
+  return same === null ? bare(condition) === bare(wanted) : same.includes(oid)
 }
 
 const DEFAULT_EF_CONSTRUCTION = 64

@@ -2,9 +2,9 @@ import type { ReadOnlyReason } from '../error-messages.ts'
 import { ask, type Database } from '../queryable.ts'
 import { literal, toRegclass } from '../sql.ts'
 import { tableOf } from './column.ts'
-import { normaliseCondition } from './normalise-condition.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
+import { sameConditions } from './same-conditions.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
 import { valueBytes } from './value-bytes.ts'
 import type { VectorIndex } from './vector-index.ts'
@@ -36,8 +36,8 @@ export interface IndexFacts extends ServerLoad {
   readonly emptyPartitions: readonly string[]
   /** Of a value in memory, of a column whose values differ in length; null where they do not or it is not known. */
   readonly valueBytes: number | null
-  /** The condition of the wanted index as the server writes it; null where there is none or it could not tell. */
-  readonly condition: string | null
+  /** The partial ones of `indexes` that have the condition of the wanted index; null where the server could not tell. */
+  readonly sameConditions: readonly number[] | null
 }
 
 /** Settings of this session, in bytes where they are sizes. */
@@ -104,7 +104,7 @@ export interface RunningBuild {
 
 type Answer = Omit<
   IndexFacts,
-  'rows' | 'emptyPartitions' | 'valueBytes' | 'isInTransaction' | keyof ServerLoad | 'condition'
+  'rows' | 'emptyPartitions' | 'valueBytes' | 'isInTransaction' | keyof ServerLoad | 'sameConditions'
 >
 
 /**
@@ -132,7 +132,7 @@ export async function readIndexFacts(
     rows,
     valueBytes: await valueBytes(db, index, { ...answer, rows }),
     emptyPartitions: await emptyPartitions(db, index, answer),
-    condition: await normaliseCondition(db, index, answer),
+    sameConditions: await sameConditions(db, index, answer),
   }
 }
 
@@ -236,7 +236,7 @@ function indexesSql(name: string): string {
       'method', m.amname, 'operatorClass', o.opcname,
       'isKnownClass', o.opcnamespace in ((select namespace from extension), 'pg_catalog'::regnamespace),
       'key', replace(pg_get_indexdef(c.oid, 1, true), coalesce((select quote_ident(schema) || '.' from extension), ''), ''),
-      'columns', x.indnatts, 'condition', pg_get_expr(x.indpred, x.indrelid, true),
+      'columns', x.indnatts, 'condition', pg_get_expr(x.indpred, x.indrelid),
       'options', coalesce(to_json(c.reloptions), '[]'), 'isValid', x.indisvalid and x.indisready and x.indislive,
       'isPartitioned', c.relkind = 'I',
       'parent', (select i.inhparent::bigint from pg_catalog.pg_inherits i where i.inhrelid = c.oid)

@@ -34,6 +34,8 @@ export interface PlanNode {
   readonly 'Plan Rows': number
   readonly 'Index Name'?: string
   readonly Plans?: readonly PlanNode[]
+  /** What it computes, where that was asked for. */
+  readonly Output?: readonly string[]
 }
 
 /** The plan that `explain (format json)` answered. */
