@@ -4,6 +4,7 @@ import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type Erro
 export const sqlState = {
   featureNotSupported: '0A000',
   invalidParameterValue: '22023',
+  notNullViolation: '23502',
   uniqueViolation: '23505',
   readOnlyTransaction: '25006',
   dependentObjectsStillExist: '2BP01',

@@ -4,6 +4,7 @@ import { ensurePgvector } from '../src/index.ts'
 import { buildIndex } from '../src/vectors/build-index.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { dropIndex } from '../src/vectors/drop-index.ts'
+import { readIndexFacts } from '../src/vectors/index-facts.ts'
 import { repairVectorIndexes } from '../src/vectors/repair-indexes.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
 import { catalogOf } from './support/catalog.ts'
@@ -12,6 +13,7 @@ import { indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
 import { hold, phaseReached } from './support/phases.ts'
 import { recordingLogger } from './support/recorder.ts'
+import { rolledBack } from './support/rolled-back.ts'
 
 const column = vectorColumn('documents', 'Embedding', { dimensions: 8 })
 const index = vectorIndex(column, { method: 'hnsw', metric: 'l2' })
@@ -123,6 +125,25 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       await knex.raw('delete from documents where id between 200 and 249')
       const { details } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, partial, quiet))
       expect(details.partitions).toEqual(['public.highest'])
+    })
+
+    test('is planned by the size of those whose rows are hidden', async () => {
+      const { knex } = database()
+      await createWithEmptyPartitions(knex)
+      await rolledBack(knex, async (trx) => {
+        await trx.raw(`
+          create role test_owner;
+          alter table low owner to test_owner;
+          alter table low enable row level security;
+          alter table low force row level security;
+          alter table documents owner to test_owner;
+          alter table highest owner to test_owner;
+          alter table "higher one" owner to test_owner;
+          alter table "why\\?" owner to test_owner;
+          set local role test_owner`)
+        const { emptyPartitions } = await readIndexFacts(trx, lists)
+        expect(emptyPartitions).toEqual(['public."higher one"', 'public."why?"'])
+      })
     })
 
     test('is refused in the transaction that makes the table too, and built where there are rows', async () => {

@@ -1,4 +1,8 @@
+import type { Knex } from 'knex'
+
 import { vectorColumn } from '../src/vectors/column.ts'
+import { addVectorColumn } from '../src/vectors/change-column.ts'
+import { readIndexFacts } from '../src/vectors/index-facts.ts'
 import { buildIndex } from '../src/vectors/build-index.ts'
 import { dropIndex } from '../src/vectors/drop-index.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
@@ -7,6 +11,7 @@ import { describeOnEveryDatabase } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
 import { recordingLogger, statementsOf } from './support/recorder.ts'
+import { rolledBack } from './support/rolled-back.ts'
 
 const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
 const quiet = { logger: false } as const
@@ -354,6 +359,57 @@ describeOnEveryDatabase('buildIndex', (database) => {
       })
       await expect(undone).rejects.toThrow('changed my mind')
       expect(await indexesOf(knex)).toHaveLength(1)
+    })
+  })
+
+  describe('of a table whose policies hide its rows from its owner', () => {
+    // The policy fails where the application has not said who asks.
+    async function asOwner(rows: number, run: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
+      const { knex } = database()
+      await createDocuments(knex, rows)
+      await rolledBack(knex, async (trx) => {
+        await trx.raw(`
+          create role test_owner;
+          grant create on schema public to test_owner;
+          alter table documents owner to test_owner;
+          alter table documents enable row level security;
+          alter table documents force row level security;
+          create policy "by tenant" on documents using (note = current_setting('application.tenant'));
+          set local role test_owner`)
+        await run(trx)
+      })
+    }
+
+    test('is refused in a transaction, as of any table with rows', async () => {
+      await asOwner(300, async (trx) => {
+        const { hint } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(trx, index, quiet))
+        expect(hint).toContain('config.transaction = false')
+      })
+    })
+
+    test('is built in a transaction where there are no rows to be hidden', async () => {
+      await asOwner(0, async (trx) => {
+        expect(await buildIndex(trx, index, quiet)).toMatchObject({ status: 'built', rows: 0 })
+      })
+    })
+
+    test.each([false, true])('is planned for about as many rows as there are (analysed: %s)', async (isAnalysed) => {
+      await asOwner(3000, async (trx) => {
+        if (isAnalysed) await trx.raw('analyze documents')
+        for (const each of [index, vectorIndex(embedding, { method: 'ivfflat', metric: 'l2' })]) {
+          const { rows } = await readIndexFacts(trx, each)
+          expect(rows).toBeGreaterThan(2000)
+          expect(rows).toBeLessThan(6000)
+        }
+      })
+    })
+
+    test('does not get a column that must have values', async () => {
+      await asOwner(30, async (trx) => {
+        const needed = vectorColumn('documents', 'needed', { dimensions: 3, notNull: true })
+        await expectError('COLUMN_NEEDS_VALUES', () => addVectorColumn(trx, needed, quiet))
+        await trx.raw('select 1')
+      })
     })
   })
 

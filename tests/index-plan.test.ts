@@ -21,6 +21,8 @@ const table: TableFacts = {
   isAnalysed: true,
   heapBytes: 80 * MEBIBYTE,
   totalBytes: 80 * MEBIBYTE,
+  hidesRows: false,
+  expectedRows: null,
   parallelWorkers: null,
   partitions: [],
 }

@@ -29,7 +29,10 @@ export interface BuildResult {
   readonly milliseconds: number
   /** What the session was given; null where nothing was built, or each partition had its own. */
   readonly settings: BuildSettings | null
-  /** Whether the planner answers a nearest-neighbour query with it; null where nothing was built. */
+  /**
+   * Whether the planner answers a nearest-neighbour query with it; null where nothing was built, or a policy of the table
+   * fails in this session.
+   */
   readonly isUsed: boolean | null
   /** What works but should be known, with what to do about it. */
   readonly warnings: readonly string[]
@@ -89,12 +92,13 @@ async function verified(
     table: table?.name ?? '',
     name: name ?? '',
     extension: extension?.schema ?? '',
+    hidesRows: table?.hidesRows === true,
   })
   if (!check.isValid) {
     const problem = 'PostgreSQL left it invalid'
     throw new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
   }
-  if (!check.isUsed) {
+  if (check.isUsed === false) {
     report.warn(
       `The planner does not use ${identifier(index.name)} for a query that it is made for, even where it may not read ` +
         'the whole table; look at explain of your query.',

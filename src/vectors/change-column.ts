@@ -1,4 +1,4 @@
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
 import { typeLimits } from '../extension/limits.ts'
 import { readState } from '../extension/inspect.ts'
 import { isLogged } from '../extension/log.ts'
@@ -8,7 +8,8 @@ import { isAtLeast } from '../extension/version.ts'
 import { outputOptions, type Logger, type LogOptions } from '../options.ts'
 import { ask, assertPostgres, askText, send, type Database } from '../queryable.ts'
 import { lazySchema, parseOptions, type Parsed } from '../schema.ts'
-import { identifier, literal, qualified } from '../sql.ts'
+import { identifier, literal, qualified, toRegclass } from '../sql.ts'
+import { sqlState } from '../sqlstate.ts'
 import { sendBriefly } from './brief-lock.ts'
 import { tableOf, typeSql, type VectorColumn } from './column.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts, type ColumnFacts } from './column-facts.ts'
@@ -71,7 +72,7 @@ export async function addVectorColumn(
     return { status: 'kept', warnings: [] }
   }
   if (column.notNull && (await hasRows(db, column))) {
-    throw new PgvectorMigrationError('COLUMN_NEEDS_VALUES', { column: columnLabel(column) })
+    throw needsValues(column)
   }
   const definition = `${identifier(column.name)} ${typeSql(column.type, column.dimensions, schema)}`
   const statement = `alter table ${tableOf(column)} add column if not exists ${definition}${column.notNull ? ' not null' : ''}`
@@ -80,10 +81,14 @@ export async function addVectorColumn(
     details: { name: columnLabel(column) },
     worksOut: numbersOf(table.schema, table.name, column.name),
   } as const
-  return change(db, table, statement, needs, noted, async (trx) => {
-    const added = await readColumnFacts(trx, column)
+  const added = change(db, table, statement, needs, noted, async (trx) => {
+    const now = await readColumnFacts(trx, column)
     // Somebody may have been faster, with another type.
-    if (added.column !== null) assertEqual(added.column, column)
+    if (now.column !== null) assertEqual(now.column, column)
+  })
+  return added.catch((error: unknown) => {
+    // Rows that came meanwhile, or that are hidden from this role.
+    throw sqlStateOf(error) === sqlState.notNullViolation ? needsValues(column, error) : error
   })
 }
 
@@ -144,8 +149,15 @@ function assertEqual(existing: NonNullable<ColumnFacts['column']>, column: Vecto
   throw new PgvectorMigrationError('COLUMN_DIFFERS', details)
 }
 
-function hasRows(db: Database, column: VectorColumn): Promise<boolean> {
-  return ask<boolean>(db, `select to_json(exists (select from ${tableOf(column)})) as state`)
+function needsValues(column: VectorColumn, cause?: unknown): PgvectorMigrationError {
+  return new PgvectorMigrationError('COLUMN_NEEDS_VALUES', { column: columnLabel(column) }, { cause })
+}
+
+// Where policies hide rows from this role, or fail in this session, only the change itself tells.
+async function hasRows(db: Database, column: VectorColumn): Promise<boolean> {
+  const table = tableOf(column)
+  if (await ask<boolean>(db, `select to_json(row_security_active(${toRegclass(table)})) as state`)) return false
+  return ask<boolean>(db, `select to_json(exists (select from ${table})) as state`)
 }
 
 async function isAddedByUs(

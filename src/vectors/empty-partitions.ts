@@ -13,14 +13,27 @@ export async function emptyPartitions(
   { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
 ): Promise<readonly string[]> {
   if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
-  const leaves = await ask<readonly string[]>(db, leavesSql(index, table.oid))
-  if (leaves.length === 0) return []
-  return ask(db, emptySql(index, leaves))
+  const leaves = await ask<readonly Leaf[]>(db, leavesSql(index, table.oid))
+  // Where row security decides what is seen, only the size of a table tells.
+  const seen = leaves.filter(({ hidesRows }) => !hidesRows).map(({ name }) => name)
+  const empty = seen.length === 0 ? [] : await ask<readonly string[]>(db, emptySql(index, seen))
+  return leaves
+    .filter(({ name, hidesRows, hasPages }) => (hidesRows ? !hasPages : empty.includes(name)))
+    .map(({ name }) => name)
+}
+
+interface Leaf {
+  /** As PostgreSQL prints it. */
+  readonly name: string
+  readonly hidesRows: boolean
+  readonly hasPages: boolean
 }
 
 function leavesSql({ storage }: VectorIndex, table: number): string {
   return `
-    select coalesce(json_agg(format('%I.%I', n.nspname, c.relname) order by n.nspname, c.relname), '[]') as state
+    select coalesce(json_agg(json_build_object('name', format('%I.%I', n.nspname, c.relname),
+      'hidesRows', row_security_active(c.oid), 'hasPages', pg_relation_size(c.oid) > 0
+    ) order by n.nspname, c.relname), '[]') as state
     from pg_partition_tree(${table}) t
     join pg_catalog.pg_class c on c.oid = t.relid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -38,8 +51,7 @@ function emptySql(index: VectorIndex, leaves: readonly string[]): string {
   const condition = conditionSql(index)
   const has = `${identifier(index.column.name)} is not null${condition === null ? '' : ` and ${condition}`}`
   const each = leaves.map(
-    (leaf, place) =>
-      `select ${place} as place, ${literal(leaf)} as name where not exists (select from ${sendable(leaf)} where ${has})`,
+    (leaf) => `select ${literal(leaf)} as name where not exists (select from ${sendable(leaf)} where ${has})`,
   )
-  return `select coalesce(json_agg(name order by place), '[]') as state from (${each.join(' union all ')}) empty`
+  return `select coalesce(json_agg(name), '[]') as state from (${each.join(' union all ')}) empty`
 }

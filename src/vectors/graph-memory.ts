@@ -57,7 +57,8 @@ function bytesPerRow({ type, dimensions, m = DEFAULT_M, isParallel, major }: Gra
   return isParallel ? bytes : bytes + (4 + levels) * (major >= 16 ? 8 : 24)
 }
 
-const valueBytes = {
+/** What a value takes, in memory and in a table. */
+export const valueBytes = {
   vector: (dimensions) => 8 + 4 * dimensions,
   halfvec: (dimensions) => 8 + 2 * dimensions,
   bit: (dimensions) => 8 + Math.ceil(dimensions / 8),

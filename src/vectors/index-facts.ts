@@ -6,7 +6,7 @@ import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
 import { sameConditions } from './same-conditions.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
-import { valueBytes } from './value-bytes.ts'
+import { measureValueBytes } from './measure-value-bytes.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** Everything that decides how an index is built. */
@@ -62,6 +62,10 @@ export interface TableFacts {
   readonly heapBytes: number
   /** With the values that are stored beside the table. */
   readonly totalBytes: number
+  /** Row security decides which rows this role sees, so that looking for rows tells nothing. */
+  readonly hidesRows: boolean
+  /** What the statistics expect of a table of its size; null where there are none. */
+  readonly expectedRows: number | null
   readonly parallelWorkers: number | null
   /** One level of them. */
   readonly partitions: readonly Partition[]
@@ -130,7 +134,7 @@ export async function readIndexFacts(
     isInTransaction,
     ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
     rows,
-    valueBytes: await valueBytes(db, index, { ...answer, rows }),
+    valueBytes: await measureValueBytes(db, index, { ...answer, rows }),
     emptyPartitions: await emptyPartitions(db, index, answer),
     sameConditions: await sameConditions(db, index, answer),
   }
@@ -144,7 +148,7 @@ function factsSql({ column, name }: VectorIndex): string {
     ),
     relation as (
       select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relkind, c.relpersistence, c.reltuples,
-        c.reloptions
+        c.relpages, c.reloptions
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where c.oid = ${toRegclass(tableOf(column))} and c.relkind not in ('i', 'I')
     ),
@@ -218,6 +222,9 @@ const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name'
     'isAnalysed', reltuples >= 0,
     'heapBytes', case when relkind in ('r', 'm') then pg_relation_size(oid) else 0 end,
     'totalBytes', case when relkind in ('r', 'm') then pg_table_size(oid) else 0 end,
+    'hidesRows', row_security_active(oid),
+    'expectedRows', case when reltuples >= 0 and relpages > 0 then
+      round(reltuples * (pg_relation_size(oid) / current_setting('block_size')::int) / relpages) end,
     'parallelWorkers', (
       select option_value::int from pg_options_to_table(reloptions) where option_name = 'parallel_workers'
     ),

@@ -1,3 +1,4 @@
+import { sqlStateOf } from '../errors.ts'
 import { identifier, qualified, toRegclass } from '../sql.ts'
 import type { Database } from '../queryable.ts'
 import { metrics } from './capabilities.ts'
@@ -8,8 +9,22 @@ import { conditionSql, indexedExpression, type VectorIndex } from './vector-inde
 /** What was seen of an index after it was built. */
 export interface IndexCheck {
   readonly isValid: boolean
-  /** Whether the planner answers a nearest-neighbour query with it, or with an index of its partitions. */
-  readonly isUsed: boolean
+  /**
+   * Whether the planner answers a nearest-neighbour query with it, or with an index of its partitions; null where a policy
+   * of the table fails in this session, so that no query can be planned.
+   */
+  readonly isUsed: boolean | null
+}
+
+/** What is to be looked at. */
+export interface BuiltIndex {
+  readonly schema: string
+  readonly table: string
+  readonly name: string
+  /** The extension's schema. */
+  readonly extension: string
+  /** Whether policies of the table hold for this role. */
+  readonly hidesRows: boolean
 }
 
 /**
@@ -17,32 +32,32 @@ export interface IndexCheck {
  *
  * The planner is kept from reading and sorting the whole table, which it rightly prefers where that is small.
  */
-export async function checkIndex(
-  db: Database,
-  index: VectorIndex,
-  place: { readonly schema: string; readonly table: string; readonly name: string; readonly extension: string },
-): Promise<IndexCheck> {
+export async function checkIndex(db: Database, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
   const name = qualified(place.schema, place.name)
-  const [, , , valid, family, plan] = await tryOut(db, [
-    'set local enable_seqscan = off',
-    'set local enable_sort = off',
-    'set local enable_bitmapscan = off',
-    `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`,
-    `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
-    `explain (format json) ${nearestSql(index, place)}`,
-  ])
-  const names = namesIn(onlyValue(family))
-  return {
-    isValid: onlyValue(valid) === true,
-    isUsed: indexesIn(explainedPlan(plan)).some((used) => used === place.name || names.includes(used)),
+  const isValid = `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`
+  try {
+    const [valid, family, , , , plan] = await tryOut(db, [
+      isValid,
+      `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
+      'set local enable_seqscan = off',
+      'set local enable_sort = off',
+      'set local enable_bitmapscan = off',
+      `explain (format json) ${nearestSql(index, place)}`,
+    ])
+    const names = namesIn(onlyValue(family))
+    return {
+      isValid: onlyValue(valid) === true,
+      isUsed: indexesIn(explainedPlan(plan)).some((used) => used === place.name || names.includes(used)),
+    }
+  } catch (error) {
+    if (!place.hidesRows || sqlStateOf(error) === undefined) throw error
+    const [valid] = await tryOut(db, [isValid])
+    return { isValid: onlyValue(valid) === true, isUsed: null }
   }
 }
 
 // The value to be near to comes from a query of its own, so that the planner cannot compute the distance beforehand.
-function nearestSql(
-  index: VectorIndex,
-  { schema, table, extension }: { readonly schema: string; readonly table: string; readonly extension: string },
-): string {
+function nearestSql(index: VectorIndex, { schema, table, extension }: BuiltIndex): string {
   const { storage, column } = index
   const condition = conditionSql(index)
   const type = typeSql(storage.type, column.dimensions, extension)

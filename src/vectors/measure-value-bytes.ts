@@ -17,7 +17,7 @@ const MORE_THAN_SENT = 4
  * zero is up to each value, and the server's statistics know how it is stored instead. Null where all values are of one
  * length, and where none was read.
  */
-export async function valueBytes(
+export async function measureValueBytes(
   db: Database,
   index: VectorIndex,
   { table, column, extension, rows }: Pick<IndexFacts, 'table' | 'column' | 'extension' | 'rows'>,
