@@ -1,7 +1,12 @@
 import type { Knex } from 'knex'
 
 import { ensurePgvector, inspectPgvector } from '../src/index.ts'
-import { describeOnServers } from './support/databases.ts'
+import { buildIndex } from '../src/vectors/build-index.ts'
+import { addVectorColumn, dropVectorColumn } from '../src/vectors/change-column.ts'
+import { vectorColumn } from '../src/vectors/column.ts'
+import { dropIndex } from '../src/vectors/drop-index.ts'
+import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { recordingLogger } from './support/recorder.ts'
 import { rolledBack } from './support/rolled-back.ts'
@@ -112,6 +117,50 @@ describeOnServers('a role that may not create extensions', (database) => {
       )
       expect(error.message).toBe('Insufficient privileges to CREATE SCHEMA')
       expect(error.hint).toContain('GRANT CREATE ON DATABASE')
+    })
+  })
+})
+
+describeOnEveryDatabase('a role that may not use the schema of a table', (database) => {
+  const column = vectorColumn('documents', 'embedding', { schema: 'Own?', dimensions: 3 })
+  const index = vectorIndex(column, { method: 'hnsw', metric: 'l2', where: 'id in (1, 2)', name: 'partial' })
+  const other = vectorColumn('documents', 'other', { schema: 'Own?', dimensions: 3, notNull: true })
+  const made = 'create index partial on "Own\\?".documents using hnsw (embedding vector_l2_ops) where id in (1, 2)'
+
+  async function withoutUsage(there: string, run: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
+    await ensurePgvector(database().knex, silent)
+    await rolledBack(database().knex, async (trx) => {
+      await trx.raw(`
+        create schema "Own\\?";
+        create table "Own\\?".documents (id int, embedding vector(3));
+        insert into "Own\\?".documents values (1, '[1,2,3]');
+        ${there};
+        create role test_without_rights;
+        alter table "Own\\?".documents owner to test_without_rights;
+        set local role test_without_rights`)
+      await run(trx)
+      await expect(trx.raw('select 1')).resolves.toBeDefined()
+    })
+  }
+
+  test.each([
+    ['build an index', 'CREATE INDEX', 'USAGE, CREATE', '', (trx: Knex) => buildIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropIndex(trx, index, silent)],
+    ['add a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
+    ['drop a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
+  ])('cannot %s, and is told what to grant', async (_, statement, needed, there, run) => {
+    await withoutUsage(there, async (trx) => {
+      const { message, hint, details } = await expectError('INSUFFICIENT_PRIVILEGE', () => run(trx))
+      expect(message).toBe(`Insufficient privileges to ${statement}`)
+      expect(hint).toContain(`GRANT ${needed} ON SCHEMA U&"Own\\003F" TO "test_without_rights";`)
+      expect(details.role).toBe('test_without_rights')
+    })
+  })
+
+  test('needs it for nothing where all is as declared', async () => {
+    await withoutUsage(made.replace('in (1, 2)', '> 0'), async (trx) => {
+      expect((await buildIndex(trx, { ...index, where: 'id > 0' }, silent)).status).toBe('kept')
+      expect((await addVectorColumn(trx, column, silent)).status).toBe('kept')
     })
   })
 })

@@ -50,7 +50,7 @@ export interface BuildResult {
  * await buildIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }), { maxMemory: '4GB' })
  * ```
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, INDEX_DIFFERS, INDEX_NEEDS_ROWS,
- * INDEX_NEEDS_MEMORY, TABLE_BUSY, READ_ONLY, PGVECTOR_VERSION_TOO_LOW, VERIFICATION_FAILED, SESSION_SHARED or
+ * INDEX_NEEDS_MEMORY, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, READ_ONLY, PGVECTOR_VERSION_TOO_LOW, VERIFICATION_FAILED, SESSION_SHARED or
  * INDEX_BUILD_FAILED.
  */
 export async function buildIndex(db: Database, index: VectorIndex, options: BuildOptions = {}): Promise<BuildResult> {

@@ -12,6 +12,7 @@ import { identifier, literal, qualified, toRegclass } from '../sql.ts'
 import { sqlState } from '../sqlstate.ts'
 import { sendBriefly } from './brief-lock.ts'
 import { tableOf, typeSql, type VectorColumn } from './column.ts'
+import { lackingRights } from './schema-rights.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts, type ColumnFacts } from './column-facts.ts'
 
 /** What {@link addVectorColumn} and {@link dropVectorColumn} may be told. */
@@ -55,8 +56,8 @@ type Needs = Parsed<typeof columnOptions>
  *
  * @example await addVectorColumn(knex, vectorColumn('documents', 'embedding', { dimensions: 384 }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, COLUMN_NEEDS_VALUES, TABLE_BUSY
- * or PGVECTOR_VERSION_TOO_LOW.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, COLUMN_NEEDS_VALUES, TABLE_BUSY,
+ * INSUFFICIENT_PRIVILEGE or PGVECTOR_VERSION_TOO_LOW.
  */
 export async function addVectorColumn(
   db: Database,
@@ -71,6 +72,7 @@ export async function addVectorColumn(
     assertEqual(facts.column, column)
     return { status: 'kept', warnings: [] }
   }
+  assertAllowed(table)
   if (column.notNull && (await hasRows(db, column))) {
     throw needsValues(column)
   }
@@ -98,7 +100,8 @@ export async function addVectorColumn(
  *
  * @example await dropVectorColumn(knex, embedding)
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, COLUMN_DIFFERS, COLUMN_IN_USE or TABLE_BUSY.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, COLUMN_DIFFERS, COLUMN_IN_USE, INSUFFICIENT_PRIVILEGE or
+ * TABLE_BUSY.
  */
 export async function dropVectorColumn(
   db: Database,
@@ -116,6 +119,7 @@ export async function dropVectorColumn(
   if (dependents.length > 0) {
     throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
   }
+  assertAllowed(table)
   const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
   const noted = { event: 'column dropped', details: { ...details, name: columnLabel(column) } } as const
   return change(db, table, statement, needs, noted)
@@ -137,6 +141,11 @@ function requirements(
     throw new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', details)
   }
   return { table, schema: installed.schema }
+}
+
+function assertAllowed(table: NonNullable<ColumnFacts['table']>): void {
+  const forbidden = lackingRights('ALTER TABLE', table)
+  if (forbidden !== null) throw forbidden
 }
 
 function assertEqual(existing: NonNullable<ColumnFacts['column']>, column: VectorColumn): void {

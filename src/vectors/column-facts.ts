@@ -1,18 +1,28 @@
 import { glance } from '../extension/glance.ts'
 import type { Glance } from '../extension/state.ts'
 import { ask, type Database } from '../queryable.ts'
-import { literal, toRegclass } from '../sql.ts'
-import { tableOf, type VectorColumn } from './column.ts'
+import { literal } from '../sql.ts'
+import type { VectorColumn } from './column.ts'
+import { rightsSql, tableNumberSql, type SchemaRights } from './schema-rights.ts'
 
 /** Everything that decides what can be done about a column. */
 export interface ColumnFacts {
   readonly seen: Glance
   /** Null where there is no such table. */
-  readonly table: { readonly oid: number; readonly schema: string; readonly name: string } | null
+  readonly table: ColumnTable | null
   /** Null where the table has no such column. */
   readonly column: ExistingColumn | null
   /** What depends on the column and would go with it or keep it from going, as PostgreSQL describes it. */
   readonly dependents: readonly string[]
+}
+
+/** The table of a column. */
+export interface ColumnTable {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  /** Of this role, in the table's schema. */
+  readonly rights: SchemaRights
 }
 
 /** A column as it is. */
@@ -56,9 +66,9 @@ export async function readColumnFacts(db: Database, column: VectorColumn): Promi
 function factsSql(column: VectorColumn): string {
   return `
     with relation as (
-      select c.oid, n.nspname, c.relname
+      select c.oid, c.relnamespace, n.nspname, c.relname
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = ${toRegclass(tableOf(column))} and c.relkind in ('r', 'p', 'm', 'f')
+      where c.oid = ${tableNumberSql(column)} and c.relkind in ('r', 'p', 'm', 'f')
     ),
     attribute as (
       select a.attrelid, a.attnum, a.attnotnull, a.atttypmod, t.typname, t.typnamespace
@@ -77,7 +87,8 @@ function factsSql(column: VectorColumn): string {
       )
     )
     select json_build_object(
-      'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname) from relation),
+      'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname,
+        'rights', ${rightsSql('relnamespace')}) from relation),
       'column', (
         select json_build_object('number', attnum, 'notNull', attnotnull,
           'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''),

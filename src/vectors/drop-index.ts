@@ -16,6 +16,7 @@ import { isEqual } from './equal-index.ts'
 import { readIndexFacts, type ExistingIndex, type IndexFacts, type TableFacts } from './index-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
 import { differs } from './index-plan.ts'
+import { lackingRights } from './schema-rights.ts'
 import type { VectorIndex } from './vector-index.ts'
 import { unwatched, watchBuild } from './watch-build.ts'
 
@@ -49,7 +50,7 @@ export interface DropIndexResult {
  *
  * @example await dropIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, TABLE_BUSY, SESSION_SHARED or INDEX_BUILD_FAILED.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, SESSION_SHARED or INDEX_BUILD_FAILED.
  */
 export async function dropIndex(
   db: Database,
@@ -75,6 +76,8 @@ export async function dropIndex(
       )
       return { status: 'kept', warnings: report.warnings }
     }
+    const forbidden = lackingRights('DROP INDEX', table)
+    if (forbidden !== null) throw forbidden
     if (!isEqual(existing, index, facts)) throw differs(index, facts, existing.definition)
     const watch = session.isEmbedded ? unwatched : watchBuild(db, session.processId, report, needs)
     try {

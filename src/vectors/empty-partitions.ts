@@ -1,6 +1,7 @@
 import { ask, type Database } from '../queryable.ts'
 import { identifier, literal, sendable } from '../sql.ts'
 import type { IndexFacts } from './index-facts.ts'
+import { hidesRowsSql } from './schema-rights.ts'
 import { conditionSql, type VectorIndex } from './vector-index.ts'
 
 /**
@@ -32,7 +33,7 @@ interface Leaf {
 function leavesSql({ storage }: VectorIndex, table: number): string {
   return `
     select coalesce(json_agg(json_build_object('name', format('%I.%I', n.nspname, c.relname),
-      'hidesRows', row_security_active(c.oid), 'hasPages', pg_relation_size(c.oid) > 0
+      'hidesRows', ${hidesRowsSql('c.oid', 'n.oid')}, 'hasPages', pg_relation_size(c.oid) > 0
     ) order by n.nspname, c.relname), '[]') as state
     from pg_partition_tree(${table}) t
     join pg_catalog.pg_class c on c.oid = t.relid

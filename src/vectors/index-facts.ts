@@ -1,10 +1,10 @@
 import type { ReadOnlyReason } from '../error-messages.ts'
 import { ask, type Database } from '../queryable.ts'
-import { literal, toRegclass } from '../sql.ts'
-import { tableOf } from './column.ts'
+import { literal } from '../sql.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
 import { sameConditions } from './same-conditions.ts'
+import { hidesRowsSql, rightsSql, tableNumberSql, type SchemaRights } from './schema-rights.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
 import { measureValueBytes } from './measure-value-bytes.ts'
 import type { VectorIndex } from './vector-index.ts'
@@ -53,6 +53,8 @@ export interface TableFacts {
   readonly oid: number
   readonly schema: string
   readonly name: string
+  /** Of this role, in the table's schema. */
+  readonly rights: SchemaRights
   readonly kind: 'ordinary' | 'partitioned' | 'materialized view' | 'foreign' | 'other'
   readonly isTemporary: boolean
   /** Nobody else can see it: it was made in the transaction that asks. */
@@ -62,7 +64,7 @@ export interface TableFacts {
   readonly heapBytes: number
   /** With the values that are stored beside the table. */
   readonly totalBytes: number
-  /** Row security decides which rows this role sees, so that looking for rows tells nothing. */
+  /** Row security decides which rows this role sees, or it may see none, so that looking for rows tells nothing. */
   readonly hidesRows: boolean
   /** What the statistics expect of a table of its size; null where there are none. */
   readonly expectedRows: number | null
@@ -150,7 +152,7 @@ function factsSql({ column, name }: VectorIndex): string {
       select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relkind, c.relpersistence, c.reltuples,
         c.relpages, c.reloptions
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = ${toRegclass(tableOf(column))} and c.relkind not in ('i', 'I')
+      where c.oid = ${tableNumberSql(column)} and c.relkind not in ('i', 'I')
     ),
     attribute as (
       select a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type, t.typname,
@@ -216,13 +218,14 @@ const isMadeHere = `
     where l.pid = pg_backend_pid() and l.relation = relation.oid and l.mode = 'AccessExclusiveLock' and l.granted
   )`
 
-const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name, 'kind', ${kinds},
+const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name,
+    'rights', ${rightsSql('relnamespace')}, 'kind', ${kinds},
     'isTemporary', relpersistence = 't',
     'isMadeHere', coalesce(${isMadeHere}, false),
     'isAnalysed', reltuples >= 0,
     'heapBytes', case when relkind in ('r', 'm') then pg_relation_size(oid) else 0 end,
     'totalBytes', case when relkind in ('r', 'm') then pg_table_size(oid) else 0 end,
-    'hidesRows', row_security_active(oid),
+    'hidesRows', ${hidesRowsSql('oid', 'relnamespace')},
     'expectedRows', case when reltuples >= 0 and relpages > 0 then
       round(reltuples * (pg_relation_size(oid) / current_setting('block_size')::int) / relpages) end,
     'parallelWorkers', (

@@ -5,6 +5,7 @@ import { memoryWarnings } from './build-advice.ts'
 import { planSettings, type BuildLimits, type BuildSettings } from './build-memory.ts'
 import { isEqual } from './equal-index.ts'
 import type { ExistingIndex, IndexFacts, RunningBuild, TableFacts } from './index-facts.ts'
+import { lackingRights } from './schema-rights.ts'
 import { indexDefinition, parameterRanges, type IndexParameters, type VectorIndex } from './vector-index.ts'
 
 /** What is to be done about an index, from what is there. */
@@ -59,6 +60,9 @@ export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: I
   const candidates = fitting(facts, equal)
   const kept = candidates.find(({ isValid }) => isValid)
   if (kept !== undefined) return keep(kept, index)
+  // Before an index is called another one: without the right its condition may not have been compared.
+  const forbidden = lackingRights('CREATE INDEX', table)
+  if (forbidden !== null) return refuse(forbidden)
   const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
   const existing = different?.definition ?? facts.namesake
   if (existing !== null) return refuse(differs(index, facts, existing))
