@@ -4,7 +4,7 @@ import { ensurePgvector } from '../src/index.ts'
 import { buildIndex } from '../src/vectors/build-index.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { dropIndex } from '../src/vectors/drop-index.ts'
-import { readIndexFacts } from '../src/vectors/index-facts.ts'
+import { readIndexFacts } from '../src/vectors/read-index-facts.ts'
 import { repairVectorIndexes } from '../src/vectors/repair-indexes.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
 import { catalogOf } from './support/catalog.ts'
@@ -51,6 +51,22 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('dropped')
     expect(await catalogOf(knex)).toEqual(before)
     await buildIndex(knex, index, quiet)
+    expect(await catalogOf(knex)).toEqual(built)
+  })
+
+  test('keeps its parts, of which PostgreSQL drops none by itself', async () => {
+    const { knex } = database()
+    await createPartitioned(knex)
+    await buildIndex(knex, index, quiet)
+    const built = await catalogOf(knex)
+    const [low] = (await indexesOf(knex)).filter(({ definition }) => definition.includes(' ON public.low '))
+    const part = vectorIndex(vectorColumn('low', 'Embedding', { dimensions: 8 }), {
+      method: 'hnsw',
+      metric: 'l2',
+      name: low?.name,
+    })
+    const error = await expectError('INDEX_BUILD_FAILED', () => dropIndex(knex, part, quiet))
+    expect(error.message).toContain(`because index "${index.name}" requires it`)
     expect(await catalogOf(knex)).toEqual(built)
   })
 

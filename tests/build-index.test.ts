@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 import { vectorColumn } from '../src/vectors/column.ts'
 import { addVectorColumn } from '../src/vectors/change-column.ts'
-import { readIndexFacts } from '../src/vectors/index-facts.ts'
+import { readIndexFacts } from '../src/vectors/read-index-facts.ts'
 import { buildIndex } from '../src/vectors/build-index.ts'
 import { dropIndex } from '../src/vectors/drop-index.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'

@@ -4,7 +4,7 @@ import { identifier } from '../sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts } from './column-facts.ts'
 import type { VectorColumn } from './column.ts'
 import { isEqual } from './equal-index.ts'
-import { readIndexFacts } from './index-facts.ts'
+import { readIndexFacts } from './read-index-facts.ts'
 import { indexDefinition, type VectorIndex } from './vector-index.ts'
 
 /** What an application says its vectors are. */

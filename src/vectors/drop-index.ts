@@ -13,7 +13,8 @@ import { buildOptions, type BuildOptions } from './build-options.ts'
 import { reportOn } from './build-report.ts'
 import { withBuildingSession } from './building-session.ts'
 import { isEqual } from './equal-index.ts'
-import { readIndexFacts, type ExistingIndex, type IndexFacts, type TableFacts } from './index-facts.ts'
+import type { ExistingIndex, IndexFacts, TableFacts } from './index-facts.ts'
+import { readIndexFacts } from './read-index-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
 import { differs } from './index-plan.ts'
 import { lackingRights } from './schema-rights.ts'
@@ -81,7 +82,7 @@ export async function dropIndex(
     if (!isEqual(existing, index, facts)) throw differs(index, facts, existing.definition)
     const watch = session.isEmbedded ? unwatched : watchBuild(db, session.processId, report, needs)
     try {
-      await dropWithParts({ session, watch, needs, report }, index, facts)
+      await dropWithParts({ session, watch, needs, report }, index, facts, existing)
     } finally {
       await watch.close()
     }
@@ -94,15 +95,22 @@ export async function dropIndex(
 
 type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & { readonly needs: Patience }
 
-/** Drops it, and what a build that did not end left on partitions; what is part of the whole goes with it. */
-async function dropWithParts(job: DropJob, index: VectorIndex, facts: IndexFacts): Promise<void> {
-  const { table, indexes } = facts
-  const existing = indexes.find((each) => each.name === index.name && each.parent === null)
+/** Drops it, and what a build that did not end left on partitions. */
+async function dropWithParts(
+  job: DropJob,
+  index: VectorIndex,
+  facts: IndexFacts,
+  existing: ExistingIndex | undefined,
+): Promise<void> {
+  const { table } = facts
   if (table === null) return
   if (existing !== undefined && isEqual(existing, index, facts)) await dropOne(job, index, table, existing)
   for (const partition of table.partitions) {
     const part = indexOfPartition(index, partition)
-    await dropWithParts(job, part, await readIndexFacts(job.session.db, part))
+    const seen = await readIndexFacts(job.session.db, part)
+    // What is part of a whole goes with it.
+    const left = seen.indexes.find(({ name, parent }) => name === part.name && parent === null)
+    await dropWithParts(job, part, seen, left)
   }
 }
 
