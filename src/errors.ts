@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 import { messages, type ErrorCode, type ErrorDetails, type LockHolder } from './error-messages.ts'
 
 export type { ErrorCode, ErrorDetails, LockHolder }
@@ -70,4 +72,10 @@ export function isPgvectorMigrationError<Code extends ErrorCode = ErrorCode>(
 export function sqlStateOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
+}
+
+/** What an error says, whatever was thrown. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof Error) return error.message
+  return typeof error === 'string' ? error : inspect(error, { breakLength: Infinity })
 }

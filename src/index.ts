@@ -57,6 +57,7 @@ export type { AdoptOptions, AdoptResult } from './runner/adopt.ts'
 export type {
   ExtensionEntry,
   HistoryEntry,
+  HistoryError,
   HistoryOptions,
   HistoryRun,
   MigrationEntry,

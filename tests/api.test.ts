@@ -89,6 +89,7 @@ interface ExtensionEntry
 interface FileMigration
 interface FileMigrationSource
 interface Finding
+interface HistoryError
 interface HistoryOptions
 interface HistoryRun
 interface IndexFacts

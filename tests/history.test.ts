@@ -35,9 +35,11 @@ const broken: readonly [string, Up] = ['003_broken', (knex) => knex.raw('select 
 function inWords(entry: HistoryEntry): string {
   if (entry.kind === 'run') return `run ${entry.run.id}: ${entry.run.command} ${entry.run.outcome ?? 'not ended'}`
   const by = entry.run === null ? '' : ` in run ${entry.run.id}`
-  return entry.kind === 'migration'
-    ? `${entry.migration} applied (batch ${entry.batch})${by}`
-    : `${entry.event} ${entry.versionBefore ?? 'none'} to ${entry.versionAfter ?? 'none'} by ${entry.migration ?? 'hand'}${by}`
+  if (entry.kind === 'migration') {
+    const why = entry.error === null ? '' : `: ${entry.error.sqlState} ${entry.error.message}`
+    return `${entry.migration} ${entry.direction} ${entry.outcome} (batch ${entry.batch})${by}${why}`
+  }
+  return `${entry.event} ${entry.versionBefore ?? 'none'} to ${entry.versionAfter ?? 'none'} by ${entry.migration ?? 'hand'}${by}`
 }
 
 describeOnEveryDatabase('the history', (database) => {
@@ -55,10 +57,13 @@ describeOnEveryDatabase('the history', (database) => {
     await migrator.down()
     expect((await migrator.history()).map(inWords)).toEqual([
       'run 1: up succeeded',
-      '001_enable applied (batch 1) in run 1',
+      '001_enable up done (batch 1) in run 1',
       `enabled none to ${pgvector} by 001_enable in run 1`,
+      '002_table up done (batch 1) in run 1',
       'run 2: up failed',
+      '003_broken up failed (batch 2) in run 2: 22012 division by zero',
       'run 3: down succeeded',
+      '002_table down done (batch 1) in run 3',
     ])
   })
 
@@ -85,13 +90,66 @@ describeOnEveryDatabase('the history', (database) => {
     }
   })
 
+  test('names what a failed run had done, what failed and why, and what it did not come to', async () => {
+    const { knex } = database()
+    const later: readonly [string, Up] = ['004_later', () => Promise.resolve()]
+    const thrown: readonly [string, Up] = [
+      '003_thrown',
+      () => Promise.reject(new Error('no \u0000 model at http://me:secret@host/')),
+    ]
+    const migrator = migratorWith(knex, table, thrown, later)
+    await expectError('MIGRATION_FAILED', () => migrator.up())
+    const [run, first, second, ...others] = await migrator.history()
+    expect(run).toMatchObject({ kind: 'run', error: null, left: ['004_later'] })
+    expect(first).toMatchObject({ migration: '002_table', direction: 'up', outcome: 'done', error: null })
+    expect(second).toMatchObject({
+      migration: '003_thrown',
+      outcome: 'failed',
+      milliseconds: expect.any(Number),
+      error: { code: null, sqlState: null, message: 'no  model at http://me:***@host/' },
+    })
+    expect(others).toEqual([])
+  })
+
+  test('keeps what was applied before, undone since, and applied again by stock Knex', async () => {
+    const { knex } = database()
+    const migrator = migratorWith(knex, table)
+    await migrator.up()
+    await migrator.down()
+    await knex.raw('drop table first')
+    await knex.migrate.latest({ migrationSource: sourceOf(new Map([table])) })
+    expect((await migrator.history()).map(inWords)).toEqual([
+      'run 1: up succeeded',
+      '002_table up done (batch 1) in run 1',
+      'run 2: down succeeded',
+      '002_table down done (batch 1) in run 2',
+      '002_table up done (batch 1)',
+    ])
+  })
+
+  test('reads runs that were noted before there were notes, and gives their table a place for them', async () => {
+    const { knex } = database()
+    const migrator = migratorWith(knex, table)
+    await migrator.up()
+    await knex.raw('alter table knex_migrations_runs drop column notes')
+    expect((await migrator.history()).map(inWords)).toEqual([
+      'run 1: up succeeded',
+      '002_table up done (batch 1) in run 1',
+    ])
+    await migrator.down()
+    expect((await migrator.history()).map(inWords).slice(-2)).toEqual([
+      'run 2: down succeeded',
+      '002_table down done (batch 1) in run 2',
+    ])
+  })
+
   test('does not give a run what stock Knex and an application did', async () => {
     const { knex, pgvector } = database()
     await ensurePgvector(knex, { logger: false })
     await knex.migrate.latest({ migrationSource: sourceOf(new Map([table])) })
     expect((await migratorWith(knex, table).history()).map(inWords)).toEqual([
       `enabled none to ${pgvector} by hand`,
-      '002_table applied (batch 1)',
+      '002_table up done (batch 1)',
     ])
   })
 
@@ -141,5 +199,50 @@ describeOnServers('the history', (database) => {
       },
     ]).up()
     expect(seen).toEqual(['run 1: up not ended'])
+  })
+
+  test('tells why a run failed outside of its migrations', async () => {
+    const hooks = { beforeAll: () => Promise.reject(new Error('no licence')) }
+    const { connect } = database()
+    const hooked = createMigrator(connect({ migrations: { migrationSource: sourceOf(new Map([table])), ...hooks } }))
+    await expect(hooked.up()).rejects.toThrow('no licence')
+    const [run, ...others] = await hooked.history()
+    expect(run).toMatchObject({ error: { code: null, sqlState: null, message: 'no licence' }, left: ['002_table'] })
+    expect(others).toEqual([])
+  })
+
+  test('goes without notes where the role may not change a table of runs that was made before', async () => {
+    const { knex, connect, url } = database()
+    await migratorWith(knex, table).up()
+    const role = `migrates_${process.pid}_${Date.now()}`
+    await knex.raw(`alter table knex_migrations_runs drop column notes;
+      create role ${role} login password 'migrates';
+      grant all on all tables in schema public to ${role}; grant all on all sequences in schema public to ${role}`)
+    const as = new URL(url ?? '')
+    as.username = role
+    as.password = 'migrates'
+    const second: readonly [string, Up] = ['003_second', () => Promise.resolve()]
+    const migrator = migratorWith(connect({ connection: as.href }), table, second)
+    await migrator.up()
+    expect((await migrator.history()).map(inWords).slice(-2)).toEqual([
+      'run 2: up succeeded',
+      '003_second up done (batch 2) in run 2',
+    ])
+    await knex.raw(`drop owned by ${role}; drop role ${role}`)
+  })
+
+  test('gives the lock back where the database has no place for a character of the error', async () => {
+    const { knex, connect, url } = database()
+    const name = `latin_${process.pid}_${Date.now()}`
+    await knex.raw(`create database ${name} encoding latin1 lc_collate 'C' lc_ctype 'C' template template0`)
+    const there = new URL(url ?? '')
+    there.pathname = `/${name}`
+    const latin = connect({ connection: there.href })
+    const thrown: readonly [string, Up] = ['003_thrown', () => Promise.reject(new Error('→ no'))]
+    await expectError('MIGRATION_FAILED', () => migratorWith(latin, thrown).up())
+    expect(await latin('knex_migrations_lock').pluck('is_locked')).toEqual([0])
+    expect((await migratorWith(latin, thrown).history()).map(inWords)).toEqual(['run 1: up failed'])
+    await latin.destroy()
+    await knex.raw(`drop database ${name} with (force)`)
   })
 })

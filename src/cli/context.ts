@@ -2,14 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import Knex from 'knex'
 
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError, wordsOf } from '../errors.ts'
 import type { FileKindOptions } from '../runner/migration-file-kind.ts'
 import { createMigrator, type Migrator } from '../runner/migrator.ts'
 import { rememberStatement } from './failed-statement.ts'
-import { loadConfig, messageOf, type ConfigFlags } from './load-config.ts'
+import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './printer.ts'
 import { withNavigator } from './quick-loading.ts'
-import { learnPassword } from './redact.ts'
+import { learnPassword } from '../redact.ts'
 
 /** The flags that every command takes. */
 export interface GlobalFlags extends ConfigFlags {
@@ -68,7 +68,7 @@ function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.K
     const knex = withNavigator(() => Knex(options))
     return knex.on('query-error', (error: unknown, { sql }: { sql: string }) => rememberStatement(error, sql))
   } catch (error) {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: wordsOf(error) }, { cause: error })
   }
 }
 

@@ -5,7 +5,7 @@ import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../
 import type { VectorColumn } from '../vectors/column.ts'
 import type { DeclaredVectors } from '../vectors/diff.ts'
 import type { VectorIndex } from '../vectors/vector-index.ts'
-import { messageOf } from './load-config.ts'
+import { wordsOf } from './load-config.ts'
 
 /** The columns and indexes that a module exports: by themselves, in lists or in objects. */
 export async function declaredVectors(path: string): Promise<DeclaredVectors> {
@@ -24,7 +24,7 @@ async function load(file: string): Promise<LoadedModule> {
       throw error
     })
   } catch (error) {
-    throw invalid(`${file} cannot be loaded: ${messageOf(error)}`, error)
+    throw invalid(`${file} cannot be loaded: ${wordsOf(error)}`, error)
   }
 }
 

@@ -2,7 +2,7 @@ import { green, red, yellow } from 'colorette'
 
 import type { TakenLock } from '../runner/locks-taken.ts'
 import type { RehearsedMigration } from '../runner/rehearse-migrations.ts'
-import { redact } from './redact.ts'
+import { redact } from '../redact.ts'
 import { table } from './table.ts'
 
 const reasons = {

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError, wordsOf } from '../errors.ts'
 import type { FileKindOptions } from '../runner/migration-file-kind.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
 import { migrationSource } from '../runner/migration-source.ts'
@@ -65,7 +65,7 @@ async function importKnexfile(file: string): Promise<Knexfile> {
     const knexfile: unknown = typeof loaded === 'function' ? await loaded() : loaded
     if (typeof knexfile === 'object' && knexfile !== null) return knexfile as Knexfile
   } catch (error) {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: messageOf(error) }, { cause: error })
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: wordsOf(error) }, { cause: error })
   }
   throw exportsNothing(file)
 }
@@ -116,9 +116,4 @@ function withSource(config: Knex.Config): Pick<LoadedConfig, 'config' | 'directo
     config: { ...config, migrations: { ...migrations, migrationSource: source } },
     directory: folder ?? DEFAULT_DIRECTORY,
   }
-}
-
-/** What an error says, whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

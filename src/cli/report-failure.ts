@@ -5,7 +5,7 @@ import { isPgvectorMigrationError, type PgvectorMigrationError } from '../errors
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
 import { exitCode } from './exit-code.ts'
 import { write, writeDocument } from './printer.ts'
-import { redact, redactAll } from './redact.ts'
+import { redact, redactAll } from '../redact.ts'
 import { signalThatStopped } from './run-options.ts'
 
 /** Prints why a command failed and what to do next, and tells what to exit with; with --json, also as a document. */

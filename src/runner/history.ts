@@ -1,6 +1,7 @@
 import type { LogOptions } from '../options.ts'
 import { ask, type Database } from '../queryable.ts'
 import { identifier, qualified, toRegclass } from '../sql.ts'
+import type { Direction } from './events.ts'
 import type { MigrationSettings } from './settings.ts'
 
 /** One line of what happened here. */
@@ -11,13 +12,33 @@ export interface RunEntry extends HistoryLine {
   readonly kind: 'run'
   readonly run: HistoryRun
   readonly milliseconds: number | null
+  /** Why it failed between its migrations; one that failed has this by itself. */
+  readonly error: HistoryError | null
+  /** The migrations that it chose and did not come to; all that it chose, until it ends. */
+  readonly left: readonly string[]
 }
 
-/** A migration that is applied; one that was undone has left Knex's table, and only the run that undid it is told. */
+/** A migration was applied or undone, or was to be: by a run that noted it, or because Knex's table has it. */
 export interface MigrationEntry extends HistoryLine {
   readonly kind: 'migration'
   readonly migration: string
-  readonly batch: number
+  readonly direction: Direction
+  /** `died`: the process of the run ended while it was at this migration. */
+  readonly outcome: 'done' | 'failed' | 'interrupted' | 'died'
+  /** The number of Knex's batch; null where it is not known. */
+  readonly batch: number | null
+  /** How long it took; null where nobody noted it, as stock Knex does not. */
+  readonly milliseconds: number | null
+  /** Why it failed. */
+  readonly error: HistoryError | null
+}
+
+/** What an error said. */
+export interface HistoryError {
+  /** The code of an error of this library; null for any other. */
+  readonly code: string | null
+  readonly sqlState: string | null
+  readonly message: string
 }
 
 /** Something happened to pgvector: a line of the migration log. */
@@ -76,9 +97,10 @@ export async function historyOf(
   )
   return ask<HistoryEntry[]>(
     db,
-    `with run as (${hasRuns === true ? `select * from ${tables.runs}` : noRuns}),
+    `with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
+    step as (${steps}),
     line as (
-      ${[runLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
+      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
     )
     select coalesce(json_agg(
       line.body || jsonb_build_object('at', line.at, 'role', coalesce(line.role, run.role), 'run', case
@@ -96,20 +118,54 @@ export async function historyOf(
   )
 }
 
+// Read as a value, because a table that was made before has no such column.
+const runsOf = (table: string): string => `
+  select id, command, started_at, ended_at, outcome, host, process_id, operating_system_user, role,
+    coalesce(to_jsonb(noted) -> 'notes', 'null') as notes
+  from ${table} as noted`
+
 const noRuns = `
   select null::bigint as id, null::text as command, null::timestamptz as started_at, null::timestamptz as ended_at,
     null::text as outcome, null::text as host, null::integer as process_id, null::text as operating_system_user,
-    null::text as role
+    null::text as role, null::jsonb as notes
   where false`
+
+const steps = `
+  select run.id as run, run.started_at, run.ended_at, run.notes -> 'error' as error, position,
+    noted ->> 'name' as name, noted ->> 'direction' as direction, noted ->> 'outcome' as outcome,
+    noted -> 'batch' as batch, noted -> 'milliseconds' as milliseconds,
+    run.started_at + coalesce((noted ->> 'after')::float8, 0) * interval '1 millisecond' as at
+  from run, jsonb_array_elements(coalesce(run.notes -> 'steps', '[]')) with ordinality as listed (noted, position)`
 
 const runLines = `
   select started_at as at, 0 as rank, id, id as run, role, jsonb_build_object('kind', 'run',
-    'milliseconds', round(extract(epoch from ended_at - started_at) * 1000)) as body
+    'milliseconds', round(extract(epoch from ended_at - started_at) * 1000),
+    'error', case
+      when not exists (select from step where step.run = run.id and outcome in ('failed', 'interrupted')) then notes -> 'error'
+    end,
+    'left', (
+      select coalesce(jsonb_agg(name order by position), '[]') from step
+      where step.run = run.id and coalesce(outcome, 'not reached') = 'not reached'
+    )) as body
   from run`
 
+const stepLines = `
+  select at, 1, position, run, null, jsonb_build_object('kind', 'migration', 'migration', name, 'direction', direction,
+    'outcome', outcome, 'batch', batch, 'milliseconds', milliseconds,
+    'error', case when outcome in ('failed', 'interrupted') then error end)
+  from step where outcome <> 'not reached'`
+
+// Without those that a run noted, which are told already.
 const migrationLines = (table: string): string => `
-  select migration_time, 1, id, null, null, jsonb_build_object('kind', 'migration', 'migration', name, 'batch', batch)
-  from ${table}`
+  select migration_time, 1, id, null, null, jsonb_build_object('kind', 'migration', 'migration', name,
+    'direction', 'up', 'outcome', 'done', 'batch', batch, 'milliseconds', null, 'error', null)
+  from ${table} as recorded
+  where not exists (
+    select from step
+    where step.name = recorded.name and step.direction = 'up' and step.outcome = 'done'
+      and recorded.migration_time >= step.started_at
+      and (step.ended_at is null or recorded.migration_time <= step.ended_at)
+  )`
 
 const logLines = (table: string): string => `
   select happened_at, 2, id, null, role, jsonb_build_object('kind', 'extension', 'event', event, 'migration', migration,

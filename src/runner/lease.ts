@@ -1,12 +1,13 @@
 import { hostname, userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { PgvectorMigrationError, type LockHolder } from '../errors.ts'
+import { PgvectorMigrationError, sqlStateOf, type LockHolder } from '../errors.ts'
 import { ask, askEach, send, type Database } from '../queryable.ts'
-import { literal, nullable } from '../sql.ts'
+import { json, literal, nullable } from '../sql.ts'
+import { notesOfDead, type NotedStep, type RunNotes } from './run-notes.ts'
 import type { MigrationTables } from './settings.ts'
 import { openSideConnection, type SideConnection, type SideLock } from './side-lock.ts'
-import { appliedSql, createTables, type AppliedMigration } from './tracking.ts'
+import { addNotes, appliedSql, createTables, readHasNotes, type AppliedMigration } from './tracking.ts'
 
 /** The right to migrate: held by one run at a time, and given back by its death. */
 export interface Lease {
@@ -16,8 +17,8 @@ export interface Lease {
   readonly isHeld: string
   /** Cancels what a backend is doing, from the side. */
   cancel(backendProcessId: number): Promise<void>
-  /** Gives the lease back and notes how the run ended. */
-  release(outcome: string): Promise<void>
+  /** Gives the lease back and notes how the run ended, and what it did. */
+  release(outcome: string, notes?: RunNotes): Promise<void>
 }
 
 /** How to take a lease. */
@@ -30,6 +31,10 @@ export interface LeaseOptions {
   readonly isSingle: boolean
   /** Whether the tables were just seen; by default it is looked up. */
   readonly hasTables?: boolean | undefined
+  /** What is to be done, for those who read about it; by default nothing is noted of it. */
+  readonly planned?: readonly NotedStep[] | undefined
+  /** Whether the table of runs was just seen to have no place for notes. */
+  readonly lacksNotes?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Called once when somebody else holds the lease. */
   readonly onWait?: (holder: LockHolder | null) => void
@@ -50,7 +55,7 @@ const POLL_MILLISECONDS = 100
  */
 export async function takeLease(db: Database, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
   const deadline = Date.now() + options.wait
-  const connection = await prepare(db, tables, options)
+  const { connection, planned } = await prepare(db, tables, options)
   try {
     let hasWaited = false
     const waitOrGiveUp = async (holder: LockHolder | null): Promise<void> => {
@@ -67,8 +72,8 @@ export async function takeLease(db: Database, tables: MigrationTables, options: 
     let side = await tryLock()
     for (; side === null; side = await tryLock()) await waitOrGiveUp(await unfinishedRun(db, tables))
     for (;;) {
-      const { run, applied } = await takeKnexLock(db, tables, options.command)
-      if (run !== null) return leaseOf(db, tables, { run, applied }, side, connection)
+      const { run, applied } = await takeKnexLock(db, tables, options.command, planned)
+      if (run !== null) return leaseOf(db, tables, { run, applied, hasNotes: planned !== null }, side, connection)
       const stale = await freeStaleLock(db, tables, options.isSingle)
       if (stale === undefined) await waitOrGiveUp(null)
       else options.onRecover?.(stale)
@@ -86,22 +91,33 @@ const ALONE: SideLock = { isHeld: 'true', cancel: () => Promise.resolve() }
 async function prepare(
   db: Database,
   tables: MigrationTables,
-  { isSingle, hasTables }: LeaseOptions,
-): Promise<SideConnection | null> {
+  { isSingle, hasTables, planned, lacksNotes = false }: LeaseOptions,
+): Promise<{ readonly connection: SideConnection | null; readonly planned: readonly NotedStep[] | null }> {
+  const makeTables = async (): Promise<readonly NotedStep[] | null> => {
+    if (hasTables !== true) await createTables(db, tables, hasTables === false)
+    if (planned === undefined) return null
+    return !lacksNotes || (await addNotes(db, tables)) ? planned : null
+  }
   const [made, opened] = await Promise.allSettled([
-    hasTables === true ? Promise.resolve() : createTables(db, tables, hasTables === false),
+    makeTables(),
     isSingle ? Promise.resolve(null) : openSideConnection(db),
   ])
   if (opened.status === 'rejected') throw opened.reason
-  if (made.status === 'fulfilled') return opened.value
+  if (made.status === 'fulfilled') return { connection: opened.value, planned: made.value }
   await opened.value?.close()
   throw made.reason
+}
+
+interface TakenRun {
+  readonly run: number
+  readonly applied: readonly AppliedMigration[]
+  readonly hasNotes: boolean
 }
 
 function leaseOf(
   db: Database,
   tables: MigrationTables,
-  { run, applied }: { readonly run: number; readonly applied: readonly AppliedMigration[] },
+  { run, applied, hasNotes }: TakenRun,
   side: SideLock,
   connection: SideConnection | null,
 ): Lease {
@@ -109,9 +125,14 @@ function leaseOf(
     applied,
     isHeld: side.isHeld,
     cancel: (backendProcessId) => side.cancel(backendProcessId),
-    release: async (outcome) => {
+    release: async (outcome, notes) => {
+      const give = (kept?: RunNotes): Promise<void> => giveKnexLockBack(db, tables, run, outcome, kept)
       try {
-        await giveKnexLockBack(db, tables, run, outcome)
+        await give(hasNotes ? notes : undefined).catch(async (error: unknown) => {
+          // The lock is given back, even where the database has no place for a character of what failed.
+          if (notes === undefined || sqlStateOf(error) === undefined) throw error
+          await give()
+        })
       } finally {
         await connection?.close()
       }
@@ -136,6 +157,7 @@ async function takeKnexLock(
   db: Database,
   tables: MigrationTables,
   command: string,
+  planned: readonly NotedStep[] | null,
 ): Promise<{ readonly run: number | null; readonly applied: readonly AppliedMigration[] }> {
   const [run, applied] = await askEach(db, [
     `with free as (
@@ -146,9 +168,9 @@ async function takeKnexLock(
       where held.ctid = free.ctid and (select count(*) from free) = (select count(*) from ${tables.lock}) returning 1
     ),
     run as (
-      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin)
+      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${planned === null ? '' : ', notes'})
       select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
-        (txid_current() % 4294967296)::text
+        (txid_current() % 4294967296)::text${planned === null ? '' : `, ${json({ steps: planned, error: null })}`}
       where exists (select from taken) returning id
     )
     select to_json((select id from run)) as state from ${NOT_FLUSHED}`,
@@ -163,6 +185,7 @@ async function freeStaleLock(
   tables: MigrationTables,
   isSingle: boolean,
 ): Promise<LockHolder | null | undefined> {
+  const notes = (await readHasNotes(db, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
   const { holder, freed } = await ask<{ holder: LockHolder | null; freed: number }>(
     db,
     `with stale as (
@@ -171,7 +194,7 @@ async function freeStaleLock(
       where run.ended_at is null
     ),
     ended as (
-      update ${tables.runs} as run set ended_at = clock_timestamp(), outcome = 'died'
+      update ${tables.runs} as run set ended_at = clock_timestamp(), outcome = 'died'${notes}
       from stale where run.id = stale.id returning 1
     ),
     freed as (
@@ -195,11 +218,18 @@ async function freeStaleLock(
  * Frees `is_locked`, and drops all rows but one: stock Knex looks for the row and inserts it in two steps, so where it
  * starts beside another run on an empty database it leaves two, and then takes itself for locked out for ever.
  */
-async function giveKnexLockBack(db: Database, tables: MigrationTables, run: number, outcome: string): Promise<void> {
+async function giveKnexLockBack(
+  db: Database,
+  tables: MigrationTables,
+  run: number,
+  outcome: string,
+  notes?: RunNotes,
+): Promise<void> {
+  const change = `ended_at = clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
   await send(
     db,
     `with ended as (
-      update ${tables.runs} set ended_at = clock_timestamp(), outcome = ${literal(outcome)} where id = ${run}
+      update ${tables.runs} set ${change} where id = ${run}
       returning lock_xmin
     )
     update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED} where held.xmin::text = ended.lock_xmin;

@@ -5,6 +5,7 @@ import type { Direction, RunOptions, RunResult } from './events.ts'
 import { interrupted, whenAborted, type Progress } from './interrupted.ts'
 import { takeLease, unfinishedRun, type Lease } from './lease.ts'
 import { listMigrations, type MigrationFiles } from './migrations.ts'
+import { openNotebook, plannedSteps, type Notebook, type NotedStep } from './run-notes.ts'
 import { runOne } from './run-one.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
@@ -61,7 +62,7 @@ async function run(
   }
   assertSupported(tracking.server)
   if (tracking.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: tracking.readOnly })
-  const leasing = leaseFor(db, settings, direction, tracking, options)
+  const leasing = leaseFor(db, settings, direction, tracking, options, plannedSteps(wanted, direction))
   // While the server is at work. What fails to load is told once the lock is held.
   for (const name of wanted) files.load(name).catch(() => undefined)
   const lease = await leasing.catch((error: unknown) => {
@@ -69,13 +70,17 @@ async function run(
       ? interrupted(null, options.signal, undefined, { done: [], left: wanted })
       : error
   })
+  const notebook = openNotebook(direction)
   let outcome = 'failed'
   try {
-    const result = await runAll(db, settings, files, direction, select, lease, options)
+    const result = await runAll(db, settings, files, direction, select, lease, options, notebook)
     outcome = 'succeeded'
     return result
+  } catch (error) {
+    notebook.failed(error)
+    throw error
   } finally {
-    await lease.release(outcome)
+    await lease.release(outcome, notebook.read())
   }
 }
 
@@ -83,14 +88,17 @@ function leaseFor(
   db: Database,
   { tables }: MigrationSettings,
   direction: Direction,
-  { isComplete, server }: Tracking,
+  { isComplete, hasRuns, hasNotes, server }: Tracking,
   options: RunOptions,
+  planned?: readonly NotedStep[],
 ): Promise<Lease> {
   return takeLease(db, tables, {
     command: options.command ?? direction,
     wait: options.wait ?? DEFAULT_WAIT,
     isSingle: server.includes('PGlite'),
     hasTables: isComplete,
+    planned,
+    lacksNotes: hasRuns && !hasNotes,
     signal: options.signal,
     onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => options.onEvent?.({ type: 'recovered', holder }),
@@ -122,9 +130,11 @@ async function runAll(
   select: Selection,
   lease: Lease,
   options: RunOptions,
+  notebook: Notebook,
 ): Promise<RunResult> {
   const { applied } = lease
   const chosen = select(files.names, applied)
+  notebook.chose(chosen)
   const migrations = await Promise.all(chosen.map((name) => files.load(name)))
   const handed = migrations.map(({ file }) => file)
   const batch = direction === 'up' ? batchAfter(applied) : 0
@@ -137,12 +147,14 @@ async function runAll(
     }
     options.onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
     const started = performance.now()
+    notebook.began(name, direction === 'up' ? batch : (applied.find((each) => each.name === name)?.batch ?? null))
     await cancellable(db, lease, options.signal, (onBackend) =>
       runOne(db, settings, { migration, direction, batch, isLockHeld: lease.isHeld, onBackend }),
     ).catch((error: unknown) => {
       throw failed(error, migration.transactional, direction, chosen, done, options.signal)
     })
     const milliseconds = performance.now() - started
+    notebook.done()
     done.push({ name, milliseconds })
     options.onEvent?.({ type: 'finished', migration: name, direction, milliseconds })
   }

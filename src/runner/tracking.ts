@@ -1,7 +1,8 @@
 import type { ReadOnlyReason } from '../error-messages.ts'
+import { sqlStateOf } from '../errors.ts'
 import { ask, send, type Database } from '../queryable.ts'
 import { literal, toRegclass } from '../sql.ts'
-import { isRace } from '../sqlstate.ts'
+import { isRace, sqlState } from '../sqlstate.ts'
 import type { MigrationTables } from './settings.ts'
 
 /** A migration that Knex's table says was applied. */
@@ -19,6 +20,8 @@ export interface Tracking {
   readonly isComplete: boolean
   /** Whether runs were ever noted here. */
   readonly hasRuns: boolean
+  /** Whether a run can keep notes of what it did: a table of runs that was made before that cannot. */
+  readonly hasNotes: boolean
   /** As the server describes itself. */
   readonly server: string
   /** Why nothing can be written; null where it can. */
@@ -35,7 +38,7 @@ export async function readTracking(db: Database, tables: MigrationTables): Promi
   const { hasMigrations, ...seen } = await ask<Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }>(
     db,
     `select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
-      'hasRuns', ${toRegclass(tables.runs)} is not null, 'isComplete', not (${areMissing(tables)}),
+      'hasRuns', ${toRegclass(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
       'server', version(), 'readOnly', case when pg_is_in_recovery() then 'standby'
         when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`,
   )
@@ -45,6 +48,33 @@ export async function readTracking(db: Database, tables: MigrationTables): Promi
 function areMissing(tables: MigrationTables): string {
   const names = Object.values(tables).map((table) => toRegclass(table))
   return `num_nulls(${names.join(', ')}) > 0`
+}
+
+function haveNotes({ runs }: MigrationTables): string {
+  return `exists (select from pg_catalog.pg_attribute where attrelid = ${toRegclass(runs)} and attname = 'notes')`
+}
+
+/** Whether the table of runs has a place for notes. */
+export async function readHasNotes(db: Database, tables: MigrationTables): Promise<boolean> {
+  return ask<boolean>(db, `select to_json(${haveNotes(tables)}) as state`)
+}
+
+/**
+ * Gives a table of runs that was made before a place for notes; false where this role may not, or somebody else is using
+ * it: the run then goes without.
+ */
+export async function addNotes(db: Database, { runs }: MigrationTables): Promise<boolean> {
+  try {
+    await db.transaction(async (trx) => {
+      if (db.isTransaction !== true) await send(trx, `set local lock_timeout = '1s'`)
+      await send(trx, `alter table ${runs} add column if not exists notes jsonb`)
+    })
+    return true
+  } catch (error) {
+    const state = sqlStateOf(error)
+    if (state !== sqlState.insufficientPrivilege && state !== sqlState.lockNotAvailable) throw error
+    return false
+  }
 }
 
 /** The same of tables that are known to exist. */
@@ -103,7 +133,8 @@ async function sendTables(db: Database, tables: MigrationTables): Promise<void> 
         process_id integer not null,
         operating_system_user text,
         role text not null default current_user,
-        lock_xmin text not null)`,
+        lock_xmin text not null,
+        notes jsonb)`,
       `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
     ].join(';\n'),
   )

@@ -1,4 +1,5 @@
-import type { HistoryEntry } from '../../runner/history.ts'
+import type { HistoryEntry, MigrationEntry } from '../../runner/history.ts'
+import { redact } from '../../redact.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { table } from '../table.ts'
@@ -21,14 +22,14 @@ const shown: readonly Column[] = [
   ['What', what],
   ['Migration', (entry) => (entry.kind === 'run' ? '' : (entry.migration ?? ''))],
   ['pgvector', versions],
-  ['Time', (entry) => (entry.kind === 'migration' || entry.milliseconds === null ? '' : `${entry.milliseconds} ms`)],
+  ['Time', ({ milliseconds }) => (milliseconds === null ? '' : `${milliseconds} ms`)],
   ['Role', ({ role }) => role ?? ''],
 ]
 
 const shownToo: readonly Column[] = [
   ['Host', ({ run: by }) => by?.host ?? ''],
   ['Process', ({ run: by }) => (by === null ? '' : `${by.processId} (${by.user ?? 'unknown'}, run ${by.id})`)],
-  ['Details', (entry) => (entry.kind === 'extension' ? JSON.stringify(entry.details) : '')],
+  ['Details', details],
 ]
 
 function what(entry: HistoryEntry): string {
@@ -36,10 +37,25 @@ function what(entry: HistoryEntry): string {
     case 'run':
       return `${entry.run.command} ${entry.run.outcome ?? 'not ended'}`
     case 'migration':
-      return `applied (batch ${entry.batch})`
+      return whatBecameOf(entry)
     case 'extension':
       return entry.event
   }
+}
+
+const DONE = { up: 'applied', down: 'undone' } as const
+
+function whatBecameOf({ direction, outcome, batch, error }: MigrationEntry): string {
+  if (outcome === 'done') return `${DONE[direction]}${batch === null ? '' : ` (batch ${batch})`}`
+  const reason = error?.code ?? error?.sqlState ?? null
+  return `${direction} ${outcome}${reason === null || outcome === 'interrupted' ? '' : ` (${reason})`}`
+}
+
+function details(entry: HistoryEntry): string {
+  if (entry.kind === 'extension') return JSON.stringify(entry.details)
+  const said = entry.error === null ? [] : [redact(entry.error.message.replaceAll(/\s+/g, ' '))]
+  const left = entry.kind === 'run' && entry.left.length > 0 ? [`not reached: ${entry.left.join(', ')}`] : []
+  return [...said, ...left].join('; ')
 }
 
 function versions(entry: HistoryEntry): string {

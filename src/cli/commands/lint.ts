@@ -6,7 +6,7 @@ import type { LintFinding, LintResult } from '../../runner/lint/lint-migrations.
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import type { Printer } from '../printer.ts'
-import { redact } from '../redact.ts'
+import { redact } from '../../redact.ts'
 import { exitCode } from '../exit-code.ts'
 
 interface Flags {

@@ -6,7 +6,7 @@ import type { PlannedMigration, PlannedStatement, PlanResult } from '../../runne
 import { planScript } from '../../runner/plan-script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../printer.ts'
-import { redact, redactAll } from '../redact.ts'
+import { redact, redactAll } from '../../redact.ts'
 import { exitCode } from '../exit-code.ts'
 
 interface Flags {

@@ -1,0 +1,78 @@
+import { describeOnServers } from './support/databases.ts'
+import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+
+afterEach(removeTemporaryFolders)
+
+// What would be lost is found out by running it too, under another name.
+const leaves = `
+  exports.up = (knex) => knex.raw('create table second (id int)')
+  exports.down = async (knex) => {
+    const { rows } = await knex.raw('select command from knex_migrations_runs order by id desc limit 1')
+    if (rows[0].command === 'down') process.kill(process.pid, 'SIGKILL')
+  }
+`
+
+/** The lines of the history without their times, and without the looks at what would be lost. */
+async function what(project: Project, env: Readonly<Record<string, string>>, ...flags: string[]): Promise<string[]> {
+  const { stdout } = await project.run(['history', ...flags], env)
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .filter((line) => !line.includes('losses'))
+    .map((line) =>
+      line
+        .slice(line.indexOf('Z') + 1)
+        .replaceAll(/\d+ ms/g, '? ms')
+        .trim()
+        .replaceAll(/ {2,}/g, ' | '),
+    )
+}
+
+describeOnServers('after a bad day the history', (database) => {
+  test('names the migration that failed, with its error, and those that were undone, in the words of people', async () => {
+    const env = { DATABASE_URL: database().url ?? '' }
+    const project = await createProject({
+      'knexfile.js': knexfile,
+      'migrations/001_first.js': migrationOf('create table first (id int)', 'drop table first'),
+      'migrations/002_broken.js': migrationOf('create table never (id int); select 1 / 0'),
+      'migrations/003_third.js': migrationOf('select 1'),
+    })
+    expect((await project.run(['up'], env)).code).toBe(2)
+    expect((await project.run(['down', '--yes'], env)).code).toBe(0)
+    expect(await what(project, env)).toEqual([
+      'up failed | ? ms | test',
+      'applied (batch 1) | 001_first | ? ms | test',
+      'up failed (22012) | 002_broken | ? ms | test',
+      'down succeeded | ? ms | test',
+      'undone (batch 1) | 001_first | ? ms | test',
+    ])
+    const verbose = await what(project, env, '--verbose')
+    expect(verbose[0]).toMatch(/run 1\) \| not reached: 003_third$/)
+    expect(verbose[2]).toMatch(/run 1\) \| division by zero$/)
+  })
+
+  test('tells what a run had done that was killed, and which migration it was at', async () => {
+    const env = { DATABASE_URL: database().url ?? '' }
+    const project = await createProject({
+      'knexfile.js': knexfile,
+      'migrations/001_first.js': migrationOf('create table first (id int)', 'drop table first'),
+      'migrations/002_leaves.js': leaves,
+      'migrations/003_third.js': migrationOf('create table third (id int)', 'drop table third'),
+    })
+    expect((await project.run(['up'], env)).code).toBe(0)
+    expect((await project.run(['down', '--steps', '3', '--yes'], env)).code).toBeNull()
+    expect((await what(project, env)).slice(-1)).toEqual(['down not ended | test'])
+    expect((await project.run(['up', '--wait', '10s'], env)).stdout).toBe('✓ 003_third\nApplied 1\n')
+    expect(
+      (await what(project, env, '--verbose')).slice(4).map((line) => line.replace(/ \| test \|.*run (\d)\)/, ' in $1')),
+    ).toEqual([
+      'down died | ? ms in 3 | not reached: 001_first',
+      'undone | 003_third in 3',
+      'down died | 002_leaves in 3',
+      'up succeeded | ? ms in 4',
+      'applied (batch 2) | 003_third | ? ms in 4',
+    ])
+  })
+})
