@@ -74,6 +74,22 @@ describe('the command line', () => {
     expect(JSON.parse(usage.stdout)).toMatchObject({ error: { message: "error: unknown option '--bogus'" } })
   })
 
+  test('keeps stdout for JSON with --json where there is no command', async () => {
+    const project = await createProject({})
+    const version = await project.run(['--json', '--version'])
+    expect({ ...version, stdout: JSON.parse(version.stdout) as unknown }).toMatchObject({
+      code: 0,
+      stdout: { version: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
+    })
+    for (const flags of [['--help'], ['help'], ['up', '--help'], ['help', 'up']]) {
+      const help = await project.run(['--json', ...flags])
+      expect(help).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/^Usage: knex-pgvector/) })
+    }
+    const { code, stdout, stderr } = await project.run(['--json'])
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/^Usage: knex-pgvector/) })
+    expect(JSON.parse(stdout)).toEqual({ error: { code: null, message: 'error: no command was given', server: null } })
+  })
+
   test('prints a stack and exits with 1 where it fails for no reason that it knows', async () => {
     const project = await createProject({
       'knexfile.js': `module.exports = { client: 'pg', migrations: { migrationSource: { getMigrations: () => { null.x } } } }`,

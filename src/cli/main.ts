@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { program } from './program.ts'
+import { program, wantsJson } from './program.ts'
 
 // Whoever reads us may have read enough, as head does; a migration goes on all the same.
 for (const stream of [process.stdout, process.stderr]) {
@@ -15,7 +15,7 @@ async function run(): Promise<void> {
     await program().parseAsync()
   } catch (error) {
     const { reportFailure } = await import('./report-failure.ts')
-    process.exitCode = reportFailure(error, process.argv.includes('--json'))
+    process.exitCode = reportFailure(error, wantsJson())
   }
   await Promise.all([process.stdout, process.stderr].map(written))
   // What the knexfile or a migration left open must not keep the process alive, as it does not keep stock Knex's.

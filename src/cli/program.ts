@@ -13,13 +13,21 @@ export function program(commands: readonly CommandDescription[] = describeComman
     .helpOption('-h, --help', 'print help')
     .showHelpAfterError('(add --help for what there is)')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    // A URL in the wrong place is in commander's message.
-    .configureOutput({ writeErr: (text) => process.stderr.write(redact(text)) })
+    .configureOutput({
+      writeOut: (text) => (wantsJson() ? process.stderr : process.stdout).write(text),
+      // A URL in the wrong place is in commander's message.
+      writeErr: (text) => process.stderr.write(redact(text)),
+    })
     .allowExcessArguments(false)
     .exitOverride()
   for (const option of globalOptions()) root.addOption(option)
   for (const description of commands) addCommand(root, description)
   return root
+}
+
+/** Whether --json was given, for what happens before the command line is parsed, and where it cannot be. */
+export function wantsJson(): boolean {
+  return process.argv.includes('--json')
 }
 
 function addCommand(root: Command, { name, summary, options = [], examples, load }: CommandDescription): void {

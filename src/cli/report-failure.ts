@@ -1,7 +1,7 @@
 import { red, yellow } from 'colorette'
 import { CommanderError } from 'commander'
 
-import { isPgvectorMigrationError, type PgvectorMigrationError } from '../errors.ts'
+import { isPgvectorMigrationError, wordsOf, type PgvectorMigrationError } from '../errors.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
 import { exitCode } from './exit-code.ts'
 import { write, writeDocument } from './printer.ts'
@@ -12,7 +12,10 @@ import { signalThatStopped } from './run-options.ts'
 export function reportFailure(error: unknown, isJson: boolean): number {
   const isUsage = error instanceof CommanderError
   // Commander's --help and --version end this way too, and it has printed its own message.
-  if (isUsage && error.exitCode === 0) return exitCode.done
+  if (isUsage && error.exitCode === 0) {
+    if (isJson && error.code === 'commander.version') writeDocument({ version: error.message })
+    return exitCode.done
+  }
   if (!isUsage) write(process.stderr, redact(describe(error).join('\n')))
   if (isJson) writeDocument(redactAll({ error: documentOf(error) }))
   if (isUsage) return exitCode.failure
@@ -67,7 +70,8 @@ function nextFor(error: unknown): string[] {
 
 // An error of ours behind an error of ours has a hint of its own.
 function messagesOf(cause: unknown): string[] {
-  if (!(cause instanceof Error)) return []
+  if (cause === undefined) return []
+  if (!(cause instanceof Error)) return wordsOf(cause).split('\n')
   return isPgvectorMigrationError(cause) ? [`${cause.message}  ${cause.code}`, cause.hint] : cause.message.split('\n')
 }
 
@@ -93,7 +97,9 @@ function again(error: PgvectorMigrationError): string[] {
 function documentOf(error: unknown): unknown {
   if (!isPgvectorMigrationError(error)) {
     const server = serverErrorOf(error)
-    return { code: null, message: server?.message ?? (error as Partial<Error>).message ?? String(error), server }
+    // Without a command, commander shows the help and says no more.
+    const isHelp = error instanceof CommanderError && error.code === 'commander.help'
+    return { code: null, message: isHelp ? 'error: no command was given' : (server?.message ?? wordsOf(error)), server }
   }
   const { code, message, hint, details, docsUrl, cause } = error
   const server = serverErrorOf(cause)
@@ -101,5 +107,5 @@ function documentOf(error: unknown): unknown {
 }
 
 function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return error instanceof Error ? (error.stack ?? error.message) : wordsOf(error)
 }
