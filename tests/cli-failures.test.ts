@@ -81,6 +81,23 @@ describeOnServers('a migration that fails', (database) => {
     expect(await database().knex.schema.hasTable('knex_migrations')).toBe(false)
   })
 
+  test.each([
+    [`'out of tea'`, 'out of tea'],
+    [`{ status: 418, why: 'tea' }`, `{ status: 418, why: 'tea' }`],
+    ['undefined', 'it was rejected without a reason'],
+    ['null', 'it was rejected without a reason'],
+  ])('is shown where it throws %s, which is no error', async (thrown, said) => {
+    const rejecting = `exports.up = () => Promise.reject(${thrown})\nexports.down = async () => {}`
+    const project = await createProject({ ...files, 'migrations/002_broken.js': rejecting })
+    const { code, stderr } = await project.run(['up'], env())
+    expect(code).toBe(2)
+    expect(stderr).toContain(`✗ Migration 002_broken failed (up)  MIGRATION_FAILED\n  ${said}\n  Done`)
+    const { stdout } = await project.run(['up', '--json'], env())
+    expect(JSON.parse(stdout)).toMatchObject({ error: { cause: said } })
+    expect((await project.run(['rehearse'], env())).stderr).toContain(said)
+    expect((await project.run(['plan'], env())).stderr).toContain(said)
+  })
+
   test('is foreseen where the database is read-only', async () => {
     const { knex } = database()
     await knex.raw(`do $$ begin

@@ -5,6 +5,7 @@ import { inMigration } from '../extension/migration-context.ts'
 import { send, type Database } from '../queryable.ts'
 import { identifier, literal } from '../sql.ts'
 import type { LoadedMigration } from './migrations.ts'
+import { withReason } from './run-one.ts'
 import { imitate, obstacleIn, remove, type Surroundings } from './surroundings.ts'
 
 export { readSurroundings, type Surroundings } from './surroundings.ts'
@@ -70,8 +71,8 @@ async function runAlone(
   run: (within: Database) => Promise<unknown>,
 ): Promise<void> {
   await inMigration(name, async () => {
-    if (transactional) await db.transaction(run)
-    else await run(db)
+    if (transactional) await db.transaction(async (trx) => withReason(run(trx)))
+    else await withReason(run(db))
   })
 }
 

@@ -21,8 +21,19 @@ export interface Job {
 export async function runOne(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
   const { migration } = job
   await inMigration(migration.name, () =>
-    migration.transactional ? db.transaction((trx) => runIn(trx, settings, job)) : runIn(db, settings, job),
+    migration.transactional
+      ? db.transaction((trx) => withReason(runIn(trx, settings, job)))
+      : withReason(runIn(db, settings, job)),
   )
+}
+
+/** Gives a rejection a reason: without one, Knex takes a transaction for rolled back on purpose, and that for a success. */
+export async function withReason<Result>(work: PromiseLike<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw error ?? new Error('it was rejected without a reason')
+  }
 }
 
 async function runIn(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
