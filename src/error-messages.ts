@@ -221,7 +221,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   SCHEMA_NOT_FOUND: ({ schema }) => ({
     message:
       schema === null
-        ? 'No schema to create pgvector in: the search path names none that exists'
+        ? 'No schema to create anything in: the search path names none that exists'
         : `Schema "${schema}" does not exist`,
     hint:
       schema === null

@@ -191,7 +191,7 @@ describe('rights', () => {
     expect(steps(rightsFindings(healthy, tables, { isKnown: true, value }))).toEqual([
       [
         'GRANT SELECT, INSERT, DELETE ON "knex_migrations" TO "app";',
-        'GRANT SELECT, INSERT, UPDATE ON "knex_migrations_lock" TO "app";',
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON "knex_migrations_lock" TO "app";',
         'GRANT USAGE ON SEQUENCE knex_migrations_id_seq TO "app";',
       ].join('\n'),
     ])

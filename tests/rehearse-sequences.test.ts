@@ -67,6 +67,23 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
     expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 3])
   })
 
+  test.each([
+    ['once', `alter sequence drawn restart with 500; select nextval('drawn')`],
+    ['twice', `alter sequence drawn restart with 500; select nextval('drawn'); alter sequence drawn restart with 900`],
+  ])('tells where a sequence stands that a migration draws from and restarts %s', async (_, restarts) => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [{ name: '001_drawn', up: 'create sequence drawn' }], {
+      name: '002_restart',
+      up: `select nextval('drawn'); select nextval('drawn'); ${restarts}`,
+    })
+    const { warnings } = await migrator.rehearse()
+    const { rows } = await knex.raw(`select pg_sequence_last_value('drawn') as last`)
+    expect(rows).toEqual([{ last: '2' }])
+    expect(warnings).toEqual([
+      'The sequence public.drawn went from its start to 2, which no rollback undoes: its next values leave a gap.',
+    ])
+  })
+
   test('leaves a sequence whose values may be in other hands, and says that there is a gap', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [{ name: '001_cached', up: 'create sequence cached cache 10' }], {

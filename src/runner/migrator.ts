@@ -11,6 +11,7 @@ import type { LintOptions } from './lint/lint.ts'
 import type { LossOptions, Losses } from './losses.ts'
 import type { Rehearsal, RehearseOptions } from './rehearse.ts'
 import type { PlanResult } from './plan.ts'
+import type { Need } from './refusal.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
@@ -52,31 +53,43 @@ export interface Migrator {
  * const migrator = createMigrator(knex)
  * const { migrations } = await migrator.up({ wait: 60_000 })
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL. Its methods: INSUFFICIENT_PRIVILEGE,
+ * READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
  */
 export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, options: MigratorOptions = {}): Migrator {
   const isInstance = typeof knexOrConfig === 'function'
   const db = isInstance ? knexOrConfig : Knex(knexOrConfig)
   const settings = settingsOf(db, options)
+  const explained = async <Result>(need: Need, work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw await (await import('./refusal.ts')).explainRefusal(db, settings, need, error)
+    }
+  }
+  const reads = <Result>(work: () => Promise<Result>): Promise<Result> => explained('read', work)
+  const writes = <Result>(work: () => Promise<Result>): Promise<Result> => explained('write', work)
   return {
-    status: () => statusOf(db, settings),
-    preview: (direction, choice = {}) => preview(db, settings, direction, choice),
-    rehearse: async (choice = {}) => (await import('./rehearse.ts')).rehearse(db, settings, choice),
-    losses: async (choice = {}) => (await import('./losses.ts')).losses(db, settings, choice),
-    plan: async (choice = {}) => (await import('./plan.ts')).plan(db, settings, choice),
-    lint: async (choice = {}) => (await import('./lint/lint.ts')).lint(db, settings, choice),
-    up: async (choice = {}) => {
-      const tracking = startReading(db, settings.tables)
-      await nextTurn()
-      return (await import('./run.ts')).up(db, settings, choice, tracking)
-    },
-    down: async (choice = {}) => {
-      const tracking = startReading(db, settings.tables)
-      return (await import('./run.ts')).down(db, settings, choice, tracking)
-    },
-    history: async (choice = {}) => (await import('./history.ts')).historyOf(db, settings, choice),
-    adopt: async (choice = {}) => (await import('./adopt.ts')).adopt(db, settings, choice),
-    unlock: async (choice = {}) => (await import('./unlock.ts')).unlock(db, settings, choice),
+    status: () => reads(() => statusOf(db, settings)),
+    preview: (direction, choice = {}) => reads(() => preview(db, settings, direction, choice)),
+    rehearse: (choice = {}) => writes(async () => (await import('./rehearse.ts')).rehearse(db, settings, choice)),
+    losses: (choice = {}) => writes(async () => (await import('./losses.ts')).losses(db, settings, choice)),
+    plan: (choice = {}) => reads(async () => (await import('./plan.ts')).plan(db, settings, choice)),
+    lint: (choice = {}) => reads(async () => (await import('./lint/lint.ts')).lint(db, settings, choice)),
+    up: (choice = {}) =>
+      writes(async () => {
+        const tracking = startReading(db, settings.tables)
+        await nextTurn()
+        return (await import('./run.ts')).up(db, settings, choice, tracking)
+      }),
+    down: (choice = {}) =>
+      writes(async () => {
+        const tracking = startReading(db, settings.tables)
+        return (await import('./run.ts')).down(db, settings, choice, tracking)
+      }),
+    history: (choice = {}) => reads(async () => (await import('./history.ts')).historyOf(db, settings, choice)),
+    adopt: (choice = {}) => writes(async () => (await import('./adopt.ts')).adopt(db, settings, choice)),
+    unlock: (choice = {}) => writes(async () => (await import('./unlock.ts')).unlock(db, settings, choice)),
     close: async () => {
       if (!isInstance) await db.destroy()
     },

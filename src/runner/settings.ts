@@ -22,6 +22,10 @@ interface KnexMigrationConfig {
 /** What the runner needs to know of how a Knex instance migrates. */
 export interface MigrationSettings {
   readonly tables: MigrationTables
+  /** The same names unquoted. */
+  readonly names: MigrationTables
+  /** The schema of the tables; null where the search path decides. */
+  readonly schema: string | null
   readonly source: Knex.MigrationSource<unknown>
   readonly loadExtensions: readonly string[]
   readonly disableTransactions: boolean
@@ -44,8 +48,13 @@ export function settingsOf(db: Database, options: MigratorOptions = {}): Migrati
   const { config } = db.migrate as unknown as { readonly config: KnexMigrationConfig }
   const merged = { ...config, ...options }
   const { beforeAll = none, beforeEach = none, afterEach = none, afterAll = none } = merged
+  const schema = merged.schemaName ?? null
+  const names = namesOf(merged.tableName)
+  const quoted = (name: string): string => (schema === null ? identifier(name) : qualified(schema, name))
   return {
-    tables: tablesOf(merged.tableName, merged.schemaName),
+    tables: { migrations: quoted(names.migrations), lock: quoted(names.lock), runs: quoted(names.runs) },
+    names,
+    schema,
     source: merged.migrationSource,
     loadExtensions: merged.loadExtensions ?? [],
     disableTransactions: merged.disableTransactions,
@@ -55,8 +64,6 @@ export function settingsOf(db: Database, options: MigratorOptions = {}): Migrati
 
 const none: Hook = () => undefined
 
-function tablesOf(tableName: string, schemaName: string | null | undefined): MigrationTables {
-  const name = (table: string): string =>
-    schemaName === null || schemaName === undefined ? identifier(table) : qualified(schemaName, table)
-  return { migrations: name(tableName), lock: name(`${tableName}_lock`), runs: name(`${tableName}_runs`) }
+function namesOf(tableName: string): MigrationTables {
+  return { migrations: tableName, lock: `${tableName}_lock`, runs: `${tableName}_runs` }
 }

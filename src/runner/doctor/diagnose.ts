@@ -64,7 +64,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
   const files = await readFileNames(settings)
   const recorded = await readRecorded(db, settings, tables)
   const indexes = await readingOf(db, readIndexes)
-  return [
+  const findings = [
     ...sessionFindings(session),
     ...(isSingle ? [] : poolerFindings(await readBackends(db))),
     ...serverFindings(seen, new Date().toISOString().slice(0, 10)),
@@ -78,6 +78,16 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(db, settings, tables, isSingle)),
   ]
+  return findings.map((finding) => whereItCanBeDone(finding, seen.readOnly))
+}
+
+const WRITES = /^npx knex-pgvector (?:up|unlock)\b/
+
+/** What a finding advises cannot be done here where nothing can be written. */
+function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly']): Finding {
+  if (readOnly === null || finding.next === undefined || !WRITES.test(finding.next)) return finding
+  const where = readOnly === 'standby' ? 'on the primary server' : 'on a connection that may write'
+  return { ...finding, next: `${finding.next} -- ${where}` }
 }
 
 async function extensionFindings(

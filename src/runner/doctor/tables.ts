@@ -16,7 +16,7 @@ export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & 
 /** What a run does with each table, as tracking.ts and lease.ts do it. */
 export const neededPrivileges = {
   migrations: ['select', 'insert', 'delete'],
-  lock: ['select', 'insert', 'update'],
+  lock: ['select', 'insert', 'update', 'delete'],
   runs: ['select', 'insert', 'update'],
 } as const satisfies Record<keyof MigrationTables, readonly string[]>
 
