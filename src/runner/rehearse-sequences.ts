@@ -94,10 +94,12 @@ export async function putSequencesBack(
 ): Promise<string[]> {
   const warnings: string[] = []
   for (const sequence of used) {
+    // Where it stood in the rehearsal is not where it stands, where a migration restarted it: that is rolled back.
+    const current = await rolledBack((trx) => lastValue(trx, sequence.before)).catch(() => null)
     const warning = await rolledBack((trx) => putBack(trx, sequence)).catch((error: unknown) => {
       // It belongs to somebody else, or somebody else has it in an open transaction.
       if (sqlStateOf(error) === undefined) throw error
-      return advanced(sequence)
+      return advanced(sequence.before, current)
     })
     if (warning !== null) warnings.push(warning)
   }
@@ -110,10 +112,11 @@ async function putBack(trx: Database, used: UsedSequence): Promise<string | null
   if (correctionFor(used, await lastValue(trx, before)) === 'none') return null
   // Nobody can draw from it now. LOCK takes no sequences; giving it to the owner that it has changes nothing.
   await send(trx, escaped(`alter sequence ${name} owner to ${owner}`))
-  const correction = correctionFor(used, await lastValue(trx, before))
+  const current = await lastValue(trx, before)
+  const correction = correctionFor(used, current)
   if (correction === 'rewind' || correction === 'advance')
     await ask(trx, `select to_json(setval(${literal(name)}, ${last ?? start}, ${last !== null})) as state`)
-  if (correction === 'leave') return advanced(used)
+  if (correction === 'leave') return advanced(before, current)
   if (correction === 'advance')
     return `A migration sets the sequence ${name} back, which no rollback undoes; it was put to ${last ?? start} again.`
   return null
@@ -143,9 +146,9 @@ async function lastValue(trx: Database, { oid }: SequenceState): Promise<string 
   return last
 }
 
-function advanced({ before: { name, last }, left }: UsedSequence): string {
+function advanced({ name, last }: SequenceState, current: string | null): string {
   return (
-    `The sequence ${name} went from ${last ?? 'its start'} to ${left ?? 'an unknown value'}, which no rollback undoes: ` +
+    `The sequence ${name} went from ${last ?? 'its start'} to ${current ?? 'an unknown value'}, which no rollback undoes: ` +
     'its next values leave a gap.'
   )
 }
