@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import Knex from 'knex'
 
+import { isPgvectorMigrationError } from '../errors.ts'
 import type { Database } from '../queryable.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import type { AdoptOptions, AdoptResult } from './adopt.ts'
@@ -64,6 +65,8 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
     try {
       return await work()
     } catch (error) {
+      if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING'))
+        throw await (await import('./renamed.ts')).explainMissing(db, settings, error)
       throw await (await import('./refusal.ts')).explainRefusal(db, settings, need, error)
     }
   }

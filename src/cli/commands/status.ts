@@ -1,5 +1,7 @@
 import { green, red, yellow } from 'colorette'
 
+import { isPgvectorMigrationError } from '../../errors.ts'
+import type { Migrator } from '../../runner/migrator.ts'
 import type { MigrationStatus } from '../../runner/status.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
@@ -20,6 +22,16 @@ export async function run({ migrator, print }: Context, flags: { readonly exitCo
   for (const { name, state } of migrations) print.line(`  ${shown[state].mark} ${name}: ${shown[state].word}`)
   print.line()
   print.line(`Applied: ${applied} / ${migrations.length}`)
-  print.document({ migrations, applied, pending })
+  const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(migrator) : null
+  if (hint !== null) print.line(`Next: ${hint}`)
+  print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }) })
   return flags.exitCode === true && pending > 0 ? exitCode.pending : exitCode.done
+}
+
+/** What a run would say to files that are missing. */
+async function adviceOf(migrator: Migrator): Promise<string | null> {
+  return migrator.preview('up').then(
+    () => null,
+    (error: unknown) => (isPgvectorMigrationError(error) ? error.hint : null),
+  )
 }

@@ -1,6 +1,6 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../../errors.ts'
-import { literal } from '../../sql.ts'
 import { listMigrations } from '../migrations.ts'
+import { findRenamed, forgetting, renaming, stem } from '../renamed.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { findingsOf, listed, type Finding } from './finding.ts'
 
@@ -37,12 +37,10 @@ export function migrationFindings(files: FileNames, recorded: Recorded, table: s
   const { names: applied } = recorded
   if (applied === null) return [...doubles, untracked(files.names, table)]
   const missing = applied.filter((name) => !files.names.includes(name))
-  const renamed = missing.flatMap((name) => {
-    const file = files.names.find((each) => stem(each) === stem(name))
-    return file === undefined ? [] : [{ name, file }]
-  })
-  const lost = missing.filter((name) => !renamed.some((each) => each.name === name))
-  const problems = [...doubles, ...renamedFindings(renamed, applied, table), ...lostFindings(lost)]
+  const renamed = findRenamed(files.names, applied)
+  const found = new Set([...renamed.once, ...renamed.twice].map(({ name }) => name))
+  const lost = missing.filter((name) => !found.has(name))
+  const problems = [...doubles, ...renamedFindings(renamed, table), ...lostFindings(lost)]
   if (problems.length > 0) return problems
   const pending = pendingOf(files, recorded)
   return [
@@ -78,22 +76,13 @@ function doubleFindings(names: readonly string[]): Finding[] {
   ]
 }
 
-interface Renamed {
-  /** As the table has it. */
-  readonly name: string
-  /** As it is called on disk. */
-  readonly file: string
-}
-
-function renamedFindings(renamed: readonly Renamed[], applied: readonly string[], table: string): Finding[] {
-  const twice = renamed.filter(({ file }) => applied.includes(file))
-  const once = renamed.filter(({ file }) => !applied.includes(file))
+function renamedFindings({ once, twice }: ReturnType<typeof findRenamed>, table: string): Finding[] {
   const findings: Finding[] = []
   if (twice.length > 0) {
     findings.push(
       failure(
         `${table} has migrations twice: ${listed(twice.map(({ name, file }) => `${name} and ${file}`))}`,
-        `DELETE FROM ${table} WHERE name IN (${twice.map(({ name }) => literal(name)).join(', ')});`,
+        forgetting(twice, table),
       ),
     )
   }
@@ -102,30 +91,15 @@ function renamedFindings(renamed: readonly Renamed[], applied: readonly string[]
       failure(
         'applied under another file extension than on disk, which Knex calls corrupt: ' +
           listed(once.map(({ name, file }) => `${name} (now ${file})`)),
-        [...new Set(once.map(({ file }) => extensionOf(file)))]
-          .map((extension) => renaming(once, extension, table))
-          .join('\n'),
+        renaming(once, table).join('\n'),
       ),
     )
   }
   return findings
 }
 
-function renaming(renamed: readonly Renamed[], extension: string, table: string): string {
-  const names = renamed.filter(({ file }) => extensionOf(file) === extension).map(({ name }) => literal(name))
-  return `UPDATE ${table} SET name = regexp_replace(name, '([.][cm]?[jt]s)?$', ${literal(extension)}) WHERE name IN (${names.join(', ')});`
-}
-
 function lostFindings(missing: readonly string[]): Finding[] {
   if (missing.length === 0) return []
   const { message, hint } = new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
   return [failure(message, hint)]
-}
-
-function extensionOf(name: string): string {
-  return /\.[cm]?[jt]s$/.exec(name)?.[0] ?? ''
-}
-
-function stem(name: string): string {
-  return name.slice(0, name.length - extensionOf(name).length)
 }
