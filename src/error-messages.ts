@@ -59,6 +59,8 @@ export interface ErrorDetails {
   readonly INVALID_KNEXFILE: { readonly file: string; readonly problem: string }
   readonly ENVIRONMENT_NOT_FOUND: { readonly environment: string; readonly known: readonly string[] }
   readonly CONFIRMATION_NEEDED: { readonly migrations: readonly string[] }
+  /** What was looked for, as a whole path, and why it cannot be read, as the system says it. */
+  readonly MIGRATIONS_NOT_FOUND: { readonly directory: string; readonly reason: string }
   readonly MIGRATION_NOT_FOUND: { readonly version: string; readonly near: readonly string[] }
   readonly MIGRATION_AMBIGUOUS: { readonly version: string; readonly matches: readonly string[] }
   readonly MIGRATION_FILES_MISSING: { readonly missing: readonly string[] }
@@ -349,6 +351,15 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   CONFIRMATION_NEEDED: ({ migrations }) => ({
     message: `Nobody is there to confirm that ${migrations.join(', ')} may be undone`,
     hint: 'Look at what would be lost (--dry-run), then run it again with --yes.',
+  }),
+  MIGRATIONS_NOT_FOUND: ({ directory, reason }) => ({
+    message:
+      reason === 'ENOENT'
+        ? `There is no folder of migrations ${directory}`
+        : `The folder of migrations ${directory} cannot be read (${reason})`,
+    hint:
+      'Correct migrations.directory in the Knex configuration, or the directory of its migrationSource; or make the ' +
+      'first migration, and the folder with it: npx knex-pgvector new NAME',
   }),
   MIGRATION_NOT_FOUND: ({ version, near }) => ({
     message: `There is no migration ${version}`,

@@ -180,11 +180,29 @@ describeOnServers('a migration that fails', (database) => {
 `)
   })
 
-  test('is not looked for in a folder that is not there', async () => {
-    const project = await createProject({ 'knexfile.js': knexfile })
-    const { code, stderr } = await project.run(['status'], env())
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/^✗ ENOENT: no such file or directory, scandir '.*migrations'\n {2}Next {5}Check the paths/)
+  test.each([
+    ['migrationSource', knexfile, 'migrations'],
+    [
+      'a directory',
+      `module.exports = { client: 'pg', connection: process.env.DATABASE_URL, migrations: { directory: './db/steps' } }`,
+      'db/steps',
+    ],
+    [
+      'directories that Knex sorts',
+      `module.exports = { client: 'pg', connection: process.env.DATABASE_URL,
+      migrations: { directory: ['./db/steps'], sortDirsSeparately: true } }`,
+      'db/steps',
+    ],
+  ])('is not looked for in a folder that is not there, as %s says', async (_, configuration, folder) => {
+    const project = await createProject({ 'knexfile.js': configuration })
+    const runs = [['status'], ['up'], ['plan'], ['down', '--yes'], ['rehearse']]
+    for (const flags of runs) {
+      const { code, stderr } = await project.run(flags, env())
+      expect({ flags, code }).toEqual({ flags, code: 2 })
+      expect(stderr).toContain(`✗ There is no folder of migrations ${project.folder}/${folder}  MIGRATIONS_NOT_FOUND\n`)
+      expect(stderr).toContain(`\n  Config   ${project.folder}/knexfile.js\n`)
+      expect(stderr).toMatch(/Next {5}Correct migrations\.directory .*npx knex-pgvector new NAME\n/)
+    }
   })
 
   test('can be run again from where it stopped where it runs outside a transaction', async () => {

@@ -216,6 +216,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   INVALID_KNEXFILE: { file: '/srv/app/knexfile.ts', problem: 'it exports no configuration' },
   ENVIRONMENT_NOT_FOUND: { environment: 'staging', known: ['development', 'production'] },
   CONFIRMATION_NEEDED: { migrations: ['003_add_scaling_tables'] },
+  MIGRATIONS_NOT_FOUND: { directory: '/app/migrations', reason: 'ENOENT' },
   MIGRATION_NOT_FOUND: { version: '02_add_search', near: ['002_add_semantic_search'] },
   MIGRATION_AMBIGUOUS: { version: '00', matches: ['001_initial_schema', '002_add_semantic_search'] },
   MIGRATION_FILES_MISSING: { missing: ['004_add_tags'] },

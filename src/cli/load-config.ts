@@ -31,6 +31,13 @@ const DEFAULT_DIRECTORY = './migrations'
 
 const EXTENSIONS = ['js', 'cjs', 'mjs', 'ts', 'mts', 'cts'] as const
 
+let inUse: string | null = null
+
+/** Where the configuration of this process is from, for people; null before it is loaded. */
+export function configurationInUse(): string | null {
+  return inUse
+}
+
 /**
  * Finds and loads the Knex configuration, whatever flavour of JavaScript or TypeScript it is in.
  *
@@ -41,8 +48,10 @@ export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): P
   const server = databaseUrl === undefined ? null : { client: 'pg', connection: databaseUrl, pool: {} }
   if (file === undefined) {
     if (server === null) throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
+    inUse = `none (no knexfile in ${process.cwd()})`
     return { ...withSource(server), file: '--database-url', fileKind: {} }
   }
+  inUse = file
   process.chdir(dirname(file))
   const config = environmentOf(await importKnexfile(file), file, env)
   const { extension, loadExtensions } = config.migrations ?? {}

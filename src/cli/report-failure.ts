@@ -4,6 +4,7 @@ import { CommanderError } from 'commander'
 import { isPgvectorMigrationError, wordsOf, type PgvectorMigrationError } from '../errors.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './describe-server-error.ts'
 import { exitCode } from './exit-code.ts'
+import { configurationInUse } from './load-config.ts'
 import { write, writeDocument } from './printer.ts'
 import { redact, redactAll } from '../redact.ts'
 import { signalThatStopped } from './run-options.ts'
@@ -42,6 +43,7 @@ function describe(error: unknown): string[] {
     `${red('✗')} ${first}  ${code}`,
     ...rest.map((line) => `  ${line}`),
     ...(explain(cause) ?? messagesOf(cause)).filter((line) => !message.includes(line)).map((line) => `  ${line}`),
+    ...(code === 'MIGRATIONS_NOT_FOUND' ? [`  Config   ${configurationInUse() ?? 'none'}`] : []),
     ...standing(error),
     `  ${yellow('Next')}     ${hint}`,
     ...again(error),

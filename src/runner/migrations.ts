@@ -1,4 +1,8 @@
+import { resolve } from 'node:path'
+
 import type { Knex } from 'knex'
+
+import { PgvectorMigrationError } from '../errors.ts'
 
 import type { MigrationSettings } from './settings.ts'
 
@@ -23,13 +27,19 @@ export interface LoadedMigration {
   readonly transactional: boolean
 }
 
-/** Lists a source's migrations without loading any of them. */
+/**
+ * Lists a source's migrations without loading any of them.
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_NOT_FOUND where their folder cannot be read.
+ */
 export async function listMigrations({
   source,
   loadExtensions,
   disableTransactions,
 }: MigrationSettings): Promise<MigrationFiles> {
-  const files = await source.getMigrations(loadExtensions)
+  const files = await source.getMigrations(loadExtensions).catch((error: unknown) => {
+    throw folderMissing(error) ?? error
+  })
   const byName = new Map(files.map((file) => [source.getMigrationName(file), file]))
   const loaded = new Map<string, Promise<LoadedMigration>>()
   const load = async (name: string): Promise<LoadedMigration> => {
@@ -45,4 +55,12 @@ export async function listMigrations({
       return loading
     },
   }
+}
+
+// What else a source of the caller's own reads is not ours to explain.
+function folderMissing(error: unknown): PgvectorMigrationError | null {
+  const { syscall, code, path } = (error ?? {}) as NodeJS.ErrnoException
+  if (syscall !== 'scandir' || path === undefined) return null
+  const details = { directory: resolve(path), reason: code ?? 'unknown' }
+  return new PgvectorMigrationError('MIGRATIONS_NOT_FOUND', details, { cause: error })
 }

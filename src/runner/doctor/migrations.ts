@@ -15,14 +15,7 @@ export async function readFileNames(settings: MigrationSettings): Promise<FileNa
     return { names: (await listMigrations(settings)).names }
   } catch (error) {
     if (isPgvectorMigrationError(error)) return { problem: failure(error.message, error.hint) }
-    const { code, path } = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw error
-    return {
-      problem: failure(
-        `the folder of the migrations cannot be read: ${path ?? ''} (${code})`,
-        'Correct migrations.directory in the knexfile, or make the folder: npx knex-pgvector new NAME',
-      ),
-    }
+    throw error
   }
 }
 
