@@ -98,6 +98,36 @@ describeOnServers('a migration that fails', (database) => {
     expect((await project.run(['plan'], env())).stderr).toContain(said)
   })
 
+  test.each([
+    ['ends the process', 'exports.up = () => process.exit(0)', 2],
+    ['ends the process with a code of its own', 'exports.up = () => process.exit(7)', 7],
+  ])('is not taken for done where it %s', async (_, up, expected) => {
+    const project = await createProject({
+      ...files,
+      'migrations/002_broken.js': `${up}\nexports.down = async () => {}`,
+    })
+    const { code, stdout, stderr } = await project.run(['up', '--json'], env())
+    expect(code).toBe(expected)
+    expect(stderr).toMatch(
+      /✗ This process was ended during 002_broken before its work was done\n {2}Next {5}Take process/,
+    )
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: null, message: expect.stringContaining('002_broken') } })
+    expect((await project.run(['rehearse'], env())).code).toBe(expected)
+    expect((await project.run(['status'], env())).stdout).toContain('Applied: 1 / 3')
+  })
+
+  test('tells what the server said where the connection is lost, and not that nothing could be rolled back', async () => {
+    const terminates = `select pg_terminate_backend(pg_backend_pid())`
+    const project = await createProject({ ...files, 'migrations/002_broken.js': migrationOf(terminates) })
+    const { code, stderr } = await project.run(['up'], env())
+    expect(code).toBe(2)
+    expect(stderr).toContain('terminating connection due to administrator command (57P01)')
+    expect(stderr).not.toContain('ROLLBACK')
+    expect((await project.run(['history'], env())).stdout).toContain('up failed (57P01)')
+    await project.write('migrations/002_broken.js', migrationOf('select 1'))
+    expect((await project.run(['up', '--wait', '5s'], env())).stdout).toContain('Applied 2\n')
+  })
+
   test('is foreseen where the database is read-only', async () => {
     const { knex } = database()
     await knex.raw(`do $$ begin

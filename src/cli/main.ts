@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { program, wantsJson } from './program.ts'
+import { program } from './program.ts'
+import { wantsJson } from './wants-json.ts'
 
 // Whoever reads us may have read enough, as head does; a migration goes on all the same.
 for (const stream of [process.stdout, process.stderr]) {

@@ -4,6 +4,7 @@ import { describeCommands } from './commands.ts'
 import type { CommandDescription } from './command.ts'
 import { loadLodashAtOnce } from './quick-loading.ts'
 import { redact } from '../redact.ts'
+import { wantsJson } from './wants-json.ts'
 
 /** The command line: every command with its flags. */
 export function program(commands: readonly CommandDescription[] = describeCommands()): Command {
@@ -23,11 +24,6 @@ export function program(commands: readonly CommandDescription[] = describeComman
   for (const option of globalOptions()) root.addOption(option)
   for (const description of commands) addCommand(root, description)
   return root
-}
-
-/** Whether --json was given, for what happens before the command line is parsed, and where it cannot be. */
-export function wantsJson(): boolean {
-  return process.argv.includes('--json')
 }
 
 function addCommand(root: Command, { name, summary, options = [], examples, load }: CommandDescription): void {

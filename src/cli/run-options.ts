@@ -1,8 +1,10 @@
-import { cyan, yellow } from 'colorette'
+import { cyan, red, yellow } from 'colorette'
 
 import type { MigratorEvent, RunOptions } from '../runner/events.ts'
 import type { LockHolder } from '../errors.ts'
-import { write, type Printer } from './printer.ts'
+import { exitCode } from './exit-code.ts'
+import { write, writeDocument, type Printer } from './printer.ts'
+import { wantsJson } from './wants-json.ts'
 
 let stoppedBy: NodeJS.Signals | null = null
 
@@ -19,17 +21,35 @@ export async function withSignals<Result>(work: (signal: AbortSignal) => Promise
     stoppedBy = signal
     controller.abort(signal)
   }
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  process.once('SIGINT', stop).once('SIGTERM', stop).once('exit', endedInside)
   try {
     return await work(controller.signal)
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop)
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('exit', endedInside)
+    started = null
   }
+}
+
+let started: string | null = null
+
+/** What a migration ends, nobody is left to report: a deployment must not take it for done. */
+function endedInside(code: number): void {
+  const during = started === null ? '' : ` during ${started}`
+  const message = `This process was ended${during} before its work was done`
+  const hint =
+    'Take process.exit out of the migration, and let its promise be settled; then run the same command again.'
+  write(process.stderr, `${red('✗')} ${message}\n  ${yellow('Next')}     ${hint}`)
+  if (wantsJson()) writeDocument({ error: { code: null, message, hint, server: null } })
+  process.exitCode = code === exitCode.done ? exitCode.failure : code
 }
 
 /** What `up` and `down` tell the runner. */
 export function runOptions(print: Printer, command: string, wait: number, signal: AbortSignal): RunOptions {
-  return { command, wait, signal, onEvent: (event) => print.note(describeEvent(event)) }
+  const onEvent = (event: MigratorEvent): void => {
+    started = event.type === 'started' ? event.migration : null
+    print.note(describeEvent(event))
+  }
+  return { command, wait, signal, onEvent }
 }
 
 /** What happens, in a line. */

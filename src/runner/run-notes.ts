@@ -90,11 +90,13 @@ export function notesOfDead({ migrations }: MigrationTables): string {
     select jsonb_set(run.notes, '{steps}', coalesce(jsonb_agg(step || case
       when is_done then jsonb_build_object('outcome', 'done', 'batch', batch,
         'after', extract(epoch from migration_time - run.started_at) * 1000)
-      when position = first_left then '{"outcome": "died"}'
+      when position = first_left then jsonb_build_object('outcome', 'died',
+        'after', extract(epoch from coalesce(last_done, run.started_at) - run.started_at) * 1000)
       else '{"outcome": "not reached"}'
     end order by position), '[]'))
     from (
-      select *, min(position) filter (where not is_done) over () as first_left
+      select *, min(position) filter (where not is_done) over () as first_left,
+        max(migration_time) filter (where is_done) over () as last_done
       from (
         select step, position, batch, migration_time, (id is not null) = (step ->> 'direction' = 'up') as is_done
         from jsonb_array_elements(run.notes -> 'steps') with ordinality as planned (step, position)

@@ -22,9 +22,24 @@ export async function runOne(db: Database, settings: MigrationSettings, job: Job
   const { migration } = job
   await inMigration(migration.name, () =>
     migration.transactional
-      ? db.transaction((trx) => withReason(runIn(trx, settings, job)))
+      ? inTransaction(db, (trx) => runIn(trx, settings, job))
       : withReason(runIn(db, settings, job)),
   )
+}
+
+/** Runs in a transaction; what failed there is told, even where the rollback fails too, as on a lost connection. */
+async function inTransaction(db: Database, work: (trx: Database) => Promise<void>): Promise<void> {
+  let failure: { readonly error: unknown } | null = null
+  try {
+    await db.transaction((trx) =>
+      withReason(work(trx)).catch((error: unknown) => {
+        failure = { error }
+        throw error
+      }),
+    )
+  } catch (error) {
+    throw (failure as { readonly error: unknown } | null)?.error ?? error
+  }
 }
 
 /** Gives a rejection a reason: without one, Knex takes a transaction for rolled back on purpose, and that for a success. */

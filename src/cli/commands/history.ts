@@ -1,4 +1,4 @@
-import type { HistoryEntry, MigrationEntry } from '../../runner/history.ts'
+import type { HistoryEntry, MigrationEntry, RunEntry } from '../../runner/history.ts'
 import { redact } from '../../redact.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
@@ -54,8 +54,13 @@ function whatBecameOf({ direction, outcome, batch, error }: MigrationEntry): str
 function details(entry: HistoryEntry): string {
   if (entry.kind === 'extension') return JSON.stringify(entry.details)
   const said = entry.error === null ? [] : [redact(entry.error.message.replaceAll(/\s+/g, ' '))]
-  const left = entry.kind === 'run' && entry.left.length > 0 ? [`not reached: ${entry.left.join(', ')}`] : []
+  const left = entry.kind === 'run' && entry.left.length > 0 ? [`${leftOf(entry)}: ${entry.left.join(', ')}`] : []
   return [...said, ...left].join('; ')
+}
+
+// Of a run that did not end nobody knows yet how far it came.
+function leftOf({ run: { outcome } }: RunEntry): string {
+  return outcome === null ? 'to do' : 'not reached'
 }
 
 function versions(entry: HistoryEntry): string {
