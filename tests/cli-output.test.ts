@@ -53,6 +53,17 @@ Applied: 1 / 2
     expect((await project.run(['status', '--exit-code'], env)).code).toBe(0)
   })
 
+  test('shows the status in the order of a run where Knex sorts each directory by itself', async () => {
+    const { project, env } = await started(database(), {
+      'knexfile.js': `module.exports = { client: 'pg', connection: process.env.DATABASE_URL,
+        migrations: { directory: ['base', 'more'], sortDirsSeparately: true } }`,
+      'base/009_first.js': first,
+      'more/001_second.js': second,
+    })
+    const { stdout } = await project.run(['status'], env)
+    expect(stdout).toMatch(/009_first\.js: PENDING\n.*001_second\.js: PENDING/)
+  })
+
   test('keeps stdout for one document with --json, whatever a migration prints', async () => {
     const { project, env } = await started(database(), { ...two, 'migrations/004_talking.js': talking })
     const { code, stdout, stderr } = await project.run(['up', '--json'], env)

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util'
+
 import Table from 'cli-table3'
 
 const NO_LINES = {
@@ -18,7 +20,10 @@ const NO_LINES = {
   middle: '  ',
 } as const
 
-/** A table for people: with lines on a terminal, else in plain columns that other tools can cut. */
+/**
+ * A table for people: with lines on a terminal, else in plain columns that other tools can cut. Where a terminal is too
+ * narrow for it, each row is a block of its own.
+ */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isTerminal = process.stdout.isTTY
   const style = { head: [], border: [], compact: true }
@@ -28,5 +33,16 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   })
   built.push(...rows.map((row) => [...row]))
   const lines = built.toString().split('\n')
+  const width = Math.max(...lines.map((line) => stripVTControlCharacters(line).length))
+  if (isTerminal && width > (process.stdout.columns ?? width)) return rows.map((row) => block(head, row)).join('\n\n')
   return lines.map((line) => line.trimEnd()).join('\n')
+}
+
+function block(head: readonly string[], row: readonly string[]): string {
+  const widest = Math.max(...head.map(({ length }) => length))
+  const cells = head.map((title, index) => [title.padEnd(widest), row[index] ?? ''] as const)
+  return cells
+    .filter(([, text]) => text !== '')
+    .map(([title, text]) => `${title}  ${text}`)
+    .join('\n')
 }

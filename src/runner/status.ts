@@ -15,12 +15,17 @@ export interface MigrationStatus {
   readonly at: string | null
 }
 
-/** Every migration with its state, in the order of their names; reads only, and needs no table to exist. */
+/**
+ * Every migration with its state, in the order of their names, or that of the source where it has one of its own; reads
+ * only, and needs no table to exist.
+ */
 export async function statusOf(db: Database, settings: MigrationSettings): Promise<MigrationStatus[]> {
   const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(db, settings.tables)])
   const done = new Map(applied.map((row) => [row.name, row]))
   const missing = applied.filter(({ name }) => !names.includes(name)).map(({ name }) => name)
-  return [...names, ...missing].toSorted().map((name) => {
+  const isByName = names.every((name, index) => index === 0 || (names[index - 1] ?? '') <= name)
+  const all = isByName ? [...names, ...missing].toSorted() : [...missing, ...names]
+  return all.map((name) => {
     const row = done.get(name)
     if (row === undefined) return { name, state: 'pending', batch: null, at: null }
     return { name, state: names.includes(name) ? 'applied' : 'missing', batch: row.batch, at: row.at }
