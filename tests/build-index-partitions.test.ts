@@ -59,7 +59,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     await createPartitioned(knex)
     await buildIndex(knex, index, quiet)
     const built = await catalogOf(knex)
-    const [low] = (await indexesOf(knex)).filter(({ definition }) => definition.includes(' ON public.low '))
+    const low = (await indexesOf(knex)).find(({ definition }) => definition.includes(' ON public.low '))
     const part = vectorIndex(vectorColumn('low', 'Embedding', { dimensions: 8 }), {
       method: 'hnsw',
       metric: 'l2',

@@ -1,4 +1,4 @@
-import { isPgvectorMigrationError, sqlStateOf } from '../errors.ts'
+import { isPgvectorMigrationError, sqlStateOf, wordsOf } from '../errors.ts'
 import { UNDO_IN_TRANSACTION } from '../operations/migration.ts'
 import type { Database } from '../queryable.ts'
 import { serverMessage, sqlState } from '../sqlstate.ts'
@@ -69,7 +69,7 @@ function problemOf({ name, state, reason, error }: RehearsedMigration): string |
 
 /** What an error says, as a sentence. */
 export function reasonIn(error: unknown): string {
-  const said = sqlStateOf(error) === undefined && error instanceof Error ? error.message : serverMessage(error)
+  const said = sqlStateOf(error) === undefined ? wordsOf(error) : serverMessage(error)
   const sentence = said.trim()
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError, wordsOf } from '../errors.ts'
 import type { FilledRow, UnfilledRow } from './backfill-batch.ts'
 import type { BackfillJob } from './backfill-job.ts'
 import { columnLabel } from './column-facts.ts'
@@ -51,8 +51,7 @@ async function callPatiently(
     } catch (error) {
       if (signal.aborted) return null
       if (attempt === needs.attempts) {
-        const reason = error instanceof Error ? error.message : String(error)
-        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${reason}`
+        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${wordsOf(error)}`
         throw failure({ target, report }, problem, error)
       }
       const milliseconds = needs.retryDelay * 2 ** (attempt - 1)

@@ -1,3 +1,4 @@
+import { wordsOf } from '../errors.ts'
 import type { Logger } from '../options.ts'
 import type { BackfillEvent, BackfillProgress } from './backfill-options.ts'
 
@@ -32,8 +33,7 @@ export function reportBackfill(
       onEvent?.({ type: 'warning', message })
     },
     retry: (attempt, milliseconds, error) => {
-      const reason = error instanceof Error ? error.message : String(error)
-      logger.warn(`${label}: embed failed (${reason}); attempt ${attempt} in ${milliseconds} ms`)
+      logger.warn(`${label}: embed failed (${wordsOf(error)}); attempt ${attempt} in ${milliseconds} ms`)
       onEvent?.({ type: 'retry', attempt, milliseconds, error })
     },
     add: (rows) => {
