@@ -3,10 +3,18 @@ import { join } from 'node:path'
 
 import { assert, asyncProperty, constantFrom, nat, string } from 'fast-check'
 
-import { lintMigrations, type KnownTable, type LintFacts, type LintResult, type LintRule } from '../src/index.ts'
+import {
+  ensurePgvector,
+  lintMigrations,
+  type KnownTable,
+  type LintFacts,
+  type LintResult,
+  type LintRule,
+} from '../src/index.ts'
 import { rules } from '../src/runner/lint/rules.ts'
 import { vectorColumn } from '../src/vectors/column.ts'
 import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { describeEmbedded } from './support/databases.ts'
 
 const ids = Object.keys(rules) as LintRule[]
 
@@ -174,6 +182,21 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         what: 'an index on a partitioned table without its partitions',
         sql: hnsw.replace('on documents', 'on only documents'),
       },
+    ],
+  },
+  'index-method': {
+    finds: [
+      { what: 'an index without a method', sql: 'create index on documents (embedding)', facts: having(false) },
+      { what: 'a method of another kind', sql: [documents, 'create index on documents using hash (embedding)'] },
+      { what: 'one column of several', sql: [documents, 'create index i on documents (id, embedding)'] },
+    ],
+    passes: [
+      { what: 'an index of pgvector', sql: [documents, hnsw] },
+      { what: 'another column', sql: [documents, 'create index on documents (id)'] },
+      { what: 'a unique index', sql: [documents, 'create unique index on documents (embedding)'] },
+      { what: 'an included column', sql: [documents, 'create index on documents (id) include (embedding)'] },
+      { what: 'bits', sql: ['create table documents (bits bit(8))', 'create index on documents (bits)'] },
+      { what: 'a table that nothing is known of', sql: [patient, 'create index on documents (embedding)'] },
     ],
   },
   'operator-class': {
@@ -525,6 +548,18 @@ describe.each(ids)('the rule %s', (id) => {
       expect(finding?.next).toMatch(/^[A-Z]/)
       expect(finding?.docsUrl).toMatch(new RegExp(`/docs/lint\\.md#${id}$`))
     }
+  })
+})
+
+describeEmbedded('an index on vectors that is neither hnsw nor ivfflat', (database) => {
+  test('refuses vectors from some 670 dimensions on, as docs/lint.md says', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    await knex.raw('create table documents (embedding vector); create index on documents (embedding)')
+    const add = async (dimensions: number): Promise<unknown> =>
+      knex.raw(`insert into documents select array_agg(random()) from generate_series(1, ${dimensions})`)
+    await add(660)
+    await expect(add(680)).rejects.toThrow(/index row size \d+ exceeds btree version 4 maximum 2704/)
   })
 })
 

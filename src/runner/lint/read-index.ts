@@ -5,35 +5,31 @@ import { nothing, type MadeIndex, type Rebuild, type Statement } from './stateme
 
 /** What an index statement makes. */
 export function readIndex(statement: IndexStmt): Statement {
-  const {
-    relation: on,
-    idxname,
-    accessMethod,
-    concurrent = false,
-    if_not_exists: isConditional = false,
-    indexParams,
-  } = statement
+  const { relation: on, idxname: name = null, concurrent = false } = statement
   if (on === undefined) return nothing
   const table = relation(on)
-  const method = accessMethod === 'hnsw' || accessMethod === 'ivfflat' ? accessMethod : null
-  const [key] = all(indexParams, 'IndexElem')
+  const made = { table, name }
   return {
     ...nothing,
-    named: idxname === undefined ? null : { name: idxname, table },
+    named: name === null ? null : { name, table },
     locks: concurrent ? [] : [table],
-    index:
-      method === null || key === undefined
-        ? null
-        : {
-            table,
-            name: idxname ?? null,
-            method,
-            isConcurrent: concurrent,
-            isConditional,
-            isOnly: on.inh !== true,
-            ...readKey(key),
-          },
+    ...readMethod(statement, made, on.inh !== true),
   }
+}
+
+function readMethod(
+  { accessMethod = 'btree', concurrent = false, if_not_exists: isConditional = false, unique, indexParams }: IndexStmt,
+  made: Pick<MadeIndex, 'table' | 'name'>,
+  isOnly: boolean,
+): Partial<Statement> {
+  const keys = all(indexParams, 'IndexElem')
+  if (accessMethod !== 'hnsw' && accessMethod !== 'ivfflat') {
+    const columns = keys.flatMap(({ name }) => name ?? [])
+    return { otherIndex: { ...made, method: accessMethod, isUnique: unique === true, columns } }
+  }
+  const [key] = keys
+  if (key === undefined) return {}
+  return { index: { ...made, method: accessMethod, isConcurrent: concurrent, isConditional, isOnly, ...readKey(key) } }
 }
 
 const rebuilt: Partial<Record<ReindexObjectType, Rebuild['what']>> = {

@@ -3,6 +3,7 @@ import { blockingIndex } from './rules/blocking-index.ts'
 import { cascade } from './rules/cascade.ts'
 import { changeType } from './rules/change-type.ts'
 import { dropExtension } from './rules/drop-extension.ts'
+import { indexMethod } from './rules/index-method.ts'
 import { ivfflatWithoutRows } from './rules/ivfflat-without-rows.ts'
 import { lockTimeout } from './rules/lock-timeout.ts'
 import { operatorClass } from './rules/operator-class.ts'
@@ -12,6 +13,7 @@ import { unsizedColumn } from './rules/unsized-column.ts'
 /** Every rule by its id, in the order of docs/lint.md, which has a heading for each. */
 export const rules = {
   'blocking-index': blockingIndex,
+  'index-method': indexMethod,
   'operator-class': operatorClass,
   'unsized-column': unsizedColumn,
   'too-many-dimensions': tooManyDimensions,

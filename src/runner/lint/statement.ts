@@ -59,6 +59,17 @@ export interface MadeIndex {
   readonly operatorClass: string | null
 }
 
+/** An index of another method than pgvector's. */
+export interface OtherIndex {
+  readonly table: RelationName
+  /** Null where PostgreSQL is to find a name. */
+  readonly name: string | null
+  readonly method: string
+  readonly isUnique: boolean
+  /** The columns that it is about as they are. */
+  readonly columns: readonly string[]
+}
+
 /** What REINDEX builds anew, keeping writers out. */
 export interface Rebuild {
   readonly what: 'index' | 'table' | 'schema' | 'database'
@@ -93,6 +104,7 @@ export interface Drop {
 export interface Statement {
   readonly makes: readonly MadeTable[]
   readonly index: MadeIndex | null
+  readonly otherIndex: OtherIndex | null
   readonly rebuild: Rebuild | null
   /** The index that it makes by name, of whatever method. */
   readonly named: NamedIndex | null
@@ -116,6 +128,7 @@ export interface Statement {
 export const nothing: Statement = {
   makes: [],
   index: null,
+  otherIndex: null,
   rebuild: null,
   named: null,
   changes: [],

@@ -1,0 +1,20 @@
+import { shown, type Rule } from '../rule.ts'
+
+/** What `create index` makes without a method orders vectors as it orders texts: no search by distance can use it. */
+export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
+  if (otherIndex === null || otherIndex.isUnique) return []
+  const { table, name, method, columns } = otherIndex
+  const column = columns.find((each) => isVector(tables.typeOf(table, each)?.type))
+  if (column === undefined) return []
+  return [
+    {
+      message: `the ${method} index${name === null ? '' : ` ${name}`} on ${shown(table)} is about vectors, and no search by distance uses it`,
+      next: `Name the method and the class of your queries, as in: using hnsw (${column} vector_cosine_ops).`,
+    },
+  ]
+}
+
+// Bits have other uses than to be searched by distance.
+function isVector(type: string | undefined): boolean {
+  return type !== undefined && type !== 'bit'
+}
