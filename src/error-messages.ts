@@ -270,7 +270,9 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   }),
   COLUMN_NEEDS_VALUES: ({ column }) => ({
     message: `Column ${column} cannot be added as not null: its table has rows, and they have no value for it`,
-    hint: 'Add it without { notNull }, fill it, then, in a later migration: alter table … alter column … set not null.',
+    hint:
+      'Add it without { notNull }, fill it with backfillVectors, then, in a later migration: ' +
+      'alter table … alter column … set not null.',
   }),
   COLUMN_IN_USE: ({ column, dependents }) => ({
     message: `Column ${column} is in use by ${dependents.join(', ')}`,

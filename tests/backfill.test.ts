@@ -228,6 +228,21 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     expect(result).toMatchObject({ filled: 12, isComplete: true })
   })
 
+  test('copies the vectors of another column into one of another type', async () => {
+    const { knex } = database()
+    await createArticles(knex, 3)
+    await knex('articles').whereNot({ id: 2 }).update({ embedding: '[0.5,2,-3]' })
+    await knex.raw('alter table articles add column half halfvec(3)')
+    const half = vectorColumn('articles', 'half', { type: 'halfvec', dimensions: 3 })
+    const result = await backfillVectors<{ readonly embedding: string | null }>(knex, half, {
+      read: ['embedding'],
+      embed: (rows) => Promise.resolve(rows.map((row) => row.embedding)),
+      logger: false,
+    })
+    expect(result).toMatchObject({ filled: 2, leftOut: 1, isComplete: true })
+    expect(await knex('articles').orderBy('id').pluck('half')).toEqual(['[0.5,2,-3]', null, '[0.5,2,-3]'])
+  })
+
   test('takes a unique index where there is no primary key, and refuses where nothing tells rows apart', async () => {
     const { knex } = database()
     await createArticles(knex, 3)

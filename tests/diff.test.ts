@@ -157,7 +157,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const wanted = { columns: [strict, ofEmpty], indexes }
     const { text, up } = await migrationFor(knex, wanted)
     expect(text).toContain(
-      "// My app.It's.embedding is added without NOT NULL, because its table has rows. Once every row has a value, in a later migration:\n",
+      "// My app.It's.embedding is added without NOT NULL, because its table has rows. Once every row has a value (backfillVectors), in a later migration:\n",
     )
     expect(text).toContain("vectorColumn('documents', 'embedding', { dimensions: 3, notNull: true })")
     expect(text).toContain("vectorColumn(`It's`, 'embedding', { schema: 'My app', dimensions: 3 })")

@@ -35,7 +35,7 @@ export function leftOut(
   if (index.method !== 'ivfflat' || !missing.has(label)) return []
   const reason = [
     `${name} is left out: an ivfflat index learns from the rows, and its column is still without values.`,
-    'Once it is filled, write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
+    'Once it is filled (backfillVectors), write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
   ]
   return [[difference, reason]]
 }
@@ -83,7 +83,7 @@ export function commentOn(difference: VectorDifference): string[] {
   }
 }
 
-const ONCE_FILLED = 'Once every row has a value, in a later migration:'
+const ONCE_FILLED = 'Once every row has a value (backfillVectors), in a later migration:'
 
 function alone({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {
   return [`${name} is left alone: there is`, `  ${existing}`, 'and declared is', `  ${wanted}`]

@@ -15,7 +15,7 @@ export const changeType: Rule = ({ statement, tables, migration }) =>
     return [
       {
         message: `ALTER TYPE of ${shown(table)}.${column.name} writes every row and every index anew, and nobody can read the table until it is done`,
-        next: 'Add a column of the new type, fill it in batches, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
+        next: 'Add a column of the new type, fill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
       },
     ]
   })
