@@ -123,7 +123,7 @@ describe('the knexfile', () => {
     expect(await folderUsedBy(project, [])).toBe('seen')
     const other = await createProject({ 'config/knexfile.js': `module.exports = ${config('../seen')}` })
     await folderUsedBy(other, ['--knexfile', 'config/knexfile.js'])
-    expect(await readdir(join(other.folder, 'seen'))).toEqual(['001_probe.ts'])
+    expect(await readdir(join(other.folder, 'seen'))).toEqual(['001_probe.js'])
   })
 
   test('may be of ES modules where the package says so', async () => {
