@@ -6,6 +6,7 @@ import { PostgreSqlContainer } from '@testcontainers/postgresql'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import type * as building from '../src/vectors/build-index.ts'
+import type { IndexBuildEvent } from '../src/vectors/build-options.ts'
 import type * as columns from '../src/vectors/column.ts'
 import type * as indexes from '../src/vectors/vector-index.ts'
 import { createDatabase, type Server } from './databases.ts'
@@ -39,12 +40,11 @@ async function main(): Promise<void> {
   try {
     const database = await createDatabase(server)
     const knex = Knex({ client: 'pg', connection: database.url, pool: { min: 1, max: 4 } })
-    const writer = Knex({ client: 'pg', connection: database.url, pool: { min: 1, max: 2 } })
     try {
       await load(knex)
-      await compare(knex, writer, server.name)
+      await compare(knex, database.url, server.name)
     } finally {
-      await Promise.all([knex.destroy(), writer.destroy()])
+      await knex.destroy()
       await database.drop()
     }
   } finally {
@@ -73,7 +73,7 @@ async function load(knex: KnexInstance): Promise<void> {
   await knex.raw('vacuum analyze documents')
 }
 
-async function compare(knex: KnexInstance, writer: KnexInstance, name: string): Promise<void> {
+async function compare(knex: KnexInstance, url: string, name: string): Promise<void> {
   const best = await bestByHand(knex)
   const stockTimes: number[] = []
   const handTimes: number[] = []
@@ -89,8 +89,8 @@ async function compare(knex: KnexInstance, writer: KnexInstance, name: string): 
     progress(`round ${round} of ${ROUNDS}, stock settings`, stockTimes.at(-1) ?? Number.NaN)
   }
   const built = ours.map((one) => one.milliseconds)
-  const writes = await compareWriters(writer, writing(knex, 'a write beside it', WRITE_ROUNDS, {}))
-  const besideMore = await compareWriters(writer, writing(knex, 'a write beside workers: 1', 1, { workers: 1 }))
+  const writes = await compareWriters(url, writing(knex, 'a write beside it', WRITE_ROUNDS, {}))
+  const besideMore = await compareWriters(url, writing(knex, 'a write beside workers: 1', 1, { workers: 1 }))
   const comparisons: Comparison[] = [
     {
       what: 'buildIndex',
@@ -154,7 +154,13 @@ function writing(
   rounds: number,
   options: { readonly workers?: number },
 ): WritersOptions {
-  return { label, rounds, lockTimeout: LOCK_TIMEOUT, build: () => build(knex, options), drop: () => dropIndex(knex) }
+  const beside = (validates: () => void): Promise<unknown> => {
+    const onEvent = (event: IndexBuildEvent): void => {
+      if (event.type === 'progress' && event.phase.includes('validation')) validates()
+    }
+    return build(knex, { ...options, onEvent })
+  }
+  return { label, rounds, lockTimeout: LOCK_TIMEOUT, build: beside, drop: () => dropIndex(knex) }
 }
 
 function progress(what: string, milliseconds: number): void {
@@ -182,7 +188,10 @@ async function timeOurs(knex: KnexInstance): Promise<Built> {
   return { milliseconds, overhead: milliseconds - built }
 }
 
-function build(knex: KnexInstance, options: { readonly workers?: number }): Promise<building.BuildResult> {
+function build(
+  knex: KnexInstance,
+  options: { readonly workers?: number; readonly onEvent?: (event: IndexBuildEvent) => void },
+): Promise<building.BuildResult> {
   return buildIndex(knex, index, { logger: false, lockTimeout: LOCK_TIMEOUT, ...options })
 }
 
