@@ -49,7 +49,7 @@ export async function losses(db: Database, settings: MigrationSettings, options:
   const { foreseen, obstacle } = await foreseeRest(db, settings, files, tried, options.signal)
   const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
   const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
-  // Only read: there is no more to undo.
+  // A role that may only read can count too.
   const counts = await db.transaction((trx) => countAll(trx, lost, countTimeout), { readOnly: true })
   return {
     migrations: known.map(({ name, problem }) => ({ name, problem })),

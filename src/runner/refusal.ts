@@ -3,8 +3,8 @@ import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '..
 import { ask, type Database } from '../queryable.ts'
 import { identifier, literal, nullable, toRegclass } from '../sql.ts'
 import { serverMessage, sqlState } from '../sqlstate.ts'
-import { neededPrivileges } from './doctor/tables.ts'
 import type { MigrationSettings, MigrationTables } from './settings.ts'
+import { neededPrivileges } from './tracking.ts'
 
 /** What a command does with the tables of a run. */
 export type Need = 'read' | 'write'

@@ -5,6 +5,13 @@ import { literal, toRegclass } from '../sql.ts'
 import { isRace, sqlState } from '../sqlstate.ts'
 import type { MigrationTables } from './settings.ts'
 
+/** What a run does with each table, here and in lease.ts. */
+export const neededPrivileges = {
+  migrations: ['select', 'insert', 'delete'],
+  lock: ['select', 'insert', 'update', 'delete'],
+  runs: ['select', 'insert', 'update'],
+} as const satisfies Record<keyof MigrationTables, readonly string[]>
+
 /** A migration that Knex's table says was applied. */
 export interface AppliedMigration {
   readonly name: string

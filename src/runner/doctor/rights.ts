@@ -5,9 +5,10 @@ import type { PgvectorState } from '../../extension/state.ts'
 import { MIN_POSTGRES_MAJOR } from '../../options.ts'
 import { identifier, qualified } from '../../sql.ts'
 import type { MigrationTables } from '../settings.ts'
+import { neededPrivileges } from '../tracking.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Reading } from './reading.ts'
-import { neededPrivileges, type TableRights } from './tables.ts'
+import type { TableRights } from './tables.ts'
 
 const { ok, warning, error: failure, unknown } = findingsOf('rights')
 

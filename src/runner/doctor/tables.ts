@@ -1,6 +1,7 @@
 import { ask, type Database } from '../../queryable.ts'
 import { toRegclass } from '../../sql.ts'
 import type { MigrationTables } from '../settings.ts'
+import { neededPrivileges } from '../tracking.ts'
 
 /** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
 interface TableRight {
@@ -12,13 +13,6 @@ export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & 
   /** What numbers the rows of Knex's table; null where there is no such sequence. */
   readonly sequence: { readonly name: string; readonly isUsable: boolean } | null
 }
-
-/** What a run does with each table, as tracking.ts and lease.ts do it. */
-export const neededPrivileges = {
-  migrations: ['select', 'insert', 'delete'],
-  lock: ['select', 'insert', 'update', 'delete'],
-  runs: ['select', 'insert', 'update'],
-} as const satisfies Record<keyof MigrationTables, readonly string[]>
 
 export function readTableRights(db: Database, tables: MigrationTables): Promise<TableRights> {
   const rights = (Object.keys(neededPrivileges) as (keyof MigrationTables)[]).map((name) => {
