@@ -6,6 +6,7 @@ import type { Knex } from 'knex'
 
 import { runCli, type CliResult } from './support/cli.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
+import { run, type Finished } from './support/run.ts'
 
 const ledger = resolve(__dirname, 'fixtures/ledger')
 const everyLine = ['001', '002', '003', '004', '005', '006']
@@ -51,18 +52,28 @@ describeOnServers('a run that is killed', (database) => {
 })
 
 describeOnServers('16 processes that start at once', (database) => {
+  const start = (): Promise<Finished> =>
+    run(process.execPath, ['start.js'], { cwd: ledger, env: { DATABASE_URL: database().url ?? '' } })
+
+  async function expectOneToMigrate(results: readonly Finished[]): Promise<void> {
+    expect(results.map(({ code, stderr }) => [code, stderr])).toEqual(results.map(() => [0, '']))
+    const applied = results.flatMap(({ stdout }) => (JSON.parse(stdout) as { migrations: unknown[] }).migrations)
+    expect(applied).toHaveLength(everyLine.length)
+    await expectFinished(database().knex)
+  }
+
   test.each(Array.from({ length: 10 }, (_, index) => index + 1))(
-    'all succeed, and one migrates: round %i',
+    'all call migrateToLatest and succeed, and one migrates: round %i',
     async () => {
-      const results = await Promise.all(
-        Array.from({ length: 16 }, () => up(database(), '--json', '--quiet', '--wait', '60s')),
-      )
-      expect(results.map(({ code }) => code)).toEqual(results.map(() => 0))
-      const applied = results.flatMap(({ stdout }) => (JSON.parse(stdout) as { migrations: unknown[] }).migrations)
-      expect(applied).toHaveLength(everyLine.length)
-      await expectFinished(database().knex)
+      await expectOneToMigrate(await Promise.all(Array.from({ length: 16 }, start)))
     },
   )
+
+  test('all succeed and one migrates where some are applications and others the command line', async () => {
+    const either = (_: unknown, index: number): Promise<Finished> =>
+      index % 2 === 0 ? start() : up(database(), '--json', '--quiet', '--wait', '60s')
+    await expectOneToMigrate(await Promise.all(Array.from({ length: 16 }, either)))
+  })
 })
 
 describeOnServers('stock Knex and this runner', (database) => {
