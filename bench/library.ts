@@ -1,9 +1,9 @@
-import type * as embedded from '../src/embedded/index.ts'
+import type * as embedded from '../src/embedded.ts'
 import type * as library from '../src/index.ts'
 
 // The built package, as an application loads it. Its types are those of the source, so that checking them needs no build.
 const builtLibrary = require('../dist/index.js') as typeof library
-const builtEmbedded = require('../dist/embedded/index.js') as typeof embedded
+const builtEmbedded = require('../dist/embedded.js') as typeof embedded
 
 export const ensurePgvector = builtLibrary.ensurePgvector
 export const migrationSource = builtLibrary.migrationSource

@@ -5,7 +5,7 @@ import ts from 'typescript'
 
 const root = join(__dirname, '..')
 
-const entries = { 'knex-pgvector': 'src/index.ts', 'knex-pgvector/embedded': 'src/embedded/index.ts' } as const
+const entries = { 'knex-pgvector': 'src/index.ts', 'knex-pgvector/embedded': 'src/embedded.ts' } as const
 
 const { checker, program } = compile()
 

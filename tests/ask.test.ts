@@ -1,5 +1,5 @@
 import { ensurePgvector, findDependents, inspectPgvector } from '../src/index.ts'
-import { ask, askEach, askText } from '../src/queryable.ts'
+import { ask, askEach, askText } from '../src/database/queryable.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 
 describeOnEveryDatabase('a query of ours', (database) => {

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { backfillVectors, ensurePgvector, estimateBackfill, vectorColumn } from '../src/index.ts'
-import type { BackfillEvent, BackfillOptions } from '../src/vectors/backfill-options.ts'
+import type { BackfillEvent, BackfillOptions } from '../src/backfill/options.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { rolledBack } from './support/rolled-back.ts'

@@ -1,6 +1,6 @@
-import { sqlStateOf } from '../src/errors.ts'
-import { typeLimits, type VectorType } from '../src/extension/limits.ts'
-import { isAtLeast } from '../src/extension/version.ts'
+import { sqlStateOf } from '../src/core/errors.ts'
+import { typeLimits, type VectorType } from '../src/pgvector/limits.ts'
+import { isAtLeast } from '../src/pgvector/version.ts'
 import { ensurePgvector } from '../src/index.ts'
 import {
   indexLimit,
@@ -9,7 +9,7 @@ import {
   operatorClasses,
   type IndexMethod,
   type Metric,
-} from '../src/vectors/capabilities.ts'
+} from '../src/pgvector/capabilities.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 const types = Object.keys(typeLimits) as readonly VectorType[]

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 
-import { describeServerError } from '../src/cli/describe-server-error.ts'
+import { describeServerError } from '../src/cli/output/server-error.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createProject, knexfile, migrationOf } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { learnPassword, redact, redactAll } from '../src/redact.ts'
+import { learnPassword, redact, redactAll } from '../src/sql-text/redact.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'

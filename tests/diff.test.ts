@@ -13,7 +13,7 @@ import {
   vectorIndex,
   type DeclaredVectors,
 } from '../src/index.ts'
-import { composeFrom } from '../src/runner/migration-from-diff.ts'
+import { composeFrom } from '../src/scaffold/from-diff.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'

@@ -2,11 +2,11 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { inspect } from 'node:util'
 
-import { messages, type ErrorCode, type ErrorDetails } from '../src/error-messages.ts'
-import { PgvectorMigrationError } from '../src/errors.ts'
-import { providers } from '../src/extension/providers.ts'
+import { messages, type ErrorCode, type ErrorDetails } from '../src/core/error-messages.ts'
+import { PgvectorMigrationError } from '../src/core/errors.ts'
+import { providers } from '../src/pgvector/providers.ts'
 import { ensurePgvector } from '../src/index.ts'
-import { dropOptions, ensureOptions } from '../src/options.ts'
+import { dropOptions, ensureOptions } from '../src/core/options.ts'
 import { describeEmbedded } from './support/databases.ts'
 import { recordingLogger } from './support/recorder.ts'
 import { typeErrorsOf } from './support/type-errors.ts'
@@ -119,7 +119,7 @@ describe('every page', () => {
     expect(broken).toEqual([])
   })
 
-  test.each(['src/index.ts', 'src/embedded/index.ts'])('names everything that %s exports', (file) => {
+  test.each(['src/index.ts', 'src/embedded.ts'])('names everything that %s exports', (file) => {
     const text = pages.map(read).join('\n')
     expect(exportsOf(file).filter((name) => !new RegExp(`\`${name}\``).test(text))).toEqual([])
   })

@@ -1,10 +1,10 @@
-import type { LockHolder } from '../src/errors.ts'
-import { settingsFindings } from '../src/runner/doctor/build-memory.ts'
-import type { BuildSettings } from '../src/runner/doctor/build-settings.ts'
-import type { Finding } from '../src/runner/doctor/finding.ts'
-import { indexFindings, type InvalidIndex } from '../src/runner/doctor/indexes.ts'
-import { lockFindings, type LockFacts } from '../src/runner/doctor/lock.ts'
-import { migrationFindings, type Recorded } from '../src/runner/doctor/migrations.ts'
+import type { LockHolder } from '../src/core/errors.ts'
+import { settingsFindings } from '../src/doctor/build-memory.ts'
+import type { BuildSettings } from '../src/doctor/build-settings.ts'
+import type { Finding } from '../src/doctor/finding.ts'
+import { indexFindings, type InvalidIndex } from '../src/doctor/indexes.ts'
+import { lockFindings, type LockFacts } from '../src/doctor/lock.ts'
+import { migrationFindings, type Recorded } from '../src/doctor/migrations.ts'
 import { healthy, withVersion } from './support/healthy-state.ts'
 
 const MEBIBYTE = 1024 * 1024

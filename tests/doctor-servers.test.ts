@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 import { diagnose, ensurePgvector, migrateToLatest, type Finding } from '../src/index.ts'
-import { takeLease } from '../src/runner/lease.ts'
-import { settingsOf } from '../src/runner/settings.ts'
+import { takeLease } from '../src/migrator/lock/lease.ts'
+import { settingsOf } from '../src/migrator/settings.ts'
 import { describeOnOldPostgres, describeOnServers, describeWithoutPgvector } from './support/databases.ts'
 import { errorsOf, follow, levelsOf, of, source, two } from './support/findings.ts'
 import { hasPgBouncer, startPgBouncer } from './support/pgbouncer.ts'

@@ -9,7 +9,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { vector } from '@electric-sql/pglite-pgvector'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
-import { embeddedPgvector, type EmbeddedOptions } from '../src/embedded/index.ts'
+import { embeddedPgvector, type EmbeddedOptions } from '../src/embedded.ts'
 import { dropPgvector, ensurePgvector, findDependents, inspectPgvector, verifyPgvector } from '../src/index.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
 import { expectError } from './support/expect-error.ts'

@@ -1,8 +1,8 @@
-import { vectorColumn } from '../src/vectors/column.ts'
-import { graphMemory } from '../src/vectors/graph-memory.ts'
-import type { ExistingIndex, IndexFacts, TableFacts } from '../src/vectors/index-facts.ts'
-import { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions } from '../src/vectors/index-plan.ts'
-import { vectorIndex, type VectorIndex } from '../src/vectors/vector-index.ts'
+import { vectorColumn } from '../src/columns/column.ts'
+import { graphMemory } from '../src/pgvector/graph-memory.ts'
+import type { ExistingIndex, IndexFacts, TableFacts } from '../src/indexes/look/facts.ts'
+import { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions } from '../src/indexes/decide/plan.ts'
+import { vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
 
 const MEBIBYTE = 1024 * 1024
 const GIBIBYTE = 1024 * MEBIBYTE

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 
-import { sqlStateOf } from '../src/errors.ts'
-import { typeLimits, type VectorType } from '../src/extension/limits.ts'
+import { sqlStateOf } from '../src/core/errors.ts'
+import { typeLimits, type VectorType } from '../src/pgvector/limits.ts'
 import { ensurePgvector } from '../src/index.ts'
-import { metrics, type IndexMethod, type Metric } from '../src/vectors/capabilities.ts'
-import { vectorColumn, type VectorColumn } from '../src/vectors/column.ts'
-import { planIndexStorage, type IndexStorage, type StorageChoice } from '../src/vectors/index-storage.ts'
-import { indexDefinition } from '../src/vectors/vector-index.ts'
+import { metrics, type IndexMethod, type Metric } from '../src/pgvector/capabilities.ts'
+import { vectorColumn, type VectorColumn } from '../src/columns/column.ts'
+import { planIndexStorage, type IndexStorage, type StorageChoice } from '../src/indexes/storage.ts'
+import { indexDefinition } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

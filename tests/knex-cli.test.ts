@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import Knex from 'knex'
 
-import { embeddedPgvector } from '../src/embedded/index.ts'
+import { embeddedPgvector } from '../src/embedded.ts'
 import { describeOnServers, describeWithoutPgvector } from './support/databases.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
 import { ended, knexCommand, startKnexCommand, type Place } from './support/knex-command.ts'

@@ -1,5 +1,5 @@
-import { typeLimits, type VectorType } from '../src/extension/limits.ts'
-import { planStorage } from '../src/extension/storage.ts'
+import { typeLimits, type VectorType } from '../src/pgvector/limits.ts'
+import { planStorage } from '../src/pgvector/storage.ts'
 import { ensurePgvector } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 

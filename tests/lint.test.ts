@@ -11,9 +11,9 @@ import {
   type LintResult,
   type LintRule,
 } from '../src/index.ts'
-import { rules } from '../src/runner/lint/rules.ts'
-import { vectorColumn } from '../src/vectors/column.ts'
-import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { rules } from '../src/lint/rules.ts'
+import { vectorColumn } from '../src/columns/column.ts'
+import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { describeEmbedded } from './support/databases.ts'
 
 const ids = Object.keys(rules) as LintRule[]

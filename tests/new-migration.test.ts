@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 
 import { createMigrator, migrationSource, newMigration, type NewMigrationOptions } from '../src/index.ts'
-import { migrationKinds } from '../src/runner/migration-templates.ts'
+import { migrationKinds } from '../src/scaffold/templates.ts'
 import { describeEmbedded, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 
-import { dropOptions, ensureOptions } from '../src/options.ts'
-import { parseOptions } from '../src/schema.ts'
+import { dropOptions, ensureOptions } from '../src/core/options.ts'
+import { parseOptions } from '../src/core/parse-options.ts'
 
 describe('options that say next to nothing', () => {
   test('are to the fast path what they are to the schema', () => {

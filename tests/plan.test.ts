@@ -1,7 +1,7 @@
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { createMigrator, migrationSource, type PgvectorState, type PlanResult } from '../src/index.ts'
-import { notesOn } from '../src/runner/plan-notes.ts'
+import { notesOn } from '../src/migrator/plan/notes.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnOneServer, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

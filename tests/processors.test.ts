@@ -1,4 +1,4 @@
-import { processorsIn, readProcessors } from '../src/vectors/processors.ts'
+import { processorsIn, readProcessors } from '../src/indexes/look/processors.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 
 const nothing = { status: null, online: null, share: null }

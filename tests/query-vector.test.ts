@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 
-import type { VectorType } from '../src/extension/limits.ts'
-import type { Metric } from '../src/vectors/capabilities.ts'
-import { vectorColumn } from '../src/vectors/column.ts'
-import { queryVectorText, type QueryVector } from '../src/vectors/query-vector.ts'
+import type { VectorType } from '../src/pgvector/limits.ts'
+import type { Metric } from '../src/pgvector/capabilities.ts'
+import { vectorColumn } from '../src/columns/column.ts'
+import { queryVectorText, type QueryVector } from '../src/columns/values.ts'
 import { ensurePgvector } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

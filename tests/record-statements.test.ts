@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { ensurePgvector } from '../src/index.ts'
-import { startRecording, statementsOf } from '../src/runner/record-statements.ts'
+import { startRecording, statementsOf } from '../src/database/record-statements.ts'
 import { describeEmbedded } from './support/databases.ts'
 
 /** What is recorded of a migration's work, as text. */

@@ -1,4 +1,4 @@
-import { refuseToEndTransaction } from '../src/runner/rehearse-guard.ts'
+import { refuseToEndTransaction } from '../src/sql-text/transaction-guard.ts'
 
 describe('a statement of a rehearsal', () => {
   test.each([

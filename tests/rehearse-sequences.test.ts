@@ -1,4 +1,4 @@
-import { correctionFor, type UsedSequence } from '../src/runner/rehearse-sequences.ts'
+import { correctionFor, type UsedSequence } from '../src/migrator/rehearse/sequences.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { items, migratorOf, states } from './support/steps.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 
 import { ensurePgvector } from '../src/index.ts'
-import { searchSettings, withSearchOptions, type SearchOptions } from '../src/vectors/search-options.ts'
+import { searchSettings, withSearchOptions, type SearchOptions } from '../src/search/options.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { statementsOf } from './support/recorder.ts'

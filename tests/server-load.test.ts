@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
-import { buildIndex } from '../src/vectors/build-index.ts'
-import { readServerLoad } from '../src/vectors/server-load.ts'
-import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { buildIndex } from '../src/indexes/build/build.ts'
+import { readServerLoad } from '../src/indexes/look/server-load.ts'
+import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding } from './support/documents.ts'
 import { until } from './support/phases.ts'

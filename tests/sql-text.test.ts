@@ -1,9 +1,9 @@
 import { array, assert, asyncProperty, constantFrom, oneof, property, string } from 'fast-check'
 import type { Knex } from 'knex'
 
-import { inlineBindings } from '../src/runner/inline-bindings.ts'
-import { firstWords, splitStatements } from '../src/runner/split-statements.ts'
-import { tokensOf } from '../src/runner/sql-tokens.ts'
+import { inlineBindings } from '../src/sql-text/inline-bindings.ts'
+import { firstWords, splitStatements } from '../src/sql-text/split-statements.ts'
+import { tokensOf } from '../src/sql-text/tokens.ts'
 import { describeEmbedded, describeOnEveryDatabase } from './support/databases.ts'
 
 const rule = 'create rule r as on insert to t do (select 1; select 2)'

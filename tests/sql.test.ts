@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { identifier, json, literal, qualified, toRegclass } from '../src/sql.ts'
+import { identifier, json, literal, qualified, toRegclass } from '../src/core/sql.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 /** Text that PostgreSQL can hold, rich in what quoting is about. */

@@ -1,4 +1,4 @@
-import { serverMessage, sqlState } from '../src/sqlstate.ts'
+import { serverMessage, sqlState } from '../src/database/sqlstate.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 describeOnEveryDatabase('what the server said', (database) => {

@@ -1,4 +1,4 @@
-import { table } from '../src/cli/table.ts'
+import { table } from '../src/cli/output/table.ts'
 
 const { isTTY, columns } = process.stdout
 

@@ -1,6 +1,6 @@
 import { ensurePgvector } from '../src/index.ts'
-import { vectorColumn, type VectorColumnOptions } from '../src/vectors/column.ts'
-import { indexDefinition, vectorIndex, type VectorIndex } from '../src/vectors/vector-index.ts'
+import { vectorColumn, type VectorColumnOptions } from '../src/columns/column.ts'
+import { indexDefinition, vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

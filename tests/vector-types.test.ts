@@ -1,8 +1,8 @@
 import { CreateVectorIndex } from '../src/operations/create-vector-index.ts'
 import { DropVectorIndex } from '../src/operations/drop-vector-index.ts'
-import { vectorColumn } from '../src/vectors/column.ts'
-import { distance } from '../src/vectors/search.ts'
-import { vectorIndex } from '../src/vectors/vector-index.ts'
+import { vectorColumn } from '../src/columns/column.ts'
+import { distance } from '../src/search/distance.ts'
+import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { expectError } from './support/expect-error.ts'
 import { unconnected } from './support/unconnected.ts'
 

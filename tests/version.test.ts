@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { isAtLeast, newest, parseVersion } from '../src/extension/version.ts'
+import { isAtLeast, newest, parseVersion } from '../src/pgvector/version.ts'
 
 const number = fc.nat({ max: 999 })
 const suffix = fc.constantFrom('', '.google-1', '-yb-1.0', '.dev', '+build', '_1')

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 
-import { migrationKinds } from '../runner/migration-templates.ts'
+import { migrationKinds } from '../scaffold/templates.ts'
 import type { CommandDescription } from './command.ts'
 
 const milliseconds = (text: string): number => {

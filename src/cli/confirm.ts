@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 
 /** Asks a question that only y or yes answers with yes; on stderr, because stdout may be read by another program. */
 export async function confirm(

@@ -2,14 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import Knex from 'knex'
 
-import { PgvectorMigrationError, wordsOf } from '../errors.ts'
-import type { FileKindOptions } from '../runner/migration-file-kind.ts'
-import { createMigrator, type Migrator } from '../runner/migrator.ts'
-import { rememberStatement } from './failed-statement.ts'
+import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import type { FileKindOptions } from '../scaffold/file-kind.ts'
+import { createMigrator, type Migrator } from '../migrator/migrator.ts'
+import { rememberStatement } from './output/failed-statement.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
-import { printer, reserveStdout, type Printer } from './printer.ts'
+import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { withNavigator } from './quick-loading.ts'
-import { learnPassword } from '../redact.ts'
+import { learnPassword } from '../sql-text/redact.ts'
 
 /** The flags that every command takes. */
 export interface GlobalFlags extends ConfigFlags {

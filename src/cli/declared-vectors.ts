@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 
-import { PgvectorMigrationError, wordsOf } from '../errors.ts'
-import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
-import type { VectorColumn } from '../vectors/column.ts'
-import type { DeclaredVectors } from '../vectors/diff.ts'
-import type { VectorIndex } from '../vectors/vector-index.ts'
+import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
+import type { VectorColumn } from '../columns/column.ts'
+import type { DeclaredVectors } from '../diff/diff.ts'
+import type { VectorIndex } from '../indexes/vector-index.ts'
 
 /** The columns and indexes that a module exports: by themselves, in lists or in objects. */
 export async function declaredVectors(path: string): Promise<DeclaredVectors> {

@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError, wordsOf } from '../errors.ts'
-import type { FileKindOptions } from '../runner/migration-file-kind.ts'
-import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../runner/load-file.ts'
-import { migrationSource } from '../runner/migration-source.ts'
+import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import type { FileKindOptions } from '../scaffold/file-kind.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
+import { migrationSource } from '../migrator/files/source.ts'
 
 /** The flags that say how to reach the database. */
 export interface ConfigFlags {

@@ -15,7 +15,7 @@ async function run(): Promise<void> {
   try {
     await program().parseAsync()
   } catch (error) {
-    const { reportFailure } = await import('./report-failure.ts')
+    const { reportFailure } = await import('./output/failure.ts')
     process.exitCode = reportFailure(error, wantsJson())
   }
   await Promise.all([process.stdout, process.stderr].map(written))

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander'
 import { describeCommands } from './commands.ts'
 import type { CommandDescription } from './command.ts'
 import { loadLodashAtOnce } from './quick-loading.ts'
-import { redact } from '../redact.ts'
+import { redact } from '../sql-text/redact.ts'
 import { wantsJson } from './wants-json.ts'
 
 /** The command line: every command with its flags. */

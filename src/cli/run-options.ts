@@ -1,9 +1,9 @@
 import { cyan, red, yellow } from 'colorette'
 
-import type { MigratorEvent, RunOptions } from '../runner/events.ts'
-import type { LockHolder } from '../errors.ts'
+import type { MigratorEvent, RunOptions } from '../migrator/events.ts'
+import type { LockHolder } from '../core/errors.ts'
 import { exitCode } from './exit-code.ts'
-import { write, writeDocument, type Printer } from './printer.ts'
+import { write, writeDocument, type Printer } from './output/printer.ts'
 import { wantsJson } from './wants-json.ts'
 
 let stoppedBy: NodeJS.Signals | null = null

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { isRunning, startOf, type ProcessIdentity } from './process-start.ts'
 
 // The directories that this process has open; a promise where one is being closed.

@@ -1,4 +1,4 @@
-import { PgvectorMigrationError } from '../errors.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 
 /** Loads an optional package, and says how to get it where it is not there. */
 export async function loadPackage<Module>(importIt: () => Promise<Module>, missing: string): Promise<Module> {

@@ -1,5 +1,5 @@
 import { startEmpty } from './empty-database.ts'
-import { embeddedPgvector, type EmbeddedKnexConfig } from './index.ts'
+import { embeddedPgvector, type EmbeddedKnexConfig } from './knex-config.ts'
 import { loadPackage } from './load-package.ts'
 
 /** A database in memory to try things on. */

@@ -1,10 +1,10 @@
-import { PgvectorMigrationError } from '../errors.ts'
-import { MIN_POSTGRES_MAJOR, type ParsedEnsureOptions } from '../options.ts'
-import { identifier } from '../sql.ts'
-import { advisoriesFor } from './releases.ts'
-import { remedies } from './providers.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { MIN_POSTGRES_MAJOR, type ParsedEnsureOptions } from '../core/options.ts'
+import { identifier } from '../core/sql.ts'
+import { advisoriesFor } from '../pgvector/releases.ts'
+import { remedies } from '../pgvector/providers.ts'
 import type { Glance, PgvectorState } from './state.ts'
-import { isAtLeast, newest } from './version.ts'
+import { isAtLeast, newest } from '../pgvector/version.ts'
 
 /** What a caller needs of the extension. */
 export type Requirements = Pick<ParsedEnsureOptions, 'minVersion' | 'schema' | 'createSchema' | 'dimensions' | 'update'>

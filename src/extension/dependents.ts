@@ -1,6 +1,6 @@
-import { PgvectorMigrationError } from '../errors.ts'
-import { MIN_POSTGRES_MAJOR } from '../options.ts'
-import { assertPostgres, askEach, type Database } from '../queryable.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { MIN_POSTGRES_MAJOR } from '../core/options.ts'
+import { assertPostgres, askEach, type Database } from '../database/queryable.ts'
 import { dependentObjectsSql, mentionsSql, vectorColumnsSql } from './dependents-sql.ts'
 import { glance } from './glance.ts'
 

@@ -1,9 +1,9 @@
-import { askEach, type Database } from '../queryable.ts'
-import { identifier, literal } from '../sql.ts'
-import { translate } from '../sqlstate.ts'
+import { askEach, type Database } from '../database/queryable.ts'
+import { identifier, literal } from '../core/sql.ts'
+import { translate } from '../database/sqlstate.ts'
 import type { Plan } from './assess.ts'
 import { installedQuery, readInstalled, type InstalledAnswer } from './glance.ts'
-import { remedies } from './providers.ts'
+import { remedies } from '../pgvector/providers.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
 
 /** A plan that changes something. */

@@ -1,9 +1,9 @@
-import { PgvectorMigrationError } from '../errors.ts'
-import { ask, askText, type Database } from '../queryable.ts'
-import { literal, unquoted } from '../sql.ts'
-import { detectProvider, markedFunctions, markedRoles, markedSettings } from './providers.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { ask, askText, type Database } from '../database/queryable.ts'
+import { literal, unquoted } from '../core/sql.ts'
+import { detectProvider, markedFunctions, markedRoles, markedSettings } from '../pgvector/providers.ts'
 import type { Glance, InstalledExtension } from './state.ts'
-import { currentTarget } from './target.ts'
+import { currentTarget } from '../database/target.ts'
 
 /** What {@link installedQuery} answers; null where none is installed. */
 export interface InstalledAnswer {

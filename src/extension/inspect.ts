@@ -1,5 +1,5 @@
-import { assertPostgres, ask, type Database } from '../queryable.ts'
-import { literal, nullable } from '../sql.ts'
+import { assertPostgres, ask, type Database } from '../database/queryable.ts'
+import { literal, nullable } from '../core/sql.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { PgvectorMigrationError } from '../errors.ts'
-import { askEach, type Database } from '../queryable.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { askEach, type Database } from '../database/queryable.ts'
 import { installedQuery, readInstalled, type InstalledAnswer } from './glance.ts'
 import type { InstalledExtension } from './state.ts'
 

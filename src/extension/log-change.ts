@@ -1,8 +1,8 @@
-import type { LogOptions } from '../options.ts'
-import { send, type Database } from '../queryable.ts'
-import { literal } from '../sql.ts'
+import type { LogOptions } from '../core/options.ts'
+import { send, type Database } from '../database/queryable.ts'
+import { literal } from '../core/sql.ts'
 import { readState } from './inspect.ts'
-import { appendToLog, logWarning, type LogEventName } from './log.ts'
+import { appendToLog, logWarning, type LogEventName } from '../log/migration-log.ts'
 
 /**
  * Appends what became of a column or an index to the migration log; returns what to warn of.

@@ -1,9 +1,9 @@
-import type { Logger } from '../options.ts'
-import { identifier } from '../sql.ts'
+import type { Logger } from '../core/options.ts'
+import { identifier } from '../core/sql.ts'
 import { warningsFor, type Requirements } from './assess.ts'
-import { providers, type ProviderName } from './providers.ts'
+import { providers, type ProviderName } from '../pgvector/providers.ts'
 import type { Glance } from './state.ts'
-import { planStorage, type DimensionStorage } from './storage.ts'
+import { planStorage, type DimensionStorage } from '../pgvector/storage.ts'
 
 /** What {@link ensurePgvector} found or did. */
 export interface EnsureResult {

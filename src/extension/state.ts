@@ -1,5 +1,5 @@
-import type { ReadOnlyReason } from '../error-messages.ts'
-import type { ProviderName } from './providers.ts'
+import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ProviderName } from '../pgvector/providers.ts'
 
 /** What the boot path needs to know: one lean query. */
 export interface Glance {

@@ -1,9 +1,9 @@
-import { PgvectorMigrationError, sqlStateOf } from '../errors.ts'
-import { ask, askEach, assertPostgres, type Database } from '../queryable.ts'
-import { identifier } from '../sql.ts'
-import { serverMessage, sqlState } from '../sqlstate.ts'
+import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
+import { ask, askEach, assertPostgres, type Database } from '../database/queryable.ts'
+import { identifier } from '../core/sql.ts'
+import { serverMessage, sqlState } from '../database/sqlstate.ts'
 import { glance } from './glance.ts'
-import { isAtLeast } from './version.ts'
+import { isAtLeast } from '../pgvector/version.ts'
 
 /** A distance operator, the release that brought it, and its answer for [1,2,3] and [4,5,6]. */
 interface OperatorCheck {

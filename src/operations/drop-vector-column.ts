@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
-import { addVectorColumn, dropVectorColumn, type ColumnOptions } from '../vectors/change-column.ts'
-import { columnLabel } from '../vectors/column-facts.ts'
-import type { VectorColumn } from '../vectors/column.ts'
+import { addVectorColumn, dropVectorColumn, type ColumnOptions } from '../columns/change.ts'
+import { columnLabel } from '../columns/facts.ts'
+import type { VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**

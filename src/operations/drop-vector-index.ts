@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
-import type { VectorType } from '../extension/limits.ts'
-import type { IndexMethod, MethodFor } from '../vectors/capabilities.ts'
+import type { VectorType } from '../pgvector/limits.ts'
+import type { IndexMethod, MethodFor } from '../pgvector/capabilities.ts'
 import { IndexOperation } from './index-operation.ts'
 
 /**

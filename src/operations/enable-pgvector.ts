@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 import { dropPgvector } from '../extension/drop.ts'
 import { ensurePgvector } from '../extension/ensure.ts'
-import type { EnsureOptions } from '../options.ts'
+import type { EnsureOptions } from '../core/options.ts'
 import type { Operation } from './operation.ts'
 
 /**

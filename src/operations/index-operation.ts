@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
 
-import type { VectorType } from '../extension/limits.ts'
-import { buildIndex } from '../vectors/build-index.ts'
-import type { BuildOptions } from '../vectors/build-options.ts'
-import type { IndexMethod, MethodFor } from '../vectors/capabilities.ts'
-import type { VectorColumn } from '../vectors/column.ts'
-import { dropIndex } from '../vectors/drop-index.ts'
-import { vectorIndex, type VectorIndex, type VectorIndexOptions } from '../vectors/vector-index.ts'
+import type { VectorType } from '../pgvector/limits.ts'
+import { buildIndex } from '../indexes/build/build.ts'
+import type { BuildOptions } from '../indexes/build/options.ts'
+import type { IndexMethod, MethodFor } from '../pgvector/capabilities.ts'
+import type { VectorColumn } from '../columns/column.ts'
+import { dropIndex } from '../indexes/drop.ts'
+import { vectorIndex, type VectorIndex, type VectorIndexOptions } from '../indexes/vector-index.ts'
 import type { Operation } from './operation.ts'
 
 /** How an index of a migration is built, and whether the migration stays in a transaction. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { send } from '../queryable.ts'
+import { send } from '../database/queryable.ts'
 import type { Operation } from './operation.ts'
 
 /** The statements of a {@link RunSql}. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
-import { loggerFrom } from '../extension/logger.ts'
-import { upgradePgvector, type UpgradeOptions } from '../vectors/upgrade-pgvector.ts'
+import { loggerFrom } from '../database/logger.ts'
+import { upgradePgvector, type UpgradeOptions } from '../indexes/upgrade.ts'
 import type { Operation } from './operation.ts'
 
 /**

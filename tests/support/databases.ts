@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 import Knex, { type Knex as KnexInstance } from 'knex'
 
-import { embeddedPgvector } from '../../src/embedded/index.ts'
+import { embeddedPgvector } from '../../src/embedded.ts'
 import { emptyDatabase } from './embedded-dump.ts'
 import { testServers, type TestServer } from './servers.ts'
 

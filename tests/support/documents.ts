@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { ensurePgvector } from '../../src/index.ts'
-import { vectorColumn, type VectorColumn } from '../../src/vectors/column.ts'
+import { vectorColumn, type VectorColumn } from '../../src/columns/column.ts'
 
 /** The column that most tests of indexes are about. */
 export const embedding: VectorColumn<'vector'> = vectorColumn('documents', 'embedding', { dimensions: 16 })

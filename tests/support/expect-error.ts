@@ -1,4 +1,4 @@
-import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError } from '../../src/errors.ts'
+import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError } from '../../src/core/errors.ts'
 
 /** Runs what must fail with this code, and returns the error for a closer look. */
 export async function expectError<Code extends ErrorCode>(

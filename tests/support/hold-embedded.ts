@@ -4,7 +4,7 @@ import { once } from 'node:events'
 
 import Knex from 'knex'
 
-import { embeddedPgvector } from '../../src/embedded/index.ts'
+import { embeddedPgvector } from '../../src/embedded.ts'
 
 async function hold(dataDir: string): Promise<void> {
   // Knex prints a refused connection besides rejecting the query; a test reads one line.

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
-import { tableOf, typeSql } from '../../src/vectors/column.ts'
-import { indexDefinition, type VectorIndex } from '../../src/vectors/vector-index.ts'
+import { tableOf, typeSql } from '../../src/columns/column.ts'
+import { indexDefinition, type VectorIndex } from '../../src/indexes/vector-index.ts'
 
 /** Makes the table of an index, with an id, and the index. */
 export async function createWithIndex(knex: Knex, index: VectorIndex, extensionSchema: string): Promise<void> {

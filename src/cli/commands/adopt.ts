@@ -1,8 +1,8 @@
 import { green, yellow } from 'colorette'
 
-import type { MigratorEvent } from '../../runner/events.ts'
+import type { MigratorEvent } from '../../migrator/events.ts'
 import type { Context } from '../context.ts'
-import { withConsole } from '../quiet-console.ts'
+import { withConsole } from '../output/quiet-console.ts'
 import { exitCode } from '../exit-code.ts'
 import { describeEvent } from '../run-options.ts'
 

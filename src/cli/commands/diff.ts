@@ -1,6 +1,6 @@
 import { green, red, yellow } from 'colorette'
 
-import { diffVectors, type VectorDifference } from '../../vectors/diff.ts'
+import { diffVectors, type VectorDifference } from '../../diff/diff.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'

@@ -1,7 +1,7 @@
 import { bold, cyan, green, red, yellow } from 'colorette'
 
-import { diagnose } from '../../runner/doctor/diagnose.ts'
-import type { Finding } from '../../runner/doctor/finding.ts'
+import { diagnose } from '../../doctor/diagnose.ts'
+import type { Finding } from '../../doctor/finding.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 

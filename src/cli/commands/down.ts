@@ -1,11 +1,11 @@
 import { green } from 'colorette'
 
-import { PgvectorMigrationError } from '../../errors.ts'
-import type { Losses } from '../../runner/losses.ts'
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import type { Losses } from '../../migrator/losses/losses.ts'
 import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
-import { describeLosses } from '../describe-losses.ts'
-import { withConsole } from '../quiet-console.ts'
+import { describeLosses } from '../output/losses.ts'
+import { withConsole } from '../output/quiet-console.ts'
 import { exitCode } from '../exit-code.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 

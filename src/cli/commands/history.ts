@@ -1,8 +1,8 @@
-import type { HistoryEntry, MigrationEntry, RunEntry } from '../../runner/history.ts'
-import { redact } from '../../redact.ts'
+import type { HistoryEntry, MigrationEntry, RunEntry } from '../../migrator/history.ts'
+import { redact } from '../../sql-text/redact.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
-import { table } from '../table.ts'
+import { table } from '../output/table.ts'
 
 /** Shows everything that is on record, oldest first. */
 export async function run({ migrator, print }: Context, flags: { readonly verbose?: boolean }): Promise<number> {

@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { green, red, yellow } from 'colorette'
 
-import { PgvectorMigrationError } from '../../errors.ts'
-import { buildIndex, type BuildResult } from '../../vectors/build-index.ts'
-import { listVectorIndexes, type ListedIndex } from '../../vectors/list-indexes.ts'
-import { repairVectorIndexes } from '../../vectors/repair-indexes.ts'
-import { runningIndexBuilds, type RunningIndexBuild } from '../../vectors/running-builds.ts'
-import { remaining, showProgress } from '../build-progress.ts'
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { buildIndex, type BuildResult } from '../../indexes/build/build.ts'
+import { listVectorIndexes, type ListedIndex } from '../../indexes/list.ts'
+import { repairVectorIndexes } from '../../indexes/repair.ts'
+import { runningIndexBuilds, type RunningIndexBuild } from '../../indexes/running-builds.ts'
+import { remaining, showProgress } from '../output/build-progress.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
 import { withSignals } from '../run-options.ts'
-import { sizeText } from '../sizes.ts'
-import { table } from '../table.ts'
+import { sizeText } from '../output/sizes.ts'
+import { table } from '../output/table.ts'
 
 interface Flags {
   readonly declared?: string

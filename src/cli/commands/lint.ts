@@ -2,11 +2,11 @@ import { Console } from 'node:console'
 
 import { bold, gray, green, red, yellow } from 'colorette'
 
-import type { LintFinding, LintResult } from '../../runner/lint/lint-migrations.ts'
+import type { LintFinding, LintResult } from '../../lint/lint-migrations.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
-import type { Printer } from '../printer.ts'
-import { redact } from '../../redact.ts'
+import type { Printer } from '../output/printer.ts'
+import { redact } from '../../sql-text/redact.ts'
 import { exitCode } from '../exit-code.ts'
 
 interface Flags {

@@ -2,11 +2,11 @@ import { Console } from 'node:console'
 
 import { bold, gray, yellow } from 'colorette'
 
-import type { PlannedMigration, PlannedStatement, PlanResult } from '../../runner/plan.ts'
-import { planScript } from '../../runner/plan-script.ts'
+import type { PlannedMigration, PlannedStatement, PlanResult } from '../../migrator/plan/plan.ts'
+import { planScript } from '../../migrator/plan/script.ts'
 import type { Context } from '../context.ts'
-import type { Printer } from '../printer.ts'
-import { redact, redactAll } from '../../redact.ts'
+import type { Printer } from '../output/printer.ts'
+import { redact, redactAll } from '../../sql-text/redact.ts'
 import { exitCode } from '../exit-code.ts'
 
 interface Flags {

@@ -1,13 +1,13 @@
 import { dim, yellow } from 'colorette'
 
-import { isPgvectorMigrationError } from '../../errors.ts'
-import type { Rehearsal } from '../../runner/rehearse.ts'
+import { isPgvectorMigrationError } from '../../core/errors.ts'
+import type { Rehearsal } from '../../migrator/rehearse/rehearse.ts'
 import type { Context } from '../context.ts'
-import { describeRehearsed } from '../describe-rehearsed.ts'
-import { withConsole } from '../quiet-console.ts'
-import { redact } from '../../redact.ts'
+import { describeRehearsed } from '../output/rehearsed.ts'
+import { withConsole } from '../output/quiet-console.ts'
+import { redact } from '../../sql-text/redact.ts'
 import { exitCode } from '../exit-code.ts'
-import { reportFailure } from '../report-failure.ts'
+import { reportFailure } from '../output/failure.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
 interface Flags {

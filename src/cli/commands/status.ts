@@ -1,8 +1,8 @@
 import { green, red, yellow } from 'colorette'
 
-import { isPgvectorMigrationError } from '../../errors.ts'
-import type { Migrator } from '../../runner/migrator.ts'
-import type { MigrationStatus } from '../../runner/status.ts'
+import { isPgvectorMigrationError } from '../../core/errors.ts'
+import type { Migrator } from '../../migrator/migrator.ts'
+import type { MigrationStatus } from '../../migrator/status.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import type { FilledRow, UnfilledRow } from './batch.ts'
+import type { BackfillJob } from './job.ts'
+import { columnLabel } from '../columns/facts.ts'
+import { valueText, type QueryVector } from '../columns/values.ts'
+
+/** Rows with their vectors, and those that were to be left out; null where the backfill was stopped meanwhile. */
+export interface Embedded {
+  readonly made: readonly FilledRow[]
+  readonly leftOut: readonly UnfilledRow[]
+}
+
+/** Has the vectors of a batch made, and checks that the column can hold them before any is sent. */
+export async function embedBatch(job: BackfillJob, rows: readonly UnfilledRow[]): Promise<Embedded | null> {
+  const values = await callPatiently(job, rows)
+  if (values === null) return null
+  if (!Array.isArray(values) || values.length !== rows.length) {
+    const got = Array.isArray(values) ? `${values.length} values` : 'no list'
+    throw failure(job, `embed returned ${got} for ${rows.length} rows`)
+  }
+  const made: FilledRow[] = []
+  const leftOut: UnfilledRow[] = []
+  for (const [place, { key, version, row }] of rows.entries()) {
+    const value = values[place] as QueryVector | null
+    if (value === null) leftOut.push({ key, version, row })
+    else made.push({ key, version, value: textOf(job, key, value) })
+  }
+  return { made, leftOut }
+}
+
+function textOf(job: BackfillJob, key: readonly string[], value: QueryVector): string {
+  const checked = valueText(value, job.target.column)
+  if ('text' in checked) return checked.text
+  const row = job.target.key.map(({ name }, place) => `${name} ${key[place]}`).join(', ')
+  throw failure(job, `what embed returned for the row with ${row} ${checked.problems.join('; ')}`)
+}
+
+async function callPatiently(
+  { needs, signal, report, target }: BackfillJob,
+  rows: readonly UnfilledRow[],
+): Promise<unknown> {
+  for (let attempt = 1; ; attempt++) {
+    if (signal.aborted) return null
+    try {
+      return await needs.embed(
+        rows.map(({ row }) => row),
+        { signal },
+      )
+    } catch (error) {
+      if (signal.aborted) return null
+      if (attempt === needs.attempts) {
+        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${wordsOf(error)}`
+        throw failure({ target, report }, problem, error)
+      }
+      const milliseconds = needs.retryDelay * 2 ** (attempt - 1)
+      report.retry(attempt + 1, milliseconds, error)
+      await sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+    }
+  }
+}
+
+/** The error that ends a backfill; what is filled stays. */
+export function failure(
+  { target, report }: Pick<BackfillJob, 'target' | 'report'>,
+  problem: string,
+  cause?: unknown,
+): PgvectorMigrationError<'BACKFILL_FAILED'> {
+  const details = { column: columnLabel(target.column), filled: report.filled(), problem }
+  return new PgvectorMigrationError('BACKFILL_FAILED', details, { cause })
+}

@@ -1,0 +1,47 @@
+import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import { parseOptions } from '../core/parse-options.ts'
+import { identifier } from '../core/sql.ts'
+import { countUnfilled, unfilled } from './batch.ts'
+import { readBackfillFacts } from './facts.ts'
+import { rowOptions, type BackfillRows } from './options.ts'
+import { backfillTarget } from './target.ts'
+import type { VectorColumn } from '../columns/column.ts'
+
+/** What there is to fill, and how much a model would have to read for that. */
+export interface BackfillEstimate {
+  /** Rows without a vector; null where the server does not count so long. */
+  readonly rows: number | null
+  /** Characters of the columns that are read, of one row: the mean of the first thousand; null without rows. */
+  readonly charactersPerRow: number | null
+}
+
+const SAMPLE = 1000
+
+/**
+ * Tells how many rows {@link backfillVectors} would fill and how long they are, which is what a model is paid for; it
+ * only reads.
+ *
+ * @example
+ * ```ts
+ * const { rows, charactersPerRow } = await estimateBackfill(knex, embedding, { read: ['title', 'body'] })
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND or COLUMN_DIFFERS.
+ */
+export async function estimateBackfill<Row extends object = Record<string, unknown>>(
+  db: Database,
+  column: VectorColumn,
+  options: BackfillRows<Row>,
+): Promise<BackfillEstimate> {
+  const wanted = parseOptions(rowOptions, options)
+  assertPostgres(db)
+  const target = backfillTarget(await readBackfillFacts(db, column), column, wanted)
+  const { from: table, alias, read } = target
+  const lengths = read.map((name) => `coalesce(length(${alias}.${identifier(name)}::text), 0)`)
+  const mean = await ask<readonly [number | null]>(
+    db,
+    `select json_build_array(round(avg(characters))) as state from (
+      select ${lengths.join(' + ')} as characters from ${table} as ${alias} where ${unfilled(target)} limit ${SAMPLE}
+    ) as sample`,
+  )
+  return { rows: await countUnfilled(db, target), charactersPerRow: mean[0] }
+}

@@ -1,0 +1,80 @@
+import type { ReadOnlyReason } from '../core/error-messages.ts'
+import { ask, type Database } from '../database/queryable.ts'
+import { literal, toRegclass } from '../core/sql.ts'
+import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
+import { tableOf, type VectorColumn } from '../columns/column.ts'
+
+/** A column by which rows are told apart and put in order. */
+export interface KeyColumn {
+  readonly name: string
+  /** As PostgreSQL writes it. */
+  readonly type: string
+}
+
+/** Everything that decides whether a column can be filled. */
+export interface BackfillFacts {
+  readonly facts: ColumnFacts
+  readonly readOnly: ReadOnlyReason | null
+  readonly role: string
+  readonly kind: 'ordinary' | 'partitioned' | 'other'
+  readonly canUpdate: boolean
+  readonly canRead: boolean
+  readonly columns: readonly string[]
+  /** Of the primary key, else of a unique index of columns that are not null; empty where there is neither. */
+  readonly key: readonly KeyColumn[]
+  /** Those of pgvector's methods on the column. */
+  readonly indexes: readonly string[]
+}
+
+/** Reads them; nothing is written. */
+export async function readBackfillFacts(db: Database, column: VectorColumn): Promise<BackfillFacts> {
+  const facts = await readColumnFacts(db, column)
+  return { facts, ...(await ask<Omit<BackfillFacts, 'facts'>>(db, factsSql(column))) }
+}
+
+function factsSql(column: VectorColumn): string {
+  return `
+    with relation as (
+      select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = ${toRegclass(tableOf(column))}
+    ),
+    attribute as (
+      select a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type
+      from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
+      where a.attnum > 0 and not a.attisdropped
+    ),
+    key as (
+      -- included columns are no part of a key, and an expression has the number 0
+      select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns
+      from relation join pg_catalog.pg_index x on x.indrelid = relation.oid
+      where x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null and not exists (
+        select from unnest((x.indkey::int2[])[0:x.indnkeyatts - 1]) as k (number)
+        left join pg_catalog.pg_attribute a on a.attrelid = relation.oid and a.attnum = k.number and a.attnotnull
+        where a.attnum is null or a.attnum < 1
+      )
+      order by not x.indisprimary, x.indnkeyatts, x.indexrelid limit 1
+    )
+    select json_build_object(
+      'readOnly', case
+        when pg_is_in_recovery() then 'standby'
+        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'role', current_user,
+      'kind', (select case relkind when 'r' then 'ordinary' when 'p' then 'partitioned' else 'other' end from relation),
+      'canUpdate', coalesce((
+        select has_column_privilege(attrelid, attnum, 'update') from attribute where attname = ${literal(column.name)}
+      ), true),
+      'canRead', coalesce((select has_any_column_privilege(oid, 'select') from relation), true),
+      'columns', (select coalesce(json_agg(attname order by attnum), '[]') from attribute),
+      'key', (
+        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type) order by k.place), '[]')
+        from key cross join unnest(key.columns) with ordinality as k (number, place)
+        join attribute a on a.attnum = k.number
+      ),
+      'indexes', (
+        select coalesce(json_agg(c.relname order by c.relname), '[]')
+        from attribute a join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass
+          and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
+        join pg_catalog.pg_class c on c.oid = d.objid join pg_catalog.pg_am m on m.oid = c.relam
+        where a.attname = ${literal(column.name)} and m.amname in ('hnsw', 'ivfflat')
+      )
+    ) as state`
+}

@@ -1,0 +1,68 @@
+import { isPgvectorMigrationError } from '../core/errors.ts'
+import { serverMessage } from '../database/sqlstate.ts'
+import { readBatch, writeBatch, type UnfilledRow } from './batch.ts'
+import { embedBatch, failure } from './embed.ts'
+import type { BackfillJob } from './job.ts'
+
+/** What one way through the table came to. */
+export interface Pass {
+  readonly filled: number
+  /** Rows that changed meanwhile, or that somebody else was changing. */
+  readonly inUse: number
+}
+
+/** Goes through the table once, by its key, with so many batches at a time as are allowed. */
+export async function fillOnce(job: BackfillJob, stop: () => void): Promise<Pass> {
+  const next = batches(job)
+  let filled = 0
+  let inUse = 0
+  const work = async (): Promise<void> => {
+    for (let rows = await next(); rows !== null; rows = await next()) {
+      const embedded = rows.length === 0 ? null : await embedBatch(job, rows)
+      if (embedded === null) continue
+      for (const { key } of embedded.leftOut) job.leftOut.add(keyOf(key))
+      const written = embedded.made.length === 0 ? 0 : await writeBatch(job.db, job.target, embedded.made)
+      filled += written
+      inUse += embedded.made.length - written
+      job.report.add(written)
+    }
+  }
+  const workers = Array.from({ length: job.needs.concurrency }, async () => {
+    try {
+      await work()
+    } catch (error) {
+      // The others finish what they are at, so that what they were given is not lost.
+      stop()
+      throw error
+    }
+  })
+  const ended = await Promise.allSettled(workers)
+  const rejected = ended.find((each) => each.status === 'rejected')
+  if (rejected !== undefined) throw told(job, rejected.reason)
+  return { filled, inUse }
+}
+
+/** Hands out one batch after the other, each once; null where there is no more. */
+function batches({ db, target, needs, signal, leftOut }: BackfillJob): () => Promise<readonly UnfilledRow[] | null> {
+  let after: readonly string[] | null = null
+  let isLast = false
+  const read = async (): Promise<readonly UnfilledRow[] | null> => {
+    if (isLast || signal.aborted) return null
+    const rows = await readBatch(db, target, after, needs.batchSize)
+    after = rows.at(-1)?.key ?? after
+    isLast = rows.length < needs.batchSize
+    return rows.filter(({ key }) => !leftOut.has(keyOf(key)))
+  }
+  let turn: Promise<readonly UnfilledRow[] | null> = Promise.resolve(null)
+  // One after the other: each begins where the one before ended.
+  return () => (turn = turn.then(read))
+}
+
+function keyOf(key: readonly string[]): string {
+  return JSON.stringify(key)
+}
+
+// Whatever is not ours was said by the server, or by the connection to it.
+function told(job: BackfillJob, error: unknown): unknown {
+  return isPgvectorMigrationError(error) ? error : failure(job, serverMessage(error), error)
+}

@@ -1,0 +1,99 @@
+import { SingleBar } from 'cli-progress'
+
+import type { IndexBuildEvent } from '../../indexes/build/options.ts'
+import type { Printer } from './printer.ts'
+
+// In a log a line now and then is enough.
+const LINES_EVERY = 5000
+
+/** Shows how far a build is: a bar on a terminal, elsewhere a line every few seconds. */
+export interface ProgressDisplay {
+  readonly onEvent: (event: IndexBuildEvent) => void
+  /** Takes the bar away. */
+  close(): void
+}
+
+export function showProgress(print: Printer, isQuiet: boolean): ProgressDisplay {
+  return process.stderr.isTTY && !isQuiet ? bars(print) : lines(print)
+}
+
+function bars(print: Printer): ProgressDisplay {
+  let bar: SingleBar | null = null
+  const close = (): void => {
+    bar?.stop()
+    bar = null
+  }
+  return {
+    close,
+    onEvent: (event) => {
+      if (event.type !== 'progress') {
+        close()
+        print.note(describe(event))
+        return
+      }
+      bar ??= startBar(event.index)
+      bar.update(event.percent ?? 0, { phase: event.phase, left: remaining(event) })
+    },
+  }
+}
+
+function startBar(index: string): SingleBar {
+  const bar = new SingleBar({
+    format: `${index}  {bar} {percentage} %  {phase}  {left}`,
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 24,
+  })
+  bar.start(100, 0, { phase: '', left: '' })
+  return bar
+}
+
+function lines(print: Printer): ProgressDisplay {
+  let last = -LINES_EVERY
+  let phase = ''
+  return {
+    close: () => undefined,
+    onEvent: (event) => {
+      const now = performance.now()
+      if (event.type === 'progress' && event.phase === phase && now - last < LINES_EVERY) return
+      if (event.type === 'progress') [last, phase] = [now, event.phase]
+      print.note(describe(event))
+    },
+  }
+}
+
+function describe(event: IndexBuildEvent): string {
+  switch (event.type) {
+    case 'progress': {
+      const percent = event.percent === null ? '' : ` ${event.percent} %`
+      return `${event.index}: ${event.phase}${percent}  ${remaining(event)}`.trimEnd()
+    }
+    case 'waiting': {
+      const who = event.blockers.length === 0 ? '' : ` (process ${event.blockers.join(', ')} of the server)`
+      return `${event.index}: waiting for the ${event.for === 'transactions' ? 'end of older transactions' : event.for}${who}`
+    }
+    case 'warning':
+      return `${event.index}: ${event.message}`
+  }
+}
+
+/** How fast a build is and how long it takes, as far as that is known. */
+export function remaining({
+  rowsPerSecond,
+  secondsLeft,
+}: {
+  readonly rowsPerSecond: number | null
+  readonly secondsLeft: number | null
+}): string {
+  return [
+    ...(rowsPerSecond === null ? [] : [`${rowsPerSecond.toLocaleString('en')} rows/s`]),
+    ...(secondsLeft === null ? [] : [`${duration(secondsLeft)} left`]),
+  ].join(', ')
+}
+
+function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+}

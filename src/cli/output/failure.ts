@@ -1,0 +1,113 @@
+import { red, yellow } from 'colorette'
+import { CommanderError } from 'commander'
+
+import { isPgvectorMigrationError, wordsOf, type PgvectorMigrationError } from '../../core/errors.ts'
+import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
+import { exitCode } from '../exit-code.ts'
+import { configurationInUse } from '../load-config.ts'
+import { write, writeDocument } from './printer.ts'
+import { redact, redactAll } from '../../sql-text/redact.ts'
+import { signalThatStopped } from '../run-options.ts'
+
+/** Prints why a command failed and what to do next, and tells what to exit with; with --json, also as a document. */
+export function reportFailure(error: unknown, isJson: boolean): number {
+  const isUsage = error instanceof CommanderError
+  // Commander's --help and --version end this way too, and it has printed its own message.
+  if (isUsage && error.exitCode === 0) {
+    if (isJson && error.code === 'commander.version') writeDocument({ version: error.message })
+    return exitCode.done
+  }
+  if (!isUsage) write(process.stderr, redact(describe(error).join('\n')))
+  if (isJson) writeDocument(redactAll({ error: documentOf(error) }))
+  if (isUsage) return exitCode.failure
+  return codeOf(error)
+}
+
+function codeOf(error: unknown): number {
+  const signal = isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED') ? error.details.signal : signalThatStopped()
+  if (signal !== null) return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
+  const isExplained =
+    isPgvectorMigrationError(error) || serverErrorOf(error) !== null || describeSystemError(error) !== null
+  return isExplained ? exitCode.failure : exitCode.bug
+}
+
+function describe(error: unknown): string[] {
+  if (!isPgvectorMigrationError(error)) {
+    const [first = '', ...rest] = explain(error) ?? [stackOf(error)]
+    const next = nextFor(error).map((hint) => `  ${yellow('Next')}     ${hint}`)
+    return [`${red('✗')} ${first}`, ...rest.map((line) => `  ${line}`), ...next]
+  }
+  const { message, hint, code, docsUrl, cause } = error
+  const [first = '', ...rest] = message.split('\n')
+  return [
+    `${red('✗')} ${first}  ${code}`,
+    ...rest.map((line) => `  ${line}`),
+    ...(explain(cause) ?? messagesOf(cause)).filter((line) => !message.includes(line)).map((line) => `  ${line}`),
+    ...(code === 'MIGRATIONS_NOT_FOUND' ? [`  Config   ${configurationInUse() ?? 'none'}`] : []),
+    ...standing(error),
+    `  ${yellow('Next')}     ${hint}`,
+    ...again(error),
+    `  Docs     ${docsUrl}`,
+  ]
+}
+
+function explain(error: unknown): string[] | null {
+  const server = serverErrorOf(error)
+  if (server !== null) return describeServerError(server)
+  const system = describeSystemError(error)
+  return system === null ? null : [system]
+}
+
+// What the server refuses without having been asked anything is about the connection: by SQLSTATE class, connection
+// exception, invalid authorization and invalid catalog name.
+function nextFor(error: unknown): string[] {
+  const server = serverErrorOf(error)
+  if (server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)) {
+    return ['Check the connection in the knexfile, or name a server with --database-url.']
+  }
+  return describeSystemError(error) === null
+    ? []
+    : ['Check the paths in the knexfile: relative ones begin at its folder.']
+}
+
+// An error of ours behind an error of ours has a hint of its own.
+function messagesOf(cause: unknown): string[] {
+  if (cause === undefined) return []
+  if (!(cause instanceof Error)) return wordsOf(cause).split('\n')
+  return isPgvectorMigrationError(cause) ? [`${cause.message}  ${cause.code}`, cause.hint] : cause.message.split('\n')
+}
+
+/** Where a run that stopped leaves things. */
+function standing({ details }: PgvectorMigrationError): string[] {
+  const { done, left } = details as { done?: readonly string[]; left?: readonly string[] }
+  return [
+    ...(done === undefined ? [] : [`  Done     ${done.length === 0 ? 'nothing in this run' : done.join(', ')}`]),
+    ...(left === undefined || left.length === 0 ? [] : [`  Not yet  ${left.join(', ')}`]),
+  ]
+}
+
+const canGoOn = ['MIGRATION_FAILED', 'MIGRATION_INTERRUPTED', 'MIGRATION_LOCK_LOST', 'MIGRATIONS_LOCKED'] as const
+
+function again(error: PgvectorMigrationError): string[] {
+  if (!canGoOn.some((code) => error.code === code)) return []
+  const words = process.argv
+    .slice(2)
+    .map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+  return [`  Again    npx knex-pgvector ${words.join(' ')}`]
+}
+
+function documentOf(error: unknown): unknown {
+  if (!isPgvectorMigrationError(error)) {
+    const server = serverErrorOf(error)
+    // Without a command, commander shows the help and says no more.
+    const isHelp = error instanceof CommanderError && error.code === 'commander.help'
+    return { code: null, message: isHelp ? 'error: no command was given' : (server?.message ?? wordsOf(error)), server }
+  }
+  const { code, message, hint, details, docsUrl, cause } = error
+  const server = serverErrorOf(cause)
+  return { code, message, hint, details, docsUrl, cause: server?.message ?? messagesOf(cause)[0] ?? null, server }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : wordsOf(error)
+}

@@ -1,0 +1,80 @@
+import { green, red, yellow } from 'colorette'
+
+import type { TakenLock } from '../../migrator/rehearse/locks.ts'
+import type { RehearsedMigration } from '../../migrator/rehearse/migrations.ts'
+import { redact } from '../../sql-text/redact.ts'
+import { table } from './table.ts'
+
+const reasons = {
+  'no-transaction': 'it runs outside a transaction',
+  'not-reached': 'an earlier one failed',
+} as const satisfies Record<NonNullable<RehearsedMigration['reason']>, string>
+
+/** What migrations did in a rehearsal, for people: each with a table of its statements. */
+export function describeRehearsed(migrations: readonly RehearsedMigration[]): string[] {
+  const named = new Set<string>()
+  return migrations.flatMap((migration) => {
+    const rows = migration.statements.map(({ sql, milliseconds, rows: count, locks, error }) => [
+      shorten(sql),
+      inMilliseconds(milliseconds),
+      count === null ? '' : String(count),
+      error === undefined ? describeLocks(locks, named) : red('failed'),
+    ])
+    const statements = rows.length === 0 ? [] : [table(['Statement', 'Time', 'Rows', 'Locks'], rows)]
+    return [headline(migration), ...statements, '']
+  })
+}
+
+function headline({ name, state, reason, milliseconds, statements }: RehearsedMigration): string {
+  switch (state) {
+    case 'rehearsed':
+      return `${green('✓')} ${name}: ${inMilliseconds(milliseconds)}${statements.length === 0 ? ', no statements' : ''}`
+    case 'not-rehearsed':
+      return `${yellow('○')} ${name}: not rehearsed, ${reason === undefined ? 'left out' : reasons[reason]}`
+    case 'failed':
+      return `${red('✗')} ${name}: failed after ${inMilliseconds(milliseconds)}`
+  }
+}
+
+const LONGEST = 60
+
+function shorten(sql: string): string {
+  const line = redact(sql).replaceAll(/\s+/g, ' ').trim()
+  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST - 1)}…`
+}
+
+function inMilliseconds(milliseconds: number): string {
+  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`
+}
+
+// From the weakest to the strongest, as PostgreSQL numbers them.
+const modes = [
+  'AccessShareLock',
+  'RowShareLock',
+  'RowExclusiveLock',
+  'ShareUpdateExclusiveLock',
+  'ShareLock',
+  'ShareRowExclusiveLock',
+  'ExclusiveLock',
+  'AccessExclusiveLock',
+]
+
+/** The strongest lock on each relation, a line each; what is new is named once, and its indexes go without saying. */
+function describeLocks(locks: readonly TakenLock[], named: Set<string>): string {
+  const strongest = new Map<string, TakenLock>()
+  for (const lock of locks) {
+    const known = strongest.get(lock.relation)
+    if (known === undefined || modes.indexOf(lock.mode) > modes.indexOf(known.mode)) strongest.set(lock.relation, lock)
+  }
+  const told = [...strongest.values()].filter(
+    ({ relation, kind, isNew, blocks }) =>
+      blocks !== 'nothing' || (kind === 'table' && !(isNew && named.has(relation))),
+  )
+  for (const { relation } of told) named.add(relation)
+  return told.map(describeLock).join('\n')
+}
+
+function describeLock({ relation, mode, isNew, blocks }: TakenLock): string {
+  if (isNew) return `${relation} (new)`
+  return blocks === 'nothing' ? `${relation} ${mode}` : `${yellow('⚠')} ${relation} ${mode}: blocks ${blocks}`
+}

@@ -1,0 +1,78 @@
+import { isPgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
+import { serverMessage } from '../../database/sqlstate.ts'
+import { statementOf } from './failed-statement.ts'
+import { showStatement } from './statement.ts'
+
+/** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
+export interface ServerError {
+  readonly code: string
+  readonly message: string
+  readonly detail?: string | undefined
+  readonly hint?: string | undefined
+  readonly schema?: string | undefined
+  readonly table?: string | undefined
+  readonly column?: string | undefined
+  readonly constraint?: string | undefined
+  readonly where?: string | undefined
+  /** What was sent, and the place in it, counted in characters from 1. */
+  readonly statement?: string | undefined
+  readonly position?: number | undefined
+}
+
+/** The server's own words about an error; null for what is no error of a server. */
+export function serverErrorOf(error: unknown): ServerError | null {
+  const code = sqlStateOf(error)
+  if (code === undefined) return null
+  const said = error as Readonly<Record<string, string | undefined>>
+  const statement = statementOf(error as object)
+  const message = said['message'] ?? ''
+  const start = `${statement} - `
+  const position = Number(said['position'])
+  return {
+    code,
+    message: message.startsWith(start) ? message.slice(start.length) : serverMessage(error),
+    detail: said['detail'],
+    hint: said['hint'],
+    schema: said['schema'],
+    table: said['table'],
+    column: said['column'],
+    constraint: said['constraint'],
+    where: said['where'],
+    statement,
+    position: position >= 1 ? position : undefined,
+  }
+}
+
+const named = ['detail', 'hint', 'schema', 'table', 'column', 'constraint', 'where'] as const
+
+/** An error of the server in lines, with the place in the statement marked. */
+export function describeServerError(error: ServerError): string[] {
+  const fields = named.flatMap((name) => {
+    const value = error[name]
+    return value === undefined || value === '' ? [] : [`${name}: ${value}`]
+  })
+  return [`${error.message} (${error.code})`, ...fields, ...showStatement(error)]
+}
+
+/** What went wrong outside of PostgreSQL and of this tool: on the network, on the disk; null for anything else. */
+export function describeSystemError(error: unknown): string | null {
+  if (!(error instanceof Error) || isPgvectorMigrationError(error)) return null
+  if (!isConnectionError(error)) return 'syscall' in error ? error.message : null
+  // Node tries every address of a host, and tells what happened to each.
+  const attempts = error instanceof AggregateError ? (error.errors as readonly Error[]) : [error]
+  return `No connection to the server: ${attempts.map(({ message }) => message).join('; ')}`
+}
+
+/** Whether the server could not be reached, or did not let us in before it spoke PostgreSQL. */
+export function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  return syscall === 'connect' || CONNECTION_CODE.test(String(code)) || CONNECTION_MESSAGE.test(error.message)
+}
+
+const CONNECTION_CODE =
+  /^(ECONN|ENOTFOUND$|ETIMEDOUT$|EHOSTUNREACH$|ENETUNREACH$|EAI_|EPIPE$|CERT_|DEPTH_|SELF_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/
+
+// node-postgres and Knex give these no code.
+const CONNECTION_MESSAGE =
+  /^(Connection terminated|SASL: |The server does not support SSL|There was an error establishing an SSL|timeout expired|timeout exceeded when trying to connect|Knex: Timeout acquiring)/

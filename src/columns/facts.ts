@@ -1,0 +1,101 @@
+import { glance } from '../extension/glance.ts'
+import type { Glance } from '../extension/state.ts'
+import { ask, type Database } from '../database/queryable.ts'
+import { literal } from '../core/sql.ts'
+import type { VectorColumn } from './column.ts'
+import { rightsSql, tableNumberSql, type SchemaRights } from './schema-rights.ts'
+
+/** Everything that decides what can be done about a column. */
+export interface ColumnFacts {
+  readonly seen: Glance
+  /** Null where there is no such table. */
+  readonly table: ColumnTable | null
+  /** Null where the table has no such column. */
+  readonly column: ExistingColumn | null
+  /** What depends on the column and would go with it or keep it from going, as PostgreSQL describes it. */
+  readonly dependents: readonly string[]
+}
+
+/** The table of a column. */
+export interface ColumnTable {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  /** Of this role, in the table's schema. */
+  readonly rights: SchemaRights
+}
+
+/** A column as it is. */
+export interface ExistingColumn {
+  readonly number: number
+  /** As it is declared, without the extension's schema: vector(384). */
+  readonly type: string
+  /** Whether the type is pgvector's, or bit, PostgreSQL's own. */
+  readonly isVectorType: boolean
+  readonly notNull: boolean
+}
+
+/** The column for people. */
+export function columnLabel({ schema, table, name }: Pick<VectorColumn, 'schema' | 'table' | 'name'>): string {
+  return [...(schema === null ? [] : [schema]), table, name].join('.')
+}
+
+/** Type, length and whether it may be null, of a column that is declared or there: vector(384) not null. */
+export function columnDeclaration(column: VectorColumn | ExistingColumn): string {
+  const { notNull } = column
+  return `${'isVectorType' in column ? column.type : declaredType(column)}${notNull ? ' not null' : ''}`
+}
+
+function declaredType({ type, dimensions }: VectorColumn): string {
+  // bit without a length is bit(1); a bit string of any length is varbit.
+  if (dimensions === null) return type === 'bit' ? 'varbit' : type
+  return `${type}(${dimensions})`
+}
+
+/** Whether a column is as it was declared. */
+export function isSameColumn(existing: ExistingColumn, declared: VectorColumn): boolean {
+  return existing.isVectorType && columnDeclaration(existing) === columnDeclaration(declared)
+}
+
+/** Reads them; nothing is written. */
+export async function readColumnFacts(db: Database, column: VectorColumn): Promise<ColumnFacts> {
+  const seen = await glance(db)
+  return { seen, ...(await ask<Omit<ColumnFacts, 'seen'>>(db, factsSql(column))) }
+}
+
+function factsSql(column: VectorColumn): string {
+  return `
+    with relation as (
+      select c.oid, c.relnamespace, n.nspname, c.relname
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = ${tableNumberSql(column)} and c.relkind in ('r', 'p', 'm', 'f')
+    ),
+    attribute as (
+      select a.attrelid, a.attnum, a.attnotnull, a.atttypmod, t.typname, t.typnamespace
+      from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      where a.attname = ${literal(column.name)} and a.attnum > 0 and not a.attisdropped
+    ),
+    dependent as (
+      select distinct pg_describe_object(d.classid, d.objid, d.objsubid) as description
+      from attribute join pg_catalog.pg_depend d
+        on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = attrelid and d.refobjsubid = attnum
+      -- its own default and its own "not null" (a constraint from PostgreSQL 18) are part of the column
+      where d.classid <> 'pg_catalog.pg_attrdef'::regclass and not exists (
+        select from pg_catalog.pg_constraint c
+        where d.classid = 'pg_catalog.pg_constraint'::regclass and c.oid = d.objid and c.contype = 'n'
+      )
+    )
+    select json_build_object(
+      'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname,
+        'rights', ${rightsSql('relnamespace')}) from relation),
+      'column', (
+        select json_build_object('number', attnum, 'notNull', attnotnull,
+          'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''),
+          'isVectorType', typname in ('bit', 'varbit') and typnamespace = 'pg_catalog'::regnamespace
+            or typnamespace = (select extnamespace from pg_catalog.pg_extension where extname = 'vector'))
+        from attribute
+      ),
+      'dependents', (select coalesce(json_agg(description order by description), '[]') from dependent)
+    ) as state`
+}

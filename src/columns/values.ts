@@ -1,0 +1,137 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+import type { VectorType } from '../pgvector/limits.ts'
+import type { Metric } from '../pgvector/capabilities.ts'
+import type { VectorColumn } from './column.ts'
+
+/**
+ * What to search for: the numbers of an embedding, or text as `toSql` of the package pgvector makes it (`[1,2,3]`,
+ * `{1:0.5,7:2}/30000`); for bit columns the digits 0 and 1.
+ */
+export type QueryVector = readonly number[] | Float32Array | string
+
+/** What a query vector is compared with. */
+interface Comparison {
+  readonly column: VectorColumn
+  /** The type that the server makes of the query: the column's, or halfvec where the index holds that. */
+  readonly type: VectorType
+  /** Null where it is not compared but stored. */
+  readonly metric: Metric | null
+}
+
+/**
+ * The text of a query vector in the type it is compared in, once it is known that the server can compare it.
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem.
+ */
+export function queryVectorText(query: QueryVector, comparison: Comparison): string {
+  const checked = checkedText(query, comparison)
+  if ('text' in checked) return checked.text
+  const { table, name } = comparison.column
+  throw new PgvectorMigrationError('INVALID_OPTIONS', {
+    problems: checked.problems.map((problem) => `the query for ${table}.${name}: ${problem}`),
+  })
+}
+
+/** A vector as the server reads it, or everything that is wrong with it. */
+export type CheckedText = { readonly text: string } | { readonly problems: readonly string[] }
+
+/** The text of a value that a column is to hold, or why it cannot hold it. */
+export function valueText(value: QueryVector, column: VectorColumn): CheckedText {
+  return checkedText(value, { column, type: column.type, metric: null })
+}
+
+function checkedText(vector: QueryVector, comparison: Comparison): CheckedText {
+  const { type, metric } = comparison
+  const elements = elementsOf(vector, type)
+  if (elements === null) return { problems: [`must be ${forms[type]}`] }
+  const problems = problemsOf(elements, comparison)
+  if (metric === 'cosine' && elements.values.every((value) => value === 0)) {
+    problems.push('has only zeros, and with them no direction that a cosine could be taken of')
+  }
+  if (problems.length > 0) return { problems }
+  return { text: typeof vector === 'string' && isTextOf[type].test(vector) ? vector : textOf[type](elements) }
+}
+
+/** The elements that are told, and the length of the whole; those of a sparse text are not all of it. */
+interface Elements {
+  readonly values: readonly number[] | Float32Array
+  readonly length: number
+}
+
+const NUMBER = String.raw`\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*`
+const dense = new RegExp(String.raw`^\s*\[${NUMBER}(?:,${NUMBER})*\]\s*$`)
+const sparse = new RegExp(String.raw`^\s*\{(?:\s*\d+\s*:${NUMBER}(?:,\s*\d+\s*:${NUMBER})*)?\s*\}\s*/\s*(\d+)\s*$`)
+
+const isTextOf = { vector: dense, halfvec: dense, sparsevec: sparse, bit: /^[01]+$/ } as const satisfies Record<
+  VectorType,
+  RegExp
+>
+
+const forms = {
+  vector: 'a list of numbers, or text like [1,2,3]',
+  halfvec: 'a list of numbers, or text like [1,2,3]',
+  sparsevec: 'a list of numbers, or text like {1:0.5,7:2}/30000',
+  bit: 'a list of 0 and 1, or text like 0101',
+} as const satisfies Record<VectorType, string>
+
+function elementsOf(query: QueryVector, type: VectorType): Elements | null {
+  if (typeof query !== 'string') {
+    // JavaScript callers pass anything.
+    const isList = query instanceof Float32Array || (Array.isArray(query) && query.every(isNumber))
+    return isList && query.length > 0 ? { values: query, length: query.length } : null
+  }
+  if (type === 'bit') {
+    return isTextOf.bit.test(query) ? { values: Array.from(query, Number), length: query.length } : null
+  }
+  const [, length] = type === 'sparsevec' ? (sparse.exec(query) ?? []) : []
+  if (length !== undefined) {
+    const values = [...query.matchAll(new RegExp(`:(${NUMBER})`, 'g'))].map(([, value]) => Number(value))
+    return { values, length: Number(length) }
+  }
+  if (!dense.test(query)) return null
+  const values = query.trim().slice(1, -1).split(',').map(Number)
+  return { values, length: values.length }
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number'
+}
+
+// The first number that rounds to infinity; sparsevec and vector hold numbers of four bytes, halfvec of two.
+const tooLarge = { vector: 2 ** 128 - 2 ** 103, sparsevec: 2 ** 128 - 2 ** 103, halfvec: 65_520 } as const
+
+const NON_ZERO = 16_000
+
+function problemsOf({ values, length }: Elements, { column, type }: Comparison): string[] {
+  const problems: string[] = []
+  if (column.dimensions !== null && length !== column.dimensions) {
+    problems.push(`has ${length} dimensions, and the column ${column.dimensions}`)
+  }
+  const wrong = values.findIndex((value) => !isComparable(value, type))
+  if (wrong !== -1) problems.push(`element ${wrong + 1} is ${values[wrong]}, which a ${type} cannot hold`)
+  if (type === 'sparsevec' && nonZero(values) > NON_ZERO) {
+    problems.push(`has ${nonZero(values)} elements that are not zero, and a sparsevec holds at most ${NON_ZERO}`)
+  }
+  return problems
+}
+
+function isComparable(value: number, type: VectorType): boolean {
+  return type === 'bit' ? value === 0 || value === 1 : Math.abs(value) < tooLarge[type]
+}
+
+function nonZero(values: Elements['values']): number {
+  return Array.from(values).filter((value) => value !== 0).length
+}
+
+const textOf = {
+  vector: ({ values }) => `[${values.join(',')}]`,
+  halfvec: ({ values }) => `[${values.join(',')}]`,
+  sparsevec: ({ values, length }) => {
+    // What rounds to zero goes too: sparsevec alone refuses it as out of range.
+    const told = Array.from(values, (value, index) =>
+      Math.fround(value) === 0 ? [] : [`${index + 1}:${value}`],
+    ).flat()
+    return `{${told.join(',')}}/${length}`
+  },
+  bit: ({ values }) => values.join(''),
+} as const satisfies Record<VectorType, (elements: Elements) => string>

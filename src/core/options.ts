@@ -1,0 +1,167 @@
+import { lazySchema, type Parsed } from './parse-options.ts'
+
+/** The oldest pgvector that this library accepts by default: the first with HNSW indexes. */
+export const MIN_PGVECTOR_VERSION = '0.5.0'
+
+/** The oldest PostgreSQL major version that this library works on. */
+export const MIN_POSTGRES_MAJOR = 14
+
+/** The embedding dimensions that are checked and recorded by default: the common model families. */
+export const REQUIRED_DIMENSIONS = [384, 768, 1536, 3072] as const
+
+/** The most dimensions a `vector` column can have (pgvector, vector.h). */
+export const MAX_COLUMN_DIMENSIONS = 16_000
+
+/** Where our messages go; `console` is one. */
+export interface Logger {
+  info(message: string): void
+  warn(message: string): void
+}
+
+/** Where the migration log is kept. */
+export interface LogOptions {
+  /** The schema of the log table; by default the first of the search path. */
+  readonly schema?: string | undefined
+  /** The name of the log table; by default `pgvector_migration_log`. */
+  readonly table?: string | undefined
+}
+
+/** What {@link ensurePgvector} may be asked. */
+export interface EnsureOptions {
+  /** The oldest pgvector version to accept; default {@link MIN_PGVECTOR_VERSION}. */
+  readonly minVersion?: string | undefined
+  /** The schema to create the extension in; default the first of the search path. Kept as it is where it is installed. */
+  readonly schema?: string | undefined
+  /** Create that schema where it does not exist; default false. */
+  readonly createSchema?: boolean | undefined
+  /** The embedding dimensions you will store; checked, reported and recorded. Default {@link REQUIRED_DIMENSIONS}. */
+  readonly dimensions?: readonly number[] | undefined
+  /** Update an installed version below `minVersion` where the server has a newer one; default false. */
+  readonly update?: boolean | undefined
+  /** Milliseconds to wait for another session that is enabling pgvector; default 60000. */
+  readonly lockTimeout?: number | undefined
+  /** Where messages go; default the console. `false` silences them. */
+  readonly logger?: Logger | false | undefined
+  /** Where the migration log is kept; `false` writes none. */
+  readonly log?: LogOptions | false | undefined
+}
+
+/** What {@link dropPgvector} may be asked. */
+export interface DropOptions {
+  /** Leave an extension that this library did not create; default true. */
+  readonly onlyOurs?: boolean | undefined
+  /** Milliseconds to wait for another session that is changing pgvector; default 60000. */
+  readonly lockTimeout?: number | undefined
+  /** Where messages go; default the console. `false` silences them. */
+  readonly logger?: Logger | false | undefined
+  /** Where the migration log is kept; `false` neither reads nor writes one. */
+  readonly log?: LogOptions | false | undefined
+}
+
+// PostgreSQL cuts a longer name silently, and it would then be looked up in vain.
+const NAME_BYTES = 63
+
+/** A name of PostgreSQL's. */
+export const nameOption = lazySchema((z) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .refine((text) => Buffer.byteLength(text) <= NAME_BYTES, `must be at most ${NAME_BYTES} bytes long`)
+    .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
+)
+
+/** A condition in SQL, which is sent as it stands. */
+export const conditionOption = lazySchema((z) =>
+  z
+    .string('must be an SQL condition')
+    .refine((text) => text.trim() !== '', 'must not be empty')
+    .refine(
+      (text) => !text.includes('\\?'),
+      'must not contain a backslash before a question mark: Knex cannot send it',
+    ),
+)
+
+export const versionOption = lazySchema((z) =>
+  z.string().regex(/^\d{1,9}(\.\d{1,9}){1,2}$/, "must be a version like '0.8.0'"),
+)
+
+const dimension = lazySchema((z) =>
+  z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(MAX_COLUMN_DIMENSIONS, `must be at most ${MAX_COLUMN_DIMENSIONS}, the limit of a vector column`),
+)
+
+const logger = lazySchema((z) =>
+  z.union(
+    [
+      z.literal(false),
+      z.custom<Logger>((value) => {
+        const candidate = value as Partial<Logger> | null | undefined
+        return typeof candidate?.info === 'function' && typeof candidate.warn === 'function'
+      }),
+    ],
+    'must be false or have the methods info and warn',
+  ),
+)
+
+const log = lazySchema((z) =>
+  z.union(
+    [
+      z.literal(false),
+      z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
+    ],
+    'must be false or an object with schema and table (names of 1 to 63 bytes)',
+  ),
+)
+
+const DEFAULT_LOG = { table: 'pgvector_migration_log' }
+const DEFAULT_LOCK_TIMEOUT = 60_000
+
+/** Where messages and the migration log go: options of everything that changes something. */
+export const outputOptions = lazySchema((z) =>
+  z.strictObject({ logger: logger().optional(), log: log().default(DEFAULT_LOG) }),
+)
+
+/** The same for what waits for others who change the extension. */
+export const extensionOptions = lazySchema((z) =>
+  outputOptions().extend({
+    lockTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(DEFAULT_LOCK_TIMEOUT),
+  }),
+)
+
+const ensureDefaults = {
+  minVersion: MIN_PGVECTOR_VERSION,
+  createSchema: false,
+  dimensions: [...REQUIRED_DIMENSIONS],
+  update: false,
+  lockTimeout: DEFAULT_LOCK_TIMEOUT,
+  log: DEFAULT_LOG,
+}
+
+export const ensureOptions = lazySchema(
+  (z) =>
+    z.strictObject({
+      minVersion: versionOption().default(ensureDefaults.minVersion),
+      schema: nameOption().optional(),
+      createSchema: z.boolean('must be true or false').default(ensureDefaults.createSchema),
+      dimensions: z.array(dimension(), 'must be a list of numbers').default(ensureDefaults.dimensions),
+      update: z.boolean('must be true or false').default(ensureDefaults.update),
+      ...extensionOptions().shape,
+    }),
+  ensureDefaults,
+)
+
+const dropDefaults = { onlyOurs: true, lockTimeout: DEFAULT_LOCK_TIMEOUT, log: DEFAULT_LOG }
+
+export const dropOptions = lazySchema(
+  (z) =>
+    z.strictObject({
+      onlyOurs: z.boolean('must be true or false').default(dropDefaults.onlyOurs),
+      ...extensionOptions().shape,
+    }),
+  dropDefaults,
+)
+
+export type ParsedEnsureOptions = Parsed<typeof ensureOptions>
+export type ParsedDropOptions = Parsed<typeof dropOptions>

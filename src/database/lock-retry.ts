@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
+import { ask, send, type Database } from './queryable.ts'
+import { qualified } from '../core/sql.ts'
+import { sqlState } from './sqlstate.ts'
+import type { BuildReport } from '../indexes/build/report.ts'
+
+/** How long others may be kept waiting, and how long it is tried. */
+export interface Patience {
+  readonly lockTimeout: number
+  readonly wait: number
+  readonly signal?: AbortSignal | undefined
+}
+
+const SAVEPOINT = 'knex_pgvector_attempt'
+const FIRST_PAUSE = 100
+const LONGEST_PAUSE = 5000
+
+/**
+ * Sends a statement whose lock keeps writers out, quick once it has it: who queues behind it waits no longer than
+ * `lockTimeout`, and then has a while to work before the next attempt. The session's lock_timeout is set by the caller.
+ *
+ * @throws {PgvectorMigrationError} TABLE_BUSY after `wait` milliseconds.
+ */
+export async function sendBriefly(
+  db: Database,
+  table: { readonly oid: number; readonly schema: string; readonly name: string },
+  statement: string,
+  { wait, signal }: Patience,
+  report: Pick<BuildReport, 'waiting'>,
+): Promise<void> {
+  const started = Date.now()
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await attempt(db, statement)
+    } catch (error) {
+      if (sqlStateOf(error) !== sqlState.lockNotAvailable) throw error
+      const blockers = await holders(db, table.oid)
+      const milliseconds = Date.now() - started
+      if (milliseconds >= wait || signal?.aborted === true) {
+        const name = qualified(table.schema, table.name)
+        const details = { table: name, attempts, milliseconds, blockers }
+        throw new PgvectorMigrationError('TABLE_BUSY', details, { cause: error })
+      }
+      report.waiting('lock', blockers)
+    }
+    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempts) * (0.5 + Math.random())
+    await sleep(pause, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+// In a transaction a failure would end it, were there no savepoint.
+async function attempt(db: Database, statement: string): Promise<void> {
+  if (db.isTransaction !== true) return send(db, statement)
+  await send(db, `savepoint ${SAVEPOINT}`)
+  try {
+    await send(db, statement)
+  } catch (error) {
+    await send(db, `rollback to savepoint ${SAVEPOINT}`)
+    throw error
+  } finally {
+    await send(db, `release savepoint ${SAVEPOINT}`)
+  }
+}
+
+function holders(db: Database, table: number): Promise<readonly number[]> {
+  return ask(
+    db,
+    `select coalesce(json_agg(distinct pid), '[]') as state from pg_catalog.pg_locks
+    where relation = ${table} and granted and pid is not null and pid <> pg_backend_pid()
+      and database = (select oid from pg_catalog.pg_database where datname = current_database())
+      and mode <> 'AccessShareLock'`,
+  )
+}

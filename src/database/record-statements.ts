@@ -1,0 +1,113 @@
+import { ASKS, type Database } from './queryable.ts'
+import { inlineBindings } from '../sql-text/inline-bindings.ts'
+import { firstWords, splitStatements } from '../sql-text/split-statements.ts'
+import { tokensOf } from '../sql-text/tokens.ts'
+
+/** A statement as the server gets it, with its bindings written into it. */
+export interface PlannedStatement {
+  readonly sql: string
+  /** Whether it needs a role that may create, change or drop extensions. */
+  readonly privileged: boolean
+}
+
+/** What one round trip sent, as Knex tells it. */
+export interface SentQuery {
+  readonly sql: string
+  readonly bindings: readonly unknown[]
+  /** Knex's own begin, savepoint, commit… and not a migration's. */
+  readonly isControl: boolean
+  /** Ours, and it only asks; what it does besides stands in statements of its own. */
+  readonly isAsk: boolean
+  /** Why it failed; undefined where it did not. */
+  error?: unknown
+}
+
+/** What is sent while it lasts. */
+export interface Recording {
+  readonly sent: readonly SentQuery[]
+  stop(): void
+}
+
+interface QueryEvent {
+  readonly sql: string
+  /** Knex gives none to its own statements around a transaction, and a list, empty perhaps, to all others. */
+  readonly bindings?: readonly unknown[]
+  readonly queryContext?: { readonly [ASKS]?: boolean } | null
+  readonly __knexQueryUid?: string
+}
+
+/** Records what a Knex instance and its transactions send, over one connection. */
+export function startRecording(db: Database): Recording {
+  const sent: (SentQuery & { readonly id: string | undefined })[] = []
+  const onQuery = ({ sql, bindings, queryContext, __knexQueryUid: id }: QueryEvent): void => {
+    const isAsk = queryContext?.[ASKS] === true
+    sent.push({ id, sql, bindings: bindings ?? [], isControl: bindings === undefined, isAsk })
+  }
+  const onError = (error: unknown, { sql, __knexQueryUid: id }: QueryEvent): void => {
+    const failed = sent.findLast((query) => query.id === id && query.sql === sql && query.error === undefined)
+    if (failed !== undefined) failed.error = error
+  }
+  db.on('query', onQuery).on('query-error', onError)
+  return { sent, stop: () => db.removeListener('query', onQuery).removeListener('query-error', onError) }
+}
+
+/** The statements that took effect: what failed or was rolled back is left out, and so is what of ours only asks. */
+export function statementsOf(sent: readonly SentQuery[], transactional: boolean): PlannedStatement[] {
+  const statements: string[] = []
+  const opened: number[] = []
+  let isInTransaction = transactional
+  for (const query of sent) {
+    if (!query.isControl) {
+      if (query.error === undefined) statements.push(...piecesOf(query, isInTransaction))
+      continue
+    }
+    const [word] = firstWords(query.sql, 1)
+    const isBlock = !transactional && (word === 'begin' || word === 'commit')
+    if (word === 'begin' || word === 'savepoint') {
+      opened.push(statements.length)
+      if (isBlock) statements.push(query.sql.replace(/;$/, '').toLowerCase())
+    } else {
+      const start = opened.pop() ?? 0
+      const isEmpty = statements.length === start + (isBlock ? 1 : 0)
+      // A commit that fails is a rollback.
+      if (word === 'rollback' || query.error !== undefined || isEmpty) statements.length = start
+      else if (isBlock) statements.push('commit')
+    }
+    isInTransaction = transactional || opened.length > 0
+  }
+  return statements.map((sql) => ({ sql, privileged: isPrivileged(sql) }))
+}
+
+/** A query as the server got it. */
+export function textOf({ sql, bindings }: SentQuery): string {
+  return inlineBindings(sql, bindings)
+}
+
+function piecesOf(query: SentQuery, isInTransaction: boolean): string[] {
+  const pieces = splitStatements(textOf(query))
+  if (query.isAsk) return isTriedOut(pieces) ? [] : pieces.filter((piece) => !/^(select|with)$/.test(wordOf(piece)))
+  // The server runs what comes in one round trip as one transaction; a script sends it piece by piece.
+  const isBlock = !isInTransaction && pieces.length > 1 && !pieces.some(isTransactionControl)
+  return isBlock ? ['begin', ...pieces, 'commit'] : pieces
+}
+
+// What of ours only asks may change something for that, and takes it back in the same round trip.
+function isTriedOut([first = '']: readonly string[]): boolean {
+  return /^(begin|savepoint)$/.test(wordOf(first))
+}
+
+function isTransactionControl(statement: string): boolean {
+  return /^(begin|start|commit|end|rollback|abort)$/.test(wordOf(statement))
+}
+
+function wordOf(statement: string): string {
+  return firstWords(statement, 1)[0] ?? ''
+}
+
+const ON_EXTENSION = /\b(create|alter|drop)\s+extension\b/i
+
+function isPrivileged(statement: string): boolean {
+  const words = firstWords(statement, 2).join(' ')
+  if (words !== 'do' && !words.startsWith('do ')) return ON_EXTENSION.test(words)
+  return Array.from(tokensOf(statement)).some(({ kind, text }) => kind === 'quoted' && ON_EXTENSION.test(text))
+}

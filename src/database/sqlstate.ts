@@ -1,0 +1,162 @@
+import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type ErrorExtras } from '../core/errors.ts'
+
+/** The SQLSTATEs this library acts on, by the names of PostgreSQL's errcodes.txt. */
+export const sqlState = {
+  featureNotSupported: '0A000',
+  invalidParameterValue: '22023',
+  notNullViolation: '23502',
+  uniqueViolation: '23505',
+  readOnlyTransaction: '25006',
+  dependentObjectsStillExist: '2BP01',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  invalidSchemaName: '3F000',
+  insufficientPrivilege: '42501',
+  undefinedObject: '42704',
+  undefinedFunction: '42883',
+  duplicateObject: '42710',
+  duplicateFunction: '42723',
+  duplicateTable: '42P07',
+  lockNotAvailable: '55P03',
+  queryCanceled: '57014',
+  undefinedFile: '58P01',
+  internalError: 'XX000',
+} as const
+
+/** What we were doing when the database refused, so that its error can be told in our words. */
+export interface Attempt {
+  readonly statement: 'CREATE EXTENSION' | 'ALTER EXTENSION' | 'DROP EXTENSION' | 'CREATE SCHEMA'
+  readonly role: string
+  readonly major: number
+  readonly schema: string
+  readonly installed: string | null
+  readonly target: string | null
+  /** The remedies of this host, where they differ from the catalogue's. */
+  readonly hints: {
+    readonly notAvailable?: string | undefined
+    readonly privilege?: string | undefined
+  }
+}
+
+const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([
+  sqlState.uniqueViolation,
+  sqlState.duplicateTable,
+  sqlState.duplicateObject,
+])
+
+/** Two sessions changed the same thing at once: look again, the other one may have done our work. */
+export function isRace(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  // Two sessions in `create … if not exists` both find nothing; the slower one fails on a catalog's unique index, or on
+  // what the faster one has made meanwhile: an extension, a table, or a table's row type.
+  if (MADE_MEANWHILE.has(state)) return true
+  return state === sqlState.internalError && /tuple concurrently (updated|deleted)/.test(serverMessage(error))
+}
+
+/** The one door: a database error that we know becomes ours, with the original as its cause; others pass untouched. */
+export function translate(error: unknown, attempt: Attempt): unknown {
+  if (isPgvectorMigrationError(error)) return error
+  const extras = (hint?: string): ErrorExtras => ({ cause: error, ...(hint === undefined ? {} : { hint }) })
+  const code: string = sqlStateOf(error) ?? ''
+  switch (code) {
+    case sqlState.insufficientPrivilege:
+      return new PgvectorMigrationError(
+        'INSUFFICIENT_PRIVILEGE',
+        { statement: attempt.statement, role: attempt.role },
+        extras(attempt.hints.privilege),
+      )
+    case sqlState.featureNotSupported: // PostgreSQL 15 and later; also a host's allow-list
+    case sqlState.undefinedFile: // PostgreSQL 14
+      return new PgvectorMigrationError(
+        'PGVECTOR_NOT_AVAILABLE',
+        { major: attempt.major },
+        extras(attempt.hints.notAvailable),
+      )
+    case sqlState.invalidParameterValue:
+      return new PgvectorMigrationError(
+        'PGVECTOR_NO_UPDATE_PATH',
+        { installed: attempt.installed, target: attempt.target ?? 'its default version' },
+        extras(),
+      )
+    case sqlState.duplicateObject:
+    case sqlState.duplicateFunction:
+      return conflict(error, attempt, extras())
+    case sqlState.readOnlyTransaction:
+      return new PgvectorMigrationError('READ_ONLY', { reason: 'transaction' }, extras())
+    case sqlState.invalidSchemaName:
+      return new PgvectorMigrationError('SCHEMA_NOT_FOUND', { schema: attempt.schema }, extras())
+    default:
+      return error
+  }
+}
+
+// The server names the object only in its message: type "vector" already exists, function "l1_distance" already exists…
+function conflict(error: unknown, attempt: Attempt, extras: ErrorExtras): unknown {
+  const found = /(type|function|access method) "([^"]+)" already exists/.exec(serverMessage(error))
+  if (found === null) return error
+  const [, kind, name = ''] = found
+  if (kind === 'access method') {
+    return new PgvectorMigrationError('ACCESS_METHOD_CONFLICT', { name, extension: null }, extras)
+  }
+  return new PgvectorMigrationError(
+    'TYPE_CONFLICT',
+    { name, kind: kind === 'function' ? 'function' : 'type', schema: attempt.schema, extension: null },
+    extras,
+  )
+}
+
+/** What the server said, without the statement that Knex puts before it. */
+export function serverMessage(error: unknown): string {
+  const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : ''
+  const bytes = Buffer.from(message)
+  for (const length of lengthsOf(error ?? {})) {
+    if (length < 0 || length > bytes.length) continue
+    const said = bytes.subarray(bytes.length - length).toString()
+    if (said === message || message.endsWith(`${SEPARATOR}${said}`)) return said
+  }
+  const at = message.lastIndexOf(SEPARATOR)
+  return at === -1 ? message : message.slice(at + SEPARATOR.length)
+}
+
+const SEPARATOR = ' - '
+
+/** What pg keeps of a server's error, each from a field of the answer of its own. */
+const FIELDS = [
+  'severity',
+  'code',
+  'detail',
+  'hint',
+  'position',
+  'internalPosition',
+  'internalQuery',
+  'where',
+  'schema',
+  'table',
+  'column',
+  'dataType',
+  'constraint',
+  'file',
+  'line',
+  'routine',
+] as const
+
+// Statement and message may both hold the separator. pg keeps how long the server's whole answer was, in bytes; what it
+// keeps of the other fields is subtracted, and what is left is the message.
+function lengthsOf(error: object): number[] {
+  const { length, ...fields } = error as Readonly<Record<string, unknown>>
+  if (typeof length !== 'number') return []
+  const others = FIELDS.map((name) => fields[name]).filter((value) => typeof value === 'string')
+  const left = others.reduce((rest, value) => rest - bytesOf(value), length - LENGTH_AND_END) - bytesOf('')
+  // A server says the severity a second time, never translated, and pg drops that: ERROR, FATAL or PANIC. A pooler, which
+  // has no routine to name, may say it once.
+  const candidates = [left - bytesOf('ERROR'), left]
+  return typeof fields['routine'] === 'string' ? candidates : candidates.toReversed()
+}
+
+/** The length itself, and the zero that ends the answer. */
+const LENGTH_AND_END = 5
+
+/** Before the text of a field comes its letter, and after it a zero. */
+function bytesOf(text: string): number {
+  return Buffer.byteLength(text) + 2
+}

@@ -1,0 +1,22 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+import type { ProviderName } from '../pgvector/providers.ts'
+import type { ServerFacts } from '../extension/state.ts'
+
+/** The server that something is tried out for, on another one. */
+export interface Target {
+  readonly server: ServerFacts
+  readonly provider: ProviderName
+}
+
+const context = new AsyncLocalStorage<Target>()
+
+/** Runs what asks about the server, and is to be answered as if it ran there. */
+export function onBehalfOf<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
+  return context.run(target, run)
+}
+
+/** The server that this is tried out for; null where it is for real. */
+export function currentTarget(): Target | null {
+  return context.getStore() ?? null
+}

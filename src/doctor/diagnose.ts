@@ -1,0 +1,138 @@
+import { inspectPgvector } from '../extension/inspect.ts'
+import type { PgvectorState } from '../extension/state.ts'
+import type { Requirements } from '../extension/assess.ts'
+import { ensureOptions, MIN_POSTGRES_MAJOR, type EnsureOptions } from '../core/options.ts'
+import { parseOptions } from '../core/parse-options.ts'
+import type { Database } from '../database/queryable.ts'
+import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
+import { readApplied } from '../migrator/tracking.ts'
+import { advisoryFindings } from './advisories.ts'
+import { settingsFindings } from './build-memory.ts'
+import { readBuildSettings } from './build-settings.ts'
+import { conflictFindings } from './conflicts.ts'
+import { connectionFinding, readSession, sessionFindings, type Session } from './connection.ts'
+import {
+  absenceFindings,
+  installationFindings,
+  reachFindings,
+  readReach,
+  readVerification,
+  requirementFindings,
+  skewFindings,
+  type Reach,
+} from './extension.ts'
+import { findingsOf, type Check, type Finding } from './finding.ts'
+import { indexFindings, readIndexes } from './indexes.ts'
+import { lockFindings, readLock } from './lock.ts'
+import { migrationFindings, pendingOf, readFileNames, type Recorded } from './migrations.ts'
+import { poolerFindings, readBackends } from './pooler.ts'
+import { readingOf, type Reading } from './reading.ts'
+import { rightsFindings } from './rights.ts'
+import { providerFindings, serverFindings } from './server.ts'
+import { readTableRights, type TableRights } from './tables.ts'
+
+/** What {@link diagnose} may be told besides what the Knex configuration says under `migrations`. */
+export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion' | 'schema'>
+
+/**
+ * Looks at everything that decides whether migrations and vector search work here, and says what to do about it.
+ *
+ * It reads only: a role that may do nothing else, a read-only database or a standby will do, and what could not be
+ * looked at is a finding too. Where there is no connection, that is the one finding.
+ *
+ * @example
+ * const findings = await diagnose(knex)
+ * const broken = findings.filter(({ level }) => level === 'error')
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ */
+export async function diagnose(db: Database, options: DiagnoseOptions = {}): Promise<Finding[]> {
+  const { minVersion, schema, ...migratorOptions } = options
+  const needs = parseOptions(ensureOptions, { minVersion, schema })
+  const settings = settingsOf(db, migratorOptions)
+  const seen = await inspectPgvector(db, { schema }).catch((error: unknown) => {
+    const finding = connectionFinding(error)
+    if (finding === null) throw error
+    return finding
+  })
+  if ('level' in seen) return [seen]
+  const isOld = seen.server.major < MIN_POSTGRES_MAJOR
+  const isSingle = seen.provider === 'pglite'
+  const session = await readSession(db)
+  const reach = await readReach(db, seen.installed?.schema ?? null)
+  const tables = await readingOf(db, (trx) => readTableRights(trx, settings.tables))
+  const files = await readFileNames(settings)
+  const recorded = await readRecorded(db, settings, tables)
+  const indexes = await readingOf(db, readIndexes)
+  const findings = [
+    ...sessionFindings(session),
+    ...(isSingle ? [] : poolerFindings(await readBackends(db))),
+    ...serverFindings(seen, new Date().toISOString().slice(0, 10)),
+    ...providerFindings(seen),
+    ...rightsFindings(seen, settings.tables, tables),
+    ...(isOld ? [] : await extensionFindings(db, seen, needs, reach, session, pendingOf(files, recorded).length > 0)),
+    ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
+    ...(isOld ? [] : conflictFindings(seen, needs, reach)),
+    ...from('indexes', indexes, indexFindings),
+    ...from('settings', await readingOf(db, readBuildSettings), (each) => settingsFindings(seen, each)),
+    ...migrationFindings(files, recorded, settings.tables.migrations),
+    ...(await lockOf(db, settings, tables, isSingle)),
+  ]
+  return findings.map((finding) => whereItCanBeDone(finding, seen.readOnly))
+}
+
+const WRITES = /^npx knex-pgvector (?:up|unlock)\b/
+
+/** What a finding advises cannot be done here where nothing can be written. */
+function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly']): Finding {
+  if (readOnly === null || finding.next === undefined || !WRITES.test(finding.next)) return finding
+  const where = readOnly === 'standby' ? 'on the primary server' : 'on a connection that may write'
+  return { ...finding, next: `${finding.next} -- ${where}` }
+}
+
+async function extensionFindings(
+  db: Database,
+  seen: PgvectorState,
+  needs: Requirements,
+  reach: Reach,
+  session: Session,
+  hasPending: boolean,
+): Promise<Finding[]> {
+  const required = requirementFindings(seen, needs)
+  if (required.length > 0) return [...required, ...reachFindings(seen, reach, session)]
+  return [
+    ...absenceFindings(seen, hasPending),
+    ...installationFindings(seen, await readingOf(db, readVerification)),
+    ...skewFindings(seen),
+    ...reachFindings(seen, reach, session),
+  ]
+}
+
+async function readRecorded(
+  db: Database,
+  { tables }: MigrationSettings,
+  rights: Reading<TableRights>,
+): Promise<Recorded> {
+  if (!rights.isKnown) return rights
+  if (!rights.value.migrations.exists) return { names: null }
+  const applied = await readingOf(db, (trx) => readApplied(trx, tables))
+  return applied.isKnown ? { names: applied.value.map(({ name }) => name) } : applied
+}
+
+async function lockOf(
+  db: Database,
+  { tables }: MigrationSettings,
+  rights: Reading<TableRights>,
+  isSingle: boolean,
+): Promise<Finding[]> {
+  if (rights.isKnown && !rights.value.lock.exists)
+    return [findingsOf('lock').ok('not there yet: the first run makes it')]
+  const hasRuns = rights.isKnown && rights.value.runs.exists
+  const lock = await readingOf(db, (trx) => readLock(trx, tables, hasRuns))
+  return from('lock', lock, (facts) => lockFindings(facts, tables, isSingle))
+}
+
+function from<Value>(check: Check, reading: Reading<Value>, findings: (value: Value) => Finding[]): Finding[] {
+  if (reading.isKnown) return findings(reading.value)
+  return [findingsOf(check).unknown(`could not be looked at: ${reading.reason}`)]
+}

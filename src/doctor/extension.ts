@@ -1,0 +1,145 @@
+import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError } from '../core/errors.ts'
+import { assess, type Requirements } from '../extension/assess.ts'
+import { remedies } from '../pgvector/providers.ts'
+import type { PgvectorState } from '../extension/state.ts'
+import { verifyPgvector } from '../extension/verify.ts'
+import { isAtLeast } from '../pgvector/version.ts'
+import { ask, type Database } from '../database/queryable.ts'
+import { identifier, literal } from '../core/sql.ts'
+import type { Session } from './connection.ts'
+import { findingsOf, type Finding } from './finding.ts'
+import type { Reading } from './reading.ts'
+
+const { ok, warning, error: failure, unknown } = findingsOf('extension')
+
+/** What this role's statements reach of the extension. */
+export interface Reach {
+  /** What the plain name `vector` means here: the object with its schema, and the extension it belongs to. */
+  readonly vector: { readonly name: string; readonly extension: string | null } | null
+  /** Whether the role may use the schema of the extension; null where the extension is not enabled. */
+  readonly mayUseSchema: boolean | null
+}
+
+export function readReach(db: Database, schema: string | null): Promise<Reach> {
+  const mayUse = schema === null ? 'null' : `has_schema_privilege(${literal(schema)}, 'usage')`
+  return ask(
+    db,
+    `select json_build_object('mayUseSchema', ${mayUse}, 'vector', (
+      select json_build_object('name', format('%I.%I', n.nspname, t.typname), 'extension', x.extname)
+      from pg_catalog.pg_type t
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+      left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
+        and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
+      left join pg_catalog.pg_extension x on x.oid = d.refobjid
+      where t.oid = to_regtype('vector')
+    )) as state`,
+  )
+}
+
+/** Uses the extension; the error where it does not work, null where it does. */
+export async function readVerification(db: Database): Promise<PgvectorMigrationError | null> {
+  try {
+    await verifyPgvector(db)
+    return null
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'VERIFICATION_FAILED')) return error
+    throw error
+  }
+}
+
+// What the other checks report.
+const elsewhere = new Set<ErrorCode>([
+  'POSTGRES_TOO_OLD',
+  'READ_ONLY',
+  'INSUFFICIENT_PRIVILEGE',
+  'TYPE_CONFLICT',
+  'ACCESS_METHOD_CONFLICT',
+])
+
+/** What ensurePgvector would refuse for the sake of the extension itself, in its own words. */
+export function requirementFindings(state: PgvectorState, needs: Requirements): Finding[] {
+  const errors = assess(state, needs).errors.filter(({ code }) => !elsewhere.has(code))
+  return errors.map(({ message, hint }) => failure(message, hint))
+}
+
+/** A database without the extension, on a server that has its files: normal before the first migration. */
+export function absenceFindings({ available, installed }: PgvectorState, hasPending: boolean): Finding[] {
+  if (installed !== null || available === null) return []
+  const message = `pgvector ${available.defaultVersion} is on this server, and not enabled in this database`
+  return [
+    hasPending
+      ? warning(`${message}; a pending migration may do it`, 'npx knex-pgvector up')
+      : failure(message, 'CREATE EXTENSION vector;'),
+  ]
+}
+
+/** Which version is where, and whether it works. */
+export function installationFindings(
+  { installed }: Pick<PgvectorState, 'installed'>,
+  verification: Reading<PgvectorMigrationError | null>,
+): Finding[] {
+  if (installed === null) return []
+  const what = `pgvector ${installed.version} in the schema ${identifier(installed.schema)}`
+  if (!verification.isKnown) return [unknown(`${what}; whether it works could not be tried: ${verification.reason}`)]
+  const { value: problem } = verification
+  return [problem === null ? ok(`${what}, and it works`) : failure(problem.message, problem.hint)]
+}
+
+/** Whether statements that do not name the schema find the type. */
+export function reachFindings(
+  { installed }: Pick<PgvectorState, 'installed'>,
+  reach: Reach,
+  session: Session,
+): Finding[] {
+  if (installed === null) return []
+  const schema = identifier(installed.schema)
+  const role = identifier(session.role)
+  if (reach.mayUseSchema === false) {
+    return [
+      warning(
+        `the role ${session.role} may not use the schema ${schema}, so not the type either`,
+        `GRANT USAGE ON SCHEMA ${schema} TO ${role};`,
+      ),
+    ]
+  }
+  if (reach.vector === null) {
+    return [
+      warning(
+        `${schema} is not on the search path: SQL that says vector without the schema fails`,
+        `ALTER ROLE ${role} IN DATABASE ${identifier(session.database)} SET search_path = ${[session.searchPath, schema]
+          .filter((part) => part !== '')
+          .join(', ')};`,
+      ),
+    ]
+  }
+  return []
+}
+
+/** Whether the SQL objects are those of the release whose files the server has. */
+export function skewFindings({ installed, available, owner, provider }: PgvectorState): Finding[] {
+  if (installed === null || available?.defaultVersion === installed.version) return []
+  if (available === null) {
+    return [
+      failure(
+        'the files of the extension are gone from this server',
+        remedies(provider).notAvailable ?? `Install pgvector ${installed.version} on the database server again.`,
+      ),
+    ]
+  }
+  const { defaultVersion } = available
+  if (!isAtLeast(defaultVersion, installed.version)) {
+    return [
+      warning(
+        `the server's files are of ${defaultVersion}, older than the SQL objects of ${installed.version}`,
+        `Install pgvector ${installed.version} on the database server.`,
+      ),
+    ]
+  }
+  const whose = owner === null || owner.isCurrentRole ? '' : ` -- as its owner ${owner.name}, or a superuser`
+  return [
+    warning(
+      `the server has pgvector ${defaultVersion}, and the SQL objects here are of ${installed.version}`,
+      `ALTER EXTENSION vector UPDATE;${whose}`,
+    ),
+  ]
+}

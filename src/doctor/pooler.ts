@@ -1,0 +1,57 @@
+import Knex from 'knex'
+
+import { ask, type Database } from '../database/queryable.ts'
+import { connectionFinding, reasonOf } from './connection.ts'
+import { findingsOf, type Finding } from './finding.ts'
+
+const { ok, warning } = findingsOf('connection')
+
+/** The server processes that served two connections of ours, the first one twice; or why there was no second one. */
+export type Backends =
+  | { readonly first: number; readonly second: number; readonly firstAgain: number }
+  | { readonly refusal: string }
+
+/**
+ * Asks on two connections which process of the server serves them.
+ *
+ * Both are open at once, so that on a server they never have one process, and never another one than before. A pooler
+ * in transaction mode lends its server connections out for a transaction each: the two share one, or one changes.
+ */
+export async function readBackends(db: Database): Promise<Backends> {
+  const { config } = db.client as { readonly config: Knex.Knex.Config }
+  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
+  try {
+    const first = await backendOf(side)
+    const second = await backendOf(db)
+    return { first, second, firstAgain: await backendOf(side) }
+  } catch (error) {
+    if (connectionFinding(error) === null) throw error
+    return { refusal: reasonOf(error as Error) }
+  } finally {
+    await side.destroy()
+  }
+}
+
+function backendOf(db: Database): Promise<number> {
+  return ask(db, 'select to_json(pg_backend_pid()) as state')
+}
+
+export function poolerFindings(backends: Backends): Finding[] {
+  if ('refusal' in backends) {
+    return [
+      warning(
+        `no second connection could be opened (${backends.refusal}), and a run of migrations needs one for its lock`,
+        'Allow this role another connection: ALTER ROLE … CONNECTION LIMIT, or max_connections, or the size of the pool.',
+      ),
+    ]
+  }
+  const { first, second, firstAgain } = backends
+  return first === second || first !== firstAgain
+    ? [
+        ok(
+          'a pooler in transaction mode (such as PgBouncer) stands between: migrations and their lock work through it',
+          'Indexes are not built beside writers through it (SESSION_SHARED): give such a migration a direct connection, or session mode.',
+        ),
+      ]
+    : []
+}

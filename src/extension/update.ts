@@ -1,0 +1,151 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+import type { LogOptions } from '../core/options.ts'
+import { ask, send, type Database } from '../database/queryable.ts'
+import { qualified } from '../core/sql.ts'
+import { execute } from './execute.ts'
+import { inspectPgvector } from './inspect.ts'
+import { lockAndLook } from './lock.ts'
+import { appendToLog, logWarning } from '../log/migration-log.ts'
+import { endedBetween } from '../pgvector/releases.ts'
+import type { InstalledExtension, PgvectorState } from './state.ts'
+import { verifyIn } from './verify.ts'
+import { isAtLeast, newest } from '../pgvector/version.ts'
+
+/** What to update to, and what to wait for. */
+export interface UpdateNeeds {
+  readonly to?: string | undefined
+  readonly lockTimeout: number
+  readonly log: LogOptions | false
+}
+
+/** What an update came to. */
+export interface Update {
+  readonly state: PgvectorState
+  readonly before: string
+  readonly after: string
+  readonly schema: string
+  /** Indexes of a method that an ended advisory says to rebuild, and that were not rebuilt since. */
+  readonly pending: readonly PendingIndex[]
+  readonly warnings: readonly string[]
+}
+
+/** An index that is to be rebuilt. */
+export interface PendingIndex {
+  readonly oid: number
+  /** With its schema, quoted. */
+  readonly name: string
+}
+
+/**
+ * Updates the extension and notes which indexes are to be rebuilt; where it is new enough, nothing is sent but what
+ * asks. The notes are what a later run knows of the indexes that an interrupted one left.
+ */
+export async function updateExtension(db: Database, needs: UpdateNeeds): Promise<Update> {
+  const state = await inspectPgvector(db, { log: needs.log === false ? undefined : needs.log })
+  const { installed } = state
+  if (installed === null) throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: 'an update of it' })
+  const target = targetOf(state, installed, needs.to)
+  if (target === null) return unchanged(db, state, installed, needs)
+  if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
+  return db.transaction(async (trx) => {
+    const current = (await lockAndLook(trx, needs.lockTimeout, () => false)) ?? installed
+    // While we waited for the lock, somebody else may have done it.
+    if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
+    return update(trx, state, current, target, needs)
+  })
+}
+
+/** The version to update to; null where what is installed is it. */
+function targetOf({ available }: PgvectorState, installed: InstalledExtension, to: string | undefined): string | null {
+  const best = newest(available?.versions ?? []) ?? installed.version
+  const target = to ?? best
+  if (target === installed.version) return null
+  if (isAtLeast(installed.version, target)) {
+    if (to === undefined) return null
+    throw new PgvectorMigrationError('PGVECTOR_DOWNGRADE', { installed: installed.version, target })
+  }
+  return target
+}
+
+async function update(
+  trx: Database,
+  state: PgvectorState,
+  installed: InstalledExtension,
+  target: string,
+  { log }: UpdateNeeds,
+): Promise<Update> {
+  const started = performance.now()
+  const after = await execute(trx, { ...state, installed }, { action: 'update', version: target })
+  await verifyIn(trx, after.schema, after.version)
+  const affected = await indexesToRebuild(trx, installed.version, after.version)
+  const pending = [...(await readPending(trx, state, log, after)), ...affected]
+  const warnings: string[] = []
+  if (log !== false) {
+    const statements = appendToLog(state.log, {
+      event: 'updated',
+      versionBefore: installed.version,
+      versionAfter: after.version,
+      schema: after.schema,
+      server: state.server.version,
+      provider: state.provider,
+      extensionOid: after.oid,
+      dimensions: null,
+      durationMilliseconds: performance.now() - started,
+      details: { rebuild: affected },
+    })
+    if (statements.length > 0) await send(trx, statements.join(';\n'))
+    const unwritten = logWarning(state.log)
+    if (unwritten !== null) warnings.push(unwritten)
+  }
+  return { state, before: installed.version, after: after.version, schema: after.schema, pending, warnings }
+}
+
+async function unchanged(
+  db: Database,
+  state: PgvectorState,
+  installed: InstalledExtension,
+  { log }: UpdateNeeds,
+): Promise<Update> {
+  const pending = await readPending(db, state, log, installed)
+  const { version, schema } = installed
+  return { state, before: version, after: version, schema, pending, warnings: [] }
+}
+
+async function indexesToRebuild(db: Database, before: string, after: string): Promise<readonly PendingIndex[]> {
+  const methods = new Set(endedBetween(before, after).flatMap(({ reindex }) => reindex ?? []))
+  if (methods.size === 0) return []
+  return ask(
+    db,
+    `select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join pg_catalog.pg_am m on m.oid = c.relam
+    where c.relkind = 'i' and m.amname in (${[...methods].map((method) => `'${method}'`).join(', ')})`,
+  )
+}
+
+const pendingJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname))`
+
+// A concurrent rebuild makes a new index, so that the one that was noted is gone; the others are noted when rebuilt.
+async function readPending(
+  db: Database,
+  { log: { exists, writable, schema, table } }: PgvectorState,
+  log: LogOptions | false,
+  { oid }: InstalledExtension,
+): Promise<readonly PendingIndex[]> {
+  if (log === false || !exists || !writable || schema === null) return []
+  const name = qualified(schema, table)
+  return ask(
+    db,
+    `select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'i' and c.oid in (
+      select (noted ->> 'oid')::bigint::oid
+      from ${name} as updated, jsonb_array_elements(coalesce(updated.details -> 'rebuild', '[]')) as noted
+      where updated.event = 'updated' and updated.extension_oid = ${oid} and not exists (
+        select from ${name} as rebuilt
+        where rebuilt.event = 'index rebuilt' and rebuilt.id > updated.id and rebuilt.details -> 'oid' = noted -> 'oid'
+      )
+    )`,
+  )
+}

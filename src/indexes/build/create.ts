@@ -1,0 +1,158 @@
+import { sqlStateOf } from '../../core/errors.ts'
+import { logChange, numbersOf } from '../../extension/log-change.ts'
+import { currentTarget } from '../../database/target.ts'
+import { send } from '../../database/queryable.ts'
+import { identifier, qualified } from '../../core/sql.ts'
+import { isRace } from '../../database/sqlstate.ts'
+import { sendBriefly } from '../../database/lock-retry.ts'
+import { buildError, isSharedMemoryFull } from './errors.ts'
+import type { BuildJob } from './job.ts'
+import type { BuildingSession } from '../../database/held-connection.ts'
+import { isEqual } from '../decide/equal.ts'
+import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
+import { readIndexFacts } from '../look/read-facts.ts'
+import type { PlannedBuild } from '../decide/plan.ts'
+import { indexDefinition, type VectorIndex } from '../vector-index.ts'
+import { unwatched } from './watch.ts'
+
+/** How an attempt ended that did not fail: `again` means to look again, because something is to be done another way. */
+export type Attempted = 'built' | 'again' | 'again without workers'
+
+/** Drops what an interrupted build left, and builds. */
+export async function createIndex(
+  job: BuildJob,
+  index: VectorIndex,
+  plan: PlannedBuild,
+  facts: IndexFacts,
+): Promise<Attempted> {
+  const { session, needs, report } = job
+  const started = Date.now()
+  for (const warning of plan.warnings) report.warn(warning)
+  if (plan.settings.leavesProcessor) job.logger.info(leftToOthers(plan, facts))
+  return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
+    for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
+    if (plan.rebuilds !== null) job.logger.info(partRebuilt(plan.rebuilds))
+    await note(job, index, plan, 'index begun')
+    const statement = plan.rebuilds === null ? createSql(index, plan, facts) : rebuildSql(plan.rebuilds, plan)
+    const outcome = await carryOut(job, plan, statement)
+    if ('result' in outcome) return 'built'
+    const { error, stopped } = outcome
+    if (stopped === null && isRace(error)) {
+      // Somebody else has made one of this name, which must not pass for ours.
+      await note(job, index, plan, 'index dropped')
+      return 'again'
+    }
+    if (plan.how === 'concurrently') await cleanUp(job, index, plan)
+    if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
+      report.warn(
+        `The server has too little shared memory for several processes, so one builds ${identifier(index.name)} alone. ` +
+          'Give it more (Docker: --shm-size, Compose: shm_size) to build faster.',
+      )
+      return 'again without workers'
+    }
+    throw buildError(error, stopped, index, plan.table, Date.now() - started)
+  })
+}
+
+function leftToOthers({ settings }: PlannedBuild, { processors }: IndexFacts): string {
+  const more = `{ workers: ${settings.workers + 1} }`
+  return `others are at work on the server, so one of its ${processors} processors is left to them; ${more} takes it`
+}
+
+function partRebuilt({ schema, name }: ExistingIndex): string {
+  return `${qualified(schema, name)} is part of a partitioned index and was left by a build that did not end; it is rebuilt`
+}
+
+/** Concurrently it keeps no writer waiting, so it is watched; else it is to be brief. */
+function carryOut(
+  { session, needs, watch, report }: BuildJob,
+  { how, table }: PlannedBuild,
+  statement: string,
+): ReturnType<typeof watch.during> {
+  return how === 'directly'
+    ? unwatched.during(() => sendBriefly(session.db, table, statement, needs, report))
+    : watch.during(() => patiently(session, () => send(session.db, statement)))
+}
+
+function sessionSettings(
+  { settings }: PlannedBuild,
+  { server, canCheckConnection }: IndexFacts,
+  lockTimeout: number,
+): Record<string, string> {
+  return {
+    maintenance_work_mem: `${settings.maintenanceWorkMemory / 1024}kB`,
+    max_parallel_maintenance_workers: String(settings.workers),
+    ...(settings.minParallelScan === null ? {} : { min_parallel_table_scan_size: String(settings.minParallelScan) }),
+    lock_timeout: String(lockTimeout),
+    statement_timeout: '0',
+    ...(server.major >= 17 ? { transaction_timeout: '0' } : {}),
+    // A killed runner's build would otherwise go on, and the next one wait for it.
+    ...(canCheckConnection ? { client_connection_check_interval: '1000' } : {}),
+    client_min_messages: 'notice',
+  }
+}
+
+function createSql(index: VectorIndex, { how, table, parameters }: PlannedBuild, { extension }: IndexFacts): string {
+  const column = { ...index.column, schema: table.schema, table: table.name }
+  const definition = indexDefinition({ ...index, column }, extension?.schema ?? 'public', parameters)
+  return `create index ${how === 'directly' ? '' : 'concurrently '}${identifier(index.name)} ${definition}`
+}
+
+function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): string {
+  return `reindex index ${how === 'directly' ? '' : 'concurrently '}${qualified(schema, name)}`
+}
+
+/**
+ * CREATE, REINDEX and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
+ * throw the whole build away: so nothing but the watch ends their waiting.
+ */
+async function patiently(session: BuildingSession, run: () => Promise<void>): Promise<void> {
+  await session.withSettings({ lock_timeout: '0' }, run)
+}
+
+/**
+ * Writes down that a build begins, before it does: a process that is killed cannot say what it made, and `down` asks the
+ * log whose index it is. In a transaction the index and the line about it come together or not at all, and what is rebuilt
+ * stays whosever it was.
+ */
+async function note(
+  { session, needs }: BuildJob,
+  { name, method, metric }: VectorIndex,
+  { how, table, rebuilds }: PlannedBuild,
+  event: 'index begun' | 'index dropped',
+): Promise<void> {
+  if (how === 'directly' || rebuilds !== null || currentTarget() !== null) return
+  const worksOut = numbersOf(table.schema, table.name)
+  // What keeps a line from being written is told when the index is built.
+  await logChange(session.db, needs.log, event, 0, { index: name, method, metric }, worksOut).catch(() => undefined)
+}
+
+async function dropLeftover(
+  job: BuildJob,
+  index: VectorIndex,
+  plan: PlannedBuild,
+  { schema, name }: ExistingIndex,
+): Promise<void> {
+  const started = Date.now()
+  job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
+  const concurrently = plan.how === 'directly' ? '' : 'concurrently '
+  const outcome = await carryOut(job, plan, `drop index ${concurrently}if exists ${qualified(schema, name)}`)
+  if ('result' in outcome) return
+  throw buildError(outcome.error, outcome.stopped, index, plan.table, Date.now() - started)
+}
+
+// What cannot be dropped now, because its connection is lost or the table is in use, the next run drops.
+async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
+  const { session } = job
+  try {
+    const facts = await readIndexFacts(session.db, index)
+    if (facts.builds.length > 0) return
+    const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
+    for (const { schema, name } of invalid.filter(({ parent }) => parent === null)) {
+      await send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)
+    }
+    await note(job, index, plan, 'index dropped')
+  } catch (error) {
+    job.logger.info(`What is left of ${identifier(index.name)} stays until the next run: ${String(sqlStateOf(error))}`)
+  }
+}

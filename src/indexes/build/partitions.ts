@@ -1,0 +1,89 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { identifier, qualified } from '../../core/sql.ts'
+import { isRace } from '../../database/sqlstate.ts'
+import { sendBriefly } from '../../database/lock-retry.ts'
+import { buildError } from './errors.ts'
+import type { BuildJob } from './job.ts'
+import type { IndexFacts, TableFacts } from '../look/facts.ts'
+import { readIndexFacts } from '../look/read-facts.ts'
+import { attachSql, indexOfPartition } from '../partition-index.ts'
+import type { IndexBuildPlan } from '../decide/plan.ts'
+import type { Settled } from './ensure.ts'
+import { indexDefinition, type VectorIndex } from '../vector-index.ts'
+
+type PartitionsPlan = Extract<IndexBuildPlan, { readonly action: 'build partitions' }>
+type Settle = (job: BuildJob, index: VectorIndex) => Promise<Settled>
+
+// Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
+const MOST_LOOKS = 5
+
+/**
+ * Gives a partitioned table its index, one partition at a time beside its writers, and puts them together: PostgreSQL
+ * itself builds it only all at once, with all writers waiting. Whatever is there already is used.
+ */
+export async function buildPartitions(
+  job: BuildJob,
+  index: VectorIndex,
+  { table, existing }: PartitionsPlan,
+  facts: IndexFacts,
+  settle: Settle,
+): Promise<Settled> {
+  const name = existing?.name ?? index.name
+  if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const seen = await readIndexFacts(job.session.db, index)
+    const whole = seen.indexes.find((each) => each.name === name)
+    if (whole?.isValid === true) {
+      return { status: 'built', facts: seen, name, parent: whole.parent, settings: null }
+    }
+    const attached: Attachment[] = []
+    for (const partition of seen.table?.partitions ?? []) {
+      const part = await settle(job, indexOfPartition(index, partition))
+      if (part.status === 'postponed' || part.name === null) continue
+      const attachment = {
+        table: part.facts.table ?? table,
+        statement: attachSql(qualified(table.schema, name), qualified(partition.schema, part.name)),
+      }
+      if (part.parent === null) await brief(job, index, attachment.table, attachment.statement)
+      else attached.push(attachment)
+    }
+    // All of them were there already, and one of them may have been mended.
+    const [again] = attached.length === seen.table?.partitions.length ? attached : []
+    if (again !== undefined) await brief(job, index, again.table, again.statement)
+  }
+  const problem = 'not every partition has a valid index of this definition that is attached or free to be attached'
+  throw new PgvectorMigrationError(
+    'INDEX_BUILD_FAILED',
+    { index: identifier(index.name), problem },
+    { hint: OR_UPDATE },
+  )
+}
+
+// Earlier ones do not look at the whole again when a part is attached once more.
+const OR_UPDATE =
+  'Run the same again. Where every partition has a valid index that is attached, update PostgreSQL to its newest minor ' +
+  'release before, or drop the index and build it again.'
+
+interface Attachment {
+  readonly table: TableFacts
+  readonly statement: string
+}
+
+// Its lock keeps writers out, for the moment that it takes.
+async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<void> {
+  const { session, needs, report } = job
+  const started = Date.now()
+  try {
+    await session.withSettings({ lock_timeout: String(needs.lockTimeout), statement_timeout: '0' }, () =>
+      sendBriefly(session.db, table, statement, needs, report),
+    )
+  } catch (error) {
+    if (!isRace(error)) throw buildError(error, null, index, table, Date.now() - started)
+  }
+}
+
+function createOnly(index: VectorIndex, table: TableFacts, { extension }: IndexFacts): string {
+  const column = { ...index.column, schema: table.schema, table: table.name }
+  const definition = indexDefinition({ ...index, column }, extension?.schema ?? 'public')
+  return `create index ${identifier(index.name)} ${definition.replace(/^on /, 'on only ')}`
+}

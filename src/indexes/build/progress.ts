@@ -1,0 +1,64 @@
+import type { BuildProgress } from './options.ts'
+
+/** What PostgreSQL tells of a process that builds an index. */
+export interface ProgressAnswer {
+  /** Null while it builds none. */
+  readonly phase: string | null
+  readonly blocksDone: number
+  readonly blocksTotal: number
+  readonly rowsDone: number
+  readonly rowsTotal: number
+  readonly lockersDone: number
+  readonly lockersTotal: number
+  /** Who holds what it waits for. */
+  readonly blockers: readonly number[]
+}
+
+export function progressSql(processId: number): string {
+  return `
+    select json_build_object('phase', p.phase,
+      'blocksDone', coalesce(p.blocks_done, 0), 'blocksTotal', coalesce(p.blocks_total, 0),
+      'rowsDone', coalesce(p.tuples_done, 0), 'rowsTotal', coalesce(p.tuples_total, 0),
+      'lockersDone', coalesce(p.lockers_done, 0), 'lockersTotal', coalesce(p.lockers_total, 0),
+      'blockers', case when a.wait_event_type = 'Lock' then to_json(pg_blocking_pids(a.pid)) else '[]' end) as state
+    from (values (${processId})) as it (pid)
+    left join pg_catalog.pg_stat_activity a on a.pid = it.pid
+    left join pg_catalog.pg_stat_progress_create_index p on p.pid = it.pid`
+}
+
+// Less than this of a phase says little about the rest of it.
+const ENOUGH_TO_TELL = 0.02
+
+/** Turns what is seen again and again into how far it is and how long it takes. */
+export function progressMeter(now: () => number = () => performance.now()): (seen: ProgressAnswer) => BuildProgress {
+  let phase: string | null = null
+  let started = 0
+  let first = 0
+  return (seen) => {
+    const time = now()
+    if (seen.phase !== phase) {
+      phase = seen.phase
+      started = time
+      first = seen.rowsDone
+    }
+    const seconds = (time - started) / 1000
+    const share = shareOf(seen)
+    return {
+      phase: (phase ?? '').replace('building index: ', ''),
+      percent: share === null ? null : Math.round(share * 1000) / 10,
+      rowsPerSecond: seconds > 0 && seen.rowsDone > first ? Math.round((seen.rowsDone - first) / seconds) : null,
+      secondsLeft: share === null || share < ENOUGH_TO_TELL ? null : Math.round((seconds * (1 - share)) / share),
+    }
+  }
+}
+
+// hnsw knows only how much of the table it has read, ivfflat in its last phase how many rows it has written; and where
+// it waits for others, how many are left.
+function shareOf(seen: ProgressAnswer): number | null {
+  if (seen.phase?.startsWith('waiting') === true) return ratio(seen.lockersDone, seen.lockersTotal)
+  return ratio(seen.rowsDone, seen.rowsTotal) ?? ratio(seen.blocksDone, seen.blocksTotal)
+}
+
+function ratio(done: number, total: number): number | null {
+  return total > 0 ? Math.min(1, done / total) : null
+}

@@ -1,0 +1,56 @@
+import type { Logger } from '../../core/options.ts'
+import { identifier } from '../../core/sql.ts'
+import { adviceFor } from '../decide/advice.ts'
+import type { BuildProgress, IndexBuildEvent } from './options.ts'
+import type { VectorIndex } from '../vector-index.ts'
+
+/** Where a build says what happens: to its caller as events and warnings, to people through the logger. */
+export interface BuildReport {
+  readonly warnings: readonly string[]
+  readonly warn: (message: string) => void
+  /** Something that PostgreSQL said on the connection that builds. */
+  readonly notice: (message: string) => void
+  readonly progress: (progress: BuildProgress) => void
+  readonly waiting: (reason: WaitingFor, blockers: readonly number[]) => void
+}
+
+export type WaitingFor = Extract<IndexBuildEvent, { readonly type: 'waiting' }>['for']
+
+const reasons = {
+  lock: 'the table is locked',
+  build: 'another index is being built on the table',
+  transactions: 'transactions that began before are still open',
+} as const satisfies Record<WaitingFor, string>
+
+export function reportOn(
+  index: VectorIndex,
+  onEvent: ((event: IndexBuildEvent) => void) | undefined,
+  logger: Logger,
+): BuildReport {
+  const warnings: string[] = []
+  let waited = ''
+  const warn = (message: string): void => {
+    if (warnings.includes(message)) return
+    warnings.push(message)
+    logger.warn(message)
+    onEvent?.({ type: 'warning', index: index.name, message })
+  }
+  return {
+    warnings,
+    warn,
+    notice: (message) => {
+      const advice = adviceFor(message, index)
+      if (advice !== null) warn(advice)
+    },
+    progress: (progress) => onEvent?.({ type: 'progress', index: index.name, ...progress }),
+    waiting: (reason, blockers) => {
+      // Once for the same reason and the same processes: this is asked again and again.
+      const said = `${reason} ${blockers.join()}`
+      if (said === waited) return
+      waited = said
+      onEvent?.({ type: 'waiting', index: index.name, for: reason, blockers })
+      const who = blockers.length === 0 ? '' : ` (process ${blockers.join(', ')} of the server)`
+      logger.info(`${identifier(index.name)} waits: ${reasons[reason]}${who}`)
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import { sqlStateOf } from '../../core/errors.ts'
+import { identifier, qualified, toRegclass } from '../../core/sql.ts'
+import type { Database } from '../../database/queryable.ts'
+import { metrics } from '../../pgvector/capabilities.ts'
+import { typeSql } from '../../columns/column.ts'
+import { explainedPlan, onlyValue, tryOut, type PlanNode } from '../../database/rolled-back.ts'
+import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
+
+/** What was seen of an index after it was built. */
+export interface IndexCheck {
+  readonly isValid: boolean
+  /**
+   * Whether the planner answers a nearest-neighbour query with it, or with an index of its partitions; null where a policy
+   * of the table fails in this session, so that no query can be planned.
+   */
+  readonly isUsed: boolean | null
+}
+
+/** What is to be looked at. */
+export interface BuiltIndex {
+  readonly schema: string
+  readonly table: string
+  readonly name: string
+  /** The extension's schema. */
+  readonly extension: string
+  /** Whether policies of the table hold for this role. */
+  readonly hidesRows: boolean
+}
+
+/**
+ * Reads back whether the index is valid, and has the planner plan a query that it is for, in one round trip.
+ *
+ * The planner is kept from reading and sorting the whole table, which it rightly prefers where that is small.
+ */
+export async function checkIndex(db: Database, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
+  const name = qualified(place.schema, place.name)
+  const isValid = `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`
+  try {
+    const [valid, family, , , , plan] = await tryOut(db, [
+      isValid,
+      `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
+      'set local enable_seqscan = off',
+      'set local enable_sort = off',
+      'set local enable_bitmapscan = off',
+      `explain (format json) ${nearestSql(index, place)}`,
+    ])
+    const names = namesIn(onlyValue(family))
+    return {
+      isValid: onlyValue(valid) === true,
+      isUsed: indexesIn(explainedPlan(plan)).some((used) => used === place.name || names.includes(used)),
+    }
+  } catch (error) {
+    if (!place.hidesRows || sqlStateOf(error) === undefined) throw error
+    const [valid] = await tryOut(db, [isValid])
+    return { isValid: onlyValue(valid) === true, isUsed: null }
+  }
+}
+
+// The value to be near to comes from a query of its own, so that the planner cannot compute the distance beforehand.
+function nearestSql(index: VectorIndex, { schema, table, extension }: BuiltIndex): string {
+  const { storage, column } = index
+  const condition = conditionSql(index)
+  const type = typeSql(storage.type, column.dimensions, extension)
+  const operator = `operator(${identifier(extension)}.${metrics[storage.metric].operator})`
+  return `select 1 from ${qualified(schema, table)}${condition === null ? '' : ` where ${condition}`}
+    order by ${indexedExpression(index, extension)} ${operator} (select null::${type}) limit 1`
+}
+
+function namesIn(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
+}
+
+function indexesIn(node: PlanNode): readonly string[] {
+  const own = node['Index Name']
+  return [...(own === undefined ? [] : [own]), ...(node.Plans ?? []).flatMap(indexesIn)]
+}

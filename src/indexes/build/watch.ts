@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import Knex from 'knex'
+
+import { ask, processesOf, send, type Database } from '../../database/queryable.ts'
+import type { BuildReport } from './report.ts'
+import { progressMeter, progressSql, type ProgressAnswer } from './progress.ts'
+
+/** How a statement was stopped from the side; null where it ended by itself. */
+export type Stopped = null | { readonly by: 'signal' } | { readonly by: 'wait'; readonly blockers: readonly number[] }
+
+/** A second connection that looks on while the first one builds. */
+export interface Watch {
+  /**
+   * Runs a statement that keeps no writer waiting: it is reported on, and cancelled when the signal comes or when others
+   * hold the table for longer than `wait` before any work was done.
+   */
+  during<Result>(
+    run: () => Promise<Result>,
+  ): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stopped: Stopped }>
+  /** The processes of the server that it looks with. */
+  processes(): readonly number[]
+  close(): Promise<void>
+}
+
+const FIRST_LOOK = 150
+const LOOKS_EVERY = 500
+
+// Nothing has been done yet in these, so nothing is lost by giving up.
+const early = new Set([null, 'initializing', 'waiting for writers before build'])
+
+/** Watches a process of the server; it connects when there is something to see. */
+export function watchBuild(
+  db: Database,
+  processId: number,
+  report: BuildReport,
+  { wait, signal }: { readonly wait: number; readonly signal?: AbortSignal | undefined },
+): Watch {
+  const { config } = db.client as { readonly config: Knex.Knex.Config }
+  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
+  const cancel = (): Promise<void> => send(side, `select pg_cancel_backend(${processId})`)
+
+  const look = async (state: Looking): Promise<void> => {
+    if (signal?.aborted === true) {
+      state.stopped = { by: 'signal' }
+      return cancel()
+    }
+    const answer = await ask<ProgressAnswer>(side, progressSql(processId))
+    const isEarly = early.has(answer.phase)
+    if (answer.phase !== null) report.progress(state.meter(answer))
+    if (answer.blockers.length > 0) report.waiting(answer.phase === null ? 'lock' : 'transactions', answer.blockers)
+    if (answer.blockers.length === 0 || !isEarly) state.waitingSince = null
+    else state.waitingSince ??= Date.now()
+    if (state.waitingSince === null || Date.now() - state.waitingSince < wait) return
+    state.stopped = { by: 'wait', blockers: answer.blockers }
+    return cancel()
+  }
+
+  const lookOn = async (state: Looking, ended: AbortSignal): Promise<void> => {
+    for (let pause = FIRST_LOOK; ; pause = LOOKS_EVERY) {
+      // The signal wakes this up once; after that it is only a reason to cancel again.
+      const wake = signal === undefined || signal.aborted ? ended : AbortSignal.any([ended, signal])
+      await sleep(signal?.aborted === true && pause === FIRST_LOOK ? 0 : pause, undefined, { signal: wake }).catch(
+        () => undefined,
+      )
+      if (ended.aborted) return
+      await look(state)
+    }
+  }
+
+  return {
+    during: async (run) => {
+      const ended = new AbortController()
+      const state: Looking = { stopped: null, waitingSince: null, meter: progressMeter() }
+      const looking = lookOn(state, ended.signal).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error)
+        report.warn(`The build could not be watched from a second connection: ${why}`)
+      })
+      try {
+        return { result: await run() }
+      } catch (error) {
+        return { error, stopped: state.stopped }
+      } finally {
+        ended.abort()
+        // What comes after this must not be cancelled.
+        await looking
+      }
+    },
+    processes: () => processesOf(side),
+    close: () => side.destroy(),
+  }
+}
+
+interface Looking {
+  stopped: Stopped
+  waitingSince: number | null
+  readonly meter: ReturnType<typeof progressMeter>
+}
+
+/** Where there is no second connection: the embedded database has one, and nobody to wait for. */
+export const unwatched: Watch = {
+  during: async (run) => {
+    try {
+      return { result: await run() }
+    } catch (error) {
+      return { error, stopped: null }
+    }
+  },
+  processes: () => [],
+  close: () => Promise.resolve(),
+}

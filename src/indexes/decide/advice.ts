@@ -1,0 +1,50 @@
+import { identifier } from '../../core/sql.ts'
+import type { BuildSettings } from './memory.ts'
+import type { VectorIndex } from '../vector-index.ts'
+
+const MEBIBYTE = 1024 * 1024
+const GIBIBYTE = 1024 * MEBIBYTE
+
+/** What to tell before a build that will not have the memory it wants, with what to do. */
+export function memoryWarnings(
+  index: VectorIndex,
+  rows: number,
+  { maintenanceWorkMemory, neededMemory, spillsAfter }: BuildSettings,
+): string[] {
+  if (spillsAfter === null || neededMemory === null) return []
+  return [
+    `The graph of ${identifier(index.name)} takes ${size(neededMemory)} for ${rows} rows and may use ` +
+      `${size(maintenanceWorkMemory)}: after about ${spillsAfter} rows the rest is built in the index itself, many times ` +
+      `slower. ${remedy(index, neededMemory)}`,
+  ]
+}
+
+function remedy({ storage, column }: VectorIndex, needed: number): string {
+  const more = `Where the server can spare it, pass { maxMemory: '${Math.ceil((needed * 1.1) / MEBIBYTE)}MB' }`
+  const isWhole = storage.expression === 'column' && column.type === 'vector'
+  return isWhole ? `${more}; an index with { storage: 'halfvec' } takes about half.` : `${more}.`
+}
+
+/** Bytes for people. */
+export function size(bytes: number): string {
+  return bytes < GIBIBYTE ? `${Math.ceil(bytes / MEBIBYTE)} MB` : `${(bytes / GIBIBYTE).toFixed(1)} GB`
+}
+
+const SPILLED = /^hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples$/
+const LITTLE_DATA = /^ivfflat index created with little data$/
+
+/** What pgvector says while it builds, with what to do about it; null for what is no warning of a build. */
+export function adviceFor(notice: string, index: VectorIndex): string | null {
+  const name = identifier(index.name)
+  const spilled = SPILLED.exec(notice)
+  if (spilled !== null) {
+    return (
+      `The graph of ${name} did not fit into memory after ${spilled[1]} rows, and the rest took many times longer. ` +
+      'The index is as good as any; for the next build pass a higher { maxMemory }.'
+    )
+  }
+  if (LITTLE_DATA.test(notice)) {
+    return `${name} was built from few rows, so it will find little: drop it and build it again when there are more.`
+  }
+  return null
+}

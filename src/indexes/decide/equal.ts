@@ -1,0 +1,60 @@
+import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
+import { DEFAULT_M } from '../../pgvector/graph-memory.ts'
+import type { VectorIndex } from '../vector-index.ts'
+
+/** Whether an index that is there is what was asked for, by its definition; its name and validity do not matter. */
+export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: IndexFacts): boolean {
+  return (
+    existing.method === wanted.method &&
+    existing.columns === 1 &&
+    existing.isKnownClass &&
+    existing.operatorClass === wanted.storage.operatorClass.name &&
+    bare(existing.key) === bare(keyOf(wanted, facts)) &&
+    isSameCondition(existing, wanted.where, facts.sameConditions) &&
+    hasSameParameters(existing.options, wanted)
+  )
+}
+
+function keyOf({ column, storage }: VectorIndex, facts: IndexFacts): string {
+  const name = facts.column?.quoted ?? ''
+  switch (storage.expression) {
+    case 'column':
+      return name
+    case 'cast':
+      return `${name}::halfvec(${column.dimensions})`
+    case 'binary quantization':
+      return `binary_quantize(${name})::bit(${column.dimensions})`
+  }
+}
+
+/** Without the parentheses and spaces that PostgreSQL adds as its releases see fit; within quotes it adds none. */
+export function bare(text: string): string {
+  const parts = text.split(/("(?:[^"]|"")*"|'(?:[^']|'')*')/)
+  return parts.map((part, place) => (place % 2 === 1 ? part : part.replaceAll(/[\s()]/g, ''))).join('')
+}
+
+function isSameCondition(
+  { oid, condition }: ExistingIndex,
+  wanted: string | null,
+  same: IndexFacts['sameConditions'],
+): boolean {
+  if (condition === null || wanted === null) return condition === wanted
+  return same === null ? bare(condition) === bare(wanted) : same.includes(oid)
+}
+
+const DEFAULT_EF_CONSTRUCTION = 64
+
+function hasSameParameters(options: readonly string[], { method, parameters }: VectorIndex): boolean {
+  const given = new Map(
+    options.map((option) => {
+      const [name = '', value = ''] = option.split('=')
+      return [name, Number(value)]
+    }),
+  )
+  // How many lists there are follows from the rows of the day it was built, unless it was said.
+  if (method === 'ivfflat') return parameters.lists === undefined || given.get('lists') === parameters.lists
+  return (
+    (given.get('m') ?? DEFAULT_M) === (parameters.m ?? DEFAULT_M) &&
+    (given.get('ef_construction') ?? DEFAULT_EF_CONSTRUCTION) === (parameters.efConstruction ?? DEFAULT_EF_CONSTRUCTION)
+  )
+}

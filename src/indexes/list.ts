@@ -1,0 +1,123 @@
+import type { VectorType } from '../pgvector/limits.ts'
+import { isAtLeast } from '../pgvector/version.ts'
+import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import type { IndexMethod } from '../pgvector/capabilities.ts'
+import { DEFAULT_M, GRAPH_MEMORY_SINCE, graphMemory } from '../pgvector/graph-memory.ts'
+
+/** An index on vectors as it is in a database. */
+export interface ListedIndex {
+  /** With its schema, quoted where needed, ready to be used in a statement. */
+  readonly name: string
+  readonly table: string
+  readonly method: IndexMethod
+  readonly definition: string
+  /** False while it is built, and where a build was cut off: no query uses it then. */
+  readonly isValid: boolean
+  /** Whether another session is building it right now. */
+  readonly isInWork: boolean
+  /** A partitioned index has nothing of its own: its partitions' indexes do. */
+  readonly isPartitioned: boolean
+  /** Left by REINDEX CONCURRENTLY that was cut off: it only costs. */
+  readonly isLeftover: boolean
+  readonly bytes: number
+  /** Whether all of it fits into shared_buffers, from where searches are quick. */
+  readonly isInMemory: boolean
+  /** How often it was used since the statistics were reset. */
+  readonly scans: number
+  /** Rows of the table, as PostgreSQL estimates; null where it was never analysed. */
+  readonly rows: number | null
+  /** What a rebuild needs of maintenance_work_mem to be quick; null where that is not known (ivfflat, sparsevec). */
+  readonly buildMemory: number | null
+  /** Whether the server's maintenance_work_mem is that much. */
+  readonly isQuickToRebuild: boolean | null
+}
+
+type Answer = {
+  readonly version: string | null
+  readonly major: number
+  readonly maintenanceMemory: number
+  readonly sharedBuffers: number
+  readonly workers: number
+  readonly indexes: readonly (Omit<ListedIndex, 'isInMemory' | 'buildMemory' | 'isQuickToRebuild' | 'isLeftover'> & {
+    readonly type: VectorType | null
+    readonly dimensions: number | null
+    readonly m: number | null
+  })[]
+}
+
+/**
+ * Every index on vectors in this database: what it is, how large, whether it is valid, used, and fits into memory.
+ *
+ * @example const broken = (await listVectorIndexes(knex)).filter(({ isValid, isInWork }) => !isValid && !isInWork)
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
+ */
+export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
+  assertPostgres(db)
+  const { indexes, ...server } = await ask<Answer>(db, listSql)
+  return indexes.map(({ type, dimensions, m, ...index }) => {
+    const buildMemory = memoryToBuild(index, { type, dimensions, m }, server)
+    return {
+      ...index,
+      isLeftover: !index.isValid && /_cc(?:new|old)\d*"?$/.test(index.name),
+      isInMemory: index.bytes <= server.sharedBuffers,
+      buildMemory,
+      isQuickToRebuild: buildMemory === null ? null : buildMemory <= server.maintenanceMemory,
+    }
+  })
+}
+
+type Shape = Pick<Answer['indexes'][number], 'type' | 'dimensions' | 'm'>
+
+function memoryToBuild(
+  { method, rows }: Pick<ListedIndex, 'method' | 'rows'>,
+  { type, dimensions, m }: Shape,
+  { version, workers, major }: Omit<Answer, 'indexes'>,
+): number | null {
+  if (method !== 'hnsw' || !isAtLeast(version ?? '', GRAPH_MEMORY_SINCE)) return null
+  if (type === null || type === 'sparsevec' || dimensions === null || rows === null) return null
+  return graphMemory(rows, { type, dimensions, m: m ?? DEFAULT_M, isParallel: workers > 0, major })
+}
+
+const listSql = `
+  with build as (
+    select pid, nullif(index_relid, 0) as index_relid, relid from pg_catalog.pg_stat_progress_create_index
+    where datname = current_database()
+  )
+  select json_build_object(
+    'version', (select extversion from pg_catalog.pg_extension where extname = 'vector'),
+    'major', current_setting('server_version_num')::int / 10000,
+    'maintenanceMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
+    'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
+    'workers', current_setting('max_parallel_maintenance_workers')::int,
+    'indexes', (
+      select coalesce(json_agg(json_build_object(
+        'name', format('%I.%I', n.nspname, c.relname),
+        'table', format('%I.%I', tn.nspname, t.relname),
+        'method', am.amname,
+        'definition', pg_get_indexdef(c.oid),
+        'isValid', x.indisvalid and x.indisready and x.indislive,
+        'isInWork', exists (
+          select from build where index_relid = c.oid or (index_relid is null and coalesce(relid, t.oid) = t.oid)
+        ),
+        'isPartitioned', c.relkind = 'I',
+        'bytes', case when c.relkind = 'i' then pg_relation_size(c.oid) else 0 end,
+        'scans', coalesce(s.idx_scan, 0),
+        'rows', case when t.reltuples >= 0 and (t.reltuples > 0 or t.relpages > 0 or pg_relation_size(t.oid) = 0)
+          then t.reltuples::bigint end,
+        'type', type.typname,
+        'dimensions', nullif(a.atttypmod, -1),
+        'm', (select option_value::int from pg_options_to_table(c.reloptions) where option_name = 'm')
+      ) order by n.nspname, c.relname), '[]')
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_am am on am.oid = c.relam and am.amname in ('hnsw', 'ivfflat')
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_index x on x.indexrelid = c.oid
+      join pg_catalog.pg_class t on t.oid = x.indrelid
+      join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = 1
+      join pg_catalog.pg_type type on type.oid = a.atttypid
+      left join pg_catalog.pg_stat_all_indexes s on s.indexrelid = c.oid
+      where c.relkind in ('i', 'I') and c.relpersistence <> 't'
+    )
+  ) as state`

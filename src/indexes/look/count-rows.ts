@@ -1,0 +1,54 @@
+import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
+import { ask, type Database } from '../../database/queryable.ts'
+import { identifier, qualified } from '../../core/sql.ts'
+import { serverMessage } from '../../database/sqlstate.ts'
+import { valueBytes } from '../../pgvector/graph-memory.ts'
+import type { IndexFacts, TableFacts } from './facts.ts'
+import { explainedPlan } from '../../database/rolled-back.ts'
+import { conditionSql, type VectorIndex } from '../vector-index.ts'
+
+// Counting so many bytes takes a few milliseconds; beyond that the planner's estimate is good enough.
+const COUNTED_BYTES = 16 * 1024 * 1024
+
+/**
+ * The rows that an index will hold: counted where the table is small or was never analysed, else the planner's guess, and
+ * where row security hides them what the size of the table tells.
+ */
+export async function countRows(
+  db: Database,
+  index: VectorIndex,
+  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+): Promise<number> {
+  if (table === null || column === null || extension === null) return 0
+  // A partitioned table has nothing of its own; its index is built at once only where the table is new.
+  if (table.heapBytes === 0 && !(table.kind === 'partitioned' && table.isMadeHere)) return 0
+  if (table.hidesRows) return expectedRows(table, index)
+  const condition = conditionSql(index)
+  const rows = [
+    `from ${qualified(table.schema, table.name)} where ${identifier(index.column.name)} is not null`,
+    ...(condition === null ? [] : [`and ${condition}`]),
+  ].join(' ')
+  try {
+    if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(db, rows)
+    return await ask<number>(db, `select to_json(count(*)) as state ${rows}`)
+  } catch (error) {
+    // What fails here is the condition, and the build would fail of it too.
+    if (condition === null || sqlStateOf(error) === undefined) throw error
+    const details = { index: identifier(index.name), problem: serverMessage(error) }
+    throw new PgvectorMigrationError('INDEX_BUILD_FAILED', details, { cause: error })
+  }
+}
+
+async function estimate(db: Database, rows: string): Promise<number> {
+  return explainedPlan(await db.raw(`explain (format json) select ${rows}`))['Plan Rows']
+}
+
+// What a row takes beside its vector, at least: its header, its place in the page, and a number.
+const ROW_BYTES = 36
+
+/** At least one where the table has pages, because nobody shall be kept waiting in the belief that it has no rows. */
+function expectedRows({ expectedRows: expected, totalBytes }: TableFacts, { column }: VectorIndex): number {
+  // A sparsevec may have no elements.
+  const value = column.type === 'sparsevec' ? 0 : valueBytes[column.type](column.dimensions ?? 0)
+  return Math.max(1, expected ?? Math.round(totalBytes / (ROW_BYTES + value)))
+}

@@ -1,0 +1,58 @@
+import { ask, type Database } from '../../database/queryable.ts'
+import { identifier, literal, sendable } from '../../core/sql.ts'
+import type { IndexFacts } from './facts.ts'
+import { hidesRowsSql } from '../../columns/schema-rights.ts'
+import { conditionSql, type VectorIndex } from '../vector-index.ts'
+
+/**
+ * The partitions of a table, at whatever level, that have no row for an ivfflat index to learn from and no such index
+ * either, as PostgreSQL prints their names; none where that does not matter.
+ */
+export async function emptyPartitions(
+  db: Database,
+  index: VectorIndex,
+  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+): Promise<readonly string[]> {
+  if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
+  const leaves = await ask<readonly Leaf[]>(db, leavesSql(index, table.oid))
+  // Where row security decides what is seen, only the size of a table tells.
+  const seen = leaves.filter(({ hidesRows }) => !hidesRows).map(({ name }) => name)
+  const empty = seen.length === 0 ? [] : await ask<readonly string[]>(db, emptySql(index, seen))
+  return leaves
+    .filter(({ name, hidesRows, hasPages }) => (hidesRows ? !hasPages : empty.includes(name)))
+    .map(({ name }) => name)
+}
+
+interface Leaf {
+  /** As PostgreSQL prints it. */
+  readonly name: string
+  readonly hidesRows: boolean
+  readonly hasPages: boolean
+}
+
+function leavesSql({ storage }: VectorIndex, table: number): string {
+  return `
+    select coalesce(json_agg(json_build_object('name', format('%I.%I', n.nspname, c.relname),
+      'hidesRows', ${hidesRowsSql('c.oid', 'n.oid')}, 'hasPages', pg_relation_size(c.oid) > 0
+    ) order by n.nspname, c.relname), '[]') as state
+    from pg_partition_tree(${table}) t
+    join pg_catalog.pg_class c on c.oid = t.relid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and not exists (
+      select from pg_catalog.pg_index x
+      join pg_catalog.pg_class i on i.oid = x.indexrelid
+      join pg_catalog.pg_am m on m.oid = i.relam
+      join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
+      where x.indrelid = c.oid and x.indisvalid and m.amname = 'ivfflat'
+        and o.opcname = ${literal(storage.operatorClass.name)}
+    )`
+}
+
+function emptySql(index: VectorIndex, leaves: readonly string[]): string {
+  const condition = conditionSql(index)
+  const has = `${identifier(index.column.name)} is not null${condition === null ? '' : ` and ${condition}`}`
+  const each = leaves.map(
+    (leaf) => `select ${literal(leaf)} as name where not exists (select from ${sendable(leaf)} where ${has})`,
+  )
+  return `select coalesce(json_agg(name), '[]') as state from (${each.join(' union all ')}) empty`
+}

@@ -1,0 +1,30 @@
+import type { Database } from '../../database/queryable.ts'
+import { qualified } from '../../core/sql.ts'
+import type { TableFacts } from './facts.ts'
+import { onlyValue, tryOut } from '../../database/rolled-back.ts'
+
+const CLONE = 'knex_pgvector_clone'
+
+/**
+ * The condition of a partial index as the server writes it, with every COLLATE, to compare with that of an index that is
+ * there: an index with it is made on a temporary table of the same columns and undone at once. Null where there is no
+ * right to do that.
+ */
+export async function normaliseCondition(
+  db: Database,
+  condition: string,
+  table: Pick<TableFacts, 'schema' | 'name'>,
+): Promise<string | null> {
+  try {
+    const [, , answer] = await tryOut(db, [
+      `create temporary table ${CLONE} (like ${qualified(table.schema, table.name)})`,
+      `create index ${CLONE}_idx on pg_temp.${CLONE} ((1)) where ${condition}`,
+      `select pg_get_expr(indpred, indrelid) as state from pg_catalog.pg_index
+        where indexrelid = 'pg_temp.${CLONE}_idx'::regclass`,
+    ])
+    const text = onlyValue(answer)
+    return typeof text === 'string' ? text : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,68 @@
+import { sqlStateOf } from '../../core/errors.ts'
+import { ask, type Database } from '../../database/queryable.ts'
+
+/** What Linux tells about the processors that the server may use; null where it does not. */
+export interface ProcessorFiles {
+  /** `/proc/self/status`: those that the process may run on. */
+  readonly status: string | null
+  /** `/sys/devices/system/cpu/online`: those that are there. */
+  readonly online: string | null
+  /** `/sys/fs/cgroup/cpu.max`: the share of a container. */
+  readonly share: string | null
+}
+
+/**
+ * Asks the server how many processors it has, where it runs on Linux and this role may read its files: a superuser or a
+ * member of pg_read_server_files. Null where it cannot be known.
+ *
+ * Not in a transaction, which would be aborted where the system keeps the files from the server after all.
+ */
+export async function readProcessors(db: Database): Promise<number | null> {
+  if (db.isTransaction === true) return null
+  try {
+    return processorsIn(await ask<ProcessorFiles>(db, PROCESSORS))
+  } catch (error) {
+    // They only save time.
+    if (sqlStateOf(error) === undefined) throw error
+    return null
+  }
+}
+
+const mayRead = `pg_has_role('pg_read_server_files', 'usage')
+  and has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'execute')`
+
+const PROCESSORS = `
+  select json_build_object('status', ${read('/proc/self/status')}, 'online', ${read('/sys/devices/system/cpu/online')},
+    'share', ${read('/sys/fs/cgroup/cpu.max')}) as state`
+
+// With a length, because the system says that such a file is empty.
+function read(path: string): string {
+  return `case when ${mayRead} then pg_read_file('${path}', 0, 65536, true) end`
+}
+
+/**
+ * The number of processors, from what Linux tells.
+ *
+ * @example processorsIn({ status: 'Cpus_allowed_list:\t0-7', online: '0-3', share: 'max 100000' }) // 4
+ */
+export function processorsIn({ status, online, share }: ProcessorFiles): number | null {
+  const known = [
+    count(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status ?? '')?.[1]),
+    count(online?.trim()),
+    shareOf(share ?? ''),
+  ].filter((number) => number !== null)
+  return known.length === 0 ? null : Math.min(...known)
+}
+
+// Like 0-3,8,10-11.
+function count(list: string | undefined): number | null {
+  if (list === undefined || !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) return null
+  const ranges = list.split(',').map((range) => range.split('-').map(Number))
+  return ranges.reduce((sum, [first = 0, last = first]) => sum + last - first + 1, 0)
+}
+
+// Microseconds of work, and those of the clock in which it may be done.
+function shareOf(share: string): number | null {
+  const [, quota, period] = /^(\d+) (\d+)$/m.exec(share) ?? []
+  return quota === undefined ? null : Math.max(1, Math.ceil(Number(quota) / Number(period)))
+}

@@ -1,0 +1,161 @@
+import { ask, type Database } from '../../database/queryable.ts'
+import { literal } from '../../core/sql.ts'
+import { countRows } from './count-rows.ts'
+import { emptyPartitions } from './empty-partitions.ts'
+import type { IndexFacts } from './facts.ts'
+import { measureValueBytes } from './value-bytes.ts'
+import { sameConditions } from './same-conditions.ts'
+import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-rights.ts'
+import { readServerLoad, type ServerLoad } from './server-load.ts'
+import type { VectorIndex } from '../vector-index.ts'
+
+type Answer = Omit<
+  IndexFacts,
+  'rows' | 'emptyPartitions' | 'valueBytes' | 'isInTransaction' | keyof ServerLoad | 'sameConditions'
+>
+
+/**
+ * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
+ * and who wants them where the table is large, and the rows, which are counted where that is quick.
+ *
+ * @param own Processes of the caller that are no others at work, beside those of the pool of `db`.
+ *
+ * @example const plan = planIndexBuild(await readIndexFacts(knex, index), index)
+ *
+ * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED where the condition of a partial index fails.
+ */
+export async function readIndexFacts(
+  db: Database,
+  index: VectorIndex,
+  own: readonly number[] = [],
+): Promise<IndexFacts> {
+  const answer = await ask<Answer>(db, factsSql(index))
+  const isInTransaction = db.isTransaction === true
+  const rows = await countRows(db, index, answer)
+  return {
+    ...answer,
+    isInTransaction,
+    ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
+    rows,
+    valueBytes: await measureValueBytes(db, index, { ...answer, rows }),
+    emptyPartitions: await emptyPartitions(db, index, answer),
+    sameConditions: await sameConditions(db, index, answer),
+  }
+}
+
+function factsSql({ column, name }: VectorIndex): string {
+  return `
+    with extension as (
+      select e.extversion as version, e.extnamespace as namespace, n.nspname as schema
+      from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'
+    ),
+    relation as (
+      select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relkind, c.relpersistence, c.reltuples,
+        c.relpages, c.reloptions
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = ${tableNumberSql(column)} and c.relkind not in ('i', 'I')
+    ),
+    attribute as (
+      select a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type, t.typname,
+        t.typnamespace = coalesce((select namespace from extension), 0) as is_extension_type, a.atttypmod
+      from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      where a.attname = ${literal(column.name)} and a.attnum > 0 and not a.attisdropped
+    )
+    select json_build_object(
+      'server', json_build_object('version', current_setting('server_version'),
+        'major', current_setting('server_version_num')::int / 10000),
+      'canCheckConnection', version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite',
+      'readOnly', case
+        when pg_is_in_recovery() then 'standby'
+        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'extension', (select json_build_object('version', version, 'schema', schema) from extension),
+      'settings', json_build_object(
+        'maintenanceWorkMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
+        'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
+        'maintenanceWorkers', current_setting('max_parallel_maintenance_workers')::int,
+        'minParallelScan', pg_size_bytes(current_setting('min_parallel_table_scan_size'))),
+      'table', (select ${tableSql} from relation),
+      'column', (
+        select json_build_object('quoted', quote_ident(attname), 'isExtensionType', is_extension_type,
+          'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''))
+        from attribute
+      ),
+      'indexes', (${indexesSql(name)}),
+      'namesake', (
+        select coalesce(pg_get_indexdef(x.indexrelid), 'the relation ' || quote_ident(c.relname))
+        from relation join pg_catalog.pg_class c on c.relnamespace = relation.relnamespace
+        left join pg_catalog.pg_index x on x.indexrelid = c.oid
+        where c.relname = ${literal(name)} and x.indrelid is distinct from relation.oid
+      ),
+      'builds', (
+        -- whose progress this role may not see is told by the lock that a build holds
+        select coalesce(json_agg(json_build_object('processId', p.pid, 'index', p.index_relid::bigint)), '[]')
+        from relation join pg_catalog.pg_stat_progress_create_index p on p.relid = relation.oid
+          or p.relid is null and exists (
+            select from pg_catalog.pg_locks l
+            where l.pid = p.pid and l.relation = relation.oid and l.granted
+              and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock')
+          )
+        where p.datid = (select oid from pg_catalog.pg_database where datname = current_database())
+          and p.pid <> pg_backend_pid()
+      )
+    ) as state`
+}
+
+const kinds = `case relkind when 'r' then 'ordinary' when 'p' then 'partitioned' when 'm' then 'materialized view'
+  when 'f' then 'foreign' else 'other' end`
+
+// A column of the system's is written when the table is made and never again: its row tells the transaction. The lock is
+// asked for too, because a number that old transactions had may have come round again.
+const isMadeHere = `
+  pg_current_xact_id_if_assigned() is not null
+  and (
+    select age(a.xmin) <= age((pg_current_xact_id_if_assigned()::text::bigint % 4294967296)::text::xid)
+    from pg_catalog.pg_attribute a where a.attrelid = relation.oid and a.attname = 'ctid'
+  )
+  and exists (
+    select from pg_catalog.pg_locks l
+    where l.pid = pg_backend_pid() and l.relation = relation.oid and l.mode = 'AccessExclusiveLock' and l.granted
+  )`
+
+const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name,
+    'rights', ${rightsSql('relnamespace')}, 'kind', ${kinds},
+    'isTemporary', relpersistence = 't',
+    'isMadeHere', coalesce(${isMadeHere}, false),
+    'isAnalysed', reltuples >= 0,
+    'heapBytes', case when relkind in ('r', 'm') then pg_relation_size(oid) else 0 end,
+    'totalBytes', case when relkind in ('r', 'm') then pg_table_size(oid) else 0 end,
+    'hidesRows', ${hidesRowsSql('oid', 'relnamespace')},
+    'expectedRows', case when reltuples >= 0 and relpages > 0 then
+      round(reltuples * (pg_relation_size(oid) / current_setting('block_size')::int) / relpages) end,
+    'parallelWorkers', (
+      select option_value::int from pg_options_to_table(reloptions) where option_name = 'parallel_workers'
+    ),
+    'partitions', (
+      select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname,
+        'isForeign', c.relkind = 'f') order by c.oid), '[]')
+      from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where i.inhparent = relation.oid and relation.relkind = 'p'
+    ))`
+
+function indexesSql(name: string): string {
+  return `
+    select coalesce(json_agg(json_build_object(
+      'oid', c.oid::bigint, 'name', c.relname, 'schema', relation.schema, 'definition', pg_get_indexdef(c.oid),
+      'method', m.amname, 'operatorClass', o.opcname,
+      'isKnownClass', o.opcnamespace in ((select namespace from extension), 'pg_catalog'::regnamespace),
+      'key', replace(pg_get_indexdef(c.oid, 1, true), coalesce((select quote_ident(schema) || '.' from extension), ''), ''),
+      'columns', x.indnatts, 'condition', pg_get_expr(x.indpred, x.indrelid),
+      'options', coalesce(to_json(c.reloptions), '[]'), 'isValid', x.indisvalid and x.indisready and x.indislive,
+      'isPartitioned', c.relkind = 'I',
+      'parent', (select i.inhparent::bigint from pg_catalog.pg_inherits i where i.inhrelid = c.oid)
+    ) order by c.relname <> ${literal(name)}, c.relname), '[]')
+    from relation
+    join pg_catalog.pg_index x on x.indrelid = relation.oid
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    join pg_catalog.pg_am m on m.oid = c.relam
+    join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
+    where m.amname in ('hnsw', 'ivfflat') or c.relname = ${literal(name)}`
+}

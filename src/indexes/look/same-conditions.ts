@@ -1,0 +1,57 @@
+import type { Database } from '../../database/queryable.ts'
+import { identifier, qualified } from '../../core/sql.ts'
+import { bare } from '../decide/equal.ts'
+import type { IndexFacts } from './facts.ts'
+import { normaliseCondition } from './normalise-condition.ts'
+import { explainedPlan, tryOut } from '../../database/rolled-back.ts'
+import { conditionSql, type VectorIndex } from '../vector-index.ts'
+
+/**
+ * Which of the partial indexes that are there have the condition of the wanted one, by their numbers.
+ *
+ * Only the server can tell that `a=1` and `(a = 1)` are one condition, so it explains them side by side, over no rows of
+ * the table's type: that needs no right to the table and writes nothing. Null where there is nothing to compare with, or
+ * the server does not understand one of them.
+ */
+export async function sameConditions(
+  db: Database,
+  index: VectorIndex,
+  { table, indexes }: Pick<IndexFacts, 'table' | 'indexes'>,
+): Promise<readonly number[] | null> {
+  const { where } = index
+  const wanted = conditionSql(index)
+  const others = indexes.flatMap(({ oid, condition }) => {
+    const sql = condition === null ? null : conditionSql({ where: condition })
+    return condition === null || sql === null || !isSendable(condition) ? [] : [{ oid, condition, sql }]
+  })
+  if (where === null || wanted === null || table === null || others.length === 0) return null
+  const conditions = [wanted, ...others.map(({ sql }) => sql)]
+  try {
+    const [, answer] = await tryOut(db, [
+      // With fewer digits two numbers may look the same.
+      'set local extra_float_digits = 1',
+      `explain (verbose, costs off, format json) select ${conditions.join(', ')}
+        from unnest('{}'::${qualified(table.schema, table.name)}[]) as ${identifier(table.name)}`,
+    ])
+    const [first, ...explained] = explainedPlan(answer).Output ?? []
+    if (first === undefined || explained.length !== others.length) return null
+    const alike = others.filter((_, place) => explained[place] === first)
+    if (![where, ...alike.map(({ condition }) => condition)].some(hasCollation)) return alike.map(({ oid }) => oid)
+    // A plan shows an expression without COLLATE.
+    const normalised = await normaliseCondition(db, wanted, table)
+    return alike
+      .filter(({ condition }) => (normalised === null ? bare(condition) === bare(where) : condition === normalised))
+      .map(({ oid }) => oid)
+  } catch {
+    return null
+  }
+}
+
+function hasCollation(condition: string): boolean {
+  return /\bcollate\b/i.test(condition)
+}
+
+// Knex's raw API has no way to send it.
+function isSendable(condition: string): boolean {
+  return !condition.includes('\\?')
+}

@@ -1,0 +1,55 @@
+import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import type { BuildProgress } from './build/options.ts'
+import { progressMeter, type ProgressAnswer } from './build/progress.ts'
+
+/** A build of an index that runs right now, of whatever method. */
+export interface RunningIndexBuild extends BuildProgress {
+  /** The process of the server. */
+  readonly processId: number
+  /** Null where this role may not see it. */
+  readonly index: string | null
+  readonly table: string | null
+  readonly command: string | null
+  /** Since when, as ISO 8601; null where this role may not see it. */
+  readonly since: string | null
+  /** The processes of the server that it waits for. */
+  readonly blockers: readonly number[]
+}
+
+type Answer = ProgressAnswer &
+  Pick<RunningIndexBuild, 'processId' | 'index' | 'table' | 'command' | 'since'> & {
+    readonly milliseconds: number | null
+  }
+
+/**
+ * The builds that run in this database right now, and how far each of them is.
+ *
+ * @example for (const { index, phase, percent } of await runningIndexBuilds(knex)) console.log(index, phase, percent)
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
+ */
+export async function runningIndexBuilds(db: Database): Promise<RunningIndexBuild[]> {
+  assertPostgres(db)
+  const answers = await ask<readonly Answer[]>(db, runningSql)
+  return answers.map(({ processId, index, table, command, since, milliseconds, ...seen }) => {
+    // As if it had been watched from its beginning: PostgreSQL tells how much is done, and since when it runs.
+    const clock = { time: 0 }
+    const meter = progressMeter(() => clock.time)
+    meter({ ...seen, rowsDone: 0, blocksDone: 0 })
+    clock.time = milliseconds ?? 0
+    return { processId, index, table, command, since, blockers: seen.blockers, ...meter(seen) }
+  })
+}
+
+const runningSql = `
+  select coalesce(json_agg(json_build_object('processId', p.pid, 'index', nullif(p.index_relid, 0)::regclass::text,
+    'table', nullif(p.relid, 0)::regclass::text, 'command', p.command, 'since', a.query_start,
+    'milliseconds', extract(epoch from clock_timestamp() - a.query_start) * 1000, 'phase', p.phase,
+    'blocksDone', coalesce(p.blocks_done, 0), 'blocksTotal', coalesce(p.blocks_total, 0),
+    'rowsDone', coalesce(p.tuples_done, 0), 'rowsTotal', coalesce(p.tuples_total, 0),
+    'lockersDone', coalesce(p.lockers_done, 0), 'lockersTotal', coalesce(p.lockers_total, 0),
+    'blockers', case when a.wait_event_type = 'Lock' then to_json(pg_blocking_pids(a.pid)) else '[]' end
+  ) order by a.query_start), '[]') as state
+  from pg_catalog.pg_stat_progress_create_index p
+  left join pg_catalog.pg_stat_activity a on a.pid = p.pid
+  where p.datname = current_database()`

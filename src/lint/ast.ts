@@ -1,0 +1,61 @@
+import type { Node, RangeVar, TypeName } from 'libpg-query'
+
+import { typeLimits, type VectorType } from '../pgvector/limits.ts'
+import type { ColumnType, RelationName } from './statement.ts'
+
+type NameOf<Each> = Each extends unknown ? keyof Each & string : never
+
+/** The kinds of nodes that PostgreSQL's parser makes. */
+export type NodeName = NameOf<Node>
+
+/** What stands in a node of a kind. */
+export type Content<Name extends NodeName> = Extract<Node, Record<Name, unknown>>[Name]
+
+/** The content of a node where it is of that kind. */
+export function as<Name extends NodeName>(node: Node | undefined, name: Name): Content<Name> | undefined {
+  return (node as Partial<Record<Name, Content<Name>>> | undefined)?.[name]
+}
+
+/** The nodes of a kind among several. */
+export function all<Name extends NodeName>(nodes: readonly Node[] | undefined, name: Name): Content<Name>[] {
+  return (nodes ?? []).flatMap((node) => as(node, name) ?? [])
+}
+
+/** A name of several parts, as its last and the one before it. */
+export function nameFrom(parts: readonly Node[] | undefined): RelationName {
+  const texts = all(parts, 'String').map(({ sval = '' }) => sval)
+  return { schema: texts.at(-2) ?? null, name: texts.at(-1) ?? '' }
+}
+
+export function relation({ schemaname, relname = '' }: RangeVar): RelationName {
+  return { schema: schemaname ?? null, name: relname }
+}
+
+/** A list of what may be missing. */
+export function relations(...given: readonly (RangeVar | undefined)[]): RelationName[] {
+  return given.flatMap((each) => (each === undefined ? [] : [relation(each)]))
+}
+
+/** Whether an option in parentheses is named and not switched off. */
+export function isSwitchedOn(options: readonly Node[] | undefined, option: string): boolean {
+  const given = all(options, 'DefElem').findLast(({ defname }) => defname === option)
+  if (given === undefined) return false
+  if (given.arg === undefined) return true
+  const value = as(given.arg, 'String')?.sval ?? String(as(given.arg, 'Integer')?.ival ?? 0)
+  return !/^(false|off|0)$/i.test(value)
+}
+
+/** The type of a column where it can hold vectors; an array of them cannot be searched. */
+export function columnType(typeName: TypeName | undefined): ColumnType | null {
+  if (typeName === undefined || (typeName.arrayBounds ?? []).length > 0) return null
+  const { name } = nameFrom(typeName.names)
+  // Of varying length, whatever its limit.
+  if (name === 'varbit') return { type: 'bit', dimensions: null }
+  if (!isVectorType(name)) return null
+  const length = all(typeName.typmods, 'A_Const')[0]?.ival
+  return { type: name, dimensions: length === undefined ? null : (length.ival ?? 0) }
+}
+
+export function isVectorType(name: string): name is VectorType {
+  return Object.hasOwn(typeLimits, name)
+}

@@ -1,0 +1,34 @@
+import type * as PgQuery from 'libpg-query'
+
+import { PgvectorMigrationError } from '../core/errors.ts'
+
+/** Reads one statement as PostgreSQL reads it, or says why it cannot. */
+export type Parser = (sql: string) => PgQuery.Node | { readonly problem: string }
+
+/**
+ * Loads PostgreSQL's own parser, which is WebAssembly and needs no compiler.
+ *
+ * @throws {PgvectorMigrationError} PARSER_NOT_INSTALLED without its package, which is optional.
+ */
+export async function loadParser(): Promise<Parser> {
+  const { loadModule, parseSync } = await importParser()
+  await loadModule()
+  return (sql) => {
+    try {
+      const [statement] = parseSync(sql).stmts ?? []
+      return statement?.stmt ?? { problem: 'there is no statement in it' }
+    } catch (error) {
+      return { problem: error instanceof Error ? error.message : String(error) }
+    }
+  }
+}
+
+async function importParser(): Promise<typeof PgQuery> {
+  try {
+    return await import('libpg-query')
+  } catch (error) {
+    const code = String((error as { readonly code?: unknown } | null)?.code)
+    if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(code)) throw error
+    throw new PgvectorMigrationError('PARSER_NOT_INSTALLED', { missing: 'libpg-query' }, { cause: error })
+  }
+}

@@ -1,0 +1,131 @@
+import { ask, type Database } from '../database/queryable.ts'
+import { json, literal, nullable, qualified } from '../core/sql.ts'
+import { currentMigration } from '../database/migration-context.ts'
+import type { LogState } from '../extension/state.ts'
+import { currentTarget } from '../database/target.ts'
+
+/** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
+export type LogEventName =
+  | 'enabled'
+  | 'updated'
+  | 'dropped'
+  | 'kept'
+  | 'column added'
+  | 'column dropped'
+  | 'index begun'
+  | 'index built'
+  | 'index dropped'
+  | 'index rebuilt'
+
+/** One line of the migration log, before the database adds who and when. */
+export interface LogEvent {
+  readonly event: LogEventName
+  readonly versionBefore: string | null
+  readonly versionAfter: string | null
+  readonly schema: string
+  readonly server: string
+  readonly provider: string
+  readonly extensionOid: number
+  readonly dimensions: unknown
+  readonly durationMilliseconds: number
+  readonly details: Readonly<Record<string, unknown>>
+  /** Details that the database is to work out as the line is written, as SQL: numbers that it alone knows. */
+  readonly worksOut?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * The statements that append an event, making the table first where it is not there.
+ *
+ * The table is only ever appended to: `down` asks it whether `up` created the extension, so a line once written
+ * stays. No statements where the role may not write it; {@link logWarning} says so.
+ */
+export function appendToLog(log: LogState, event: LogEvent): string[] {
+  if (!log.writable || log.schema === null) return []
+  const table = qualified(log.schema, log.table)
+  return [...(log.exists ? [] : createTable(table)), insert(table, event)]
+}
+
+/** What to tell the user where nothing could be logged; null where all is well. */
+export function logWarning(log: LogState): string | null {
+  if (log.writable) return null
+  if (log.schema === null) return 'The migration log was not written: the search path names no schema that exists.'
+  const table = qualified(log.schema, log.table)
+  return `The migration log was not written: this role may not ${log.exists ? 'read and append to' : 'create'} ${table}.`
+}
+
+/** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
+export async function isCreatedByUs(db: Database, log: LogState, extensionOid: number): Promise<boolean> {
+  if (!log.exists || !log.writable || log.schema === null) return false
+  return ask<boolean>(
+    db,
+    `select to_json(exists (
+      select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
+    )) as state`,
+  )
+}
+
+/** Whether the last line about these details, of those about what was done and what undid it, is one of the former. */
+export async function isLogged(
+  db: Database,
+  log: LogState,
+  done: readonly LogEventName[],
+  undone: LogEventName,
+  details: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  if (!log.exists || !log.writable || log.schema === null) return false
+  return ask<boolean>(
+    db,
+    `with line as (
+      select id, event from ${qualified(log.schema, log.table)}
+      where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
+      order by id desc limit 1
+    )
+    select to_json(exists (select from line where event <> ${literal(undone)})) as state`,
+  )
+}
+
+function createTable(table: string): string[] {
+  return [
+    `create table if not exists ${table} (
+      id bigint generated always as identity primary key,
+      happened_at timestamptz not null default clock_timestamp(),
+      event text not null,
+      role text not null default current_user,
+      application text default current_setting('application_name', true),
+      migration text,
+      version_before text,
+      version_after text,
+      schema text,
+      server text not null,
+      provider text not null,
+      extension_oid oid,
+      dimensions jsonb,
+      duration_ms integer,
+      details jsonb not null default '{}'
+    )`,
+    `comment on table ${table} is 'What happened to pgvector in this database (knex-pgvector); append only'`,
+  ]
+}
+
+// How long it took, on an empty copy of a database, says nothing about the database that a plan is for.
+function insert(table: string, event: LogEvent): string {
+  const isSame = event.versionBefore !== null && event.versionBefore === event.versionAfter
+  const before = isSame ? installed('extversion') : nullable(event.versionBefore)
+  return `
+    insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
+      dimensions, duration_ms, details)
+    values (${literal(event.event)}, ${nullable(currentMigration())}, ${before},
+      ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
+      coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
+      ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)})`
+}
+
+function detailsSql({ details, worksOut = {} }: LogEvent): string {
+  const pairs = Object.entries(worksOut).map(([name, expression]) => `${literal(name)}, ${expression}`)
+  return pairs.length === 0 ? json(details) : `${json(details)} || jsonb_build_object(${pairs.join(', ')})`
+}
+
+// Asked of the database that the line is written in: a script made from a plan runs in another one.
+function installed(column: 'extversion' | 'oid'): string {
+  return `(select ${column} from pg_catalog.pg_extension where extname = 'vector')`
+}

@@ -1,0 +1,111 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { glance } from '../../extension/glance.ts'
+import type { Database } from '../../database/queryable.ts'
+import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
+import { choose, type Choice } from './choice.ts'
+import { effectsOf, type Effect } from './effects.ts'
+import type { RunOptions } from '../events.ts'
+import { takeLease } from '../lock/lease.ts'
+import { listMigrations } from '../files/list.ts'
+import { assertFilesExist } from '../select.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { batchAfter, readApplied, record } from '../tracking.ts'
+
+/** Which migrations to record as applied. */
+export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
+  /** The last one; by default those that a table schema_migrations lists, or all where there is none. */
+  readonly to?: string | undefined
+}
+
+/** What was recorded, and on whose word. */
+export interface AdoptResult extends Pick<Choice, 'source' | 'unmatched'> {
+  /** The number of Knex's batch; null where nothing was recorded. */
+  readonly batch: number | null
+  /** Each with the number of objects that were looked for and found. */
+  readonly adopted: readonly { readonly name: string; readonly objects: number }[]
+}
+
+const DEFAULT_WAIT = 60_000
+
+/**
+ * Records migrations as applied in a database that has what they make, without running them there.
+ *
+ * What they make is seen by running them in memory. All of it must be there, and what they take away must not; then
+ * all are recorded in one transaction, else none.
+ *
+ * @throws {PgvectorMigrationError} ADOPT_MISMATCH, REPLAY_FAILED, EMBEDDED_NOT_INSTALLED, MIGRATIONS_LOCKED,
+ * MIGRATION_LOCK_LOST, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or MIGRATION_FILES_MISSING.
+ */
+export async function adopt(
+  db: Database,
+  settings: MigrationSettings,
+  options: AdoptOptions = {},
+): Promise<AdoptResult> {
+  const files = await listMigrations(settings)
+  const applied = await readApplied(db, settings.tables)
+  assertFilesExist(files.names, applied)
+  const { names, source, unmatched } = await choose(db, files.names, applied, options.to)
+  if (names.length === 0) return { batch: null, adopted: [], source, unmatched }
+  const known = new Set([...applied.map(({ name }) => name), ...names])
+  const effects = await effectsOf(
+    db,
+    files,
+    files.names.filter((name) => known.has(name)),
+  )
+  const wanted = effects.filter(({ migration }) => names.includes(migration))
+  assertThere(wanted, (await readCatalog(db)).lookup)
+  const { batch, recorded } = await recordAll(db, settings, names, options)
+  const adopted = wanted
+    .filter(({ migration }) => recorded.includes(migration))
+    .map(({ migration, made }) => ({ name: migration, objects: made.length }))
+  return { batch, adopted, source, unmatched }
+}
+
+function assertThere(effects: readonly Effect[], there: SchemaObjects): void {
+  const problems = effects.flatMap(({ migration, made, removed }) =>
+    [
+      ...made.flatMap((object) => problemOf(object, there)),
+      ...removed.filter(({ key }) => there.has(key)).map(({ key }) => `${key} is still there`),
+    ].map((problem) => ({ migration, problem })),
+  )
+  if (problems.length > 0) throw new PgvectorMigrationError('ADOPT_MISMATCH', { problems })
+}
+
+function problemOf({ key, type, owner }: SchemaObject, there: SchemaObjects): string[] {
+  const found = there.get(key)
+  if (found !== undefined) return found.type === type ? [] : [`${key} is of type ${found.type}, not ${type}`]
+  // Where its table is missing, that a column is too goes without saying.
+  return owner === null || there.has(owner) ? [`${key} is missing`] : []
+}
+
+async function recordAll(
+  db: Database,
+  { tables }: MigrationSettings,
+  names: readonly string[],
+  { wait = DEFAULT_WAIT, onEvent }: AdoptOptions,
+): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
+  const lease = await takeLease(db, tables, {
+    command: 'adopt',
+    wait,
+    isSingle: (await glance(db)).provider === 'pglite',
+    onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
+  })
+  let outcome = 'failed'
+  try {
+    // Another run may have applied some of them while this one was looking.
+    const applied = new Set(lease.applied.map(({ name }) => name))
+    const recorded = names.filter((name) => !applied.has(name))
+    const batch = batchAfter(lease.applied)
+    await db.transaction(async (trx) => {
+      for (const name of recorded) {
+        if (await record(trx, tables, { direction: 'up', name, batch }, lease.isHeld)) continue
+        throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
+      }
+    })
+    outcome = 'succeeded'
+    return { batch: recorded.length > 0 ? batch : null, recorded }
+  } finally {
+    await lease.release(outcome)
+  }
+}

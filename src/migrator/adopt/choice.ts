@@ -1,0 +1,62 @@
+import { isPgvectorMigrationError } from '../../core/errors.ts'
+import { ask, type Database } from '../../database/queryable.ts'
+import { selectUp } from '../select.ts'
+import type { AppliedMigration } from '../tracking.ts'
+import { resolveVersion } from '../files/versions.ts'
+
+/** Which migrations are said to be there, and where that is written. */
+export interface Choice {
+  readonly names: readonly string[]
+  readonly source: 'schema_migrations' | 'files'
+  /** What the old table lists and no file has. */
+  readonly unmatched: readonly string[]
+}
+
+/** Chooses what to adopt: up to a version, else what a table of another tool lists, else all that is pending. */
+export async function choose(
+  db: Database,
+  all: readonly string[],
+  applied: readonly AppliedMigration[],
+  to: string | undefined,
+): Promise<Choice> {
+  const pending = selectUp(all, applied, { to })
+  const listed = to === undefined ? await readOldTable(db) : null
+  if (listed === null) return { names: pending, source: 'files', unmatched: [] }
+  const found = listed.map((row) => ({ row, name: find(row.name, all) ?? find(row.version, all) }))
+  const names = new Set(found.map(({ name }) => name))
+  // Other tools keep tables of this name, with versions that are no numbers of these files.
+  if (names.size === 1 && names.has(undefined)) return { names: pending, source: 'files', unmatched: [] }
+  const unmatched = found.filter(({ name }) => name === undefined).map(({ row }) => row.name ?? row.version)
+  return { names: pending.filter((name) => names.has(name)), source: 'schema_migrations', unmatched }
+}
+
+interface OldMigration {
+  readonly version: string
+  readonly name: string | null
+}
+
+async function readOldTable(db: Database): Promise<OldMigration[] | null> {
+  const columns = await ask<readonly string[]>(
+    db,
+    `select coalesce(json_agg(attname), '[]') as state from pg_catalog.pg_attribute
+    where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped`,
+  )
+  // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
+  if (!columns.includes('version') || columns.includes('dirty')) return null
+  // Some tools write a name beside the version, and most do not.
+  return ask<OldMigration[]>(
+    db,
+    `select coalesce(json_agg(json_build_object('version', version::text, 'name', to_jsonb(old) ->> 'name')
+      order by version), '[]') as state from schema_migrations as old`,
+  )
+}
+
+function find(text: string | null, all: readonly string[]): string | undefined {
+  if (text === null) return undefined
+  try {
+    return resolveVersion(text, all)
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'MIGRATION_NOT_FOUND')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,44 @@
+import type { LockHolder } from '../core/errors.ts'
+
+/** What a run tells while it runs. */
+export type MigratorEvent =
+  | { readonly type: 'waiting'; readonly holder: LockHolder | null }
+  /** A run that died had left the lock behind, and it was freed; null where it was not one of ours. */
+  | { readonly type: 'recovered'; readonly holder: LockHolder | null }
+  | {
+      readonly type: 'started'
+      readonly migration: string
+      readonly direction: Direction
+      readonly index: number
+      readonly total: number
+    }
+  | {
+      readonly type: 'finished'
+      readonly migration: string
+      readonly direction: Direction
+      readonly milliseconds: number
+    }
+
+export type Direction = 'up' | 'down'
+
+/** What a run did. */
+export interface RunResult {
+  readonly direction: Direction
+  /** The number of Knex's batch; null where nothing was applied. */
+  readonly batch: number | null
+  readonly migrations: readonly { readonly name: string; readonly milliseconds: number }[]
+  /** Pending migrations that this run left out. */
+  readonly skipped: readonly string[]
+}
+
+/** What every run can be told. */
+export interface RunOptions {
+  /** Milliseconds to wait for another run; default 60000. */
+  readonly wait?: number | undefined
+  /** Stops the run: the migration that is running is rolled back, the lock freed. */
+  readonly signal?: AbortSignal | undefined
+  /** What runs, for those who wait; default the name of the method. */
+  readonly command?: string | undefined
+  /** Told of everything that happens while it runs: waiting, each migration as it starts and ends. */
+  readonly onEvent?: ((event: MigratorEvent) => void) | undefined
+}

@@ -1,0 +1,109 @@
+import { readdir } from 'node:fs/promises'
+import { parse, resolve } from 'node:path'
+
+import type { Knex } from 'knex'
+
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { inMigration } from '../../database/migration-context.ts'
+import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './load.ts'
+
+/** A migration file on disk. */
+export interface FileMigration {
+  /** The name without extension: what is stored in Knex's table. `migrate:list` prints a field of this name. */
+  readonly file: string
+  /** The whole path. */
+  readonly path: string
+}
+
+/** Where migrations are. */
+export interface MigrationSourceOptions {
+  /** The folder of the migration files, or several; absolute or relative to the working directory. */
+  readonly directory: string | readonly string[]
+  /** Keep the extensions in the names, as stock Knex does; for a database that stock Knex migrates. Default false. */
+  readonly keepExtensions?: boolean | undefined
+}
+
+/** What {@link migrationSource} returns: a migration source for Knex that says where its files are. */
+export interface FileMigrationSource extends Knex.MigrationSource<FileMigration> {
+  /** The folders as they were given; a new migration goes to the last of them where there is none yet. */
+  readonly directories: readonly string[]
+}
+
+/** What can be a migration; declarations (.d.ts) and maps cannot. */
+const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
+
+/**
+ * A migration source for Knex whose names carry no file extension.
+ *
+ * Knex stores the name of a migration with its extension, and says "the migration directory is corrupt" once a build
+ * has turned .ts into .js. With this source both are the same migration.
+ *
+ * @example
+ * export default { client: 'pg', connection, migrations: { migrationSource: migrationSource({ directory: 'migrations' }) } }
+ *
+ * @throws {PgvectorMigrationError} INVALID_MIGRATION when two files have one name, or a file lacks up or down.
+ */
+export function migrationSource({ directory, keepExtensions = false }: MigrationSourceOptions): FileMigrationSource {
+  const directories = typeof directory === 'string' ? [directory] : directory
+  return {
+    directories,
+    getMigrations: () => listFiles(directories, keepExtensions),
+    getMigrationName: ({ file }) => file,
+    getMigration: load,
+  }
+}
+
+async function listFiles(directories: readonly string[], keepExtensions: boolean): Promise<FileMigration[]> {
+  const listed = await Promise.all(directories.map((directory) => listFolder(resolve(directory), keepExtensions)))
+  const files = listed.flat().toSorted((left, right) => (left.file < right.file ? -1 : 1))
+  const twice = files.find(({ file }, index) => file === files[index - 1]?.file)
+  if (twice !== undefined) {
+    throw invalid(
+      twice.file,
+      `two files have this name, and ${twice.path} is one; a build belongs in a folder of its own`,
+    )
+  }
+  return files
+}
+
+async function listFolder(directory: string, keepExtensions: boolean): Promise<FileMigration[]> {
+  const names = (await readdir(directory)).filter((name) => MIGRATION_FILE.test(name))
+  return names.map((name) => ({ file: keepExtensions ? name : parse(name).name, path: resolve(directory, name) }))
+}
+
+async function load({ file, path }: FileMigration): Promise<MigrationModule> {
+  const module = await importFile(path)
+  const { up, down, config } = (
+    module.up === undefined ? (module.default ?? module) : module
+  ) as Partial<MigrationModule>
+  if (typeof up !== 'function') throw invalid(file, 'it exports no function up')
+  return {
+    up: (knex) => inMigration(file, () => up(knex)),
+    down: (knex) => {
+      if (typeof down !== 'function') throw invalid(file, 'it exports no function down, so it cannot be undone')
+      return inMigration(file, () => down(knex))
+    },
+    ...(config === undefined ? {} : { config }),
+  }
+}
+
+function invalid(file: string, problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_MIGRATION', { file, problem })
+}
+
+// Knex's own type does not know `config`, which its migrator reads.
+interface MigrationModule {
+  up(knex: Knex): Promise<void>
+  down(knex: Knex): Promise<void>
+  config?: { readonly transaction?: boolean }
+}
+
+// Where a tool has registered a loader for TypeScript, that one reads it.
+async function importFile(path: string): Promise<LoadedModule> {
+  try {
+    return await loadNatively(path)
+  } catch (error) {
+    if (!/\.[cm]?ts$/.test(path) || !isUnreadable(error)) throw error
+    return loadWithJiti(path)
+  }
+}

@@ -1,0 +1,174 @@
+import type { LogOptions } from '../core/options.ts'
+import { ask, type Database } from '../database/queryable.ts'
+import { identifier, qualified, toRegclass } from '../core/sql.ts'
+import type { Direction } from './events.ts'
+import type { MigrationSettings } from './settings.ts'
+
+/** One line of what happened here. */
+export type HistoryEntry = RunEntry | MigrationEntry | ExtensionEntry
+
+/** A run of this library began. */
+export interface RunEntry extends HistoryLine {
+  readonly kind: 'run'
+  readonly run: HistoryRun
+  readonly milliseconds: number | null
+  /** Why it failed between its migrations; one that failed has this by itself. */
+  readonly error: HistoryError | null
+  /** The migrations that it chose and did not come to; all that it chose, until it ends. */
+  readonly left: readonly string[]
+}
+
+/** A migration was applied or undone, or was to be: by a run that noted it, or because Knex's table has it. */
+export interface MigrationEntry extends HistoryLine {
+  readonly kind: 'migration'
+  readonly migration: string
+  readonly direction: Direction
+  /** `died`: the process of the run ended while it was at this migration. */
+  readonly outcome: 'done' | 'failed' | 'interrupted' | 'died'
+  /** The number of Knex's batch; null where it is not known. */
+  readonly batch: number | null
+  /** How long it took; null where nobody noted it, as stock Knex does not. */
+  readonly milliseconds: number | null
+  /** Why it failed. */
+  readonly error: HistoryError | null
+}
+
+/** What an error said. */
+export interface HistoryError {
+  /** The code of an error of this library; null for any other. */
+  readonly code: string | null
+  readonly sqlState: string | null
+  readonly message: string
+}
+
+/** Something happened to pgvector: a line of the migration log. */
+export interface ExtensionEntry extends HistoryLine {
+  readonly kind: 'extension'
+  readonly event: string
+  readonly migration: string | null
+  readonly application: string | null
+  readonly versionBefore: string | null
+  readonly versionAfter: string | null
+  readonly schema: string | null
+  readonly milliseconds: number | null
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+interface HistoryLine {
+  /** ISO 8601; null where Knex's table has no time. */
+  readonly at: string | null
+  /** The role of the database; null where nobody noted it, as stock Knex does not. */
+  readonly role: string | null
+  /** The run that did it; null where it was none of this library. */
+  readonly run: HistoryRun | null
+}
+
+/** A run of this library, as it was noted. */
+export interface HistoryRun {
+  readonly id: number
+  readonly command: string
+  readonly host: string
+  readonly processId: number
+  /** The operating system's user; null where it was not known. */
+  readonly user: string | null
+  /** How it ended: succeeded, failed or died; null while it runs, and where nobody has noticed its death. */
+  readonly outcome: string | null
+}
+
+/** Where to look, besides Knex's tables. */
+export interface HistoryOptions {
+  /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
+  readonly log?: LogOptions | undefined
+}
+
+/** Everything that is on record, oldest first; reads only, and makes do with the tables there are. */
+export async function historyOf(
+  db: Database,
+  { tables }: MigrationSettings,
+  { log = {} }: HistoryOptions = {},
+): Promise<HistoryEntry[]> {
+  const name = log.table ?? 'pgvector_migration_log'
+  const logTable = log.schema === undefined ? identifier(name) : qualified(log.schema, name)
+  const [hasMigrations, hasRuns, hasLog] = await ask<boolean[]>(
+    db,
+    `select json_build_array(${[tables.migrations, tables.runs, logTable]
+      .map((table) => `${toRegclass(table)} is not null`)
+      .join(', ')}) as state`,
+  )
+  return ask<HistoryEntry[]>(
+    db,
+    `with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
+    step as (${steps}),
+    line as (
+      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
+    )
+    select coalesce(json_agg(
+      line.body || jsonb_build_object('at', line.at, 'role', coalesce(line.role, run.role), 'run', case
+        when run.id is not null then jsonb_build_object('id', run.id, 'command', run.command, 'host', run.host,
+          'processId', run.process_id, 'user', run.operating_system_user, 'outcome', run.outcome) end)
+      order by line.at nulls first, line.rank, line.id), '[]') as state
+    from line
+    left join lateral (
+      -- no two runs are ever at work at once, so what a migration did belongs to the run in whose time it was recorded
+      select * from run
+      where run.id = line.run or line.run is null and line.body ->> 'migration' is not null
+        and line.at >= run.started_at and (run.ended_at is null or line.at <= run.ended_at)
+      order by run.id desc limit 1
+    ) as run on true`,
+  )
+}
+
+// Read as a value, because a table that was made before has no such column.
+const runsOf = (table: string): string => `
+  select id, command, started_at, ended_at, outcome, host, process_id, operating_system_user, role,
+    coalesce(to_jsonb(noted) -> 'notes', 'null') as notes
+  from ${table} as noted`
+
+const noRuns = `
+  select null::bigint as id, null::text as command, null::timestamptz as started_at, null::timestamptz as ended_at,
+    null::text as outcome, null::text as host, null::integer as process_id, null::text as operating_system_user,
+    null::text as role, null::jsonb as notes
+  where false`
+
+const steps = `
+  select run.id as run, run.started_at, run.ended_at, run.notes -> 'error' as error, position,
+    noted ->> 'name' as name, noted ->> 'direction' as direction, noted ->> 'outcome' as outcome,
+    noted -> 'batch' as batch, noted -> 'milliseconds' as milliseconds,
+    run.started_at + coalesce((noted ->> 'after')::float8, 0) * interval '1 millisecond' as at
+  from run, jsonb_array_elements(coalesce(run.notes -> 'steps', '[]')) with ordinality as listed (noted, position)`
+
+const runLines = `
+  select started_at as at, 0 as rank, id, id as run, role, jsonb_build_object('kind', 'run',
+    'milliseconds', round(extract(epoch from ended_at - started_at) * 1000),
+    'error', case
+      when not exists (select from step where step.run = run.id and outcome in ('failed', 'interrupted')) then notes -> 'error'
+    end,
+    'left', (
+      select coalesce(jsonb_agg(name order by position), '[]') from step
+      where step.run = run.id and coalesce(outcome, 'not reached') = 'not reached'
+    )) as body
+  from run`
+
+const stepLines = `
+  select at, 1, position, run, null, jsonb_build_object('kind', 'migration', 'migration', name, 'direction', direction,
+    'outcome', outcome, 'batch', batch, 'milliseconds', milliseconds,
+    'error', case when outcome in ('failed', 'interrupted') then error end)
+  from step where outcome <> 'not reached'`
+
+// Without those that a run noted, which are told already.
+const migrationLines = (table: string): string => `
+  select migration_time, 1, id, null, null, jsonb_build_object('kind', 'migration', 'migration', name,
+    'direction', 'up', 'outcome', 'done', 'batch', batch, 'milliseconds', null, 'error', null)
+  from ${table} as recorded
+  where not exists (
+    select from step
+    where step.name = recorded.name and step.direction = 'up' and step.outcome = 'done'
+      and recorded.migration_time >= step.started_at
+      and (step.ended_at is null or recorded.migration_time <= step.ended_at)
+  )`
+
+const logLines = (table: string): string => `
+  select happened_at, 2, id, null, role, jsonb_build_object('kind', 'extension', 'event', event, 'migration', migration,
+    'application', application, 'versionBefore', version_before, 'versionAfter', version_after, 'schema', schema,
+    'milliseconds', duration_ms, 'details', details)
+  from ${table}`

@@ -1,0 +1,83 @@
+import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
+import { glance } from '../../extension/glance.ts'
+import { ask, send, type Database } from '../../database/queryable.ts'
+import { toRegclass } from '../../core/sql.ts'
+import { takeLease, unfinishedRun } from './lease.ts'
+import type { MigrationSettings, MigrationTables } from '../settings.ts'
+
+/** How to free the lock on migrations. */
+export interface UnlockOptions {
+  /** Free Knex's lock whoever holds it; default false. */
+  readonly force?: boolean | undefined
+}
+
+/** What was found, and what was done about it. */
+export interface UnlockResult {
+  /** `free`: nothing was locked. */
+  readonly status: 'free' | 'freed'
+  /** The run that held it; null where none of this library did. */
+  readonly holder: LockHolder | null
+  /** True where that run lives: it goes on, other runs of this library go on waiting for it, stock Knex does not. */
+  readonly isHolderAlive: boolean
+}
+
+/**
+ * Frees the lock on migrations where the run that held it is gone.
+ *
+ * A run of this library is known to be gone, because PostgreSQL takes its advisory lock away when its process dies. Of
+ * a lock that stock Knex has set nothing is known: it takes `force`, and so does that of a living run. Its advisory lock
+ * cannot be taken away from it.
+ *
+ * @throws {PgvectorMigrationError} UNLOCK_REFUSED where it takes `force`.
+ */
+export async function unlock(
+  db: Database,
+  settings: MigrationSettings,
+  { force = false }: UnlockOptions = {},
+): Promise<UnlockResult> {
+  const { tables } = settings
+  const lock = await readLock(db, tables)
+  if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
+  const holder = lock.isNoted ? await unfinishedRun(db, tables) : null
+  const isSingle = (await glance(db)).provider === 'pglite'
+  if ((holder !== null || isSingle) && (await freeAsNextRun(db, tables, isSingle))) {
+    return { status: 'freed', holder, isHolderAlive: false }
+  }
+  if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
+  await send(db, `update ${tables.lock} set is_locked = 0 where is_locked = 1`)
+  return { status: 'freed', holder, isHolderAlive: holder !== null }
+}
+
+async function readLock(
+  db: Database,
+  tables: MigrationTables,
+): Promise<{ readonly isLocked: boolean; readonly isNoted: boolean }> {
+  const [hasLock, hasRuns] = await ask<boolean[]>(
+    db,
+    `select json_build_array(${[tables.lock, tables.runs]
+      .map((table) => `${toRegclass(table)} is not null`)
+      .join(', ')}) as state`,
+  )
+  if (hasLock !== true) return { isLocked: false, isNoted: false }
+  const isNoted = `exists (
+    select from ${tables.lock} as held join ${tables.runs} as run on run.lock_xmin = held.xmin::text
+    where held.is_locked = 1 and run.ended_at is null
+  )`
+  return ask(
+    db,
+    `select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
+      'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`,
+  )
+}
+
+// As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.
+async function freeAsNextRun(db: Database, tables: MigrationTables, isSingle: boolean): Promise<boolean> {
+  try {
+    const lease = await takeLease(db, tables, { command: 'unlock', wait: 0, isSingle })
+    await lease.release('succeeded')
+    return true
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'MIGRATIONS_LOCKED')) return false
+    throw error
+  }
+}

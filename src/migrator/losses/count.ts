@@ -1,0 +1,115 @@
+import type { Knex } from 'knex'
+
+import { sqlStateOf } from '../../core/errors.ts'
+import { ask, send, type Database } from '../../database/queryable.ts'
+import type { LostPart, StoredColumn } from './catalog.ts'
+
+/** How much there is. */
+export interface Count {
+  /** Null where nobody knows: it was not counted in time, and the server has no statistics. */
+  readonly rows: number | null
+  /** The server's statistics say so; it was not counted. */
+  readonly isEstimate: boolean
+}
+
+/** A table that would be gone, with its rows. */
+export interface LostTable extends Count {
+  readonly table: string
+}
+
+/** A column that would be gone, with its values (not null): one of a table that stays, or vectors of one that goes. */
+export interface LostColumn extends Count {
+  readonly table: string
+  readonly column: string
+  readonly type: string
+  readonly isVector: boolean
+}
+
+/** The rows of a table, and the values (not null) of each of its columns that would be lost, in their order. */
+interface CountedPart {
+  readonly table: Count
+  readonly values: readonly (Count & { readonly column: StoredColumn })[]
+}
+
+/** Counts what would be lost; what is not counted in time is estimated. */
+export async function countAll(
+  trx: Knex.Transaction,
+  lost: readonly LostPart[],
+  timeout: number,
+): Promise<{ readonly tables: readonly LostTable[]; readonly columns: readonly LostColumn[] }> {
+  const counts = counter(trx, timeout)
+  const tables: LostTable[] = []
+  const columns: LostColumn[] = []
+  for (const part of lost) {
+    const { table, values } = await counts(part)
+    const { name } = part.table
+    if (part.isWhole) tables.push({ table: name, ...table })
+    for (const { column, ...amount } of values) {
+      columns.push({ table: name, column: column.name, type: column.type, isVector: column.isVector, ...amount })
+    }
+  }
+  return { tables, columns }
+}
+
+// Until the time is up; what is left then is estimated.
+function counter(trx: Knex.Transaction, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
+  const deadline = performance.now() + milliseconds
+  return async (part) => {
+    const left = Math.ceil(deadline - performance.now())
+    return (left > 0 ? await count(trx, part, left) : null) ?? estimate(trx, part)
+  }
+}
+
+async function count(trx: Knex.Transaction, part: LostPart, timeout: number): Promise<CountedPart | null> {
+  const counts = ['*', ...part.columns.map(({ name }) => name)].map((what) => `count(${what})`)
+  const question = `select json_build_array(${counts.join(', ')}) as state from ${part.table.name}`
+  try {
+    const numbers = await trx.transaction(async (savepoint) => {
+      await send(savepoint, `set local statement_timeout = ${timeout}`)
+      // The names come quoted from the server; Knex takes a question mark in one for a binding.
+      return ask<number[]>(savepoint, question.replaceAll('?', '\\?'))
+    })
+    return counted(part, false, numbers)
+  } catch (error) {
+    // It takes too long, somebody else is changing the table, or this role may not read it.
+    if (sqlStateOf(error) === undefined) throw error
+    return null
+  }
+}
+
+async function estimate(trx: Database, part: LostPart): Promise<CountedPart> {
+  const { oid } = part.table
+  const shares = part.columns.map(
+    ({ number }) => `, round(rows * (1 - coalesce((
+      select s.null_frac from pg_catalog.pg_stats s
+      join pg_catalog.pg_attribute a on a.attname = s.attname and a.attrelid = ${oid} and a.attnum = ${number}
+      join pg_catalog.pg_class c on c.oid = a.attrelid and c.relname = s.tablename
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schemaname
+    ), 0)))`,
+  )
+  // reltuples is -1 where the table was never analysed. A partitioned table is the sum of its partitions.
+  const numbers = await ask<(number | null)[]>(
+    trx,
+    `with part as (
+      select relid from pg_partition_tree(${oid}) union select ${oid}
+    ),
+    total as (
+      select sum(nullif(c.reltuples, -1)) as rows from pg_catalog.pg_class c join part on part.relid = c.oid
+      where c.relkind = 'r'
+    )
+    select json_build_array(round(rows)${shares.join('')}) as state from total`,
+  )
+  return counted(part, true, numbers)
+}
+
+// The first number is that of the rows, the others are those of the columns' values.
+function counted(
+  { columns }: LostPart,
+  isEstimate: boolean,
+  [rows = null, ...values]: readonly (number | null)[],
+): CountedPart {
+  return {
+    table: { rows, isEstimate },
+    values: columns.map((column, index) => ({ column, rows: values[index] ?? null, isEstimate })),
+  }
+}

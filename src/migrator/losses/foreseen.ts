@@ -1,0 +1,84 @@
+import { onBehalfOf } from '../../database/target.ts'
+import type { Database } from '../../database/queryable.ts'
+import { interrupted } from '../run/interrupted.ts'
+import { lostBetween, readTables, type LostPart, type StoredTable } from './catalog.ts'
+import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
+import { readOrigin } from '../replay/origin.ts'
+import { replayApplied } from '../replay/applied.ts'
+import { openReplay, runDown, type Replay } from '../replay/replay.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { createTables } from '../tracking.ts'
+
+/** What each migration would lose, by name; where it could not be undone there either, it has no entry. */
+export type Foreseen = ReadonlyMap<string, readonly LostPart[]>
+
+/**
+ * Foresees what undoing migrations would lose where that cannot be tried: on an embedded copy, on which what is applied
+ * was replayed. What somebody made by hand is not there.
+ *
+ * @param names From the newest that is undone to the oldest, without a gap.
+ * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED or MIGRATION_INTERRUPTED.
+ */
+export async function foreseeLosses(
+  db: Database,
+  settings: MigrationSettings,
+  files: MigrationFiles,
+  names: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Foreseen> {
+  const origin = await readOrigin(db, settings.tables)
+  const stored = await readTables(db)
+  const replay = await openReplay(db, origin.surroundings)
+  try {
+    return await onBehalfOf(origin.pgvector, async () => {
+      await createTables(replay.knex, settings.tables)
+      await replayApplied(replay, settings.tables, files, origin.applied)
+      return await undoAll(replay, await Promise.all(names.map((name) => files.load(name))), stored, signal)
+    })
+  } finally {
+    await replay.close()
+  }
+}
+
+async function undoAll(
+  replay: Replay,
+  migrations: readonly LoadedMigration[],
+  stored: readonly StoredTable[],
+  signal: AbortSignal | undefined,
+): Promise<Foreseen> {
+  const foreseen = new Map<string, readonly LostPart[]>()
+  const first = await readTables(replay.knex)
+  let before = first
+  for (const migration of migrations) {
+    if (signal?.aborted === true) throw interrupted(null, signal)
+    await replay.reset()
+    const isUndone = await runDown(replay.knex, migration).then(
+      () => migration.module.down !== undefined,
+      () => false,
+    )
+    if (!isUndone) break
+    const after = await readTables(replay.knex)
+    foreseen.set(migration.name, toStored(lostBetween(before, after), first, stored))
+    before = after
+  }
+  return foreseen
+}
+
+// A migration that was undone before may have renamed things: in the database they still have their first names.
+function toStored(
+  parts: readonly LostPart[],
+  first: readonly StoredTable[],
+  stored: readonly StoredTable[],
+): readonly LostPart[] {
+  const copies = new Map(first.map((table) => [table.oid, table]))
+  const originals = new Map(stored.map((table) => [table.name, table]))
+  return parts.flatMap(({ table: { oid }, isWhole, columns }): readonly LostPart[] => {
+    const copy = copies.get(oid)
+    const table = originals.get(copy?.name ?? '')
+    if (copy === undefined || table === undefined) return []
+    if (isWhole) return [{ table, isWhole, columns: table.columns.filter(({ isVector }) => isVector) }]
+    const numbers = new Set(columns.map(({ number }) => number))
+    const names = new Set(copy.columns.filter(({ number }) => numbers.has(number)).map(({ name }) => name))
+    return [{ table, isWhole, columns: table.columns.filter(({ name }) => names.has(name)) }]
+  })
+}

@@ -1,0 +1,93 @@
+import { isPgvectorMigrationError } from '../../core/errors.ts'
+import type { Database } from '../../database/queryable.ts'
+import { lazySchema, parseOptions } from '../../core/parse-options.ts'
+import { joinParts } from './catalog.ts'
+import { countAll, type LostColumn, type LostTable } from './count.ts'
+import { foreseeLosses, type Foreseen } from './foreseen.ts'
+import { reasonIn, tryDown, untried, type Tried } from './tried.ts'
+import { listMigrations, type MigrationFiles } from '../files/list.ts'
+import type { StageOptions } from '../rehearse/stage.ts'
+import { selectDown, type DownSelection } from '../select.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { readApplied } from '../tracking.ts'
+
+export type { LostColumn, LostTable }
+
+/** Which migrations to look at, how long to wait for locks and how long to count. */
+export interface LossOptions extends DownSelection, StageOptions {
+  /** Milliseconds to count rows for, of all tables together; the rest is estimated. Default 5000. */
+  readonly countTimeout?: number | undefined
+}
+
+/** What undoing migrations would lose. Nothing was changed. */
+export interface Losses {
+  /** The migrations that would be undone, newest first; `problem` says why what one would lose is not known. */
+  readonly migrations: readonly { readonly name: string; readonly problem: string | null }[]
+  readonly tables: readonly LostTable[]
+  readonly columns: readonly LostColumn[]
+  /** Why the lists may not be all. */
+  readonly warnings: readonly string[]
+}
+
+const countOptions = lazySchema((z) =>
+  z.strictObject({ countTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(5000) }),
+)
+
+/**
+ * Finds out what undoing migrations would lose: undoes them in a transaction that is rolled back, and counts what was
+ * gone in it. What cannot be tried so is foreseen on an embedded copy. A row that a migration deletes from a table that
+ * stays is not told.
+ */
+export async function losses(db: Database, settings: MigrationSettings, options: LossOptions): Promise<Losses> {
+  const { countTimeout } = parseOptions(countOptions, { countTimeout: options.countTimeout })
+  const files = await listMigrations(settings)
+  const choose = async (from: Database): Promise<readonly string[]> =>
+    selectDown(files.names, await readApplied(from, settings.tables), options)
+  const names = await choose(db)
+  if (names.length === 0) return { migrations: [], tables: [], columns: [], warnings: [] }
+  const tried = await tryDown(db, settings, files, choose, options).catch((error: unknown) => untried(names, error))
+  const { foreseen, obstacle } = await foreseeRest(db, settings, files, tried, options.signal)
+  const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
+  const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
+  // A role that may only read can count too.
+  const counts = await db.transaction((trx) => countAll(trx, lost, countTimeout), { readOnly: true })
+  return {
+    migrations: known.map(({ name, problem }) => ({ name, problem })),
+    ...counts,
+    warnings: [...known.flatMap(({ warning }) => warning ?? []), ...tried.warnings],
+  }
+}
+
+async function foreseeRest(
+  db: Database,
+  settings: MigrationSettings,
+  files: MigrationFiles,
+  { migrations }: Tried,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly foreseen: Foreseen; readonly obstacle: string | null }> {
+  const open = new Set(migrations.filter(({ problem }) => problem !== null).map(({ name }) => name))
+  if (open.size === 0) return { foreseen: new Map(), obstacle: null }
+  try {
+    const names = migrations.map(({ name }) => name)
+    const foreseen = await foreseeLosses(db, settings, files, names, signal)
+    return { foreseen: new Map([...foreseen].filter(([name]) => open.has(name))), obstacle: null }
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) throw error
+    return { foreseen: new Map(), obstacle: reasonIn(error) }
+  }
+}
+
+function describe(
+  name: string,
+  problem: string | null,
+  isForeseen: boolean,
+  obstacle: string | null,
+): Losses['migrations'][number] & { readonly warning: string | null } {
+  if (problem === null) return { name, problem, warning: null }
+  if (isForeseen) {
+    const source = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+    return { name, problem: null, warning: `${problem} ${source}` }
+  }
+  const whole = obstacle === null ? problem : `${problem} Nor on an embedded copy: ${obstacle}`
+  return { name, problem: whole, warning: whole }
+}

@@ -1,0 +1,75 @@
+import { isPgvectorMigrationError, sqlStateOf, wordsOf } from '../../core/errors.ts'
+import { UNDO_IN_TRANSACTION } from '../../operations/migration.ts'
+import type { Database } from '../../database/queryable.ts'
+import { serverMessage, sqlState } from '../../database/sqlstate.ts'
+import { lostBetween, readTables, type LostPart } from './catalog.ts'
+import type { LoadedMigration, MigrationFiles, MigrationModule } from '../files/list.ts'
+import { rehearseMigrations, type RehearsedMigration } from '../rehearse/migrations.ts'
+import { onStage, type StageOptions } from '../rehearse/stage.ts'
+import type { MigrationSettings } from '../settings.ts'
+
+/** What came of undoing for a try; `problem` says why a migration was not. */
+export interface Tried {
+  readonly migrations: readonly { readonly name: string; readonly problem: string | null }[]
+  readonly lost: readonly LostPart[]
+  readonly warnings: readonly string[]
+}
+
+/** Undoes migrations in a transaction that is rolled back. */
+export async function tryDown(
+  db: Database,
+  settings: MigrationSettings,
+  files: MigrationFiles,
+  choose: (from: Database) => Promise<readonly string[]>,
+  options: StageOptions,
+): Promise<Tried> {
+  const { signal, command = 'losses' } = options
+  const { result, warnings } = await onStage(db, settings.tables, { ...options, command }, async (stage) => {
+    const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    const before = await readTables(stage.trx)
+    const results = await rehearseMigrations(stage, settings, {
+      migrations: chosen.map(inTransaction),
+      direction: 'down',
+      withLocks: false,
+      signal,
+    })
+    return { results, lost: lostBetween(before, await readTables(stage.trx)) }
+  })
+  const migrations = result.results.map((each) => ({ name: each.name, problem: problemOf(each) }))
+  return { migrations, lost: result.lost, warnings }
+}
+
+const refusals = new Set<string | undefined>([sqlState.insufficientPrivilege, sqlState.readOnlyTransaction])
+
+/** Nothing could be tried: who may only look, or looks at a standby, is told what can be known so. */
+export function untried(names: readonly string[], error: unknown): Tried {
+  const isRefused =
+    isPgvectorMigrationError(error, 'READ_ONLY') ||
+    isPgvectorMigrationError(error, 'INSUFFICIENT_PRIVILEGE') ||
+    refusals.has(sqlStateOf(error))
+  if (!isRefused) throw error
+  const problem = `could not be undone to look at it: ${reasonIn(error)}`
+  return { migrations: names.map((name) => ({ name, problem: `${name} ${problem}` })), lost: [], warnings: [] }
+}
+
+// Of a migration of operations that drops an index beside writers, the rest can be tried.
+function inTransaction(migration: LoadedMigration): LoadedMigration {
+  const down = (migration.module.down as Partial<Record<symbol, MigrationModule['up']>> | undefined)?.[
+    UNDO_IN_TRANSACTION
+  ]
+  if (migration.transactional || down === undefined) return migration
+  return { ...migration, transactional: true, module: { ...migration.module, down } }
+}
+
+function problemOf({ name, state, reason, error }: RehearsedMigration): string | null {
+  if (state === 'failed') return `${name} could not be undone to look at it: ${reasonIn(error?.cause)}`
+  if (reason === 'no-transaction') return `${name} was not tried, because it runs outside a transaction.`
+  return reason === 'not-reached' ? `${name} was not tried, because what comes before it failed.` : null
+}
+
+/** What an error says, as a sentence. */
+export function reasonIn(error: unknown): string {
+  const said = sqlStateOf(error) === undefined ? wordsOf(error) : serverMessage(error)
+  const sentence = said.trim()
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
+}

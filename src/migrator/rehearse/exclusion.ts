@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
+import { ask, send, type Database } from '../../database/queryable.ts'
+import { toRegclass } from '../../core/sql.ts'
+import { isRace, sqlState } from '../../database/sqlstate.ts'
+import type { RunOptions } from '../events.ts'
+import { interrupted } from '../run/interrupted.ts'
+import { takeLease, type Lease } from '../lock/lease.ts'
+import type { MigrationTables } from '../settings.ts'
+import { createMissingTables } from '../tracking.ts'
+
+/** What keeps others from migrating while something is rehearsed. */
+export interface Exclusion extends Omit<Lease, 'applied'> {
+  /** To be called first in the transaction of the rehearsal. */
+  enter(trx: Database): Promise<void>
+}
+
+/** How to keep others out, and how long to wait for them. */
+export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'> {
+  readonly command: string
+  readonly isSingle: boolean
+}
+
+const DEFAULT_WAIT = 60_000
+const POLL_MILLISECONDS = 100
+
+/**
+ * Keeps others out: with a lease, as every run does, or without a trace where the tables of a lease are not all there.
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED or MIGRATION_INTERRUPTED.
+ */
+export async function excludeOthers(
+  db: Database,
+  tables: MigrationTables,
+  options: ExclusionOptions,
+): Promise<Exclusion> {
+  const { wait = DEFAULT_WAIT, signal, onEvent } = options
+  const present = await ask<Record<'all' | 'lock', boolean>>(
+    db,
+    `select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
+      'lock', ${toRegclass(tables.lock)} is not null) as state`,
+  )
+  if (!present.all) return withoutTrace(db, tables, present.lock, options)
+  const lease = await takeLease(db, tables, {
+    ...options,
+    wait,
+    onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
+  }).catch((error: unknown) => {
+    throw signal?.aborted === true ? interrupted(null, signal) : error
+  })
+  return { ...lease, enter: () => Promise.resolve() }
+}
+
+/**
+ * Makes the missing tables in the transaction that is rolled back: whoever wants to migrate must make them too, and
+ * waits for it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
+ *
+ * Somebody who migrates is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
+ */
+async function withoutTrace(
+  db: Database,
+  tables: MigrationTables,
+  hasLock: boolean,
+  options: ExclusionOptions,
+): Promise<Exclusion> {
+  const { isSingle, wait = DEFAULT_WAIT, signal, onEvent } = options
+  const deadline = Date.now() + wait
+  const locked = (): PgvectorMigrationError =>
+    new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder: null, milliseconds: wait })
+  let hasWaited = false
+  const until = async (condition: () => Promise<boolean>): Promise<void> => {
+    while (!(await condition())) {
+      if (!hasWaited) onEvent?.({ type: 'waiting', holder: null })
+      hasWaited = true
+      if (Date.now() >= deadline) throw locked()
+      if (signal?.aborted === true) throw interrupted(null, signal)
+      await sleep(POLL_MILLISECONDS)
+    }
+  }
+  if (hasLock && !isSingle) await until(() => isFree(db, tables))
+  return {
+    isHeld: 'true',
+    cancel: (processId) => send(db, `select pg_cancel_backend(${processId})`),
+    release: () => Promise.resolve(),
+    enter: async (trx) => {
+      await createMissingTables(trx, tables).catch((error: unknown) => {
+        throw isRace(error) || sqlStateOf(error) === sqlState.lockNotAvailable ? locked() : error
+      })
+      if (!isSingle) await until(() => lockFreeRow(trx, tables))
+    },
+  }
+}
+
+async function isFree(db: Database, { lock }: MigrationTables): Promise<boolean> {
+  return ask<boolean>(db, `select to_json(not exists (select from ${lock} where is_locked = 1)) as state`)
+}
+
+async function lockFreeRow(trx: Database, tables: MigrationTables): Promise<boolean> {
+  return ask<boolean>(
+    trx,
+    `with free as (select from ${tables.lock} where is_locked = 0 limit 1 for update skip locked)
+    select to_json(count(*) > 0) as state from free`,
+  )
+}

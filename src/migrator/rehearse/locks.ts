@@ -1,0 +1,84 @@
+import { ask, type Database } from '../../database/queryable.ts'
+
+/** A lock that a statement took, and that is held until the transaction ends. */
+export interface TakenLock {
+  /** The name with its schema, quoted where it must be. */
+  readonly relation: string
+  readonly kind: 'table' | 'index' | 'sequence' | 'view' | 'other'
+  /** As PostgreSQL calls it: AccessExclusiveLock, … */
+  readonly mode: string
+  /** Made by the rehearsal, so that nobody else can want it. */
+  readonly isNew: boolean
+  /** What others cannot do to the relation meanwhile. */
+  readonly blocks: 'nothing' | 'writes' | 'reads and writes'
+}
+
+/** Tells which locks were taken since it was last asked. */
+export type LockWatcher = () => Promise<TakenLock[]>
+
+const kinds = {
+  r: 'table',
+  p: 'table',
+  f: 'table',
+  i: 'index',
+  I: 'index',
+  S: 'sequence',
+  v: 'view',
+  m: 'view',
+} as const
+
+const blocked: Readonly<Record<string, TakenLock['blocks']>> = {
+  ShareLock: 'writes',
+  ShareRowExclusiveLock: 'writes',
+  ExclusiveLock: 'writes',
+  AccessExclusiveLock: 'reads and writes',
+}
+
+interface Relation {
+  readonly oid: number
+  readonly name: string | null
+  readonly kind: string | null
+}
+
+// Temporary tables, TOAST and the system's catalogs are in schemas that begin with pg_.
+const isOfUsers = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
+
+const relationsSql = `
+  select coalesce(json_agg(json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname),
+    'kind', c.relkind)), '[]') as state
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where ${isOfUsers}`
+
+/** What this session has locked. Its own locks are on catalogs, which it leaves out. */
+export const heldLocksSql = `
+  select coalesce(json_agg(json_build_object('oid', l.relation::bigint, 'mode', l.mode, 'kind', c.relkind,
+    'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end)
+    order by n.nspname, c.relname, l.mode), '[]') as state
+  from pg_catalog.pg_locks l
+  left join pg_catalog.pg_class c on c.oid = l.relation
+  left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where l.locktype = 'relation' and l.granted and l.pid = pg_backend_pid()
+    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and (c.oid is null or ${isOfUsers})`
+
+/** Begins to watch the locks of a transaction: the differences of what it holds. */
+export async function watchLocks(trx: Database): Promise<LockWatcher> {
+  const existing = await ask<Relation[]>(trx, relationsSql)
+  const old = new Set(existing.map(({ oid }) => oid))
+  // A table that was dropped is still locked, and its name is no longer in the catalog.
+  const known = new Map(existing.map((relation) => [relation.oid, relation]))
+  let held = new Set<string>()
+  return async () => {
+    const locks = await ask<(Relation & { readonly mode: string })[]>(trx, heldLocksSql)
+    const taken = locks.filter(({ oid, mode }) => !held.has(`${oid} ${mode}`))
+    held = new Set(locks.map(({ oid, mode }) => `${oid} ${mode}`))
+    for (const lock of locks) if (lock.kind !== null) known.set(lock.oid, lock)
+    return taken.flatMap(({ oid, mode }) => {
+      const { name = null, kind = null } = known.get(oid) ?? {}
+      if (name === null) return []
+      const isNew = !old.has(oid)
+      const blocks = isNew ? 'nothing' : (blocked[mode] ?? 'nothing')
+      return [{ relation: name, kind: kinds[kind as keyof typeof kinds] ?? 'other', mode, isNew, blocks }]
+    })
+  }
+}

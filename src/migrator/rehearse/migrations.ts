@@ -1,0 +1,146 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { send, type Database } from '../../database/queryable.ts'
+import type { Direction, RunOptions } from '../events.ts'
+import { interrupted, whenAborted } from '../run/interrupted.ts'
+import type { LoadedMigration } from '../files/list.ts'
+import type { Stage } from './stage.ts'
+import { recordStatements, type Recorder, type RehearsedStatement } from './statements.ts'
+import { runOne } from '../run/one.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { nextBatch } from '../tracking.ts'
+
+/** What became of a migration in a rehearsal. */
+export interface RehearsedMigration {
+  readonly name: string
+  readonly state: 'rehearsed' | 'not-rehearsed' | 'failed'
+  /** Why it was not rehearsed: it asks for no transaction, or an earlier one failed. */
+  readonly reason?: 'no-transaction' | 'not-reached'
+  readonly milliseconds: number
+  readonly statements: readonly RehearsedStatement[]
+  readonly error?: PgvectorMigrationError<'MIGRATION_FAILED'>
+}
+
+/** What to rehearse, and how. */
+export interface Rehearsing extends Pick<RunOptions, 'signal' | 'onEvent'> {
+  readonly migrations: readonly LoadedMigration[]
+  readonly direction: Direction
+  readonly withLocks: boolean
+}
+
+/**
+ * Runs migrations on a stage, each in a savepoint, as a run would: with its hooks and with its record in Knex's table.
+ *
+ * What asks for no transaction is left out, and the others are tried all the same. The first one that fails ends it.
+ */
+export async function rehearseMigrations(
+  stage: Stage,
+  settings: MigrationSettings,
+  work: Rehearsing,
+): Promise<RehearsedMigration[]> {
+  const { migrations, direction, signal, onEvent } = work
+  const results: RehearsedMigration[] = []
+  await settings.hooks.beforeAll(
+    stage.trx,
+    migrations.map(({ file }) => file),
+  )
+  const recorder = await recordStatements(stage.trx, work.withLocks)
+  try {
+    for (const [index, migration] of migrations.entries()) {
+      if (signal?.aborted === true) throw interrupted(null, signal)
+      const { name } = migration
+      const reason = reasonToLeaveOut(migration, results)
+      if (reason !== undefined) {
+        results.push({ name, state: 'not-rehearsed', reason, milliseconds: 0, statements: [] })
+        continue
+      }
+      onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
+      const result = await rehearseOne(stage, settings, recorder, work, index)
+      results.push(result)
+      if (result.state === 'rehearsed')
+        onEvent?.({ type: 'finished', migration: name, direction, milliseconds: result.milliseconds })
+    }
+  } finally {
+    recorder.stop()
+  }
+  return results
+}
+
+function reasonToLeaveOut(
+  { transactional }: LoadedMigration,
+  results: readonly RehearsedMigration[],
+): RehearsedMigration['reason'] {
+  if (results.some(({ state }) => state === 'failed')) return 'not-reached'
+  return transactional ? undefined : 'no-transaction'
+}
+
+async function rehearseOne(
+  stage: Stage,
+  settings: MigrationSettings,
+  recorder: Recorder,
+  { migrations, direction, signal }: Rehearsing,
+  index: number,
+): Promise<RehearsedMigration> {
+  const migration = migrations[index] as LoadedMigration
+  const { name } = migration
+  let statements: readonly RehearsedStatement[] = []
+  let backend: number | undefined
+  const stopCancelling = whenAborted(signal, async () => {
+    if (backend !== undefined) await stage.others.cancel(backend)
+  })
+  const started = performance.now() - recorder.overhead()
+  const milliseconds = (): number => performance.now() - recorder.overhead() - started
+  try {
+    await stage.trx.transaction(async (savepoint) => {
+      // The migration before may have set its own, which in a run would have gone with its transaction.
+      await send(savepoint, `set local lock_timeout = ${stage.lockTimeout}`)
+      const batch = direction === 'up' ? await nextBatch(savepoint, settings.tables) : 0
+      await runOne(savepoint, settings, {
+        migration,
+        direction,
+        batch,
+        isLockHeld: stage.others.isHeld,
+        onBackend: (processId) => {
+          backend = processId
+          statements = recorder.begin(name)
+        },
+      })
+      recorder.end()
+      await checkDeferredConstraints(savepoint)
+    })
+    return { name, state: 'rehearsed', milliseconds: milliseconds(), statements }
+  } catch (error) {
+    // Nothing is done in a rehearsal: what came before is rolled back too.
+    const standing = { done: [], left: migrations.slice(index + 1).map((each) => each.name) }
+    if (signal?.aborted === true) throw interrupted(name, signal, error, standing)
+    const details = { migration: name, direction, transactional: true, ...standing }
+    return {
+      name,
+      state: 'failed',
+      milliseconds: milliseconds(),
+      statements,
+      error: new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error }),
+    }
+  } finally {
+    recorder.end()
+    await stopCancelling()
+  }
+}
+
+/** Checks what the commit of a run would check, and leaves the constraints as a new transaction finds them. */
+async function checkDeferredConstraints(trx: Database): Promise<void> {
+  await send(
+    trx,
+    `do $$
+    declare
+      names text;
+    begin
+      set constraints all immediate;
+      select string_agg(distinct format('%I.%I', n.nspname, c.conname), ', ') into names
+      from pg_catalog.pg_constraint c join pg_catalog.pg_namespace n on n.oid = c.connamespace
+      where c.condeferred;
+      if names is not null then
+        execute 'set constraints ' || names || ' deferred';
+      end if;
+    end $$`,
+  )
+}

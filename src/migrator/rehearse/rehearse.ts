@@ -1,0 +1,70 @@
+import type { Database } from '../../database/queryable.ts'
+import { sqlStateOf } from '../../core/errors.ts'
+import { sqlState } from '../../database/sqlstate.ts'
+import { listMigrations } from '../files/list.ts'
+import { rehearseMigrations, type RehearsedMigration } from './migrations.ts'
+import { onStage, type StageOptions } from './stage.ts'
+import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { readApplied } from '../tracking.ts'
+
+/** Which pending migrations to rehearse, and how long a statement of theirs may wait for a lock. */
+export type RehearseOptions = UpSelection & StageOptions
+
+/** What a rehearsal found out. Nothing of it was kept. */
+export interface Rehearsal {
+  /** The pending migrations that were chosen, in order. */
+  readonly migrations: readonly RehearsedMigration[]
+  /** What the rehearsal cannot tell, and what it could not undo. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Really executes the pending migrations, in one transaction that is rolled back.
+ *
+ * A lease is taken as for a run, so that nobody migrates meanwhile; in a database where nothing was migrated yet not
+ * even that leaves a trace. Knex's hooks are called but for `afterAll`. What a migration does outside its transaction,
+ * on a connection of its own or on disk, is not undone.
+ */
+export async function rehearse(
+  db: Database,
+  settings: MigrationSettings,
+  options: RehearseOptions,
+): Promise<Rehearsal> {
+  const files = await listMigrations(settings)
+  const choose = async (from: Database): Promise<readonly string[]> => {
+    const applied = await readApplied(from, settings.tables)
+    assertFilesExist(files.names, applied)
+    return selectUp(files.names, applied, options)
+  }
+  if ((await choose(db)).length === 0) return { migrations: [], warnings: [] }
+  const { signal, onEvent, command = 'rehearse' } = options
+  const { result, warnings } = await onStage(db, settings.tables, { ...options, command }, async (stage) => {
+    // Again, now that nobody else can change it.
+    const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    return rehearseMigrations(stage, settings, { migrations, direction: 'up', withLocks: true, signal, onEvent })
+  })
+  return { migrations: result, warnings: [...warningsOf(result, options.lockTimeout ?? 1000), ...warnings] }
+}
+
+function warningsOf(results: readonly RehearsedMigration[], lockTimeout: number): string[] {
+  const outside = results.filter(({ reason }) => reason === 'no-transaction').map(({ name }) => name)
+  const failed = results.find(({ state }) => state === 'failed')
+  const warnings = outside.map(
+    (name) => `${name} runs outside a transaction, so it was not rehearsed; what comes after it was tried without it.`,
+  )
+  if (failed !== undefined && outside.length > 0 && results.findIndex(isOutside) < results.indexOf(failed)) {
+    warnings.push(`${failed.name} may have failed only because ${outside.join(', ')} could not be rehearsed before it.`)
+  }
+  if (sqlStateOf(failed?.error?.cause) === sqlState.lockNotAvailable) {
+    warnings.push(
+      `${failed?.name} did not get a lock within ${lockTimeout} ms, because somebody else was using the relation. ` +
+        'A run waits as long as it must, and all who come after it wait behind it.',
+    )
+  }
+  return warnings
+}
+
+function isOutside({ reason }: RehearsedMigration): boolean {
+  return reason === 'no-transaction'
+}

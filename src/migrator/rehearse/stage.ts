@@ -1,0 +1,86 @@
+import type { Knex } from 'knex'
+
+import { glance } from '../../extension/glance.ts'
+import { send, type Database } from '../../database/queryable.ts'
+import { lazySchema, parseOptions } from '../../core/parse-options.ts'
+import type { RunOptions } from '../events.ts'
+import { interrupted } from '../run/interrupted.ts'
+import { excludeOthers, type Exclusion } from './exclusion.ts'
+import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
+import type { MigrationTables } from '../settings.ts'
+
+/** Where migrations are rehearsed: a transaction that is always rolled back, while nobody else can migrate. */
+export interface Stage {
+  readonly trx: Knex.Transaction
+  readonly others: Exclusion
+  readonly lockTimeout: number
+}
+
+/** How a stage is opened. */
+export interface StageOptions extends RunOptions {
+  /** Milliseconds that a statement may wait for a lock, and others behind it; default 1000. */
+  readonly lockTimeout?: number | undefined
+}
+
+/** What was found out on a stage, and what the rollback could not undo. */
+export interface Staged<Result> {
+  readonly result: Result
+  readonly warnings: readonly string[]
+}
+
+const timeouts = lazySchema((z) =>
+  z.strictObject({ lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000) }),
+)
+
+/** Opens a stage, works on it, and takes everything back. */
+export async function onStage<Result>(
+  db: Database,
+  tables: MigrationTables,
+  options: StageOptions & { readonly command: string },
+  work: (stage: Stage) => Promise<Result>,
+): Promise<Staged<Result>> {
+  const { lockTimeout } = parseOptions(timeouts, { lockTimeout: options.lockTimeout })
+  const isSingle = (await glance(db)).provider === 'pglite'
+  const others = await excludeOthers(db, tables, { ...options, isSingle })
+  let outcome = 'failed'
+  try {
+    const before = await rolledBack(db, lockTimeout, readSequences)
+    const { attempt, used } = await rolledBack(db, lockTimeout, async (trx) => {
+      await others.enter(trx)
+      const usedSince = await usedSequences(trx, before)
+      const ended = await settled(work({ trx, others, lockTimeout }))
+      // Where the connection is lost, nothing more can be known.
+      return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
+    })
+    const warnings = await putSequencesBack(used, (run) => rolledBack(db, lockTimeout, run))
+    if ('error' in attempt) throw attempt.error
+    if (options.signal?.aborted === true) throw interrupted(null, options.signal)
+    outcome = 'succeeded'
+    return { result: attempt.value, warnings }
+  } finally {
+    await others.release(outcome)
+  }
+}
+
+/** Runs in a transaction that does not wait for locks, and rolls it back. */
+async function rolledBack<Result>(
+  db: Database,
+  lockTimeout: number,
+  run: (trx: Knex.Transaction) => Promise<Result>,
+): Promise<Result> {
+  const trx = await db.transaction()
+  try {
+    await send(trx, `set local lock_timeout = ${lockTimeout}`)
+    return await run(trx)
+  } finally {
+    // Where the connection is lost, so is the transaction.
+    await trx.rollback().catch(() => undefined)
+  }
+}
+
+async function settled<Value>(work: Promise<Value>): Promise<{ readonly value: Value } | { readonly error: unknown }> {
+  return work.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  )
+}

@@ -1,0 +1,43 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import type { Database } from '../../database/queryable.ts'
+import type { MigrationFiles } from '../files/list.ts'
+import { startRecording, textOf, type SentQuery } from '../../database/record-statements.ts'
+import type { Replay } from './replay.ts'
+import type { MigrationTables } from '../settings.ts'
+import { record, type AppliedMigration } from '../tracking.ts'
+
+/** Brings an embedded copy to where its database stands: every applied migration, with its line in Knex's table. */
+export async function replayApplied(
+  replay: Replay,
+  tables: MigrationTables,
+  files: MigrationFiles,
+  applied: readonly AppliedMigration[],
+): Promise<void> {
+  for (const { name, batch } of applied) {
+    const migration = await files.load(name)
+    const { failure } = await recorded(replay.knex, name, true, () => replay.apply(migration))
+    if (failure !== null) throw failure
+    await record(replay.knex, tables, { direction: 'up', name, batch }, 'true')
+  }
+  await replay.reset()
+}
+
+/** Records what a migration sends; where it fails, says which one did and in which statement. */
+export async function recorded(
+  db: Database,
+  migration: string,
+  isApplied: boolean,
+  run: () => Promise<void>,
+): Promise<{ readonly sent: readonly SentQuery[]; readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null }> {
+  const recording = startRecording(db)
+  try {
+    await run()
+    return { sent: recording.sent, failure: null }
+  } catch (error) {
+    const failed = recording.sent.find((query) => query.error === error)
+    const details = { migration, statement: failed === undefined ? null : textOf(failed), isApplied }
+    return { sent: recording.sent, failure: new PgvectorMigrationError('PLAN_FAILED', details, { cause: error }) }
+  } finally {
+    recording.stop()
+  }
+}

@@ -1,0 +1,99 @@
+import { ask, send, type Database } from '../../database/queryable.ts'
+import { identifier } from '../../core/sql.ts'
+import { serverMessage } from '../../database/sqlstate.ts'
+
+/** What a database has that migrations did not make, or may not have made. */
+export interface Surroundings {
+  readonly database: string
+  readonly role: string
+  /** As the setting reads. */
+  readonly searchPath: string
+  readonly roles: readonly string[]
+  readonly schemas: readonly string[]
+  readonly extensions: readonly { readonly name: string; readonly schema: string }[]
+}
+
+/** Reads what an imitation of this database needs to know of it; reads only. */
+export async function readSurroundings(db: Database): Promise<Surroundings> {
+  return ask<Surroundings>(
+    db,
+    `select json_build_object(
+      'database', current_database(),
+      'role', current_user,
+      'searchPath', current_setting('search_path'),
+      'roles', (select coalesce(json_agg(rolname), '[]') from pg_catalog.pg_roles where rolname !~ '^pg_'),
+      'schemas', (
+        select coalesce(json_agg(nspname), '[]') from pg_catalog.pg_namespace
+        where nspname !~ '^pg_' and nspname <> 'information_schema'
+      ),
+      'extensions', (
+        select coalesce(json_agg(json_build_object('name', e.extname, 'schema', n.nspname)), '[]')
+        from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+      )
+    ) as state`,
+  )
+}
+
+interface There extends Pick<Surroundings, 'roles' | 'schemas'> {
+  readonly databases: readonly string[]
+  /** Extensions that can be created and are not. */
+  readonly available: readonly string[]
+}
+
+/** Makes in an embedded database what is missing there of the surroundings of another one. */
+export async function imitate(db: Database, { database, roles, schemas, extensions }: Surroundings): Promise<void> {
+  const there = await ask<There>(
+    db,
+    `select json_build_object(
+      'databases', (select json_agg(datname) from pg_catalog.pg_database),
+      'roles', (select json_agg(rolname) from pg_catalog.pg_roles),
+      'schemas', (select json_agg(nspname) from pg_catalog.pg_namespace),
+      'available', (
+        select json_agg(name) from pg_catalog.pg_available_extensions where installed_version is null
+      )
+    ) as state`,
+  )
+  const statements = [
+    // Only its name is of use: to grant something on it.
+    ...[database]
+      .filter((name) => !there.databases.includes(name))
+      .map((name) => `create database ${identifier(name)}`),
+    ...roles.filter((name) => !there.roles.includes(name)).map((name) => `create role ${identifier(name)}`),
+    ...schemas.filter((name) => !there.schemas.includes(name)).map((name) => `create schema ${identifier(name)}`),
+    ...extensions
+      .filter(({ name }) => there.available.includes(name))
+      .map(({ name, schema }) => {
+        const target = identifier(schema)
+        return `create extension if not exists ${identifier(name)} with schema ${target} cascade`
+      }),
+  ]
+  for (const statement of statements) await send(db, statement)
+}
+
+/** What an imitation holds that a migration wanted to make: its kind and name; null where the error says nothing so. */
+export function obstacleIn(error: unknown): string | null {
+  return /^((?:role|schema|extension) ".+") already exists$/.exec(serverMessage(error).trim())?.[1] ?? null
+}
+
+/** Takes such an obstacle away; false where it is none of the surroundings, or something stands on it. */
+export async function remove(
+  db: Database,
+  { roles, schemas, extensions }: Surroundings,
+  obstacle: string,
+): Promise<boolean> {
+  const removals = new Map<string, string>([
+    ...roles.map((name) => [`role "${name}"`, `drop role ${identifier(name)}`] as const),
+    ...extensions.map(({ name }) => [`extension "${name}"`, `drop extension ${identifier(name)}`] as const),
+    ...schemas.map((schema) => {
+      const within = extensions.filter((extension) => extension.schema === schema)
+      const drops = within.map(({ name }) => `drop extension if exists ${identifier(name)};`)
+      return [`schema "${schema}"`, `${drops.join(' ')} drop schema ${identifier(schema)}`] as const
+    }),
+  ])
+  const removal = removals.get(obstacle)
+  if (removal === undefined) return false
+  return send(db, removal).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,122 @@
+import { isPgvectorMigrationError, sqlStateOf, wordsOf } from '../../core/errors.ts'
+import { redact } from '../../sql-text/redact.ts'
+import { serverMessage } from '../../database/sqlstate.ts'
+import type { Direction } from '../events.ts'
+import type { MigrationTables } from '../settings.ts'
+
+/** What a run keeps on record of itself, beside its migrations in Knex's table: those that failed and that were undone. */
+export interface RunNotes {
+  readonly steps: readonly NotedStep[]
+  readonly error: NotedError | null
+}
+
+/** A migration that a run chose. Until the run ends, nothing is noted but that it was chosen. */
+export interface NotedStep {
+  readonly name: string
+  readonly direction: Direction
+  /** `died` is noted by the next run: this one had come so far when its process died. */
+  readonly outcome?: 'done' | 'failed' | 'interrupted' | 'died' | 'not reached'
+  readonly batch?: number | null
+  /** Milliseconds between the start of the run and that of this migration. */
+  readonly after?: number
+  readonly milliseconds?: number
+}
+
+/** Why a run failed. */
+export interface NotedError {
+  /** The code of an error of this library; null for any other. */
+  readonly code: string | null
+  readonly sqlState: string | null
+  readonly message: string
+}
+
+/** Where a run writes its notes while it works. */
+export interface Notebook {
+  chose(names: readonly string[]): void
+  began(name: string, batch: number | null): void
+  done(): void
+  failed(error: unknown): void
+  /** What is to be kept of all that the run chose. */
+  read(): RunNotes
+}
+
+/** What is noted of migrations before they run. */
+export function plannedSteps(names: readonly string[], direction: Direction): NotedStep[] {
+  return names.map((name) => ({ name, direction }))
+}
+
+/** Opens a notebook at the start of a run. */
+export function openNotebook(direction: Direction): Notebook {
+  const start = performance.now()
+  const steps: NotedStep[] = []
+  let current: { readonly name: string; readonly batch: number | null; readonly after: number } | null = null
+  let chosen: readonly string[] = []
+  let noted: NotedError | null = null
+  const end = (outcome: NonNullable<NotedStep['outcome']>): void => {
+    if (current === null) return
+    const milliseconds = Math.round(performance.now() - start - current.after)
+    steps.push({ ...current, direction, outcome, milliseconds })
+    current = null
+  }
+  return {
+    chose: (names) => {
+      chosen = names
+    },
+    began: (name, batch) => {
+      current = { name, batch, after: performance.now() - start }
+    },
+    done: () => end('done'),
+    failed: (error) => {
+      noted = notedError(error)
+      end(isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED') ? 'interrupted' : 'failed')
+    },
+    read: () => {
+      const reached = new Set(steps.map(({ name }) => name))
+      const left = chosen.filter((name) => !reached.has(name))
+      return {
+        steps: [...steps, ...left.map((name) => ({ name, direction, outcome: 'not reached' as const }))],
+        error: noted,
+      }
+    },
+  }
+}
+
+/**
+ * The notes of a run that died, as the next run works them out in SQL, where `run` is its row. Nobody has migrated since,
+ * so what it had done can be seen; it was at the first that is not done.
+ */
+export function notesOfDead({ migrations }: MigrationTables): string {
+  return `(
+    select jsonb_set(run.notes, '{steps}', coalesce(jsonb_agg(step || case
+      when is_done then jsonb_build_object('outcome', 'done', 'batch', batch,
+        'after', extract(epoch from migration_time - run.started_at) * 1000)
+      when position = first_left then jsonb_build_object('outcome', 'died',
+        'after', extract(epoch from coalesce(last_done, run.started_at) - run.started_at) * 1000)
+      else '{"outcome": "not reached"}'
+    end order by position), '[]'))
+    from (
+      select *, min(position) filter (where not is_done) over () as first_left,
+        max(migration_time) filter (where is_done) over () as last_done
+      from (
+        select step, position, batch, migration_time, (id is not null) = (step ->> 'direction' = 'up') as is_done
+        from jsonb_array_elements(run.notes -> 'steps') with ordinality as planned (step, position)
+        left join ${migrations} as row on row.name = step ->> 'name'
+      ) as seen
+    ) as judged
+  )`
+}
+
+const MOST_OF_MESSAGE = 2000
+
+function notedError(error: unknown): NotedError {
+  // What failed is told by the step; here it counts why.
+  const why = isPgvectorMigrationError(error, 'MIGRATION_FAILED') ? error.cause : error
+  const isOurs = isPgvectorMigrationError(why)
+  const message = isOurs || sqlStateOf(why) === undefined ? wordsOf(why) : serverMessage(why)
+  return {
+    code: isOurs ? why.code : null,
+    sqlState: (isOurs ? why.sqlState : sqlStateOf(why)) ?? null,
+    // jsonb has no place for the character 0, nor for half a character.
+    message: Buffer.from(redact(message).slice(0, MOST_OF_MESSAGE).replaceAll('\0', '')).toString(),
+  }
+}

@@ -1,0 +1,61 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+import type { AppliedMigration } from './tracking.ts'
+import { resolveVersion } from './files/versions.ts'
+
+/** Which of the pending migrations to apply. */
+export interface UpSelection {
+  /** The last one to apply; by default all. */
+  readonly to?: string | undefined
+  /** This one alone. */
+  readonly only?: string | undefined
+  /** These not; they stay pending and can be applied later. */
+  readonly skip?: readonly string[] | undefined
+}
+
+/** Which of the applied migrations to undo. */
+export interface DownSelection {
+  /** How many, newest first; default 1. */
+  readonly steps?: number | undefined
+  /** Everything that was applied after this one. */
+  readonly to?: string | undefined
+}
+
+/** The pending migrations to apply, in order. */
+export function selectUp(
+  all: readonly string[],
+  applied: readonly AppliedMigration[],
+  selection: UpSelection,
+): string[] {
+  const done = new Set(applied.map(({ name }) => name))
+  const pending = all.filter((name) => !done.has(name))
+  if (selection.only !== undefined) {
+    const only = resolveVersion(selection.only, all)
+    return pending.filter((name) => name === only)
+  }
+  const skipped = new Set((selection.skip ?? []).map((version) => resolveVersion(version, all)))
+  const last = selection.to === undefined ? undefined : all.indexOf(resolveVersion(selection.to, all))
+  return pending.filter((name) => !skipped.has(name) && (last === undefined || all.indexOf(name) <= last))
+}
+
+/** The applied migrations to undo, newest first. */
+export function selectDown(
+  all: readonly string[],
+  applied: readonly AppliedMigration[],
+  { steps = 1, to }: DownSelection,
+): string[] {
+  const names = applied.map(({ name }) => name)
+  const newestFirst = names.toReversed()
+  const chosen =
+    to === undefined
+      ? newestFirst.slice(0, steps)
+      : newestFirst.slice(0, newestFirst.indexOf(resolveVersion(to, names)))
+  const missing = chosen.filter((name) => !all.includes(name))
+  if (missing.length > 0) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
+  return chosen
+}
+
+/** Migrations that were applied and whose files are gone; Knex refuses to go on then, and so do we. */
+export function assertFilesExist(all: readonly string[], applied: readonly AppliedMigration[]): void {
+  const missing = applied.map(({ name }) => name).filter((name) => !all.includes(name))
+  if (missing.length > 0) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
+}

@@ -1,0 +1,179 @@
+import type { ReadOnlyReason } from '../core/error-messages.ts'
+import { sqlStateOf } from '../core/errors.ts'
+import { ask, send, type Database } from '../database/queryable.ts'
+import { literal, toRegclass } from '../core/sql.ts'
+import { isRace, sqlState } from '../database/sqlstate.ts'
+import type { MigrationTables } from './settings.ts'
+
+/** What a run does with each table, here and in lease.ts. */
+export const neededPrivileges = {
+  migrations: ['select', 'insert', 'delete'],
+  lock: ['select', 'insert', 'update', 'delete'],
+  runs: ['select', 'insert', 'update'],
+} as const satisfies Record<keyof MigrationTables, readonly string[]>
+
+/** A migration that Knex's table says was applied. */
+export interface AppliedMigration {
+  readonly name: string
+  readonly batch: number
+  /** When, as ISO 8601; null where the row has no time. */
+  readonly at: string | null
+}
+
+/** What there is before a run. */
+export interface Tracking {
+  readonly applied: readonly AppliedMigration[]
+  /** Whether none of the tables is missing. */
+  readonly isComplete: boolean
+  /** Whether runs were ever noted here. */
+  readonly hasRuns: boolean
+  /** Whether a run can keep notes of what it did: a table of runs that was made before that cannot. */
+  readonly hasNotes: boolean
+  /** As the server describes itself. */
+  readonly server: string
+  /** Why nothing can be written; null where it can. */
+  readonly readOnly: ReadOnlyReason | null
+}
+
+/** What the tables say, read without changing anything: they need not exist. */
+export async function readApplied(db: Database, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
+  return (await readTracking(db, tables)).applied
+}
+
+/** The same, with what else decides how a run begins. */
+export async function readTracking(db: Database, tables: MigrationTables): Promise<Tracking> {
+  const { hasMigrations, ...seen } = await ask<Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }>(
+    db,
+    `select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
+      'hasRuns', ${toRegclass(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
+      'server', version(), 'readOnly', case when pg_is_in_recovery() then 'standby'
+        when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`,
+  )
+  return { ...seen, applied: hasMigrations ? await readExisting(db, tables) : [] }
+}
+
+function areMissing(tables: MigrationTables): string {
+  const names = Object.values(tables).map((table) => toRegclass(table))
+  return `num_nulls(${names.join(', ')}) > 0`
+}
+
+function haveNotes({ runs }: MigrationTables): string {
+  return `exists (select from pg_catalog.pg_attribute where attrelid = ${toRegclass(runs)} and attname = 'notes')`
+}
+
+/** Whether the table of runs has a place for notes. */
+export async function readHasNotes(db: Database, tables: MigrationTables): Promise<boolean> {
+  return ask<boolean>(db, `select to_json(${haveNotes(tables)}) as state`)
+}
+
+/**
+ * Gives a table of runs that was made before a place for notes; false where this role may not, or somebody else is using
+ * it: the run then goes without.
+ */
+export async function addNotes(db: Database, { runs }: MigrationTables): Promise<boolean> {
+  try {
+    await db.transaction(async (trx) => {
+      if (db.isTransaction !== true) await send(trx, `set local lock_timeout = '1s'`)
+      await send(trx, `alter table ${runs} add column if not exists notes jsonb`)
+    })
+    return true
+  } catch (error) {
+    const state = sqlStateOf(error)
+    if (state !== sqlState.insufficientPrivilege && state !== sqlState.lockNotAvailable) throw error
+    return false
+  }
+}
+
+/** The same of tables that are known to exist. */
+export async function readExisting(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
+  return ask<AppliedMigration[]>(db, appliedSql(tables))
+}
+
+/** The query of {@link readExisting}, for a statement that belongs before it. */
+export function appliedSql({ migrations }: MigrationTables): string {
+  return `
+    select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]')
+      as state
+    from ${migrations}`
+}
+
+// Stock Knex makes its two tables one after the other, so a run may lose against it more than once.
+const MOST_RACES = 5
+
+/**
+ * Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs.
+ *
+ * Runs on an empty database make them at the same moment; whoever loses finds them made. That some are missing may have
+ * been seen just now, and is not asked again then.
+ */
+export async function createTables(db: Database, tables: MigrationTables, seenMissing = false): Promise<void> {
+  for (let races = 1; ; races++) {
+    try {
+      await (seenMissing && races === 1 ? sendTables(db, tables) : createMissingTables(db, tables))
+      return
+    } catch (error) {
+      if (races === MOST_RACES || !isRace(error)) throw error
+    }
+  }
+}
+
+/** The same in one attempt, for a transaction that a lost race ends. */
+export async function createMissingTables(db: Database, tables: MigrationTables): Promise<void> {
+  if (await ask<boolean>(db, `select to_json(${areMissing(tables)}) as state`)) await sendTables(db, tables)
+}
+
+async function sendTables(db: Database, tables: MigrationTables): Promise<void> {
+  await send(
+    db,
+    [
+      `create table if not exists ${tables.migrations} (
+        id serial primary key, name varchar(255), batch integer, migration_time timestamptz)`,
+      `create table if not exists ${tables.lock} (index serial primary key, is_locked integer)`,
+      `insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock})`,
+      `create table if not exists ${tables.runs} (
+        id bigint generated always as identity primary key,
+        command text not null,
+        started_at timestamptz not null default clock_timestamp(),
+        ended_at timestamptz,
+        outcome text,
+        host text not null,
+        process_id integer not null,
+        operating_system_user text,
+        role text not null default current_user,
+        lock_xmin text not null,
+        notes jsonb)`,
+      `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
+    ].join(';\n'),
+  )
+}
+
+/** The number that the next batch gets, as Knex counts them. */
+export function batchAfter(applied: readonly AppliedMigration[]): number {
+  return Math.max(0, ...applied.map(({ batch }) => batch)) + 1
+}
+
+/** The same, asked of the database. */
+export async function nextBatch(db: Database, tables: MigrationTables): Promise<number> {
+  return ask<number>(db, `select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
+}
+
+/**
+ * Records a migration as applied, or takes its record away, only while the lock is held; false where it is lost.
+ *
+ * Sent in the migration's own transaction, so that the record and the work are there together or not at all.
+ */
+export async function record(
+  db: Database,
+  tables: MigrationTables,
+  change:
+    | { readonly direction: 'up'; readonly name: string; readonly batch: number }
+    | { readonly direction: 'down'; readonly name: string },
+  isLockHeld: string,
+): Promise<boolean> {
+  const name = literal(change.name)
+  const statement =
+    change.direction === 'up'
+      ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, now() where ${isLockHeld} returning 1`
+      : `delete from ${tables.migrations} where name = ${name} and ${isLockHeld} returning 1`
+  return ask<boolean>(db, `with changed as (${statement}) select to_json(count(*) > 0) as state from changed`)
+}

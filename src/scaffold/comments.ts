@@ -1,0 +1,98 @@
+import { identifier } from '../core/sql.ts'
+import { columnLabel } from '../columns/facts.ts'
+import { tableOf, type VectorColumn } from '../columns/column.ts'
+import type { VectorDifference } from '../diff/diff.ts'
+import { quotedText } from './quoted-text.ts'
+
+/** The columns that are added, as they can be: rows that are there have no value for one that must not be null. */
+export function missingColumns(differences: readonly VectorDifference[]): ReadonlyMap<string, VectorColumn> {
+  return new Map(
+    differences.flatMap((difference) =>
+      difference.kind === 'column missing'
+        ? [[columnLabel(difference.column), { ...difference.column, notNull: isAddedNotNull(difference) }] as const]
+        : [],
+    ),
+  )
+}
+
+function isAddedNotNull({ column, hasRows }: Extract<VectorDifference, { kind: 'column missing' }>): boolean {
+  return column.notNull && !hasRows
+}
+
+/** An index that cannot be built yet, and why. */
+export function leftOut(
+  difference: VectorDifference,
+  differences: readonly VectorDifference[],
+  missing: ReadonlyMap<string, VectorColumn>,
+): (readonly [VectorDifference, readonly string[]])[] {
+  if (difference.kind !== 'index missing' && difference.kind !== 'index invalid') return []
+  const { name, index } = difference
+  const label = columnLabel(index.column)
+  const isOther = differences.some(
+    (other) => other.kind === 'column differs' && columnLabel(other.column) === label && !isOfSameType(other),
+  )
+  if (isOther) return [[difference, [`${name} is left out, because its column differs.`]]]
+  if (index.method !== 'ivfflat' || !missing.has(label)) return []
+  const reason = [
+    `${name} is left out: an ivfflat index learns from the rows, and its column is still without values.`,
+    'Once it is filled (backfillVectors), write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
+  ]
+  return [[difference, reason]]
+}
+
+/** Whether a column differs in its NOT NULL alone, which is no matter to an index. */
+function isOfSameType({ existing, wanted }: Extract<VectorDifference, { kind: 'column differs' }>): boolean {
+  const [there, declared] = [existing, wanted].map((declaration) => declaration.replace(/ not null$/, ''))
+  return there === declared
+}
+
+/** Whether it only lacks its NOT NULL. */
+function isOnlyNull({ existing, wanted }: Extract<VectorDifference, { kind: 'column differs' }>): boolean {
+  return wanted === `${existing} not null`
+}
+
+/** What a migration says of a difference; nothing where it ends it. */
+export function commentOn(difference: VectorDifference): string[] {
+  const { kind, name } = difference
+  switch (kind) {
+    case 'column differs':
+      if (isOnlyNull(difference)) {
+        return [`${name} may be null, and is declared NOT NULL. ${ONCE_FILLED}`, ...setNotNull(difference.column)]
+      }
+      return alone(difference)
+    case 'index differs':
+      return alone(difference)
+    case 'column not declared':
+    case 'index not declared':
+      return [`${name} (${difference.existing}) is not declared, and is left alone.`]
+    case 'extension missing':
+      return []
+    case 'column missing':
+      if (!difference.column.notNull || isAddedNotNull(difference)) return []
+      return [
+        `${name} is added without NOT NULL, because its table has rows. ${ONCE_FILLED}`,
+        ...setNotNull(difference.column),
+      ]
+    case 'index missing':
+    case 'index invalid':
+      if (difference.index.method !== 'ivfflat') return []
+      return [
+        `${name} is postponed where no row has a value to learn from, as on a new database. Once there are some,`,
+        'build it there: npx knex-pgvector index build --declared MODULE',
+      ]
+  }
+}
+
+const ONCE_FILLED = 'Once every row has a value (backfillVectors), in a later migration:'
+
+function alone({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {
+  return [`${name} is left alone: there is`, `  ${existing}`, 'and declared is', `  ${wanted}`]
+}
+
+function setNotNull(column: VectorColumn): string[] {
+  const alter = (action: string): string =>
+    quotedText(
+      `set local lock_timeout = '2s'; alter table ${tableOf(column)} alter column ${identifier(column.name)} ${action} not null`,
+    )
+  return ['  new RunSql({', `    up: ${alter('set')},`, `    down: ${alter('drop')},`, '  })']
+}

@@ -1,0 +1,106 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, extname, join, resolve } from 'node:path'
+
+import type { MigrationLanguage } from './templates.ts'
+
+/** What tells how a new migration is to be written; what is in its folder tells more, but for the first of these. */
+export interface FileKindOptions {
+  /** As Knex's own `migrations.extension`: ts, js, cjs, mjs; default that of the others in the folder. */
+  readonly extension?: string | undefined
+  /** As Knex's own `migrations.loadExtensions`: the extensions with which a migration is found; default all. */
+  readonly loadExtensions?: readonly string[] | undefined
+  /** The path of the knexfile; default one between the folder and the package.json above it. */
+  readonly knexfile?: string | undefined
+}
+
+/** How a migration file is written. */
+export interface FileKind {
+  /** With its dot. */
+  readonly extension: string
+  readonly language: MigrationLanguage
+}
+
+const KNOWN = /^\.[cm]?[jt]s$/
+
+/** How a new migration is to be written: as Knex is told, as the last one in its folder is, or as the project is. */
+export async function fileKindFor(
+  directory: string,
+  last: string | undefined,
+  options: FileKindOptions,
+): Promise<FileKind> {
+  const extension = toldExtension(options.extension) ?? (last === undefined ? null : extname(last))
+  const folders = await foldersAbove(directory)
+  const chosen = extension ?? loadable(await extensionOfProject(folders, options.knexfile), options.loadExtensions)
+  return { extension: chosen, language: await languageOf(chosen, last, folders) }
+}
+
+// Knex has stubs for variants of an extension, like ts-schema, and for languages that are not written here.
+function toldExtension(told: string | undefined): string | null {
+  const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').replace(/-.*$/, '')}`
+  return KNOWN.test(extension) ? extension : null
+}
+
+// Knex's default finds no .mjs, so that one is chosen only where nothing else is found.
+function loadable(extension: string, loadExtensions: readonly string[] | undefined): string {
+  const candidates = [extension, '.js', '.cjs', '.mjs', '.ts']
+  return candidates.find((each) => loadExtensions?.includes(each) ?? true) ?? extension
+}
+
+interface Folder {
+  readonly path: string
+  readonly files: readonly string[]
+}
+
+/** The folder and those above it, up to the one of the package.json. */
+async function foldersAbove(directory: string): Promise<Folder[]> {
+  const folders: Folder[] = []
+  for (let path = resolve(directory); ; path = dirname(path)) {
+    const files = await readdir(path).catch((): string[] => [])
+    folders.push({ path, files })
+    if (files.includes('package.json') || path === dirname(path)) return folders
+  }
+}
+
+// As Knex's command line does, after the knexfile: what that one can load, Knex can.
+async function extensionOfProject(folders: readonly Folder[], given: string | undefined): Promise<string> {
+  const knexfile = given ?? folders.flatMap(({ files }) => files).find((file) => /^knexfile\.[cm]?[jt]s$/.test(file))
+  if (knexfile !== undefined) return { '.cjs': '.cjs', '.js': '.js', '.mjs': '.js' }[extname(knexfile)] ?? '.ts'
+  const { dependencies, devDependencies, isThere } = await packageOf(folders)
+  const isTypeScript =
+    folders.some(({ files }) => files.includes('tsconfig.json')) ||
+    'typescript' in { ...dependencies, ...devDependencies }
+  return isThere && !isTypeScript ? '.js' : '.ts'
+}
+
+async function languageOf(
+  extension: string,
+  last: string | undefined,
+  folders: readonly Folder[],
+): Promise<MigrationLanguage> {
+  if (extension.endsWith('ts')) return 'typescript'
+  if (extension !== '.js') return extension === '.mjs' ? 'module' : 'commonjs'
+  const isModule =
+    last !== undefined && extname(last) === '.js'
+      ? /^export /m.test(await readFile(last, 'utf8'))
+      : (await packageOf(folders)).type === 'module'
+  return isModule ? 'module' : 'commonjs'
+}
+
+interface Package {
+  readonly isThere: boolean
+  readonly type?: unknown
+  readonly dependencies?: object
+  readonly devDependencies?: object
+}
+
+async function packageOf(folders: readonly Folder[]): Promise<Package> {
+  const folder = folders.find(({ files }) => files.includes('package.json'))
+  if (folder === undefined) return { isThere: false }
+  try {
+    const content = JSON.parse(await readFile(join(folder.path, 'package.json'), 'utf8')) as object | null
+    return { ...content, isThere: true }
+  } catch {
+    // Whoever wrote it will hear of it from Node.
+    return { isThere: true }
+  }
+}

@@ -1,0 +1,125 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, extname, parse, resolve } from 'node:path'
+
+import { PgvectorMigrationError } from '../core/errors.ts'
+import type { VectorDifference } from '../diff/diff.ts'
+import { fileKindFor, type FileKindOptions } from './file-kind.ts'
+import { composeFrom } from './from-diff.ts'
+import { migrationSource } from '../migrator/files/source.ts'
+import { migrationText, type MigrationKind } from './templates.ts'
+import type { MigrationSettings } from '../migrator/settings.ts'
+
+/** Where a new migration goes, and what it begins with. */
+export interface NewMigrationOptions extends FileKindOptions {
+  /** The folder of the migrations; made where it does not exist. */
+  readonly directory: string
+  /** What it begins with; default `blank`. */
+  readonly kind?: MigrationKind | undefined
+  /** What it is to bring about, as {@link diffVectors} found it; instead of a kind. */
+  readonly differences?: readonly VectorDifference[] | undefined
+}
+
+/** A migration file that was written. */
+export interface NewMigration {
+  /** Without extension. */
+  readonly name: string
+  readonly path: string
+}
+
+/**
+ * Writes a new migration file, numbered and written as the others in its folder are; the first, as its project is.
+ *
+ * @example
+ * const { path } = await newMigration('add tags', { directory: 'migrations', kind: 'column' })
+ *
+ * @throws {PgvectorMigrationError} MIGRATION_EXISTS where one has this name already, INVALID_OPTIONS where it cannot
+ * have one.
+ */
+export async function newMigration(
+  name: string,
+  { directory, kind = 'blank', differences, ...fileKind }: NewMigrationOptions,
+): Promise<NewMigration> {
+  const words = snakeCase(name)
+  await mkdir(directory, { recursive: true })
+  const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])
+  const existing = files.find(({ file }) => parse(file).name.replace(NUMBER, '') === words)
+  if (existing !== undefined) throw new PgvectorMigrationError('MIGRATION_EXISTS', { name: words, path: existing.path })
+  const { loadExtensions } = fileKind
+  const last = files.findLast(({ path: each }) => loadExtensions?.includes(extname(each)) ?? true)?.path
+  const numbered = `${nextNumber(files.map(({ file }) => file))}_${words}`
+  const { extension, language } = await fileKindFor(directory, last, fileKind)
+  const path = resolve(directory, `${numbered}${extension}`)
+  const begin = differences === undefined ? kind : composeFrom(differences)
+  await writeFile(path, migrationText(begin, language), { flag: 'wx' })
+  return { name: numbered, path }
+}
+
+/** What says where a source's files are: a source of ours, or Knex's own. */
+interface FolderSource {
+  readonly directories?: readonly string[]
+  readonly migrationsPaths?: readonly string[]
+}
+
+/** The folder of a source's last migration, where the next one belongs; where it has none, the last of its folders. */
+export async function folderOf({ source, loadExtensions }: MigrationSettings): Promise<string> {
+  const { directories, migrationsPaths } = source as FolderSource
+  const folders = directories ?? migrationsPaths
+  const last = (await listIn(source, loadExtensions, folders)).at(-1)
+  if (typeof last?.path === 'string') return dirname(last.path)
+  return resolve(typeof last?.directory === 'string' ? last.directory : (folders?.at(-1) ?? 'migrations'))
+}
+
+interface Listed {
+  readonly path?: unknown
+  /** What Knex's own source says instead. */
+  readonly directory?: unknown
+}
+
+async function listIn(
+  source: MigrationSettings['source'],
+  loadExtensions: readonly string[],
+  folders: readonly string[] | undefined,
+): Promise<readonly Listed[]> {
+  try {
+    return (await source.getMigrations(loadExtensions)) as readonly Listed[]
+  } catch (error) {
+    // The folder is made with its first migration.
+    if (folders !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+const NUMBER = /^\d+[_-]?/
+
+// What a file system, a shell and a table of 255 characters all take.
+const MOST_LETTERS = 200
+
+function snakeCase(name: string): string {
+  const words = name
+    .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
+    .replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '_')
+    .toLowerCase()
+    .replaceAll(/[^a-z\d]+/g, '_')
+    .replace(/^_*(\d+_)?/, '')
+    .replace(/_+$/, '')
+  if (words !== '' && words.length <= MOST_LETTERS) return words
+  throw invalid(words === '' ? `must have letters or digits: ${name}` : `must have at most ${MOST_LETTERS} letters`)
+}
+
+function invalid(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`name: ${problem}`] })
+}
+
+const TIMESTAMP = /^\d{14}$/
+
+function nextNumber(files: readonly string[]): string {
+  const last = files.findLast((file) => /^\d/.test(file))?.match(/^\d+/)?.[0]
+  if (last === undefined) return '001'
+  const following = String(BigInt(last) + 1n).padStart(last.length, '0')
+  // Migrations run in the order of their names, in which 1000 comes before 999.
+  if (following.length > last.length) throw invalid(`there is no number after ${last} that has as many digits`)
+  if (!TIMESTAMP.test(last)) return following
+  const now = new Date().toISOString().replaceAll(/\D/g, '').slice(0, last.length)
+  return now > last ? now : following
+}

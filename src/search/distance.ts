@@ -1,0 +1,138 @@
+import type { Knex } from 'knex'
+
+import type { VectorType } from '../pgvector/limits.ts'
+import { nameOption } from '../core/options.ts'
+import type { Database } from '../database/queryable.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { identifier } from '../core/sql.ts'
+import { metrics, operatorClass, type DistanceFor, type Metric } from '../pgvector/capabilities.ts'
+import { inExtension, typeSql, type VectorColumn } from '../columns/column.ts'
+import { queryVectorText, type QueryVector } from '../columns/values.ts'
+import { indexedExpression, type VectorIndex } from '../indexes/vector-index.ts'
+
+/** What {@link distance} may be told of a query that an index serves. */
+export interface DistanceOptions {
+  /** The schema of the extension, as `ensurePgvector` returns it; default whichever the search path finds. */
+  readonly schema?: string | undefined
+  /** What the query calls the table; default the table's own name. */
+  readonly alias?: string | undefined
+  /** The name of the result's column, for `select` alone. */
+  readonly as?: string | undefined
+}
+
+/** What {@link distance} may be told of a query without an index. */
+export interface ColumnDistanceOptions<Type extends VectorType = VectorType> extends DistanceOptions {
+  /** How to measure. */
+  readonly metric: DistanceFor<Type>
+}
+
+export const distanceOptions = lazySchema((z) =>
+  z.strictObject({
+    schema: nameOption().optional(),
+    alias: nameOption().optional(),
+    as: nameOption().optional(),
+  }),
+)
+
+const columnDistanceOptions = perType((type) =>
+  lazySchema((z) => {
+    const known = (Object.keys(metrics) as readonly Metric[]).filter((metric) => operatorClass(type, 'hnsw', metric))
+    const problem = `must be one of ${known.join(', ')}, which compare ${type}`
+    return distanceOptions().extend({ metric: z.enum(known, problem) })
+  }),
+)
+
+function perType<Value>(make: (type: VectorType) => Value): Readonly<Record<VectorType, Value>> {
+  return { vector: make('vector'), halfvec: make('halfvec'), sparsevec: make('sparsevec'), bit: make('bit') }
+}
+
+/**
+ * How far each row is from a vector, as an expression for Knex: in `select`, `orderByRaw`, `whereRaw` and `raw`. The
+ * nearest is always the smallest: of innerProduct it is the negative, of l1, l2, hamming and jaccard the distance, of
+ * cosine 1 minus the cosine.
+ *
+ * From an index it is what the index keeps, in its very words, so that a query ordered by it uses the index: with a cast
+ * to halfvec where the index has one, and the number of signs that differ where the index keeps signs (see
+ * {@link nearestRows}). From a column it is exact.
+ *
+ * @example
+ * ```ts
+ * const near = distance(knex, index, embedding, { schema })
+ * await knex('documents').select('id').orderByRaw(near).limit(10)
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS: a vector of another length than the column's, or with an element
+ * that is no finite number of the column's type.
+ */
+export function distance<Type extends VectorType>(
+  knex: Database,
+  index: VectorIndex<Type>,
+  query: QueryVector,
+  options?: DistanceOptions,
+): Knex.Raw<number>
+export function distance<Type extends VectorType>(
+  knex: Database,
+  column: VectorColumn<Type>,
+  query: QueryVector,
+  options: ColumnDistanceOptions<Type>,
+): Knex.Raw<number>
+export function distance(
+  knex: Database,
+  target: VectorIndex | VectorColumn,
+  query: QueryVector,
+  options: DistanceOptions | ColumnDistanceOptions = {},
+): Knex.Raw<number> {
+  if ('storage' in target) {
+    const { as, schema = null, alias } = parseOptions(distanceOptions, options)
+    return named(indexedDistance(knex, target, query, schema, alias ?? target.column.table), as)
+  }
+  const { as, schema = null, alias, metric } = parseOptions(columnDistanceOptions[target.type], options)
+  return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
+}
+
+function named(expression: Knex.Raw<number>, as: string | undefined): Knex.Raw<number> {
+  return as === undefined ? expression : expression.wrap('', ` as ${identifier(as)}`)
+}
+
+/** What the index measures, in the words of its definition. */
+export function indexedDistance(
+  knex: Database,
+  index: VectorIndex,
+  query: QueryVector,
+  schema: string | null,
+  alias: string,
+): Knex.Raw<number> {
+  const { column, metric, storage } = index
+  const isQuantized = storage.expression === 'binary quantization'
+  const type = isQuantized ? column.type : storage.type
+  const parameter = parameterOf(type, column.dimensions, schema)
+  const compared = isQuantized ? `${inExtension('binary_quantize', schema)}(${parameter})` : parameter
+  return knex.raw(`(${indexedExpression(index, schema, alias)} ${operatorOf(storage.metric, schema)} ${compared})`, [
+    queryVectorText(query, { column, type, metric }),
+  ])
+}
+
+/** The distance by the column's own values. */
+export function exactDistance(
+  knex: Database,
+  column: VectorColumn,
+  metric: Metric,
+  query: QueryVector,
+  schema: string | null,
+  alias: string,
+): Knex.Raw<number> {
+  const { name, type, dimensions } = column
+  const compared = parameterOf(type, dimensions, schema)
+  return knex.raw(`(${identifier(alias)}.${identifier(name)} ${operatorOf(metric, schema)} ${compared})`, [
+    queryVectorText(query, { column, type, metric }),
+  ])
+}
+
+// The length was checked, and to say it would have the server check it again; but bit alone is a single bit.
+function parameterOf(type: VectorType, dimensions: number | null, schema: string | null): string {
+  return `?::${typeSql(type, type === 'bit' ? dimensions : null, schema)}`
+}
+
+function operatorOf(metric: Metric, schema: string | null): string {
+  const { operator } = metrics[metric]
+  return schema === null ? operator : `operator(${identifier(schema)}.${operator})`
+}

@@ -1,0 +1,101 @@
+import type { Knex } from 'knex'
+
+import type { Database } from '../database/queryable.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { identifier } from '../core/sql.ts'
+import { tableOf } from '../columns/column.ts'
+import type { QueryVector } from '../columns/values.ts'
+import { distanceOptions, exactDistance, indexedDistance } from './distance.ts'
+import { conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
+
+/** What {@link nearestRows} may be told. */
+export interface NearestRowsOptions<As extends string = string> {
+  /** How many rows to find. */
+  readonly limit: number
+  /**
+   * How many rows the index proposes, to be ordered again by the exact distance; default ten times `limit` where the
+   * index keeps signs, and no second ordering otherwise. No effect where the index keeps the values as they are.
+   */
+  readonly candidates?: number | undefined
+  /** Which rows to look among, as Knex's `where` takes it: an object, or a function that is given the query. */
+  readonly where?: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
+  /** What to return of each row beside its distance; default every column. */
+  readonly columns?: readonly (string | Knex.Raw)[] | undefined
+  /** The name of the distance in the result; default `distance`. Another one where the table has such a column. */
+  readonly as?: As | undefined
+  /** The schema of the extension, as `ensurePgvector` returns it; default whichever the search path finds. */
+  readonly schema?: string | undefined
+}
+
+const nearestRowsOptions = lazySchema((z) => {
+  const count = z.int('must be a whole number').min(1, 'must be at least 1')
+  return distanceOptions()
+    .omit({ alias: true })
+    .extend({
+      limit: count,
+      candidates: count.optional(),
+      where: z
+        .custom<NearestRowsOptions['where']>(
+          (value) => (typeof value === 'object' && value !== null) || typeof value === 'function',
+          'must be an object or a function',
+        )
+        .optional(),
+      columns: z.custom<readonly (string | Knex.Raw)[]>(Array.isArray, 'must be a list of columns').optional(),
+    })
+    .refine(({ limit, candidates = limit }) => candidates >= limit, {
+      path: ['candidates'],
+      error: 'must be at least the limit',
+    })
+})
+
+const OVERSAMPLING = 10
+
+/**
+ * The rows nearest to a vector, nearest first, each with its `distance` (see {@link distance}): a Knex query that uses
+ * the index, whatever it keeps. Of an index that keeps signs it takes more rows than asked for and orders them again by
+ * the exact distance. Of a partial index it looks among the rows of the index.
+ *
+ * An index proposes only so many rows: hnsw `efSearch` of them (40 by default), also where `limit` or `candidates` asks
+ * for more; see {@link withSearchOptions}.
+ *
+ * @example
+ * ```ts
+ * const rows = await nearestRows(knex, index, embedding, { limit: 10, where: { tenant: 7 } })
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem of the options or of the vector.
+ */
+export function nearestRows<Row extends object = Record<string, unknown>, As extends string = 'distance'>(
+  knex: Database,
+  index: VectorIndex,
+  query: QueryVector,
+  options: NearestRowsOptions<As>,
+): Knex.QueryBuilder<Row, (Row & Record<As, number>)[]> {
+  const parsed = parseOptions(nearestRowsOptions, options)
+  const { limit, where, columns, as = 'distance', schema = null } = parsed
+  const { column, metric, storage } = index
+  const alias = identifier(column.table)
+  const everything = knex.raw(`${alias}.*`)
+  const inIndexOrder = indexedDistance(knex, index, query, schema, column.table)
+
+  const amongRows = (builder: Knex.QueryBuilder): Knex.QueryBuilder => {
+    const condition = conditionSql(index)
+    if (condition !== null) void builder.whereRaw(condition)
+    if (where !== undefined) void builder.where(where)
+    return builder.from(knex.raw(tableOf(column)))
+  }
+  const byDistance = (measured: Knex.Raw<number>): Knex.QueryBuilder =>
+    knex
+      .queryBuilder()
+      .select(columns ?? everything)
+      .select(measured.wrap('', ` as ${identifier(as)}`))
+      // By its name, so that the vector is sent once.
+      .orderByRaw(identifier(as))
+      .limit(limit)
+
+  const candidates = parsed.candidates ?? (storage.reRank ? OVERSAMPLING * limit : undefined)
+  if (storage.expression === 'column' || candidates === undefined) return amongRows(byDistance(inIndexOrder))
+  const proposed = amongRows(knex.queryBuilder().select(everything).orderByRaw(inIndexOrder).limit(candidates))
+  return byDistance(exactDistance(knex, column, metric, query, schema, column.table)).from(
+    knex.raw(`? as ${alias}`, [proposed]),
+  )
+}

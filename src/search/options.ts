@@ -1,0 +1,186 @@
+import type { ZodType } from 'zod'
+
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { ask, askEach, assertPostgres, type Database } from '../database/queryable.ts'
+import { lazySchema, parseOptions, type Parsed, type Z } from '../core/parse-options.ts'
+import { literal } from '../core/sql.ts'
+
+/** How far a search looks, for one transaction; what is left out stays as it is. */
+export interface SearchOptions {
+  /** HNSW: how many rows are kept while the graph is searched, and so the most that are found; 1 to 1000. */
+  readonly efSearch?: number | undefined
+  /**
+   * Whether the index goes on looking where a condition leaves too few rows (pgvector 0.8.0). `strict_order`, by exact
+   * distance, is for HNSW alone and leaves IVFFlat as it is.
+   */
+  readonly iterativeScan?: 'off' | 'relaxed_order' | 'strict_order' | undefined
+  /** HNSW: after how many rows an iterative scan gives up (pgvector 0.8.0). */
+  readonly maxScanTuples?: number | undefined
+  /** HNSW: the memory of an iterative scan, as a multiple of work_mem, 1 to 1000 (pgvector 0.8.0). */
+  readonly scanMemMultiplier?: number | undefined
+  /** IVFFlat: how many lists are searched; 1 to 32768. */
+  readonly probes?: number | undefined
+  /** IVFFlat: after how many lists an iterative scan gives up; 1 to 32768 (pgvector 0.8.0). */
+  readonly maxProbes?: number | undefined
+}
+
+/** A setting of pgvector's: which option sets it, to what, and since which release there is one. */
+interface SearchSetting {
+  readonly option: keyof SearchOptions
+  readonly since: string
+  readonly values: readonly string[] | { readonly smallest: number; readonly largest: number; readonly isReal?: true }
+}
+
+/** The settings of a search, by their names on the server (hnsw.c and ivfflat.c of pgvector, as of 0.8.7). */
+export const searchSettings = {
+  'hnsw.ef_search': { option: 'efSearch', since: '0.5.0', values: { smallest: 1, largest: 1000 } },
+  'hnsw.iterative_scan': {
+    option: 'iterativeScan',
+    since: '0.8.0',
+    values: ['off', 'relaxed_order', 'strict_order'],
+  },
+  'hnsw.max_scan_tuples': { option: 'maxScanTuples', since: '0.8.0', values: { smallest: 1, largest: 2_147_483_647 } },
+  'hnsw.scan_mem_multiplier': {
+    option: 'scanMemMultiplier',
+    since: '0.8.0',
+    values: { smallest: 1, largest: 1000, isReal: true },
+  },
+  'ivfflat.probes': { option: 'probes', since: '0.1.0', values: { smallest: 1, largest: 32_768 } },
+  'ivfflat.iterative_scan': { option: 'iterativeScan', since: '0.8.0', values: ['off', 'relaxed_order'] },
+  'ivfflat.max_probes': { option: 'maxProbes', since: '0.8.0', values: { smallest: 1, largest: 32_768 } },
+} as const satisfies Record<string, SearchSetting>
+
+type SettingName = keyof typeof searchSettings
+
+const settings = Object.entries(searchSettings) as readonly (readonly [SettingName, SearchSetting])[]
+
+const searchOptions = lazySchema((z) =>
+  z.strictObject({
+    efSearch: valuesOf(z, 'hnsw.ef_search').optional(),
+    iterativeScan: valuesOf(z, 'hnsw.iterative_scan').optional(),
+    maxScanTuples: valuesOf(z, 'hnsw.max_scan_tuples').optional(),
+    scanMemMultiplier: valuesOf(z, 'hnsw.scan_mem_multiplier').optional(),
+    probes: valuesOf(z, 'ivfflat.probes').optional(),
+    maxProbes: valuesOf(z, 'ivfflat.max_probes').optional(),
+  } satisfies Record<keyof SearchOptions, unknown>),
+)
+
+function valuesOf(z: Z, name: SettingName): ZodType<number | string> {
+  const { values }: SearchSetting = searchSettings[name]
+  if ('smallest' in values) {
+    const { smallest, largest, isReal } = values
+    const message = `must be a ${isReal === true ? '' : 'whole '}number from ${smallest} to ${largest}`
+    const number = isReal === true ? z.number(message) : z.int(message)
+    return number.min(smallest, message).max(largest, message)
+  }
+  return z.enum(values, `must be one of ${values.join(', ')}`)
+}
+
+/**
+ * Sets how far searches look: until the transaction ends, or for `work` alone. Nothing of it is left on the connection
+ * that goes back to the pool.
+ *
+ * pgvector's library is loaded first: until it is, PostgreSQL takes every value for its settings, also those of a newer
+ * release, and forgets them when it comes to the first search.
+ *
+ * @example
+ * ```ts
+ * const rows = await knex.transaction((trx) =>
+ *   withSearchOptions(trx, { efSearch: 100, iterativeScan: 'relaxed_order' }, () =>
+ *     nearestRows(trx, index, embedding, { limit: 100 }),
+ *   ),
+ * )
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS where a value is out of its range, or where this is no transaction;
+ * SEARCH_OPTION_NOT_SUPPORTED where the server's pgvector has no such setting; VERIFICATION_FAILED where pgvector is not
+ * enabled; UNSUPPORTED_DATABASE.
+ */
+export async function withSearchOptions(trx: Database, options: SearchOptions): Promise<void>
+export async function withSearchOptions<Result>(
+  trx: Database,
+  options: SearchOptions,
+  work: () => PromiseLike<Result>,
+): Promise<Result>
+export async function withSearchOptions<Result>(
+  trx: Database,
+  options: SearchOptions,
+  work?: () => PromiseLike<Result>,
+): Promise<Result | void> {
+  const wanted = settingsFor(parseOptions(searchOptions, options))
+  assertPostgres(trx)
+  if (trx.isTransaction !== true) {
+    throw new PgvectorMigrationError('INVALID_OPTIONS', {
+      problems: ['withSearchOptions needs a transaction (knex.transaction): outside of one nothing would stay set'],
+    })
+  }
+  const before = await setUntilEnd(trx, wanted)
+  if (work === undefined) return
+  try {
+    return await work()
+  } finally {
+    // Where the work failed in the database, its transaction takes no statement any more; its end resets them.
+    await set(trx, before).catch(() => undefined)
+  }
+}
+
+/** What a setting is to be. */
+interface Wanted {
+  readonly name: SettingName
+  readonly value: string
+}
+
+function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
+  return settings.flatMap(([name, { option, values }]) => {
+    const value = options[option]
+    if (value === undefined || ('smallest' in values ? false : !values.includes(String(value)))) return []
+    return [{ name, value: String(value) }]
+  })
+}
+
+interface Answer {
+  /** What each was before; null where the loaded library has no such setting. */
+  readonly before: Readonly<Record<SettingName, string | null>>
+}
+
+/** Sets all of them or, where the library does not know one, none; returns what they were. */
+async function setUntilEnd(trx: Database, wanted: readonly Wanted[]): Promise<Wanted[]> {
+  if (wanted.length === 0) return []
+  const [loaded, answer] = (await askEach(trx, [loadSql, setSql(wanted)])) as [
+    { readonly version: string } | undefined,
+    Answer,
+  ]
+  if (loaded === undefined) {
+    throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
+  }
+  return wanted.map(({ name }) => {
+    const value = answer.before[name]
+    if (value !== null) return { name, value }
+    const { option, since } = searchSettings[name]
+    throw new PgvectorMigrationError('SEARCH_OPTION_NOT_SUPPORTED', { option, since, installed: loaded.version })
+  })
+}
+
+async function set(trx: Database, wanted: readonly Wanted[]): Promise<void> {
+  if (wanted.length > 0) await ask(trx, setSql(wanted))
+}
+
+// To ask an access method for a property calls its handler, wherever the extension is, and that loads the library.
+const loadSql = `
+  select json_build_object('version', extversion, 'methods', (
+    select count(pg_indexam_has_property(oid, 'can_order')) from pg_catalog.pg_am where amname in ('hnsw', 'ivfflat')
+  )) as state
+  from pg_catalog.pg_extension where extname = 'vector'`
+
+// A library that is loaded refuses a setting that it does not have, and the refusal would abort the transaction.
+function setSql(wanted: readonly Wanted[]): string {
+  const rows = wanted.map(({ name, value }) => `(${literal(name)}, ${literal(value)})`)
+  return `
+  with setting as materialized (
+    select name, value, current_setting(name, true) as before from (values ${rows.join(', ')}) as wanted (name, value)
+  )
+  select json_build_object(
+    'before', (select json_object_agg(name, before) from setting),
+    'set', case when not exists (select from setting where before is null)
+      then (select json_agg(set_config(name, value, true)) from setting) end
+  ) as state`
+}
