@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { sessionOf } from '../src/database/session.ts'
 import { diagnose, ensurePgvector, migrateToLatest, type Finding } from '../src/index.ts'
 import { takeLease } from '../src/migrator/lock/lease.ts'
 import { settingsOf } from '../src/migrator/settings.ts'
@@ -94,8 +95,8 @@ describeOnServers('the lock on migrations', (database) => {
   test('is known to be left behind when the connection of its holder is gone', async () => {
     const { knex, connect } = database()
     await migrateToLatest(knex, two)
-    const { tables } = settingsOf(knex)
-    const lease = await takeLease(connect(), tables, { command: 'up', wait: 0, isSingle: false })
+    const { tables } = settingsOf(sessionOf(knex))
+    const lease = await takeLease(sessionOf(connect()), tables, { command: 'up', wait: 0, isSingle: false })
     await knex.raw(
       `select pg_terminate_backend(pid, 10000) from pg_locks join pg_database on datname = current_database()
       where locktype = 'advisory' and database = pg_database.oid`,

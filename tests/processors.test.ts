@@ -1,3 +1,4 @@
+import { sessionOf } from '../src/database/session.ts'
 import { processorsIn, readProcessors } from '../src/indexes/look/processors.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 
@@ -38,7 +39,7 @@ describeOnServers('a superuser', (database) => {
       await trx.raw(`copy system from program 'nproc'`)
       return trx.raw<{ rows: { processors: number }[] }>('select processors from system')
     })
-    const processors = await readProcessors(knex)
+    const processors = await readProcessors(sessionOf(knex))
     expect(processors).toBeGreaterThan(0)
     expect(processors).toBeLessThanOrEqual(rows[0]?.processors ?? 0)
   })
@@ -48,14 +49,14 @@ describeOnServers('a role that may not read files', (database) => {
   test('is told nothing', async () => {
     const knex = database().connect({ pool: { min: 1, max: 1 } })
     await knex.raw('set role pg_monitor')
-    expect(await readProcessors(knex)).toBeNull()
+    expect(await readProcessors(sessionOf(knex))).toBeNull()
   })
 })
 
 describeOnEveryDatabase('in a transaction', (database) => {
   test('no file is read, and the transaction goes on', async () => {
     await database().knex.transaction(async (trx) => {
-      expect(await readProcessors(trx)).toBeNull()
+      expect(await readProcessors(sessionOf(trx))).toBeNull()
       expect((await trx.raw<{ rows: unknown[] }>('select 1 as one')).rows).toEqual([{ one: 1 }])
     })
   })

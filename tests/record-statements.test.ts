@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 
 import { ensurePgvector } from '../src/index.ts'
+import { sessionOf } from '../src/database/session.ts'
 import { startRecording, statementsOf } from '../src/database/record-statements.ts'
 import { describeEmbedded } from './support/databases.ts'
 
 /** What is recorded of a migration's work, as text. */
 async function recorded(knex: Knex, transactional: boolean, work: (db: Knex) => Promise<unknown>): Promise<string[]> {
-  const recording = startRecording(knex)
+  const recording = startRecording(sessionOf(knex))
   await (transactional ? knex.transaction(async (trx) => work(trx)) : work(knex))
   recording.stop()
   return statementsOf(recording.sent, transactional).map(({ sql }) => sql)
@@ -91,7 +92,7 @@ describeEmbedded('recording what a migration sends', (database) => {
 
   test('leaves out the questions of this library, and marks what needs a privileged role', async () => {
     const { knex } = database()
-    const recording = startRecording(knex)
+    const recording = startRecording(sessionOf(knex))
     await knex.transaction(async (trx) => {
       await ensurePgvector(trx, { logger: false, schema: 'extensions', createSchema: true })
       await ensurePgvector(trx, { logger: false })
@@ -113,7 +114,7 @@ describeEmbedded('recording what a migration sends', (database) => {
 
   test('ends when it is told to', async () => {
     const { knex } = database()
-    const recording = startRecording(knex)
+    const recording = startRecording(sessionOf(knex))
     recording.stop()
     await knex.raw('select 1')
     expect(recording.sent).toEqual([])

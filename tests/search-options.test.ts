@@ -175,8 +175,10 @@ describeOnEveryDatabase('withSearchOptions', (database) => {
   test('names the release that brings an option which the loaded library does not have, and sets nothing', async () => {
     const { knex, pgvector } = database()
     await ensurePgvector(knex, { logger: false })
-    knex.client.config.postProcessResponse = withoutIterativeScans
     await knex.transaction(async (trx) => {
+      const connection = (await trx.client.acquireConnection()) as QueriedConnection
+      const query = connection.query.bind(connection)
+      connection.query = (config, done) => query(config, (error, answer) => done(error, withoutIterativeScans(answer)))
       const { details } = await expectError('SEARCH_OPTION_NOT_SUPPORTED', () =>
         withSearchOptions(trx, { efSearch: 50, iterativeScan: 'strict_order' }),
       )
@@ -184,6 +186,10 @@ describeOnEveryDatabase('withSearchOptions', (database) => {
     })
   })
 })
+
+interface QueriedConnection {
+  query(config: unknown, done: (error: unknown, answer: Result | readonly Result[]) => void): unknown
+}
 
 describeOnServers('withSearchOptions in a new connection', (database) => {
   test('has values that hold when the first search comes, and sets none where one is unknown', async () => {
@@ -228,7 +234,7 @@ interface Result {
 }
 
 /** Answers as a server with pgvector 0.7 would. */
-function withoutIterativeScans(results: Result | readonly Result[]): unknown {
+function withoutIterativeScans(results: Result | readonly Result[]): Result | readonly Result[] {
   for (const { rows } of Array.isArray(results) ? (results as readonly Result[]) : [results as Result]) {
     const before = rows?.[0]?.state?.before
     if (before !== undefined) Object.assign(before, { 'hnsw.iterative_scan': null })

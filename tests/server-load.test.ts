@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { sessionOf } from '../src/database/session.ts'
 import { buildIndex } from '../src/indexes/build/build.ts'
 import { readServerLoad } from '../src/indexes/look/server-load.ts'
 import { vectorIndex } from '../src/indexes/vector-index.ts'
@@ -17,7 +18,7 @@ describeOnServers('those who want the processors of a server', (database) => {
     // Again where the machine took more than the second that counts.
     await until(knex, async () => {
       const working = await processOf(writer)
-      const { processors, othersAtWork } = await readServerLoad(knex, LARGE, [])
+      const { processors, othersAtWork } = await readServerLoad(sessionOf(knex), LARGE, [])
       expect(processors).toBeGreaterThan(0)
       return othersAtWork.includes(working)
     })
@@ -28,7 +29,7 @@ describeOnServers('those who want the processors of a server', (database) => {
     const beside = connect({ pool: { min: 1, max: 1 } })
     const own = await processOf(beside)
     const pooled = await Promise.all([processOf(knex), processOf(knex)])
-    const { othersAtWork } = await readServerLoad(knex, LARGE, [own])
+    const { othersAtWork } = await readServerLoad(sessionOf(knex), LARGE, [own])
     expect(othersAtWork.filter((process) => [own, ...pooled].includes(process))).toEqual([])
   })
 
@@ -37,7 +38,7 @@ describeOnServers('those who want the processors of a server', (database) => {
     await connect({ pool: { min: 1, max: 1 } }).transaction(async (trx) => {
       await trx.raw('select pg_advisory_xact_lock(4711)')
       const holder = await processOf(trx)
-      expect((await readServerLoad(knex, LARGE, [])).othersAtWork).not.toContain(holder)
+      expect((await readServerLoad(sessionOf(knex), LARGE, [])).othersAtWork).not.toContain(holder)
     })
   })
 
@@ -45,7 +46,10 @@ describeOnServers('those who want the processors of a server', (database) => {
     const { knex } = database()
     const sent: string[] = []
     knex.on('query', ({ sql }: { sql: string }) => sent.push(sql))
-    expect(await readServerLoad(knex, 8 * 1024 * 1024 - 1, [])).toEqual({ processors: null, othersAtWork: [] })
+    expect(await readServerLoad(sessionOf(knex), 8 * 1024 * 1024 - 1, [])).toEqual({
+      processors: null,
+      othersAtWork: [],
+    })
     expect(sent).toEqual([])
   })
 })
@@ -59,7 +63,7 @@ describeOnServers('a build beside somebody who writes', (database) => {
     // So that the processors are what limits it.
     await knex.raw('alter database ?? set max_parallel_maintenance_workers = 1024', [await nameOf(knex)])
     const builder = connect({ pool: { min: 1, max: 1 } })
-    const { processors } = await readServerLoad(builder, LARGE, [])
+    const { processors } = await readServerLoad(sessionOf(builder), LARGE, [])
     const said: string[] = []
     const logger = { info: (message: string) => said.push(message), warn: () => undefined }
     const state = { isWriting: true }

@@ -1,5 +1,8 @@
-import { serverMessage, sqlState } from '../src/database/sqlstate.ts'
+import { serverMessage } from '../src/database/server-message.ts'
+import { sessionOf } from '../src/database/session.ts'
+import { sqlState } from '../src/database/sqlstate.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
+import { unconnected } from './support/unconnected.ts'
 
 describeOnEveryDatabase('what the server said', (database) => {
   test.each([
@@ -10,21 +13,22 @@ describeOnEveryDatabase('what the server said', (database) => {
     ['several lines', `raise exception e'one\\ntwo - three' using hint = 'h', column = 'c'`, 'one\ntwo - three'],
     ['nothing', `raise exception ''`, ''],
   ])('is told exactly where it has %s', async (_what, statement, message) => {
-    const failure: unknown = await database()
-      .knex.raw(`do $$ begin -- before - after\n${statement}; end $$`)
+    const { knex } = sessionOf(database().knex)
+    const failure: unknown = await knex
+      .raw(`do $$ begin -- before - after\n${statement}; end $$`)
       .catch((error: unknown) => error)
     expect(serverMessage(failure)).toBe(message)
   })
 
   test('is told exactly of a statement with bindings, in a transaction, with a position', async () => {
-    const failure: unknown = await database()
+    const failure: unknown = await sessionOf(database().knex)
       .knex.transaction((trx) => trx.raw('select "a - b" from pg_class where relname = ?', ['c - d']))
       .catch((error: unknown) => error)
     expect(serverMessage(failure)).toBe('column "a - b" does not exist')
   })
 
   test('is told exactly of a constraint', async () => {
-    const { knex } = database()
+    const { knex } = sessionOf(database().knex)
     await knex.raw('create table "a - b" (id int constraint "c - d" check (id > 0))')
     const failure: unknown = await knex('a - b')
       .insert({ id: 0 })
@@ -44,9 +48,10 @@ describe('what the server said', () => {
   })
 
   test('is told exactly where a pooler says its severity once', () => {
-    // As PgBouncer writes it: severity, code and message.
-    const length = 4 + 'SFATAL0'.length + 'C08P010'.length + 'Mpool - full0'.length + 1
-    const error = Object.assign(new Error('select 1 - pool - full'), { length, severity: 'FATAL', code: '08P01' })
+    // As PgBouncer writes it: severity, code and message, without a routine.
+    const error = Object.assign(new Error('select 1 - pool - full'), { severity: 'FATAL', code: '08P01' })
+    const { knex } = sessionOf(unconnected())
+    knex.client.emit('query-error', error, { sql: 'select 1' })
     expect(serverMessage(error)).toBe('pool - full')
   })
 })

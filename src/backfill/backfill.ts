@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { loggerFrom } from '../database/logger.ts'
 import { currentTarget } from '../database/target.ts'
-import { assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
-import { countUnfilled } from './batch.ts'
+import { countWithoutVector } from './batch.ts'
 import { readBackfillFacts } from './facts.ts'
 import type { BackfillJob } from './job.ts'
 import { backfillOptions, type BackfillOptions } from './options.ts'
-import { fillOnce } from './pass.ts'
+import { backfillOnce } from './pass.ts'
 import { reportBackfill } from './report.ts'
 import { assertWritable, backfillTarget } from './target.ts'
 import { columnLabel } from '../columns/facts.ts'
@@ -52,13 +52,13 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   options: BackfillOptions<Row>,
 ): Promise<BackfillResult> {
   const needs = parseOptions(backfillOptions, options)
-  assertPostgres(db)
+  const session = sessionOf(db)
   const started = performance.now()
-  const found = await readBackfillFacts(db, column)
+  const found = await readBackfillFacts(session, column)
   const target = backfillTarget(found, column, needs)
   assertWritable(found, target)
   // A plan is made on an empty copy, and must not call a model.
-  const total = currentTarget() === null ? await countUnfilled(db, target) : 0
+  const total = currentTarget() === null ? await countWithoutVector(session, target) : 0
   const logger = loggerFrom(needs.logger)
   const label = columnLabel(column)
   const report = reportBackfill(label, total, needs.onEvent, logger)
@@ -69,7 +69,8 @@ export async function backfillVectors<Row extends object = Record<string, unknow
         'an index that is built afterwards is built many times faster.',
     )
   }
-  const ended = total === 0 ? { inUse: 0, leftOut: 0, isComplete: true } : await fill(db, { target, needs, report })
+  const ended =
+    total === 0 ? { inUse: 0, leftOut: 0, isComplete: true } : await fill(session, { target, needs, report })
   const milliseconds = performance.now() - started
   logger.info(`${label}: ${report.filled()} rows filled in ${(milliseconds / 1000).toFixed(1)} s`)
   return { filled: report.filled(), ...ended, milliseconds, warnings: report.warnings }
@@ -82,15 +83,15 @@ const MOST_IDLE_PASSES = 3
 const PAUSE_MILLISECONDS = 1000
 
 async function fill(
-  db: Database,
+  session: Session,
   parts: Pick<BackfillJob, 'target' | 'needs' | 'report'>,
 ): Promise<Pick<BackfillResult, 'inUse' | 'leftOut' | 'isComplete'>> {
   const failed = new AbortController()
   const signal = AbortSignal.any([failed.signal, ...(parts.needs.signal === undefined ? [] : [parts.needs.signal])])
   const leftOut = new Set<string>()
-  const job: BackfillJob = { db, ...parts, signal, leftOut }
+  const job: BackfillJob = { db: session, ...parts, signal, leftOut }
   for (let idle = 0; ;) {
-    const { filled, inUse } = await fillOnce(job, () => failed.abort())
+    const { filled, inUse } = await backfillOnce(job, () => failed.abort())
     const isDone = filled === 0 && inUse === 0
     idle = filled === 0 ? idle + 1 : 0
     if (isDone || signal.aborted || idle === MOST_IDLE_PASSES) {

@@ -1,13 +1,14 @@
 import { sqlStateOf } from '../core/errors.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, literal, sendable } from '../core/sql.ts'
-import { serverMessage, sqlState } from '../database/sqlstate.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { sqlState } from '../database/sqlstate.ts'
 import type { BackfillTarget } from './target.ts'
 import { typeSql } from '../columns/column.ts'
 import { conditionSql } from '../indexes/vector-index.ts'
 
 /** A row without a vector. */
-export interface UnfilledRow {
+export interface RowWithoutVector {
   /** The values of its key, as text. */
   readonly key: readonly string[]
   /** The transaction that wrote it last: what was made of the row is only good for this version of it. */
@@ -17,48 +18,47 @@ export interface UnfilledRow {
 }
 
 /** A row with the vector that was made of it. */
-export interface FilledRow extends Pick<UnfilledRow, 'key' | 'version'> {
+export interface RowWithVector extends Pick<RowWithoutVector, 'key' | 'version'> {
   readonly value: string
 }
 
 /** The next rows without a vector, in the order of their key. */
 export async function readBatch(
-  db: Database,
+  session: Session,
   target: BackfillTarget,
   after: readonly string[] | null,
   limit: number,
-): Promise<readonly UnfilledRow[]> {
+): Promise<readonly RowWithoutVector[]> {
   const { from: table, alias, key, read } = target
   const keys = key.map(({ name }) => `${alias}.${identifier(name)}`)
   const from = key.map(({ type }, place) => `${literal(after?.[place] ?? '')}::${sendable(type)}`)
-  return ask<UnfilledRow[]>(
-    db,
-    `select coalesce(json_agg(json_build_object('key', key, 'version', version, 'row', "row")), '[]') as state
+  return session.askAsCaller<
+    RowWithoutVector[]
+  >(`select coalesce(json_agg(json_build_object('key', key, 'version', version, 'row', "row")), '[]') as state
     from (
       select json_build_array(${keys.map((name) => `${name}::text`).join(', ')}) as key, ${alias}.xmin::text as version, (
           select to_json(chosen)
           from (select ${read.map((name) => `${alias}.${identifier(name)}`).join(', ')}) as chosen
         ) as "row"
       from ${table} as ${alias}
-      where ${unfilled(target)} ${after === null ? '' : `and (${keys.join(', ')}) > (${from.join(', ')})`}
+      where ${withoutVector(target)} ${after === null ? '' : `and (${keys.join(', ')}) > (${from.join(', ')})`}
       order by ${keys.join(', ')} limit ${limit}
-    ) as batch`,
-  )
+    ) as batch`)
 }
 
 /** How many rows have no vector; null where the server does not count so long. */
-export async function countUnfilled(db: Database, target: BackfillTarget): Promise<number | null> {
+export async function countWithoutVector(session: Session, target: BackfillTarget): Promise<number | null> {
   const { from: table, alias } = target
-  return ask<number>(db, `select to_json(count(*)) as state from ${table} as ${alias} where ${unfilled(target)}`).catch(
-    (error: unknown) => {
+  return session
+    .ask<number>(`select to_json(count(*)) as state from ${table} as ${alias} where ${withoutVector(target)}`)
+    .catch((error: unknown) => {
       if (sqlStateOf(error) === sqlState.queryCanceled) return null
       throw error
-    },
-  )
+    })
 }
 
 /** The condition of the rows that are to be filled. */
-export function unfilled(target: BackfillTarget): string {
+export function withoutVector(target: BackfillTarget): string {
   const condition = conditionSql(target)
   const isEmpty = `${target.alias}.${identifier(target.column.name)} is null`
   return condition === null ? isEmpty : `${isEmpty} and ${condition}`
@@ -70,7 +70,11 @@ export function unfilled(target: BackfillTarget): string {
  * It leaves a row that has changed since it was read, because the vector may not be that of the row any more, and one
  * that somebody else is changing: it waits for nobody, so that it can be in no deadlock.
  */
-export async function writeBatch(db: Database, target: BackfillTarget, rows: readonly FilledRow[]): Promise<number> {
+export async function writeBatch(
+  session: Session,
+  target: BackfillTarget,
+  rows: readonly RowWithVector[],
+): Promise<number> {
   const { from: table, alias, key, column, extensionSchema } = target
   const name = identifier(column.name)
   const type = typeSql(column.type, column.dimensions, extensionSchema)
@@ -78,11 +82,10 @@ export async function writeBatch(db: Database, target: BackfillTarget, rows: rea
   const isRow = (of: string): string =>
     key.map((each, place) => `${alias}.${identifier(each.name)} = ${of}.key_${place}`).join(' and ')
   try {
-    return await ask<number>(
-      db,
+    return await session.askAsCaller<number>(
       `with made as (
         select ${places.join(', ')}, version, value::${type} as value
-        from json_to_recordset(?::json) as made (key json, version text, value text)
+        from json_to_recordset($1::json) as made (key json, version text, value text)
       ),
       given as (
         select made.* from ${table} as ${alias} join made on ${isRow('made')}

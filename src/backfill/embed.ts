@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
-import type { FilledRow, UnfilledRow } from './batch.ts'
+import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import type { RowWithVector, RowWithoutVector } from './batch.ts'
 import type { BackfillJob } from './job.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { valueText, type QueryVector } from '../columns/values.ts'
 
 /** Rows with their vectors, and those that were to be left out; null where the backfill was stopped meanwhile. */
 export interface Embedded {
-  readonly made: readonly FilledRow[]
-  readonly leftOut: readonly UnfilledRow[]
+  readonly made: readonly RowWithVector[]
+  readonly leftOut: readonly RowWithoutVector[]
 }
 
 /** Has the vectors of a batch made, and checks that the column can hold them before any is sent. */
-export async function embedBatch(job: BackfillJob, rows: readonly UnfilledRow[]): Promise<Embedded | null> {
-  const values = await callPatiently(job, rows)
+export async function embedBatch(job: BackfillJob, rows: readonly RowWithoutVector[]): Promise<Embedded | null> {
+  const values = await embedWithRetry(job, rows)
   if (values === null) return null
   if (!Array.isArray(values) || values.length !== rows.length) {
     const got = Array.isArray(values) ? `${values.length} values` : 'no list'
     throw failure(job, `embed returned ${got} for ${rows.length} rows`)
   }
-  const made: FilledRow[] = []
-  const leftOut: UnfilledRow[] = []
+  const made: RowWithVector[] = []
+  const leftOut: RowWithoutVector[] = []
   for (const [place, { key, version, row }] of rows.entries()) {
     const value = values[place] as QueryVector | null
     if (value === null) leftOut.push({ key, version, row })
@@ -37,9 +37,9 @@ function textOf(job: BackfillJob, key: readonly string[], value: QueryVector): s
   throw failure(job, `what embed returned for the row with ${row} ${checked.problems.join('; ')}`)
 }
 
-async function callPatiently(
+async function embedWithRetry(
   { needs, signal, report, target }: BackfillJob,
-  rows: readonly UnfilledRow[],
+  rows: readonly RowWithoutVector[],
 ): Promise<unknown> {
   for (let attempt = 1; ; attempt++) {
     if (signal.aborted) return null
@@ -51,7 +51,7 @@ async function callPatiently(
     } catch (error) {
       if (signal.aborted) return null
       if (attempt === needs.attempts) {
-        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${wordsOf(error)}`
+        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${errorMessage(error)}`
         throw failure({ target, report }, problem, error)
       }
       const milliseconds = needs.retryDelay * 2 ** (attempt - 1)

@@ -1,7 +1,7 @@
-import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
-import { countUnfilled, unfilled } from './batch.ts'
+import { countWithoutVector, withoutVector } from './batch.ts'
 import { readBackfillFacts } from './facts.ts'
 import { rowOptions, type BackfillRows } from './options.ts'
 import { backfillTarget } from './target.ts'
@@ -33,15 +33,14 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   options: BackfillRows<Row>,
 ): Promise<BackfillEstimate> {
   const wanted = parseOptions(rowOptions, options)
-  assertPostgres(db)
-  const target = backfillTarget(await readBackfillFacts(db, column), column, wanted)
+  const session = sessionOf(db)
+  const target = backfillTarget(await readBackfillFacts(session, column), column, wanted)
   const { from: table, alias, read } = target
   const lengths = read.map((name) => `coalesce(length(${alias}.${identifier(name)}::text), 0)`)
-  const mean = await ask<readonly [number | null]>(
-    db,
-    `select json_build_array(round(avg(characters))) as state from (
-      select ${lengths.join(' + ')} as characters from ${table} as ${alias} where ${unfilled(target)} limit ${SAMPLE}
-    ) as sample`,
-  )
-  return { rows: await countUnfilled(db, target), charactersPerRow: mean[0] }
+  const mean = await session.askAsCaller<
+    readonly [number | null]
+  >(`select json_build_array(round(avg(characters))) as state from (
+      select ${lengths.join(' + ')} as characters from ${table} as ${alias} where ${withoutVector(target)} limit ${SAMPLE}
+    ) as sample`)
+  return { rows: await countWithoutVector(session, target), charactersPerRow: mean[0] }
 }

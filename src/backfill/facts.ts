@@ -1,5 +1,5 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal, toRegclass } from '../core/sql.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
 import { tableOf, type VectorColumn } from '../columns/column.ts'
@@ -27,9 +27,9 @@ export interface BackfillFacts {
 }
 
 /** Reads them; nothing is written. */
-export async function readBackfillFacts(db: Database, column: VectorColumn): Promise<BackfillFacts> {
-  const facts = await readColumnFacts(db, column)
-  return { facts, ...(await ask<Omit<BackfillFacts, 'facts'>>(db, factsSql(column))) }
+export async function readBackfillFacts(session: Session, column: VectorColumn): Promise<BackfillFacts> {
+  const facts = await readColumnFacts(session, column)
+  return { facts, ...(await session.ask<Omit<BackfillFacts, 'facts'>>(factsSql(column))) }
 }
 
 function factsSql(column: VectorColumn): string {

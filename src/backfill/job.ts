@@ -1,11 +1,11 @@
-import type { Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import type { ParsedBackfillOptions } from './options.ts'
 import type { BackfillReport } from './report.ts'
 import type { BackfillTarget } from './target.ts'
 
 /** What the parts of a backfill share. */
 export interface BackfillJob {
-  readonly db: Database
+  readonly db: Session
   readonly target: BackfillTarget
   readonly needs: ParsedBackfillOptions
   readonly report: BackfillReport

@@ -1,6 +1,6 @@
 import { isPgvectorMigrationError } from '../core/errors.ts'
-import { serverMessage } from '../database/sqlstate.ts'
-import { readBatch, writeBatch, type UnfilledRow } from './batch.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { readBatch, writeBatch, type RowWithoutVector } from './batch.ts'
 import { embedBatch, failure } from './embed.ts'
 import type { BackfillJob } from './job.ts'
 
@@ -12,7 +12,7 @@ export interface Pass {
 }
 
 /** Goes through the table once, by its key, with so many batches at a time as are allowed. */
-export async function fillOnce(job: BackfillJob, stop: () => void): Promise<Pass> {
+export async function backfillOnce(job: BackfillJob, stop: () => void): Promise<Pass> {
   const next = batches(job)
   let filled = 0
   let inUse = 0
@@ -38,22 +38,28 @@ export async function fillOnce(job: BackfillJob, stop: () => void): Promise<Pass
   })
   const ended = await Promise.allSettled(workers)
   const rejected = ended.find((each) => each.status === 'rejected')
-  if (rejected !== undefined) throw told(job, rejected.reason)
+  if (rejected !== undefined) throw asBackfillError(job, rejected.reason)
   return { filled, inUse }
 }
 
 /** Hands out one batch after the other, each once; null where there is no more. */
-function batches({ db, target, needs, signal, leftOut }: BackfillJob): () => Promise<readonly UnfilledRow[] | null> {
+function batches({
+  db,
+  target,
+  needs,
+  signal,
+  leftOut,
+}: BackfillJob): () => Promise<readonly RowWithoutVector[] | null> {
   let after: readonly string[] | null = null
   let isLast = false
-  const read = async (): Promise<readonly UnfilledRow[] | null> => {
+  const read = async (): Promise<readonly RowWithoutVector[] | null> => {
     if (isLast || signal.aborted) return null
     const rows = await readBatch(db, target, after, needs.batchSize)
     after = rows.at(-1)?.key ?? after
     isLast = rows.length < needs.batchSize
     return rows.filter(({ key }) => !leftOut.has(keyOf(key)))
   }
-  let turn: Promise<readonly UnfilledRow[] | null> = Promise.resolve(null)
+  let turn: Promise<readonly RowWithoutVector[] | null> = Promise.resolve(null)
   // One after the other: each begins where the one before ended.
   return () => (turn = turn.then(read))
 }
@@ -63,6 +69,6 @@ function keyOf(key: readonly string[]): string {
 }
 
 // Whatever is not ours was said by the server, or by the connection to it.
-function told(job: BackfillJob, error: unknown): unknown {
+function asBackfillError(job: BackfillJob, error: unknown): unknown {
   return isPgvectorMigrationError(error) ? error : failure(job, serverMessage(error), error)
 }

@@ -1,4 +1,4 @@
-import { wordsOf } from '../core/errors.ts'
+import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/options.ts'
 import type { BackfillEvent, BackfillProgress } from './options.ts'
 
@@ -33,7 +33,7 @@ export function reportBackfill(
       onEvent?.({ type: 'warning', message })
     },
     retry: (attempt, milliseconds, error) => {
-      logger.warn(`${label}: embed failed (${wordsOf(error)}); attempt ${attempt} in ${milliseconds} ms`)
+      logger.warn(`${label}: embed failed (${errorMessage(error)}); attempt ${attempt} in ${milliseconds} ms`)
       onEvent?.({ type: 'retry', attempt, milliseconds, error })
     },
     add: (rows) => {

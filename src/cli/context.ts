@@ -2,10 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import Knex from 'knex'
 
-import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { createMigrator, type Migrator } from '../migrator/migrator.ts'
-import { rememberStatement } from './output/failed-statement.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { withNavigator } from './quick-loading.ts'
@@ -65,10 +64,9 @@ function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.K
   }
   try {
     const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
-    const knex = withNavigator(() => Knex(options))
-    return knex.on('query-error', (error: unknown, { sql }: { sql: string }) => rememberStatement(error, sql))
+    return withNavigator(() => Knex(options))
   } catch (error) {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: wordsOf(error) }, { cause: error })
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
   }
 }
 

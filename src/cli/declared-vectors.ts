@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 
-import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import type { DeclaredVectors } from '../diff/diff.ts'
@@ -23,7 +23,7 @@ async function load(file: string): Promise<LoadedModule> {
       throw error
     })
   } catch (error) {
-    throw invalid(`${file} cannot be loaded: ${wordsOf(error)}`, error)
+    throw invalid(`${file} cannot be loaded: ${errorMessage(error)}`, error)
   }
 }
 

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError, wordsOf } from '../core/errors.ts'
+import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
 import { migrationSource } from '../migrator/files/source.ts'
@@ -74,7 +74,7 @@ async function importKnexfile(file: string): Promise<Knexfile> {
     const knexfile: unknown = typeof loaded === 'function' ? await loaded() : loaded
     if (typeof knexfile === 'object' && knexfile !== null) return knexfile as Knexfile
   } catch (error) {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: wordsOf(error) }, { cause: error })
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
   }
   throw exportsNothing(file)
 }

@@ -6,11 +6,11 @@ import { logChange, numbersOf } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 import { outputOptions, type Logger, type LogOptions } from '../core/options.ts'
-import { ask, assertPostgres, askText, send, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions, type Parsed } from '../core/parse-options.ts'
 import { identifier, literal, qualified, toRegclass } from '../core/sql.ts'
 import { sqlState } from '../database/sqlstate.ts'
-import { sendBriefly } from '../database/lock-retry.ts'
+import { sendWithLockRetry } from '../database/lock-retry.ts'
 import { tableOf, typeSql, type VectorColumn } from './column.ts'
 import { lackingRights } from './schema-rights.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts, type ColumnFacts } from './facts.ts'
@@ -65,15 +65,15 @@ export async function addVectorColumn(
   options: ColumnOptions = {},
 ): Promise<ColumnResult> {
   const needs = parseOptions(columnOptions, options)
-  assertPostgres(db)
-  const facts = await readColumnFacts(db, column)
+  const session = sessionOf(db)
+  const facts = await readColumnFacts(session, column)
   const { table, schema } = requirements(facts, column)
   if (facts.column !== null) {
     assertEqual(facts.column, column)
     return { status: 'kept', warnings: [] }
   }
   assertAllowed(table)
-  if (column.notNull && (await hasRows(db, column))) {
+  if (column.notNull && (await hasRows(session, column))) {
     throw needsValues(column)
   }
   const definition = `${identifier(column.name)} ${typeSql(column.type, column.dimensions, schema)}`
@@ -81,9 +81,9 @@ export async function addVectorColumn(
   const noted = {
     event: 'column added',
     details: { name: columnLabel(column) },
-    worksOut: numbersOf(table.schema, table.name, column.name),
+    computedDetails: numbersOf(table.schema, table.name, column.name),
   } as const
-  const added = change(db, table, statement, needs, noted, async (trx) => {
+  const added = change(session, table, statement, needs, noted, async (trx) => {
     const now = await readColumnFacts(trx, column)
     // Somebody may have been faster, with another type.
     if (now.column !== null) assertEqual(now.column, column)
@@ -109,12 +109,12 @@ export async function dropVectorColumn(
   options: DropColumnOptions = {},
 ): Promise<ColumnResult> {
   const needs = parseOptions(columnOptions, options)
-  assertPostgres(db)
-  const facts = await readColumnFacts(db, column)
+  const session = sessionOf(db)
+  const facts = await readColumnFacts(session, column)
   const { table, column: existing, dependents } = facts
   if (table === null || existing === null) return { status: 'absent', warnings: [] }
   const details = { table: table.oid, column: existing.number }
-  if (needs.onlyOurs && !(await isAddedByUs(db, needs.log, details))) return keep(column, needs)
+  if (needs.onlyOurs && !(await isAddedByUs(session, needs.log, details))) return keep(column, needs)
   assertEqual(existing, column)
   if (dependents.length > 0) {
     throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
@@ -122,7 +122,7 @@ export async function dropVectorColumn(
   assertAllowed(table)
   const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
   const noted = { event: 'column dropped', details: { ...details, name: columnLabel(column) } } as const
-  return change(db, table, statement, needs, noted)
+  return change(session, table, statement, needs, noted)
 }
 
 function requirements(
@@ -163,19 +163,19 @@ function needsValues(column: VectorColumn, cause?: unknown): PgvectorMigrationEr
 }
 
 // Where policies hide rows from this role, or fail in this session, only the change itself tells.
-async function hasRows(db: Database, column: VectorColumn): Promise<boolean> {
+async function hasRows(session: Session, column: VectorColumn): Promise<boolean> {
   const table = tableOf(column)
-  if (await ask<boolean>(db, `select to_json(row_security_active(${toRegclass(table)})) as state`)) return false
-  return ask<boolean>(db, `select to_json(exists (select from ${table})) as state`)
+  if (await session.ask<boolean>(`select to_json(row_security_active(${toRegclass(table)})) as state`)) return false
+  return session.ask<boolean>(`select to_json(exists (select from ${table})) as state`)
 }
 
 async function isAddedByUs(
-  db: Database,
+  session: Session,
   log: Needs['log'],
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (log === false) return false
-  return isLogged(db, (await readState(db, { log }, null)).log, ['column added'], 'column dropped', details)
+  return isLogged(session, (await readState(session, { log }, null)).log, ['column added'], 'column dropped', details)
 }
 
 function keep(column: VectorColumn, { logger }: Needs): ColumnResult {
@@ -190,40 +190,40 @@ function keep(column: VectorColumn, { logger }: Needs): ColumnResult {
 interface Noted {
   readonly event: 'column added' | 'column dropped'
   readonly details: Readonly<Record<string, unknown>>
-  readonly worksOut?: Readonly<Record<string, string>>
+  readonly computedDetails?: Readonly<Record<string, string>>
 }
 
 // As a question, which a plan leaves out: it is about this session.
-async function setStatementTimeout(trx: Database, value: string): Promise<void> {
-  await askText(trx, `select set_config('statement_timeout', ${literal(value)}, true) as state`)
+async function setStatementTimeout(trx: Session, value: string): Promise<void> {
+  await trx.ask<string | undefined>(`select set_config('statement_timeout', ${literal(value)}, true) as state`)
 }
 
 /** Changes the table and notes it in one transaction, so that the one is never there without the other. */
 async function change(
-  db: Database,
+  session: Session,
   table: NonNullable<ColumnFacts['table']>,
   statement: string,
   needs: Needs,
-  { event, details, worksOut }: Noted,
-  check?: (trx: Database) => Promise<void>,
+  { event, details, computedDetails }: Noted,
+  check?: (trx: Session) => Promise<void>,
 ): Promise<ColumnResult> {
   const logger = loggerFrom(needs.logger)
   const started = performance.now()
-  const warnings = await db.transaction(async (trx) => {
-    const before = (await askText(trx, `select current_setting('lock_timeout') as state`)) ?? '0'
-    const patience = (await askText(trx, `select current_setting('statement_timeout') as state`)) ?? '0'
-    await send(trx, `set local lock_timeout = ${needs.lockTimeout}`)
+  const warnings = await session.transaction(async (trx) => {
+    const before = (await trx.ask<string | undefined>(`select current_setting('lock_timeout') as state`)) ?? '0'
+    const patience = (await trx.ask<string | undefined>(`select current_setting('statement_timeout') as state`)) ?? '0'
+    await trx.send(`set local lock_timeout = ${needs.lockTimeout}`)
     // It would end the waiting for the lock, which is to be tried again, with another error.
     await setStatementTimeout(trx, '0')
-    await sendBriefly(trx, table, statement, needs, {
+    await sendWithLockRetry(trx, table, statement, needs, {
       waiting: (_, blockers) => {
         logger.info(`${qualified(table.schema, table.name)} is in use (process ${blockers.join(', ')}); trying again`)
       },
     })
-    await send(trx, `set local lock_timeout = ${literal(before)}`)
+    await trx.send(`set local lock_timeout = ${literal(before)}`)
     await setStatementTimeout(trx, patience)
     await check?.(trx)
-    return logChange(trx, needs.log, event, performance.now() - started, details, worksOut)
+    return logChange(trx, needs.log, event, performance.now() - started, details, computedDetails)
   })
   for (const warning of warnings) logger.warn(warning)
   return { status: event === 'column added' ? 'added' : 'dropped', warnings }

@@ -1,6 +1,6 @@
 import { glance } from '../extension/glance.ts'
 import type { Glance } from '../extension/state.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import type { VectorColumn } from './column.ts'
 import { rightsSql, tableNumberSql, type SchemaRights } from './schema-rights.ts'
@@ -58,9 +58,9 @@ export function isSameColumn(existing: ExistingColumn, declared: VectorColumn): 
 }
 
 /** Reads them; nothing is written. */
-export async function readColumnFacts(db: Database, column: VectorColumn): Promise<ColumnFacts> {
-  const seen = await glance(db)
-  return { seen, ...(await ask<Omit<ColumnFacts, 'seen'>>(db, factsSql(column))) }
+export async function readColumnFacts(session: Session, column: VectorColumn): Promise<ColumnFacts> {
+  const seen = await glance(session)
+  return { seen, ...(await session.ask<Omit<ColumnFacts, 'seen'>>(factsSql(column))) }
 }
 
 function factsSql(column: VectorColumn): string {

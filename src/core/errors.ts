@@ -75,7 +75,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 /** What an error says, whatever was thrown. */
-export function wordsOf(error: unknown): string {
+export function errorMessage(error: unknown): string {
   if (error instanceof Error) return error.message
   return typeof error === 'string' ? error : inspect(error, { breakLength: Infinity })
 }

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { ask, send, type Database } from './queryable.ts'
+import type { Session } from './session.ts'
 import { qualified } from '../core/sql.ts'
 import { sqlState } from './sqlstate.ts'
-import type { BuildReport } from '../indexes/build/report.ts'
 
 /** How long others may be kept waiting, and how long it is tried. */
-export interface Patience {
+export interface LockRetryOptions {
   readonly lockTimeout: number
   readonly wait: number
   readonly signal?: AbortSignal | undefined
@@ -23,12 +22,12 @@ const LONGEST_PAUSE = 5000
  *
  * @throws {PgvectorMigrationError} TABLE_BUSY after `wait` milliseconds.
  */
-export async function sendBriefly(
-  db: Database,
+export async function sendWithLockRetry(
+  db: Session,
   table: { readonly oid: number; readonly schema: string; readonly name: string },
   statement: string,
-  { wait, signal }: Patience,
-  report: Pick<BuildReport, 'waiting'>,
+  { wait, signal }: LockRetryOptions,
+  report: { readonly waiting: (reason: 'lock', blockers: readonly number[]) => void },
 ): Promise<void> {
   const started = Date.now()
   for (let attempts = 1; ; attempts++) {
@@ -51,25 +50,22 @@ export async function sendBriefly(
 }
 
 // In a transaction a failure would end it, were there no savepoint.
-async function attempt(db: Database, statement: string): Promise<void> {
-  if (db.isTransaction !== true) return send(db, statement)
-  await send(db, `savepoint ${SAVEPOINT}`)
+async function attempt(db: Session, statement: string): Promise<void> {
+  if (!db.isInTransaction) return db.send(statement)
+  await db.send(`savepoint ${SAVEPOINT}`)
   try {
-    await send(db, statement)
+    await db.send(statement)
   } catch (error) {
-    await send(db, `rollback to savepoint ${SAVEPOINT}`)
+    await db.send(`rollback to savepoint ${SAVEPOINT}`)
     throw error
   } finally {
-    await send(db, `release savepoint ${SAVEPOINT}`)
+    await db.send(`release savepoint ${SAVEPOINT}`)
   }
 }
 
-function holders(db: Database, table: number): Promise<readonly number[]> {
-  return ask(
-    db,
-    `select coalesce(json_agg(distinct pid), '[]') as state from pg_catalog.pg_locks
+function holders(db: Session, table: number): Promise<readonly number[]> {
+  return db.ask(`select coalesce(json_agg(distinct pid), '[]') as state from pg_catalog.pg_locks
     where relation = ${table} and granted and pid is not null and pid <> pg_backend_pid()
       and database = (select oid from pg_catalog.pg_database where datname = current_database())
-      and mode <> 'AccessShareLock'`,
-  )
+      and mode <> 'AccessShareLock'`)
 }

@@ -1,4 +1,5 @@
-import { ASKS, type Database } from './queryable.ts'
+import { ASKS } from './messages.ts'
+import type { Session } from './session.ts'
 import { inlineBindings } from '../sql-text/inline-bindings.ts'
 import { firstWords, splitStatements } from '../sql-text/split-statements.ts'
 import { tokensOf } from '../sql-text/tokens.ts'
@@ -16,8 +17,8 @@ export interface SentQuery {
   readonly bindings: readonly unknown[]
   /** Knex's own begin, savepoint, commit… and not a migration's. */
   readonly isControl: boolean
-  /** Ours, and it only asks; what it does besides stands in statements of its own. */
-  readonly isAsk: boolean
+  /** What of it is ours and only asks: nothing, all of it, or its last statement. */
+  readonly asks: boolean | 'last'
   /** Why it failed; undefined where it did not. */
   error?: unknown
 }
@@ -32,23 +33,23 @@ interface QueryEvent {
   readonly sql: string
   /** Knex gives none to its own statements around a transaction, and a list, empty perhaps, to all others. */
   readonly bindings?: readonly unknown[]
-  readonly queryContext?: { readonly [ASKS]?: boolean } | null
+  readonly queryContext?: { readonly [ASKS]?: boolean | 'last' } | null
   readonly __knexQueryUid?: string
 }
 
 /** Records what a Knex instance and its transactions send, over one connection. */
-export function startRecording(db: Database): Recording {
+export function startRecording({ knex }: Session): Recording {
   const sent: (SentQuery & { readonly id: string | undefined })[] = []
   const onQuery = ({ sql, bindings, queryContext, __knexQueryUid: id }: QueryEvent): void => {
-    const isAsk = queryContext?.[ASKS] === true
-    sent.push({ id, sql, bindings: bindings ?? [], isControl: bindings === undefined, isAsk })
+    const asks = queryContext?.[ASKS] ?? false
+    sent.push({ id, sql, bindings: bindings ?? [], isControl: bindings === undefined, asks })
   }
   const onError = (error: unknown, { sql, __knexQueryUid: id }: QueryEvent): void => {
     const failed = sent.findLast((query) => query.id === id && query.sql === sql && query.error === undefined)
     if (failed !== undefined) failed.error = error
   }
-  db.on('query', onQuery).on('query-error', onError)
-  return { sent, stop: () => db.removeListener('query', onQuery).removeListener('query-error', onError) }
+  knex.on('query', onQuery).on('query-error', onError)
+  return { sent, stop: () => knex.removeListener('query', onQuery).removeListener('query-error', onError) }
 }
 
 /** The statements that took effect: what failed or was rolled back is left out, and so is what of ours only asks. */
@@ -65,7 +66,9 @@ export function statementsOf(sent: readonly SentQuery[], transactional: boolean)
     const isBlock = !transactional && (word === 'begin' || word === 'commit')
     if (word === 'begin' || word === 'savepoint') {
       opened.push(statements.length)
-      if (isBlock) statements.push(query.sql.replace(/;$/, '').toLowerCase())
+      // What we add to a BEGIN of ours is about the session that runs it.
+      if (isBlock)
+        statements.push(splitStatements(query.sql).length > 1 ? 'begin' : query.sql.replace(/;$/, '').toLowerCase())
     } else {
       const start = opened.pop() ?? 0
       const isEmpty = statements.length === start + (isBlock ? 1 : 0)
@@ -84,16 +87,12 @@ export function textOf({ sql, bindings }: SentQuery): string {
 }
 
 function piecesOf(query: SentQuery, isInTransaction: boolean): string[] {
-  const pieces = splitStatements(textOf(query))
-  if (query.isAsk) return isTriedOut(pieces) ? [] : pieces.filter((piece) => !/^(select|with)$/.test(wordOf(piece)))
+  if (query.asks === true) return []
+  const all = splitStatements(textOf(query))
+  const pieces = query.asks === 'last' ? all.slice(0, -1) : all
   // The server runs what comes in one round trip as one transaction; a script sends it piece by piece.
   const isBlock = !isInTransaction && pieces.length > 1 && !pieces.some(isTransactionControl)
   return isBlock ? ['begin', ...pieces, 'commit'] : pieces
-}
-
-// What of ours only asks may change something for that, and takes it back in the same round trip.
-function isTriedOut([first = '']: readonly string[]): boolean {
-  return /^(begin|savepoint)$/.test(wordOf(first))
 }
 
 function isTransactionControl(statement: string): boolean {

@@ -1,7 +1,6 @@
-import Knex from 'knex'
-
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { ask, type Database } from './queryable.ts'
+import type { Session } from './session.ts'
+import { openSideConnection } from './side-connection.ts'
 
 // A pooler that is busy may give the same process back by chance; a few looks leave little of that.
 const LOOKS = 3
@@ -14,20 +13,19 @@ const LOOKS = 3
  *
  * @param first The process that answered on this connection before.
  */
-export async function assertSameProcess(bound: Database, first: number): Promise<void> {
-  const { config } = bound.client as { readonly config: Knex.Knex.Config }
-  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
+export async function assertSameProcess(held: Session, first: number): Promise<void> {
+  const side = openSideConnection(held)
   try {
     for (let looks = 0; looks < LOOKS; looks++) {
-      refuseOther(first, await processOf(bound))
+      refuseOther(first, await backendOf(held))
       // What the other connection has stays with it until its transaction ends.
-      await side.transaction(async (trx) => {
-        if ((await processOf(trx)) === first) throw shared([first])
-        refuseOther(first, await processOf(bound))
+      await side.session.transaction(async (trx) => {
+        if ((await backendOf(trx)) === first) throw shared([first])
+        refuseOther(first, await backendOf(held))
       })
     }
   } finally {
-    await side.destroy()
+    await side.close()
   }
 }
 
@@ -39,6 +37,7 @@ function shared(processes: readonly number[]): PgvectorMigrationError {
   return new PgvectorMigrationError('SESSION_SHARED', { processes })
 }
 
-function processOf(db: Database): Promise<number> {
-  return ask(db, 'select to_json(pg_backend_pid()) as state')
+/** The process of the server that answers on a session now. */
+export function backendOf(session: Session): Promise<number> {
+  return session.ask('select to_json(pg_backend_pid()) as state')
 }

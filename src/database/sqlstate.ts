@@ -1,4 +1,5 @@
 import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type ErrorExtras } from '../core/errors.ts'
+import { serverMessage } from './server-message.ts'
 
 /** The SQLSTATEs this library acts on, by the names of PostgreSQL's errcodes.txt. */
 export const sqlState = {
@@ -103,60 +104,4 @@ function conflict(error: unknown, attempt: Attempt, extras: ErrorExtras): unknow
     { name, kind: kind === 'function' ? 'function' : 'type', schema: attempt.schema, extension: null },
     extras,
   )
-}
-
-/** What the server said, without the statement that Knex puts before it. */
-export function serverMessage(error: unknown): string {
-  const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : ''
-  const bytes = Buffer.from(message)
-  for (const length of lengthsOf(error ?? {})) {
-    if (length < 0 || length > bytes.length) continue
-    const said = bytes.subarray(bytes.length - length).toString()
-    if (said === message || message.endsWith(`${SEPARATOR}${said}`)) return said
-  }
-  const at = message.lastIndexOf(SEPARATOR)
-  return at === -1 ? message : message.slice(at + SEPARATOR.length)
-}
-
-const SEPARATOR = ' - '
-
-/** What pg keeps of a server's error, each from a field of the answer of its own. */
-const FIELDS = [
-  'severity',
-  'code',
-  'detail',
-  'hint',
-  'position',
-  'internalPosition',
-  'internalQuery',
-  'where',
-  'schema',
-  'table',
-  'column',
-  'dataType',
-  'constraint',
-  'file',
-  'line',
-  'routine',
-] as const
-
-// Statement and message may both hold the separator. pg keeps how long the server's whole answer was, in bytes; what it
-// keeps of the other fields is subtracted, and what is left is the message.
-function lengthsOf(error: object): number[] {
-  const { length, ...fields } = error as Readonly<Record<string, unknown>>
-  if (typeof length !== 'number') return []
-  const others = FIELDS.map((name) => fields[name]).filter((value) => typeof value === 'string')
-  const left = others.reduce((rest, value) => rest - bytesOf(value), length - LENGTH_AND_END) - bytesOf('')
-  // A server says the severity a second time, never translated, and pg drops that: ERROR, FATAL or PANIC. A pooler, which
-  // has no routine to name, may say it once.
-  const candidates = [left - bytesOf('ERROR'), left]
-  return typeof fields['routine'] === 'string' ? candidates : candidates.toReversed()
-}
-
-/** The length itself, and the zero that ends the answer. */
-const LENGTH_AND_END = 5
-
-/** Before the text of a field comes its letter, and after it a zero. */
-function bytesOf(text: string): number {
-  return Buffer.byteLength(text) + 2
 }

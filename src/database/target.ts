@@ -12,7 +12,7 @@ export interface Target {
 const context = new AsyncLocalStorage<Target>()
 
 /** Runs what asks about the server, and is to be answered as if it ran there. */
-export function onBehalfOf<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
+export function withTarget<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
   return context.run(target, run)
 }
 

@@ -1,10 +1,10 @@
 import { glance } from '../extension/glance.ts'
-import { assertPostgres, ask, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { identifier } from '../core/sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import { isEqual } from '../indexes/decide/equal.ts'
-import { readIndexFacts } from '../indexes/look/read-facts.ts'
+import { readFacts } from '../indexes/look/read-facts.ts'
 import { indexDefinition, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** What an application says its vectors are. */
@@ -52,17 +52,17 @@ export type VectorDifference =
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
  */
 export async function diffVectors(db: Database, declared: DeclaredVectors): Promise<VectorDifference[]> {
-  assertPostgres(db)
+  const session = sessionOf(db)
   const columns = unique([...declared.columns, ...declared.indexes.map(({ column }) => column)])
-  const there = await readVectors(db)
+  const there = await readVectors(session)
   const differences: VectorDifference[] = []
   const seen = new Set<string>()
   for (const column of columns) {
-    const { table, column: existing } = await readColumnFacts(db, column)
+    const { table, column: existing } = await readColumnFacts(session, column)
     if (table !== null) seen.add(keyOf(table.schema, table.name, column.name))
     const name = columnLabel(column)
     if (existing === null) {
-      const hasRows = table !== null && (await mayHaveRows(db, table.oid))
+      const hasRows = table !== null && (await mayHaveRows(session, table.oid))
       differences.push({ kind: 'column missing', name, column, hasRows })
     } else if (!isSameColumn(existing, column)) {
       const wanted = columnDeclaration(column)
@@ -70,11 +70,11 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
     }
   }
   for (const index of declared.indexes) {
-    const { difference, found } = await diffIndex(db, index)
+    const { difference, found } = await diffIndex(session, index)
     if (difference !== null) differences.push(difference)
     for (const oid of found) seen.add(String(oid))
   }
-  const isExtensionMissing = differences.some(needsExtension) && (await glance(db)).installed === null
+  const isExtensionMissing = differences.some(needsExtension) && (await glance(session)).installed === null
   const extension = isExtensionMissing ? [{ kind: 'extension missing', name: 'vector' } as const] : []
   return [...extension, ...differences, ...undeclared(there, seen)]
 }
@@ -94,23 +94,20 @@ function keyOf(...names: readonly string[]): string {
 }
 
 // From the catalog, since whoever compares needs no right to read the table.
-function mayHaveRows(db: Database, table: number): Promise<boolean> {
-  return ask(
-    db,
-    `select to_json(exists (
+function mayHaveRows(session: Session, table: number): Promise<boolean> {
+  return session.ask(`select to_json(exists (
       select from pg_catalog.pg_class c
       where (c.oid = ${table} or c.oid in (select relid from pg_catalog.pg_partition_tree(${table})))
         and (c.relkind = 'f' or c.reltuples > 0
           or c.relkind in ('r', 'm') and coalesce(pg_catalog.pg_relation_size(c.oid), 0) > 0)
-    )) as state`,
-  )
+    )) as state`)
 }
 
 async function diffIndex(
-  db: Database,
+  session: Session,
   index: VectorIndex,
 ): Promise<{ readonly difference: VectorDifference | null; readonly found: readonly number[] }> {
-  const facts = await readIndexFacts(db, index)
+  const facts = await readFacts(session, index)
   const { name } = index
   const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
   const found = equal.map(({ oid }) => oid)
@@ -118,7 +115,7 @@ async function diffIndex(
   if (equal.length > 0) return { difference: { kind: 'index invalid', name, index }, found }
   const namesake = facts.indexes.find((existing) => existing.name === name)
   if (namesake === undefined) return { difference: { kind: 'index missing', name, index }, found }
-  const definition = indexDefinition(index, facts.extension?.schema ?? 'public').replaceAll(String.raw`\?`, '?')
+  const definition = indexDefinition(index, facts.extension?.schema ?? 'public')
   const wanted = `CREATE INDEX ${identifier(name)} ${definition}`
   return { difference: { kind: 'index differs', name, existing: namesake.definition, wanted }, found: [namesake.oid] }
 }
@@ -150,10 +147,8 @@ function undeclared({ columns, indexes }: ExistingVectors, seen: ReadonlySet<str
 }
 
 // What a partition has belongs to its table. A bit string may be anything, so only pgvector's own types count.
-function readVectors(db: Database): Promise<ExistingVectors> {
-  return ask(
-    db,
-    `select json_build_object(
+function readVectors(session: Session): Promise<ExistingVectors> {
+  return session.ask(`select json_build_object(
       'columns', (
         select coalesce(json_agg(json_build_object('schema', n.nspname, 'table', c.relname, 'column', a.attname,
           'type', t.typname || coalesce('(' || nullif(a.atttypmod, -1) || ')', '')) order by n.nspname, c.relname, a.attnum), '[]')
@@ -172,6 +167,5 @@ function readVectors(db: Database): Promise<ExistingVectors> {
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('i', 'I') and not c.relispartition and c.relpersistence <> 't'
       )
-    ) as state`,
-  )
+    ) as state`)
 }

@@ -1,4 +1,4 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 
 /** The settings that decide how an index is built, in bytes. */
@@ -29,10 +29,8 @@ export interface TableGraph {
 }
 
 /** Reads settings and sizes without touching a table: they are estimates of the last ANALYZE. */
-export function readBuildSettings(db: Database): Promise<BuildSettings> {
-  return ask(
-    db,
-    `with extension_type as (
+export function readBuildSettings(session: Session): Promise<BuildSettings> {
+  return session.ask(`with extension_type as (
       select t.oid, t.typname from pg_catalog.pg_type t
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
         and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
@@ -84,6 +82,5 @@ export function readBuildSettings(db: Database): Promise<BuildSettings> {
       'parallelTableSize', pg_size_bytes(current_setting('min_parallel_table_scan_size')),
       'sharedMemory', current_setting('dynamic_shared_memory_type'),
       'graphs', (select coalesce(json_agg(to_json(graph) order by "table", "column"), '[]') from graph)
-    ) as state`,
-  )
+    ) as state`)
 }

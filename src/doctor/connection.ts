@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../core/errors.ts'
-import { ask, type Database } from '../database/queryable.ts'
-import { serverMessage } from '../database/sqlstate.ts'
+import type { Session } from '../database/session.ts'
+import { serverMessage } from '../database/server-message.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, error: failure } = findingsOf('connection')
@@ -55,21 +55,18 @@ function codeOf(error: Error): string {
 }
 
 /** Who we are here. */
-export interface Session {
+export interface Caller {
   readonly database: string
   readonly role: string
   /** The setting, as it can be written in a statement. */
   readonly searchPath: string
 }
 
-export function readSession(db: Database): Promise<Session> {
-  return ask(
-    db,
-    `select json_build_object('database', current_database(), 'role', current_user,
-      'searchPath', current_setting('search_path')) as state`,
-  )
+export function readCaller(session: Session): Promise<Caller> {
+  return session.ask(`select json_build_object('database', current_database(), 'role', current_user,
+      'searchPath', current_setting('search_path')) as state`)
 }
 
-export function sessionFindings({ database, role }: Session): Finding[] {
+export function callerFindings({ database, role }: Caller): Finding[] {
   return [ok(`connected to the database ${database} as the role ${role}`)]
 }

@@ -1,16 +1,16 @@
-import { inspectPgvector } from '../extension/inspect.ts'
+import { readState } from '../extension/inspect.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Requirements } from '../extension/assess.ts'
 import { ensureOptions, MIN_POSTGRES_MAJOR, type EnsureOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
-import type { Database } from '../database/queryable.ts'
+import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { readApplied } from '../migrator/tracking.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
 import { readBuildSettings } from './build-settings.ts'
 import { conflictFindings } from './conflicts.ts'
-import { connectionFinding, readSession, sessionFindings, type Session } from './connection.ts'
+import { connectionFinding, callerFindings, readCaller, type Caller } from './connection.ts'
 import {
   absenceFindings,
   installationFindings,
@@ -49,8 +49,9 @@ export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion'
 export async function diagnose(db: Database, options: DiagnoseOptions = {}): Promise<Finding[]> {
   const { minVersion, schema, ...migratorOptions } = options
   const needs = parseOptions(ensureOptions, { minVersion, schema })
-  const settings = settingsOf(db, migratorOptions)
-  const seen = await inspectPgvector(db, { schema }).catch((error: unknown) => {
+  const session = sessionOf(db)
+  const settings = settingsOf(session, migratorOptions)
+  const seen = await readState(session, { schema }, null).catch((error: unknown) => {
     const finding = connectionFinding(error)
     if (finding === null) throw error
     return finding
@@ -58,25 +59,27 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
   if ('level' in seen) return [seen]
   const isOld = seen.server.major < MIN_POSTGRES_MAJOR
   const isSingle = seen.provider === 'pglite'
-  const session = await readSession(db)
-  const reach = await readReach(db, seen.installed?.schema ?? null)
-  const tables = await readingOf(db, (trx) => readTableRights(trx, settings.tables))
+  const caller = await readCaller(session)
+  const reach = await readReach(session, seen.installed?.schema ?? null)
+  const tables = await readingOf(session, (trx) => readTableRights(trx, settings.tables))
   const files = await readFileNames(settings)
-  const recorded = await readRecorded(db, settings, tables)
-  const indexes = await readingOf(db, readIndexes)
+  const recorded = await readRecorded(session, settings, tables)
+  const indexes = await readingOf(session, readIndexes)
   const findings = [
-    ...sessionFindings(session),
-    ...(isSingle ? [] : poolerFindings(await readBackends(db))),
+    ...callerFindings(caller),
+    ...(isSingle ? [] : poolerFindings(await readBackends(session))),
     ...serverFindings(seen, new Date().toISOString().slice(0, 10)),
     ...providerFindings(seen),
     ...rightsFindings(seen, settings.tables, tables),
-    ...(isOld ? [] : await extensionFindings(db, seen, needs, reach, session, pendingOf(files, recorded).length > 0)),
+    ...(isOld
+      ? []
+      : await extensionFindings(session, seen, needs, reach, caller, pendingOf(files, recorded).length > 0)),
     ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
     ...(isOld ? [] : conflictFindings(seen, needs, reach)),
     ...from('indexes', indexes, indexFindings),
-    ...from('settings', await readingOf(db, readBuildSettings), (each) => settingsFindings(seen, each)),
+    ...from('settings', await readingOf(session, readBuildSettings), (each) => settingsFindings(seen, each)),
     ...migrationFindings(files, recorded, settings.tables.migrations),
-    ...(await lockOf(db, settings, tables, isSingle)),
+    ...(await lockOf(session, settings, tables, isSingle)),
   ]
   return findings.map((finding) => whereItCanBeDone(finding, seen.readOnly))
 }
@@ -91,36 +94,36 @@ function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly'])
 }
 
 async function extensionFindings(
-  db: Database,
+  session: Session,
   seen: PgvectorState,
   needs: Requirements,
   reach: Reach,
-  session: Session,
+  caller: Caller,
   hasPending: boolean,
 ): Promise<Finding[]> {
   const required = requirementFindings(seen, needs)
-  if (required.length > 0) return [...required, ...reachFindings(seen, reach, session)]
+  if (required.length > 0) return [...required, ...reachFindings(seen, reach, caller)]
   return [
     ...absenceFindings(seen, hasPending),
-    ...installationFindings(seen, await readingOf(db, readVerification)),
+    ...installationFindings(seen, await readingOf(session, readVerification)),
     ...skewFindings(seen),
-    ...reachFindings(seen, reach, session),
+    ...reachFindings(seen, reach, caller),
   ]
 }
 
 async function readRecorded(
-  db: Database,
+  session: Session,
   { tables }: MigrationSettings,
   rights: Reading<TableRights>,
 ): Promise<Recorded> {
   if (!rights.isKnown) return rights
   if (!rights.value.migrations.exists) return { names: null }
-  const applied = await readingOf(db, (trx) => readApplied(trx, tables))
+  const applied = await readingOf(session, (trx) => readApplied(trx, tables))
   return applied.isKnown ? { names: applied.value.map(({ name }) => name) } : applied
 }
 
 async function lockOf(
-  db: Database,
+  session: Session,
   { tables }: MigrationSettings,
   rights: Reading<TableRights>,
   isSingle: boolean,
@@ -128,7 +131,7 @@ async function lockOf(
   if (rights.isKnown && !rights.value.lock.exists)
     return [findingsOf('lock').ok('not there yet: the first run makes it')]
   const hasRuns = rights.isKnown && rights.value.runs.exists
-  const lock = await readingOf(db, (trx) => readLock(trx, tables, hasRuns))
+  const lock = await readingOf(session, (trx) => readLock(trx, tables, hasRuns))
   return from('lock', lock, (facts) => lockFindings(facts, tables, isSingle))
 }
 

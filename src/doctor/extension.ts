@@ -2,11 +2,11 @@ import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError }
 import { assess, type Requirements } from '../extension/assess.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { PgvectorState } from '../extension/state.ts'
-import { verifyPgvector } from '../extension/verify.ts'
+import { verify } from '../extension/verify.ts'
 import { isAtLeast } from '../pgvector/version.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, literal } from '../core/sql.ts'
-import type { Session } from './connection.ts'
+import type { Caller } from './connection.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Reading } from './reading.ts'
 
@@ -20,11 +20,9 @@ export interface Reach {
   readonly mayUseSchema: boolean | null
 }
 
-export function readReach(db: Database, schema: string | null): Promise<Reach> {
+export function readReach(session: Session, schema: string | null): Promise<Reach> {
   const mayUse = schema === null ? 'null' : `has_schema_privilege(${literal(schema)}, 'usage')`
-  return ask(
-    db,
-    `select json_build_object('mayUseSchema', ${mayUse}, 'vector', (
+  return session.ask(`select json_build_object('mayUseSchema', ${mayUse}, 'vector', (
       select json_build_object('name', format('%I.%I', n.nspname, t.typname), 'extension', x.extname)
       from pg_catalog.pg_type t
       join pg_catalog.pg_namespace n on n.oid = t.typnamespace
@@ -32,14 +30,13 @@ export function readReach(db: Database, schema: string | null): Promise<Reach> {
         and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
       left join pg_catalog.pg_extension x on x.oid = d.refobjid
       where t.oid = to_regtype('vector')
-    )) as state`,
-  )
+    )) as state`)
 }
 
 /** Uses the extension; the error where it does not work, null where it does. */
-export async function readVerification(db: Database): Promise<PgvectorMigrationError | null> {
+export async function readVerification(session: Session): Promise<PgvectorMigrationError | null> {
   try {
-    await verifyPgvector(db)
+    await verify(session)
     return null
   } catch (error) {
     if (isPgvectorMigrationError(error, 'VERIFICATION_FAILED')) return error
@@ -89,15 +86,15 @@ export function installationFindings(
 export function reachFindings(
   { installed }: Pick<PgvectorState, 'installed'>,
   reach: Reach,
-  session: Session,
+  caller: Caller,
 ): Finding[] {
   if (installed === null) return []
   const schema = identifier(installed.schema)
-  const role = identifier(session.role)
+  const role = identifier(caller.role)
   if (reach.mayUseSchema === false) {
     return [
       warning(
-        `the role ${session.role} may not use the schema ${schema}, so not the type either`,
+        `the role ${caller.role} may not use the schema ${schema}, so not the type either`,
         `GRANT USAGE ON SCHEMA ${schema} TO ${role};`,
       ),
     ]
@@ -106,7 +103,7 @@ export function reachFindings(
     return [
       warning(
         `${schema} is not on the search path: SQL that says vector without the schema fails`,
-        `ALTER ROLE ${role} IN DATABASE ${identifier(session.database)} SET search_path = ${[session.searchPath, schema]
+        `ALTER ROLE ${role} IN DATABASE ${identifier(caller.database)} SET search_path = ${[caller.searchPath, schema]
           .filter((part) => part !== '')
           .join(', ')};`,
       ),

@@ -1,4 +1,4 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { findingsOf, listed, statements, type Finding } from './finding.ts'
 
 const { ok, warning, error: failure, unknown } = findingsOf('indexes')
@@ -53,10 +53,8 @@ export interface Indexes {
  * A role without pg_read_all_stats sees that a build runs, and not of what. Locks are seen by everyone: a build that
  * lets writers go on holds a ShareUpdateExclusiveLock on the table, and a drop that does, on the index too.
  */
-export function readIndexes(db: Database): Promise<Indexes> {
-  return ask(
-    db,
-    `with build as (
+export function readIndexes(session: Session): Promise<Indexes> {
+  return session.ask(`with build as (
       select p.pid, nullif(p.index_relid, 0) as index_relid, p.command, p.phase
       from pg_catalog.pg_stat_progress_create_index p where p.datname = current_database()
     ),
@@ -113,8 +111,7 @@ export function readIndexes(db: Database): Promise<Indexes> {
         select coalesce(json_agg(json_build_object('processId', build.pid, 'index', index.name, 'phase', build.phase)), '[]')
         from build left join index on index.oid = build.index_relid
       )
-    ) as state`,
-  )
+    ) as state`)
 }
 
 /** Invalid and half-built indexes; those that are being built right now are not called so. */

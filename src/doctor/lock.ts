@@ -1,5 +1,5 @@
 import type { LockHolder } from '../core/errors.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { unfinishedRun } from '../migrator/lock/lease.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
 import { lockNumber } from '../migrator/lock/side-lock.ts'
@@ -21,10 +21,8 @@ export interface LockFacts {
 }
 
 /** Reads the lock of Knex's tables, which exist; `hasRuns` says whether our notes on runs do. */
-export async function readLock(db: Database, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
-  const facts = await ask<Omit<LockFacts, 'run'>>(
-    db,
-    `with key as (
+export async function readLock(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
+  const facts = await session.ask<Omit<LockFacts, 'run'>>(`with key as (
       select ${lockNumber(tables.lock)} as number
     )
     select json_build_object(
@@ -45,9 +43,8 @@ export async function readLock(db: Database, tables: MigrationTables, hasRuns: b
           and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
           and (l.classid::bigint << 32) | l.objid::bigint = key.number
       )
-    ) as state`,
-  )
-  return { ...facts, run: hasRuns ? await unfinishedRun(db, tables) : null }
+    ) as state`)
+  return { ...facts, run: hasRuns ? await unfinishedRun(session, tables) : null }
 }
 
 /** Whether somebody migrates, or died doing so; `isSingle` where this process is the only one that can. */

@@ -1,6 +1,6 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../core/errors.ts'
 import { listMigrations } from '../migrator/files/list.ts'
-import { findRenamed, forgetting, renaming, stem } from '../migrator/files/renamed.ts'
+import { findRenamed, deleteStatement, renameStatements, stem } from '../migrator/files/renamed.ts'
 import type { MigrationSettings } from '../migrator/settings.ts'
 import { findingsOf, listed, type Finding } from './finding.ts'
 
@@ -75,7 +75,7 @@ function renamedFindings({ once, twice }: ReturnType<typeof findRenamed>, table:
     findings.push(
       failure(
         `${table} has migrations twice: ${listed(twice.map(({ name, file }) => `${name} and ${file}`))}`,
-        forgetting(twice, table),
+        deleteStatement(twice, table),
       ),
     )
   }
@@ -84,7 +84,7 @@ function renamedFindings({ once, twice }: ReturnType<typeof findRenamed>, table:
       failure(
         'applied under another file extension than on disk, which Knex calls corrupt: ' +
           listed(once.map(({ name, file }) => `${name} (now ${file})`)),
-        renaming(once, table).join('\n'),
+        renameStatements(once, table).join('\n'),
       ),
     )
   }

@@ -1,6 +1,6 @@
-import Knex from 'knex'
-
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
+import { backendOf } from '../database/shared-session.ts'
+import { openSideConnection } from '../database/side-connection.ts'
 import { connectionFinding, reasonOf } from './connection.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
@@ -17,23 +17,18 @@ export type Backends =
  * Both are open at once, so that on a server they never have one process, and never another one than before. A pooler
  * in transaction mode lends its server connections out for a transaction each: the two share one, or one changes.
  */
-export async function readBackends(db: Database): Promise<Backends> {
-  const { config } = db.client as { readonly config: Knex.Knex.Config }
-  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
+export async function readBackends(session: Session): Promise<Backends> {
+  const side = openSideConnection(session)
   try {
-    const first = await backendOf(side)
-    const second = await backendOf(db)
-    return { first, second, firstAgain: await backendOf(side) }
+    const first = await backendOf(side.session)
+    const second = await backendOf(session)
+    return { first, second, firstAgain: await backendOf(side.session) }
   } catch (error) {
     if (connectionFinding(error) === null) throw error
     return { refusal: reasonOf(error as Error) }
   } finally {
-    await side.destroy()
+    await side.close()
   }
-}
-
-function backendOf(db: Database): Promise<number> {
-  return ask(db, 'select to_json(pg_backend_pid()) as state')
 }
 
 export function poolerFindings(backends: Backends): Finding[] {

@@ -1,6 +1,7 @@
 import { sqlStateOf } from '../core/errors.ts'
-import { send, type Database } from '../database/queryable.ts'
-import { serverMessage, sqlState } from '../database/sqlstate.ts'
+import type { Session } from '../database/session.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { sqlState } from '../database/sqlstate.ts'
 
 /** What was read, or why it could not be. */
 export type Reading<Value> =
@@ -14,11 +15,14 @@ const refusals = new Set<string | undefined>([
 ])
 
 /** Reads in a transaction of its own, which a refusal ends; a diagnosis goes on without that fact. */
-export async function readingOf<Value>(db: Database, read: (trx: Database) => Promise<Value>): Promise<Reading<Value>> {
+export async function readingOf<Value>(
+  session: Session,
+  read: (trx: Session) => Promise<Value>,
+): Promise<Reading<Value>> {
   try {
-    const value = await db.transaction(async (trx) => {
+    const value = await session.transaction(async (trx) => {
       // A migration that runs may hold what we look at. In a caller's transaction the setting would outlive us.
-      if (db.isTransaction !== true) await send(trx, `set local lock_timeout = '2s'`)
+      if (!session.isInTransaction) await trx.send(`set local lock_timeout = '2s'`)
       return read(trx)
     })
     return { isKnown: true, value }

@@ -1,4 +1,4 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { toRegclass } from '../core/sql.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
 import { neededPrivileges } from '../migrator/tracking.ts'
@@ -14,20 +14,17 @@ export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & 
   readonly sequence: { readonly name: string; readonly isUsable: boolean } | null
 }
 
-export function readTableRights(db: Database, tables: MigrationTables): Promise<TableRights> {
+export function readTableRights(session: Session, tables: MigrationTables): Promise<TableRights> {
   const rights = (Object.keys(neededPrivileges) as (keyof MigrationTables)[]).map((name) => {
     const table = toRegclass(tables[name])
     const isAllowed = neededPrivileges[name].map((privilege) => `has_table_privilege(${table}, '${privilege}')`)
     return `'${name}', json_build_object('exists', ${table} is not null,
       'isWritable', coalesce(${isAllowed.join(' and ')}, false))`
   })
-  return ask(
-    db,
-    `select json_build_object(${rights.join(', ')}, 'sequence', (
+  return session.ask(`select json_build_object(${rights.join(', ')}, 'sequence', (
       select json_build_object('name', s.oid::regclass::text, 'isUsable', has_sequence_privilege(s.oid, 'usage'))
       from pg_catalog.pg_class s
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.deptype = 'a'
       where s.relkind = 'S' and d.refobjid = ${toRegclass(tables.migrations)}
-    )) as state`,
-  )
+    )) as state`)
 }

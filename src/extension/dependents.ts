@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { MIN_POSTGRES_MAJOR } from '../core/options.ts'
-import { assertPostgres, askEach, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { dependentObjectsSql, mentionsSql, vectorColumnsSql } from './dependents-sql.ts'
 import { glance } from './glance.ts'
 
@@ -43,21 +43,21 @@ export interface Dependents {
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE or POSTGRES_TOO_OLD.
  */
 export async function findDependents(db: Database): Promise<Dependents> {
-  assertPostgres(db)
-  const { server } = await glance(db)
+  const session = sessionOf(db)
+  const { server } = await glance(session)
   if (server.major < MIN_POSTGRES_MAJOR) {
     throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version: server.version, requiredMajor: MIN_POSTGRES_MAJOR })
   }
-  return readDependents(db)
+  return readDependents(session)
 }
 
 /** The same on a server that is known to be new enough. */
-export async function readDependents(db: Database): Promise<Dependents> {
-  const [objects, columns, mentions] = (await askEach(db, [dependentObjectsSql, vectorColumnsSql, mentionsSql])) as [
-    Dependent[],
-    Dependent[],
-    Mention[],
-  ]
+export async function readDependents(session: Session): Promise<Dependents> {
+  const [objects, columns, mentions] = (await session.askEach([
+    dependentObjectsSql,
+    vectorColumnsSql,
+    mentionsSql,
+  ])) as [Dependent[], Dependent[], Mention[]]
   return { objects: merge(objects, columns), mentions }
 }
 

@@ -1,10 +1,10 @@
 import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import { MIN_POSTGRES_MAJOR, dropOptions, type DropOptions, type ParsedDropOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
-import { send, type Database } from '../database/queryable.ts'
+import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { sqlState, translate } from '../database/sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
-import { inspectPgvector } from './inspect.ts'
+import { readState } from './inspect.ts'
 import { lockAndLook } from './lock.ts'
 import { appendToLog, isCreatedByUs, logWarning } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
@@ -37,10 +37,11 @@ export interface DropResult {
  */
 export async function dropPgvector(db: Database, options: DropOptions = {}): Promise<DropResult> {
   const needs = parseOptions(dropOptions, options)
+  const session = sessionOf(db)
   const logger = loggerFrom(needs.logger)
-  const state = await look(db, needs)
+  const state = await look(session, needs)
   if (state.installed === null) return { status: 'absent', dependents: [], warnings: [] }
-  const result = await db.transaction(async (trx) => {
+  const result = await session.transaction(async (trx) => {
     const installed = await lockAndLook(trx, needs.lockTimeout, (seen) => seen === null)
     if (installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
     const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
@@ -52,8 +53,8 @@ export async function dropPgvector(db: Database, options: DropOptions = {}): Pro
   return result
 }
 
-async function look(db: Database, needs: ParsedDropOptions): Promise<PgvectorState> {
-  const state = await inspectPgvector(db, { log: needs.log === false ? undefined : needs.log })
+async function look(session: Session, needs: ParsedDropOptions): Promise<PgvectorState> {
+  const state = await readState(session, { log: needs.log === false ? undefined : needs.log }, null)
   if (state.server.major < MIN_POSTGRES_MAJOR) {
     const { version } = state.server
     throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version, requiredMajor: MIN_POSTGRES_MAJOR })
@@ -64,14 +65,14 @@ async function look(db: Database, needs: ParsedDropOptions): Promise<PgvectorSta
   return state
 }
 
-async function dropUnlessUsed(trx: Database, needs: ParsedDropOptions, state: PgvectorState): Promise<DropResult> {
+async function dropUnlessUsed(trx: Session, needs: ParsedDropOptions, state: PgvectorState): Promise<DropResult> {
   const started = performance.now()
   const dependents = await readDependents(trx)
   const reason = await reasonToKeep(trx, needs, state, dependents)
   if (reason !== undefined) return keep(trx, needs, state, dependents, reason, started)
   try {
     // A savepoint of its own: a dependent made since we looked makes this fail, and the work goes on.
-    await trx.transaction((savepoint) => send(savepoint, 'drop extension vector restrict'))
+    await trx.transaction((savepoint) => savepoint.send('drop extension vector restrict'))
   } catch (error) {
     if (sqlStateOf(error) !== sqlState.dependentObjectsStillExist) throw translated(error, state)
     return keep(trx, needs, state, await readDependents(trx), 'in-use', started)
@@ -81,7 +82,7 @@ async function dropUnlessUsed(trx: Database, needs: ParsedDropOptions, state: Pg
 }
 
 async function reasonToKeep(
-  trx: Database,
+  trx: Session,
   needs: ParsedDropOptions,
   state: PgvectorState,
   dependents: Dependents,
@@ -93,7 +94,7 @@ async function reasonToKeep(
 }
 
 async function keep(
-  trx: Database,
+  trx: Session,
   needs: ParsedDropOptions,
   state: PgvectorState,
   dependents: Dependents,
@@ -116,7 +117,7 @@ function mentionWarnings({ mentions }: Dependents): string[] {
 }
 
 async function record(
-  trx: Database,
+  trx: Session,
   needs: ParsedDropOptions,
   state: PgvectorState,
   event: 'dropped' | 'kept',
@@ -137,7 +138,7 @@ async function record(
     durationMilliseconds: performance.now() - started,
     details,
   })
-  if (statements.length > 0) await send(trx, statements.join(';\n'))
+  if (statements.length > 0) await trx.send(statements.join(';\n'))
   const warning = logWarning(log)
   return warning === null ? [] : [warning]
 }

@@ -1,4 +1,4 @@
-import { assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { ensureOptions, type EnsureOptions, type ParsedEnsureOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { isRace } from '../database/sqlstate.ts'
@@ -29,9 +29,11 @@ import { verifyIn } from './verify.ts'
  */
 export async function ensurePgvector(db: Database, options: EnsureOptions = {}): Promise<EnsureResult> {
   const needs = parseOptions(ensureOptions, options)
-  assertPostgres(db)
-  const seen = await glanceAtBoot(db)
-  const result = satisfies(seen, needs) ? resultOf(seen, needs, 'unchanged') : await changeWithRetry(db, needs, seen)
+  const session = sessionOf(db)
+  const seen = await glanceAtBoot(session)
+  const result = satisfies(seen, needs)
+    ? resultOf(seen, needs, 'unchanged')
+    : await changeWithRetry(session, needs, seen)
   announce(result, loggerFrom(needs.logger))
   return result
 }
@@ -39,11 +41,11 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
 const MOST_RACES = 5
 
 // Not everybody takes our lock. Where another session was faster, look again: it may have done our work.
-async function changeWithRetry(db: Database, needs: ParsedEnsureOptions, seen: Glance): Promise<EnsureResult> {
+async function changeWithRetry(session: Session, needs: ParsedEnsureOptions, seen: Glance): Promise<EnsureResult> {
   let fresh: Glance | undefined = seen
   for (let races = 1; ; races++) {
     try {
-      return await change(db, needs, fresh)
+      return await change(session, needs, fresh)
     } catch (error) {
       if (races === MOST_RACES || !isRace(error)) throw error
       fresh = undefined
@@ -51,10 +53,10 @@ async function changeWithRetry(db: Database, needs: ParsedEnsureOptions, seen: G
   }
 }
 
-async function change(db: Database, needs: ParsedEnsureOptions, fresh: Glance | undefined): Promise<EnsureResult> {
-  const before = await look(db, needs, fresh)
+async function change(session: Session, needs: ParsedEnsureOptions, fresh: Glance | undefined): Promise<EnsureResult> {
+  const before = await look(session, needs, fresh)
   if (before.plan.action === 'none') return resultOf(before.state, needs, 'unchanged')
-  return db.transaction(async (trx) => {
+  return session.transaction(async (trx) => {
     const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
     const installed = await lockAndLook(trx, needs.lockTimeout, (current) => satisfies(seenWith(current), needs))
     if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
@@ -70,12 +72,12 @@ function isSame(left: InstalledExtension | null, right: InstalledExtension | nul
 }
 
 async function look(
-  db: Database,
+  session: Session,
   needs: ParsedEnsureOptions,
   fresh?: Glance,
 ): Promise<{ state: PgvectorState; plan: Plan }> {
   const state = await readState(
-    db,
+    session,
     { schema: needs.schema, log: needs.log === false ? undefined : needs.log },
     needs.minVersion,
     fresh,
@@ -87,7 +89,7 @@ async function look(
 }
 
 async function carryOut(
-  trx: Database,
+  trx: Session,
   needs: ParsedEnsureOptions,
   state: PgvectorState,
   plan: Change,

@@ -1,4 +1,4 @@
-import { askEach, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, literal } from '../core/sql.ts'
 import { translate } from '../database/sqlstate.ts'
 import type { Plan } from './assess.ts'
@@ -10,10 +10,9 @@ import type { InstalledExtension, PgvectorState } from './state.ts'
 export type Change = Exclude<Plan, { readonly action: 'none' }>
 
 /** Carries a plan out, and reads back what it made in the same round trip. */
-export async function execute(trx: Database, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
+export async function execute(trx: Session, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
   try {
-    const answers = await askEach(trx, [...statementsFor(plan), installedQuery])
-    const installed = answers.at(-1) as InstalledAnswer | null
+    const installed = await trx.sendAndAsk<InstalledAnswer | null>(statementsFor(plan), installedQuery)
     if (installed === null) throw new Error('create extension succeeded, yet pg_extension has no row for it')
     return readInstalled(installed)
   } catch (error) {

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { ask, askText, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal, unquoted } from '../core/sql.ts'
 import { detectProvider, markedFunctions, markedRoles, markedSettings } from '../pgvector/providers.ts'
 import type { Glance, InstalledExtension } from './state.ts'
@@ -36,23 +36,23 @@ const seenBefore = new WeakMap<object, { readonly fingerprint: string; readonly 
  * ones read only that it is, in a query that costs little more than one of extversion: PostgreSQL lets nobody drop what
  * belongs to an extension, so the same oid at the same version has the same type and operators.
  */
-export async function glanceAtBoot(db: Database): Promise<Glance> {
+export async function glanceAtBoot(session: Session): Promise<Glance> {
   // A plan tells of another server than the one it runs on.
-  if (currentTarget() !== null) return glance(db)
-  const { config } = db.client as { config: object }
-  const before = seenBefore.get(config)
-  if (before !== undefined && (await askText(db, fingerprintSql)) === before.fingerprint) return before.seen
-  const answer = await ask<GlanceAnswer>(db, glanceSql())
+  if (currentTarget() !== null) return glance(session)
+  const before = seenBefore.get(session.identity)
+  if (before !== undefined && (await session.ask<string | undefined>(fingerprintSql)) === before.fingerprint)
+    return before.seen
+  const answer = await session.ask<GlanceAnswer>(glanceSql())
   const seen = readGlance(answer)
   if (answer.fingerprint !== null && seen.installed?.missing.length === 0) {
-    seenBefore.set(config, { fingerprint: answer.fingerprint, seen })
+    seenBefore.set(session.identity, { fingerprint: answer.fingerprint, seen })
   }
   return seen
 }
 
 /** What is enabled here and on which server, in one query that any role may send, in any transaction and on a standby. */
-export async function glance(db: Database): Promise<Glance> {
-  return readGlance(await ask<GlanceAnswer>(db, glanceSql()))
+export async function glance(session: Session): Promise<Glance> {
+  return readGlance(await session.ask<GlanceAnswer>(glanceSql()))
 }
 
 export function readGlance({ version, description, settings, roles, functions, installed }: GlanceAnswer): Glance {

@@ -1,4 +1,4 @@
-import { assertPostgres, ask, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { literal, nullable } from '../core/sql.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
@@ -30,8 +30,8 @@ type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'availab
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL.
  */
 export async function inspectPgvector(db: Database, options: InspectOptions = {}): Promise<PgvectorState> {
-  assertPostgres(db)
-  return readState(db, options, null)
+  const session = sessionOf(db)
+  return readState(session, options, null)
 }
 
 /**
@@ -40,13 +40,13 @@ export async function inspectPgvector(db: Database, options: InspectOptions = {}
  * `fresh` is not repeated.
  */
 export async function readState(
-  db: Database,
+  session: Session,
   options: InspectOptions,
   enough: string | null,
   fresh?: Glance,
 ): Promise<PgvectorState> {
   const glance = fresh === undefined ? glanceSql() : 'select null::json as state'
-  const { glance: answer, available, ...rest } = await ask<Answer>(db, inspectSql(options, enough, glance))
+  const { glance: answer, available, ...rest } = await session.ask<Answer>(inspectSql(options, enough, glance))
   const seen = fresh ?? readGlance(answer as GlanceAnswer)
   return { ...seen, ...rest, available: available === null ? null : readAvailable(available) }
 }

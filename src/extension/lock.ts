@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { askEach, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { installedQuery, readInstalled, type InstalledAnswer } from './glance.ts'
 import type { InstalledExtension } from './state.ts'
 
@@ -19,14 +19,14 @@ const POLL_MILLISECONDS = 50
  * @throws {PgvectorMigrationError} LOCK_TIMEOUT after `timeout` milliseconds.
  */
 export async function lockAndLook(
-  trx: Database,
+  trx: Session,
   timeout: number,
   isDone: (installed: InstalledExtension | null) => boolean,
 ): Promise<InstalledExtension | null> {
   const deadline = Date.now() + timeout
   for (;;) {
     // Two statements in one round trip: under READ COMMITTED the second takes its snapshot after the first has ended.
-    const [locked, answer] = await askEach(trx, [
+    const [locked, answer] = await trx.askEach([
       `select to_json(pg_try_advisory_xact_lock(${EXTENSION_LOCK})) as state`,
       installedQuery,
     ])

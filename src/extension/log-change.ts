@@ -1,5 +1,5 @@
 import type { LogOptions } from '../core/options.ts'
-import { send, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { readState } from './inspect.ts'
 import { appendToLog, logWarning, type LogEventName } from '../log/migration-log.ts'
@@ -7,19 +7,19 @@ import { appendToLog, logWarning, type LogEventName } from '../log/migration-log
 /**
  * Appends what became of a column or an index to the migration log; returns what to warn of.
  *
- * What a later `down` is to recognise, by the numbers of the catalog, stands in `worksOut`: a script made from a plan is
+ * What a later `down` is to recognise, by the numbers of the catalog, stands in `computedDetails`: a script made from a plan is
  * run in another database, whose numbers are others.
  */
 export async function logChange(
-  db: Database,
+  session: Session,
   log: LogOptions | false,
   event: LogEventName,
   milliseconds: number,
   details: Readonly<Record<string, unknown>>,
-  worksOut?: Readonly<Record<string, string>>,
+  computedDetails?: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
   if (log === false) return []
-  const state = await readState(db, { log }, null)
+  const state = await readState(session, { log }, null)
   const { installed, server, provider } = state
   if (installed === null) return []
   const statements = appendToLog(state.log, {
@@ -33,9 +33,9 @@ export async function logChange(
     dimensions: null,
     durationMilliseconds: milliseconds,
     details,
-    worksOut,
+    computedDetails,
   })
-  if (statements.length > 0) await send(db, statements.join(';\n'))
+  if (statements.length > 0) await session.send(statements.join(';\n'))
   const warning = logWarning(state.log)
   return warning === null ? [] : [warning]
 }

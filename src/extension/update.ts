@@ -1,9 +1,9 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import type { LogOptions } from '../core/options.ts'
-import { ask, send, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { qualified } from '../core/sql.ts'
 import { execute } from './execute.ts'
-import { inspectPgvector } from './inspect.ts'
+import { readState } from './inspect.ts'
 import { lockAndLook } from './lock.ts'
 import { appendToLog, logWarning } from '../log/migration-log.ts'
 import { endedBetween } from '../pgvector/releases.ts'
@@ -40,14 +40,14 @@ export interface PendingIndex {
  * Updates the extension and notes which indexes are to be rebuilt; where it is new enough, nothing is sent but what
  * asks. The notes are what a later run knows of the indexes that an interrupted one left.
  */
-export async function updateExtension(db: Database, needs: UpdateNeeds): Promise<Update> {
-  const state = await inspectPgvector(db, { log: needs.log === false ? undefined : needs.log })
+export async function updateExtension(session: Session, needs: UpdateNeeds): Promise<Update> {
+  const state = await readState(session, { log: needs.log === false ? undefined : needs.log }, null)
   const { installed } = state
   if (installed === null) throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: 'an update of it' })
   const target = targetOf(state, installed, needs.to)
-  if (target === null) return unchanged(db, state, installed, needs)
+  if (target === null) return unchanged(session, state, installed, needs)
   if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
-  return db.transaction(async (trx) => {
+  return session.transaction(async (trx) => {
     const current = (await lockAndLook(trx, needs.lockTimeout, () => false)) ?? installed
     // While we waited for the lock, somebody else may have done it.
     if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
@@ -68,7 +68,7 @@ function targetOf({ available }: PgvectorState, installed: InstalledExtension, t
 }
 
 async function update(
-  trx: Database,
+  trx: Session,
   state: PgvectorState,
   installed: InstalledExtension,
   target: string,
@@ -93,7 +93,7 @@ async function update(
       durationMilliseconds: performance.now() - started,
       details: { rebuild: affected },
     })
-    if (statements.length > 0) await send(trx, statements.join(';\n'))
+    if (statements.length > 0) await trx.send(statements.join(';\n'))
     const unwritten = logWarning(state.log)
     if (unwritten !== null) warnings.push(unwritten)
   }
@@ -101,43 +101,38 @@ async function update(
 }
 
 async function unchanged(
-  db: Database,
+  session: Session,
   state: PgvectorState,
   installed: InstalledExtension,
   { log }: UpdateNeeds,
 ): Promise<Update> {
-  const pending = await readPending(db, state, log, installed)
+  const pending = await readPending(session, state, log, installed)
   const { version, schema } = installed
   return { state, before: version, after: version, schema, pending, warnings: [] }
 }
 
-async function indexesToRebuild(db: Database, before: string, after: string): Promise<readonly PendingIndex[]> {
+async function indexesToRebuild(session: Session, before: string, after: string): Promise<readonly PendingIndex[]> {
   const methods = new Set(endedBetween(before, after).flatMap(({ reindex }) => reindex ?? []))
   if (methods.size === 0) return []
-  return ask(
-    db,
-    `select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
+  return session.ask(`select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join pg_catalog.pg_am m on m.oid = c.relam
-    where c.relkind = 'i' and m.amname in (${[...methods].map((method) => `'${method}'`).join(', ')})`,
-  )
+    where c.relkind = 'i' and m.amname in (${[...methods].map((method) => `'${method}'`).join(', ')})`)
 }
 
 const pendingJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname))`
 
 // A concurrent rebuild makes a new index, so that the one that was noted is gone; the others are noted when rebuilt.
 async function readPending(
-  db: Database,
+  session: Session,
   { log: { exists, writable, schema, table } }: PgvectorState,
   log: LogOptions | false,
   { oid }: InstalledExtension,
 ): Promise<readonly PendingIndex[]> {
   if (log === false || !exists || !writable || schema === null) return []
   const name = qualified(schema, table)
-  return ask(
-    db,
-    `select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
+  return session.ask(`select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'i' and c.oid in (
       select (noted ->> 'oid')::bigint::oid
@@ -146,6 +141,5 @@ async function readPending(
         select from ${name} as rebuilt
         where rebuilt.event = 'index rebuilt' and rebuilt.id > updated.id and rebuilt.details -> 'oid' = noted -> 'oid'
       )
-    )`,
-  )
+    )`)
 }

@@ -1,7 +1,8 @@
 import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { ask, askEach, assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { identifier } from '../core/sql.ts'
-import { serverMessage, sqlState } from '../database/sqlstate.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { sqlState } from '../database/sqlstate.ts'
 import { glance } from './glance.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 
@@ -32,13 +33,17 @@ const TOLERANCE = 1e-6
  * here: where the extension is not enabled, that is the problem named.
  */
 export async function verifyPgvector(db: Database): Promise<void> {
-  assertPostgres(db)
-  const { installed } = await glance(db)
+  await verify(sessionOf(db))
+}
+
+/** The same within a function that has its session. */
+export async function verify(session: Session): Promise<void> {
+  const { installed } = await glance(session)
   if (installed === null) {
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
   }
   // A transaction of its own (a savepoint in the caller's), because an operator that is missing aborts it.
-  await db.transaction((trx) => verifyIn(trx, installed.schema, installed.version))
+  await session.transaction((trx) => verifyIn(trx, installed.schema, installed.version))
 }
 
 /**
@@ -46,7 +51,7 @@ export async function verifyPgvector(db: Database): Promise<void> {
  * failure takes it back.
  */
 export async function verifyIn(
-  trx: Database,
+  trx: Session,
   schema: string,
   version: string,
   noted: readonly string[] = [],
@@ -69,7 +74,7 @@ const notFunctional = new Set<string | undefined>([
 ])
 
 async function askForDistances(
-  trx: Database,
+  trx: Session,
   schema: string,
   checks: readonly OperatorCheck[],
   noted: readonly string[],
@@ -79,9 +84,7 @@ async function askForDistances(
   try {
     const sql = `select json_build_array(${distances.join(', ')}) as state
       from (select '[1,2,3]'::${at}.vector as a, '[4,5,6]'::${at}.vector as b) as sample`
-    if (noted.length === 0) return await ask(trx, sql)
-    const [answers] = await askEach(trx, [sql, ...noted])
-    return answers as readonly (number | null)[]
+    return noted.length === 0 ? await trx.ask(sql) : await trx.sendAndAsk(noted, sql)
   } catch (error) {
     if (!notFunctional.has(sqlStateOf(error))) throw error
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: [serverMessage(error)] }, { cause: error })

@@ -3,18 +3,18 @@ import { isLogged } from '../log/migration-log.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import type { LogOptions } from '../core/options.ts'
-import { assertPostgres, send, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
-import { sendBriefly, type Patience } from '../database/lock-retry.ts'
+import { sendWithLockRetry, type LockRetryOptions } from '../database/lock-retry.ts'
 import type { BuildJob } from './build/job.ts'
 import { buildError } from './build/errors.ts'
 import { buildOptions, type BuildOptions } from './build/options.ts'
 import { reportOn } from './build/report.ts'
-import { withBuildingSession } from '../database/held-connection.ts'
+import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
 import type { ExistingIndex, IndexFacts, TableFacts } from './look/facts.ts'
-import { readIndexFacts } from './look/read-facts.ts'
+import { readFacts } from './look/read-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
 import { differs } from './decide/plan.ts'
 import { lackingRights } from '../columns/schema-rights.ts'
@@ -59,17 +59,17 @@ export async function dropIndex(
   options: DropIndexOptions = {},
 ): Promise<DropIndexResult> {
   const needs = parseOptions(dropIndexOptions, options)
-  assertPostgres(db)
+  const caller = sessionOf(db)
   const started = performance.now()
   const logger = loggerFrom(needs.logger)
   const report = reportOn(index, needs.onEvent, logger)
-  return withBuildingSession(db, report.notice, async (session) => {
-    const facts = await readIndexFacts(session.db, index)
+  return withHeldSession(caller, report.notice, async (session) => {
+    const facts = await readFacts(session, index)
     const existing = facts.indexes.find(({ name }) => name === index.name)
     const { table } = facts
     if (table === null || existing === undefined) return { status: 'absent', warnings: [] }
     const details = { table: table.oid, index: existing.name }
-    if (needs.onlyOurs && !(await isBuiltByUs(session.db, needs.log, details))) {
+    if (needs.onlyOurs && !(await isBuiltByUs(session, needs.log, details))) {
       const statement = `DROP INDEX CONCURRENTLY ${qualified(existing.schema, existing.name)};`
       report.warn(
         `Index ${identifier(index.name)} was not built by knex-pgvector as far as its log tells, so it stays. ` +
@@ -80,20 +80,20 @@ export async function dropIndex(
     const forbidden = lackingRights('DROP INDEX', table)
     if (forbidden !== null) throw forbidden
     if (!isEqual(existing, index, facts)) throw differs(index, facts, existing.definition)
-    const watch = session.isEmbedded ? unwatched : watchBuild(db, session.processId, report, needs)
+    const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
     try {
       await dropWithParts({ session, watch, needs, report }, index, facts, existing)
     } finally {
       await watch.close()
     }
-    const unwritten = await logChange(session.db, needs.log, 'index dropped', performance.now() - started, details)
+    const unwritten = await logChange(session, needs.log, 'index dropped', performance.now() - started, details)
     for (const warning of unwritten) report.warn(warning)
     logger.info(`index ${identifier(existing.name)} dropped`)
     return { status: 'dropped', warnings: report.warnings }
   })
 }
 
-type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & { readonly needs: Patience }
+type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & { readonly needs: LockRetryOptions }
 
 /** Drops it, and what a build that did not end left on partitions. */
 async function dropWithParts(
@@ -107,7 +107,7 @@ async function dropWithParts(
   if (existing !== undefined && isEqual(existing, index, facts)) await dropOne(job, index, table, existing)
   for (const partition of table.partitions) {
     const part = indexOfPartition(index, partition)
-    const seen = await readIndexFacts(job.session.db, part)
+    const seen = await readFacts(job.session, part)
     // What is part of a whole goes with it.
     const left = seen.indexes.find(({ name, parent }) => name === part.name && parent === null)
     await dropWithParts(job, part, seen, left)
@@ -121,12 +121,12 @@ async function dropOne(
   { schema, name, isPartitioned }: ExistingIndex,
 ): Promise<void> {
   const started = performance.now()
-  const isBrief = session.db.isTransaction === true || isPartitioned
+  const isBrief = session.isInTransaction || isPartitioned
   const statement = `drop index ${isBrief ? '' : 'concurrently '}${qualified(schema, name)}`
   const settings = { lock_timeout: isBrief ? String(needs.lockTimeout) : '0', statement_timeout: '0' }
   await session.withSettings(settings, async () => {
     const outcome = await watch.during(() =>
-      isBrief ? sendBriefly(session.db, table, statement, needs, report) : send(session.db, statement),
+      isBrief ? sendWithLockRetry(session, table, statement, needs, report) : session.send(statement),
     )
     if ('result' in outcome) return
     throw buildError(outcome.error, outcome.stopped, index, table, Math.round(performance.now() - started))
@@ -134,14 +134,14 @@ async function dropOne(
 }
 
 async function isBuiltByUs(
-  db: Database,
+  session: Session,
   log: LogOptions | false,
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (log === false) return false
   return isLogged(
-    db,
-    (await readState(db, { log }, null)).log,
+    session,
+    (await readState(session, { log }, null)).log,
     ['index begun', 'index built'],
     'index dropped',
     details,

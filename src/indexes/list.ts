@@ -1,6 +1,6 @@
 import type { VectorType } from '../pgvector/limits.ts'
 import { isAtLeast } from '../pgvector/version.ts'
-import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { IndexMethod } from '../pgvector/capabilities.ts'
 import { DEFAULT_M, GRAPH_MEMORY_SINCE, graphMemory } from '../pgvector/graph-memory.ts'
 
@@ -53,8 +53,12 @@ type Answer = {
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
  */
 export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
-  assertPostgres(db)
-  const { indexes, ...server } = await ask<Answer>(db, listSql)
+  return readListedIndexes(sessionOf(db))
+}
+
+/** The same within a function that has its session. */
+export async function readListedIndexes(session: Session): Promise<ListedIndex[]> {
+  const { indexes, ...server } = await session.ask<Answer>(listSql)
   return indexes.map(({ type, dimensions, m, ...index }) => {
     const buildMemory = memoryToBuild(index, { type, dimensions, m }, server)
     return {

@@ -2,12 +2,12 @@ import { isPgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { outputOptions, type Logger, type LogOptions } from '../core/options.ts'
-import { ask, assertPostgres, send, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
-import { serverMessage } from '../database/sqlstate.ts'
-import { withBuildingSession, type BuildingSession } from '../database/held-connection.ts'
-import { listVectorIndexes, type ListedIndex } from './list.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { withHeldSession, type HeldSession } from '../database/held-session.ts'
+import { readListedIndexes, type ListedIndex } from './list.ts'
 import { revalidateIndex } from './revalidate.ts'
 
 /** What {@link repairVectorIndexes} may be told. */
@@ -40,9 +40,9 @@ export interface RepairResult {
  */
 export async function repairVectorIndexes(db: Database, options: RepairOptions = {}): Promise<RepairResult> {
   const needs = parseOptions(outputOptions, options)
-  assertPostgres(db)
+  const session = sessionOf(db)
   const logger = loggerFrom(needs.logger)
-  const broken = (await listVectorIndexes(db)).filter(({ isValid }) => !isValid)
+  const broken = (await readListedIndexes(session)).filter(({ isValid }) => !isValid)
   const rebuilt: string[] = []
   const dropped: string[] = []
   const left: { name: string; reason: string }[] = []
@@ -57,11 +57,11 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
       continue
     }
     logger.info(`${index.isLeftover ? 'dropping' : 'rebuilding'} ${index.name}`)
-    const reason = await hindrance(async () => warnings.push(...(await mend(db, index, needs.log))))
+    const reason = await problemOf(async () => warnings.push(...(await repair(session, index, needs.log))))
     if (reason === null) (index.isLeftover ? dropped : rebuilt).push(index.name)
     else leave(index.name, reason)
   }
-  for (const { name, reason } of await revalidate(db, broken)) {
+  for (const { name, reason } of await revalidate(session, broken)) {
     if (reason === null) rebuilt.push(name)
     else leave(name, reason)
   }
@@ -69,7 +69,7 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
 }
 
 /** What stands in its way, which need not be in that of the next index; null where it was done. */
-async function hindrance(run: () => Promise<unknown>): Promise<string | null> {
+async function problemOf(run: () => Promise<unknown>): Promise<string | null> {
   try {
     await run()
     return null
@@ -85,29 +85,29 @@ const PATIENCE = { lockTimeout: 1000, wait: 60_000 } as const
 
 /** Partitioned indexes become valid with their parts, which may be partitioned too. */
 async function revalidate(
-  db: Database,
+  db: Session,
   broken: readonly ListedIndex[],
 ): Promise<{ readonly name: string; readonly reason: string | null }[]> {
   const wholes: { readonly name: string; readonly reason: string | null }[] = []
   for (const { name } of broken.filter(({ isPartitioned }) => isPartitioned)) {
     const settings = { statement_timeout: '0', lock_timeout: String(PATIENCE.lockTimeout) }
-    const reason = await hindrance(() =>
-      withBuildingSession(
+    const reason = await problemOf(() =>
+      withHeldSession(
         db,
         () => undefined,
-        (session) => session.withSettings(settings, () => revalidateIndex(session.db, name, PATIENCE)),
+        (session) => session.withSettings(settings, () => revalidateIndex(session, name, PATIENCE)),
       ),
     )
     wholes.push({ name, reason })
   }
   if (wholes.length === 0) return []
-  const listed = await listVectorIndexes(db)
+  const listed = await readListedIndexes(db)
   const isValid = (whole: string): boolean => listed.some((index) => index.name === whole && index.isValid)
   return wholes.map(({ name, reason }) => ({ name, reason: isValid(name) ? null : (reason ?? INCOMPLETE) }))
 }
 
-function mend(db: Database, index: ListedIndex, log: LogOptions | false): Promise<readonly string[]> {
-  return withBuildingSession(
+function repair(db: Session, index: ListedIndex, log: LogOptions | false): Promise<readonly string[]> {
+  return withHeldSession(
     db,
     () => undefined,
     async (session) => {
@@ -119,19 +119,19 @@ function mend(db: Database, index: ListedIndex, log: LogOptions | false): Promis
         maintenance_work_mem: `${Math.floor(memory / 1024)}kB`,
       }
       await session.withSettings(settings, () =>
-        send(session.db, `${index.isLeftover ? 'drop' : 'reindex'} index concurrently ${sendable(index.name)}`),
+        session.send(`${index.isLeftover ? 'drop' : 'reindex'} index concurrently ${sendable(index.name)}`),
       )
       const event = index.isLeftover ? 'index dropped' : 'index rebuilt'
-      return logChange(session.db, log, event, performance.now() - started, { index: index.name, repaired: true })
+      return logChange(session, log, event, performance.now() - started, { index: index.name, repaired: true })
     },
   )
 }
 
-async function memoryFor({ db }: BuildingSession, { buildMemory }: ListedIndex): Promise<number> {
-  const { own, shared } = await ask<{ own: number; shared: number }>(
-    db,
-    `select json_build_object('own', pg_size_bytes(current_setting('maintenance_work_mem')),
-      'shared', pg_size_bytes(current_setting('shared_buffers'))) as state`,
-  )
+async function memoryFor(session: HeldSession, { buildMemory }: ListedIndex): Promise<number> {
+  const { own, shared } = await session.ask<{
+    own: number
+    shared: number
+  }>(`select json_build_object('own', pg_size_bytes(current_setting('maintenance_work_mem')),
+      'shared', pg_size_bytes(current_setting('shared_buffers'))) as state`)
   return Math.max(own, Math.min(buildMemory ?? 0, shared))
 }

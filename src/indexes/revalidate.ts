@@ -1,6 +1,6 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal, sendable } from '../core/sql.ts'
-import { sendBriefly, type Patience } from '../database/lock-retry.ts'
+import { sendWithLockRetry, type LockRetryOptions } from '../database/lock-retry.ts'
 import { attachSql } from './partition-index.ts'
 
 type Part = { readonly name: string; readonly oid: number; readonly schema: string; readonly table: string }
@@ -11,12 +11,12 @@ type Part = { readonly name: string; readonly oid: number; readonly schema: stri
  *
  * @param name With its schema, as PostgreSQL prints it.
  */
-export async function revalidateIndex(db: Database, name: string, patience: Patience): Promise<void> {
-  const part = await ask<Part | null>(db, anyPartSql(name))
+export async function revalidateIndex(session: Session, name: string, patience: LockRetryOptions): Promise<void> {
+  const part = await session.ask<Part | null>(anyPartSql(name))
   if (part === null) return
   const table = { oid: part.oid, schema: part.schema, name: part.table }
   const statement = attachSql(sendable(name), sendable(part.name))
-  await sendBriefly(db, table, statement, patience, { waiting: () => undefined })
+  await sendWithLockRetry(session, table, statement, patience, { waiting: () => undefined })
 }
 
 function anyPartSql(name: string): string {

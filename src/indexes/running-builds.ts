@@ -1,4 +1,4 @@
-import { ask, assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, sessionOf } from '../database/session.ts'
 import type { BuildProgress } from './build/options.ts'
 import { progressMeter, type ProgressAnswer } from './build/progress.ts'
 
@@ -29,8 +29,8 @@ type Answer = ProgressAnswer &
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
  */
 export async function runningIndexBuilds(db: Database): Promise<RunningIndexBuild[]> {
-  assertPostgres(db)
-  const answers = await ask<readonly Answer[]>(db, runningSql)
+  const session = sessionOf(db)
+  const answers = await session.ask<readonly Answer[]>(runningSql)
   return answers.map(({ processId, index, table, command, since, milliseconds, ...seen }) => {
     // As if it had been watched from its beginning: PostgreSQL tells how much is done, and since when it runs.
     const clock = { time: 0 }

@@ -4,10 +4,10 @@ import { loggerFrom } from '../database/logger.ts'
 import { advisoriesFor, broughtBetween, endedBetween, type Advisory } from '../pgvector/releases.ts'
 import { updateExtension, type PendingIndex, type Update } from '../extension/update.ts'
 import { extensionOptions, versionOption, type Logger, type LogOptions } from '../core/options.ts'
-import { ask, assertPostgres, send, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
-import { withBuildingSession, type BuildingSession } from '../database/held-connection.ts'
+import { withHeldSession, type HeldSession } from '../database/held-session.ts'
 
 /** What {@link upgradePgvector} may be told. */
 export interface UpgradeOptions {
@@ -60,19 +60,19 @@ const upgradeOptions = lazySchema((z) =>
  */
 export async function upgradePgvector(db: Database, options: UpgradeOptions = {}): Promise<UpgradeResult> {
   const needs = parseOptions(upgradeOptions, options)
-  assertPostgres(db)
-  if (needs.reindex && db.isTransaction === true) {
+  const session = sessionOf(db)
+  if (needs.reindex && session.isInTransaction) {
     const problems = ['reindex: indexes are rebuilt beside writers only outside a transaction']
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   }
   const logger = loggerFrom(needs.logger)
-  const update = await updateExtension(db, needs)
+  const update = await updateExtension(session, needs)
   const rebuilt: string[] = []
   const warnings = [...update.warnings]
   if (needs.reindex) {
     for (const index of update.pending) {
       logger.info(`rebuilding ${index.name}`)
-      warnings.push(...(await rebuild(db, index, needs.log)))
+      warnings.push(...(await rebuild(session, index, needs.log)))
       rebuilt.push(index.name)
     }
   }
@@ -111,8 +111,8 @@ function announce({ status, versionBefore, version, brings, ended, warnings }: U
 }
 
 /** Rebuilds one index beside those who write, after what an earlier attempt left of it is gone. */
-async function rebuild(db: Database, index: PendingIndex, log: LogOptions | false): Promise<readonly string[]> {
-  return withBuildingSession(
+async function rebuild(db: Session, index: PendingIndex, log: LogOptions | false): Promise<readonly string[]> {
+  return withHeldSession(
     db,
     () => undefined,
     (session) =>
@@ -120,24 +120,23 @@ async function rebuild(db: Database, index: PendingIndex, log: LogOptions | fals
         const started = performance.now()
         await dropLeftovers(session, index)
         // The embedded database has nobody who could be kept waiting.
-        await send(session.db, `reindex index ${session.isEmbedded ? '' : 'concurrently '}${sendable(index.name)}`)
-        return logChange(session.db, log, 'index rebuilt', performance.now() - started, { ...index })
+        await session.send(`reindex index ${session.isEmbedded ? '' : 'concurrently '}${sendable(index.name)}`)
+        return logChange(session, log, 'index rebuilt', performance.now() - started, { ...index })
       }),
   )
 }
 
 // PostgreSQL calls the new index name_ccnew until it is ready, and the old one name_ccold until it is gone.
-async function dropLeftovers({ db }: BuildingSession, { oid }: PendingIndex): Promise<void> {
-  const leftovers = await ask<readonly string[]>(
-    db,
-    `select coalesce(json_agg(format('%I.%I', n.nspname, c.relname)), '[]') as state
+async function dropLeftovers(session: HeldSession, { oid }: PendingIndex): Promise<void> {
+  const leftovers = await session.ask<
+    readonly string[]
+  >(`select coalesce(json_agg(format('%I.%I', n.nspname, c.relname)), '[]') as state
     from pg_catalog.pg_index wanted
     join pg_catalog.pg_class w on w.oid = wanted.indexrelid
     join pg_catalog.pg_index x on x.indrelid = wanted.indrelid and not x.indisvalid
     join pg_catalog.pg_class c on c.oid = x.indexrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where wanted.indexrelid = ${oid} and c.relname ~ '_cc(new|old)[0-9]*$'
-      and starts_with(c.relname, left(w.relname, 50))`,
-  )
-  for (const name of leftovers) await send(db, `drop index concurrently if exists ${sendable(name)}`)
+      and starts_with(c.relname, left(w.relname, 50))`)
+  for (const name of leftovers) await session.send(`drop index concurrently if exists ${sendable(name)}`)
 }

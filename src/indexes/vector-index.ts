@@ -158,12 +158,12 @@ export function indexedExpression(
   }
 }
 
-/** The condition of a partial index as Knex's raw API takes it, where a bare question mark is a binding; null for none. */
+/** The condition of a partial index, in parentheses; null for none. */
 export function conditionSql({ where }: Pick<VectorIndex, 'where'>): string | null {
-  return where === null ? null : `(${where.replaceAll('?', '\\?')})`
+  return where === null ? null : `(${where})`
 }
 
-/** What follows the index's name in a statement that makes it, as Knex's raw API takes it. */
+/** What follows the index's name in a statement that makes it. */
 export function indexDefinition(
   index: VectorIndex,
   extensionSchema: string,

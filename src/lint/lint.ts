@@ -1,4 +1,4 @@
-import type { Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { planAsFarAsItGoes } from '../migrator/plan/plan.ts'
 import type { UpSelection } from '../migrator/select.ts'
 import type { MigrationSettings } from '../migrator/settings.ts'
@@ -17,12 +17,16 @@ export type LintOptions = UpSelection & Pick<LintFacts, 'declared'>
  *
  * @throws {PgvectorMigrationError} PARSER_NOT_INSTALLED, and whatever `plan` throws.
  */
-export async function lint(db: Database, settings: MigrationSettings, options: LintOptions = {}): Promise<LintResult> {
+export async function lint(
+  session: Session,
+  settings: MigrationSettings,
+  options: LintOptions = {},
+): Promise<LintResult> {
   const { declared, ...choice } = options
   // Before the plan, which takes seconds.
   await loadParser()
-  const { migrations, notes, failure } = await planAsFarAsItGoes(db, settings, choice)
-  const facts = migrations.length === 0 ? {} : await db.transaction(readLintFacts, { readOnly: true })
+  const { migrations, notes, failure } = await planAsFarAsItGoes(session, settings, choice)
+  const facts = migrations.length === 0 ? {} : await session.transaction(readLintFacts, { readOnly: true })
   const result = await lintMigrations(migrations, { ...facts, declared })
   if (failure === null) return { ...result, notes: [...result.notes, ...notes] }
   if (!result.findings.some(({ migration }) => migration === failure.details.migration)) throw failure

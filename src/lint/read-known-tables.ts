@@ -1,4 +1,4 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import type { VectorType } from '../pgvector/limits.ts'
 import type { LintFacts } from './lint-migrations.ts'
 import type { TableIndex } from './table.ts'
@@ -24,10 +24,8 @@ interface State {
  * Reads what the rules need to know of a database. Whether a table has rows is told by the statistics where there are
  * any, else by its size; no table is read, so that the right to look at the catalog is enough.
  */
-export async function readLintFacts(db: Database): Promise<Required<Pick<LintFacts, 'tables' | 'hasLockTimeout'>>> {
-  const { tables, hasLockTimeout } = await ask<State>(
-    db,
-    `with vector_type as (
+export async function readLintFacts(session: Session): Promise<Required<Pick<LintFacts, 'tables' | 'hasLockTimeout'>>> {
+  const { tables, hasLockTimeout } = await session.ask<State>(`with vector_type as (
       select d.objid as oid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
       where e.extname = 'vector' and d.deptype = 'e' and d.classid = 'pg_catalog.pg_type'::regclass
         and d.refclassid = 'pg_catalog.pg_extension'::regclass
@@ -72,8 +70,7 @@ export async function readLintFacts(db: Database): Promise<Required<Pick<LintFac
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('r', 'p', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
       )
-    ) as state`,
-  )
+    ) as state`)
   return {
     hasLockTimeout,
     tables: tables.map(({ columns, ...table }) => ({

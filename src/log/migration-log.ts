@@ -1,4 +1,4 @@
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { json, literal, nullable, qualified } from '../core/sql.ts'
 import { currentMigration } from '../database/migration-context.ts'
 import type { LogState } from '../extension/state.ts'
@@ -30,7 +30,7 @@ export interface LogEvent {
   readonly durationMilliseconds: number
   readonly details: Readonly<Record<string, unknown>>
   /** Details that the database is to work out as the line is written, as SQL: numbers that it alone knows. */
-  readonly worksOut?: Readonly<Record<string, string>> | undefined
+  readonly computedDetails?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -54,34 +54,28 @@ export function logWarning(log: LogState): string | null {
 }
 
 /** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
-export async function isCreatedByUs(db: Database, log: LogState, extensionOid: number): Promise<boolean> {
+export async function isCreatedByUs(session: Session, log: LogState, extensionOid: number): Promise<boolean> {
   if (!log.exists || !log.writable || log.schema === null) return false
-  return ask<boolean>(
-    db,
-    `select to_json(exists (
+  return session.ask<boolean>(`select to_json(exists (
       select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
-    )) as state`,
-  )
+    )) as state`)
 }
 
 /** Whether the last line about these details, of those about what was done and what undid it, is one of the former. */
 export async function isLogged(
-  db: Database,
+  session: Session,
   log: LogState,
   done: readonly LogEventName[],
   undone: LogEventName,
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (!log.exists || !log.writable || log.schema === null) return false
-  return ask<boolean>(
-    db,
-    `with line as (
+  return session.ask<boolean>(`with line as (
       select id, event from ${qualified(log.schema, log.table)}
       where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
       order by id desc limit 1
     )
-    select to_json(exists (select from line where event <> ${literal(undone)})) as state`,
-  )
+    select to_json(exists (select from line where event <> ${literal(undone)})) as state`)
 }
 
 function createTable(table: string): string[] {
@@ -120,8 +114,8 @@ function insert(table: string, event: LogEvent): string {
       ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)})`
 }
 
-function detailsSql({ details, worksOut = {} }: LogEvent): string {
-  const pairs = Object.entries(worksOut).map(([name, expression]) => `${literal(name)}, ${expression}`)
+function detailsSql({ details, computedDetails = {} }: LogEvent): string {
+  const pairs = Object.entries(computedDetails).map(([name, expression]) => `${literal(name)}, ${expression}`)
   return pairs.length === 0 ? json(details) : `${json(details)} || jsonb_build_object(${pairs.join(', ')})`
 }
 

@@ -1,5 +1,5 @@
 import type { LogOptions } from '../core/options.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, qualified, toRegclass } from '../core/sql.ts'
 import type { Direction } from './events.ts'
 import type { MigrationSettings } from './settings.ts'
@@ -83,21 +83,18 @@ export interface HistoryOptions {
 
 /** Everything that is on record, oldest first; reads only, and makes do with the tables there are. */
 export async function historyOf(
-  db: Database,
+  session: Session,
   { tables }: MigrationSettings,
   { log = {} }: HistoryOptions = {},
 ): Promise<HistoryEntry[]> {
   const name = log.table ?? 'pgvector_migration_log'
   const logTable = log.schema === undefined ? identifier(name) : qualified(log.schema, name)
-  const [hasMigrations, hasRuns, hasLog] = await ask<boolean[]>(
-    db,
+  const [hasMigrations, hasRuns, hasLog] = await session.ask<boolean[]>(
     `select json_build_array(${[tables.migrations, tables.runs, logTable]
       .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
   )
-  return ask<HistoryEntry[]>(
-    db,
-    `with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
+  return session.ask<HistoryEntry[]>(`with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
     step as (${steps}),
     line as (
       ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
@@ -114,8 +111,7 @@ export async function historyOf(
       where run.id = line.run or line.run is null and line.body ->> 'migration' is not null
         and line.at >= run.started_at and (run.ended_at is null or line.at <= run.ended_at)
       order by run.id desc limit 1
-    ) as run on true`,
-  )
+    ) as run on true`)
 }
 
 // Read as a value, because a table that was made before has no such column.

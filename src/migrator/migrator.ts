@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import Knex from 'knex'
 
 import { isPgvectorMigrationError } from '../core/errors.ts'
-import type { Database } from '../database/queryable.ts'
+import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import type { AdoptOptions, AdoptResult } from './adopt/adopt.ts'
 import type { HistoryEntry, HistoryOptions } from './history.ts'
@@ -59,7 +59,8 @@ export interface Migrator {
  */
 export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, options: MigratorOptions = {}): Migrator {
   const isInstance = typeof knexOrConfig === 'function'
-  const db = isInstance ? knexOrConfig : Knex(knexOrConfig)
+  const knex = isInstance ? knexOrConfig : Knex(knexOrConfig)
+  const db = sessionOf(knex)
   const settings = settingsOf(db, options)
   const explained = async <Result>(need: Need, work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -95,14 +96,14 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
     adopt: (choice = {}) => writes(async () => (await import('./adopt/adopt.ts')).adopt(db, settings, choice)),
     unlock: (choice = {}) => writes(async () => (await import('./lock/unlock.ts')).unlock(db, settings, choice)),
     close: async () => {
-      if (!isInstance) await db.destroy()
+      if (!isInstance) await knex.destroy()
     },
   }
 }
 
 // The server is asked while the code of a run is being loaded.
-function startReading(db: Database, tables: MigrationTables): Promise<Tracking> {
-  const tracking = readTracking(db, tables)
+function startReading(session: Session, tables: MigrationTables): Promise<Tracking> {
+  const tracking = readTracking(session, tables)
   // What fails is told by the run, which waits for it.
   tracking.catch(() => undefined)
   return tracking

@@ -1,8 +1,9 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { ask, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, literal, nullable, toRegclass } from '../core/sql.ts'
-import { serverMessage, sqlState } from '../database/sqlstate.ts'
+import { serverMessage } from '../database/server-message.ts'
+import { sqlState } from '../database/sqlstate.ts'
 import type { MigrationSettings, MigrationTables } from './settings.ts'
 import { neededPrivileges } from './tracking.ts'
 
@@ -29,7 +30,7 @@ interface Rights {
  * where it is about something else.
  */
 export async function explainRefusal(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   need: Need,
   error: unknown,
@@ -41,7 +42,7 @@ export async function explainRefusal(
   // What a migration is refused is its own affair, but for its record.
   if (isFailure && !serverMessage(refusal).includes(settings.names.migrations)) return error
   // In a transaction of the caller that the refusal has ended nothing can be asked.
-  const rights = await readRights(db, settings).catch(() => null)
+  const rights = await readRights(session, settings).catch(() => null)
   if (rights === null) return error
   if (state === sqlState.readOnlyTransaction && !isFailure)
     return new PgvectorMigrationError('READ_ONLY', { reason: rights.readOnly ?? 'transaction' }, { cause: error })
@@ -98,7 +99,7 @@ function missingRights(
   }
 }
 
-async function readRights(db: Database, { tables, names, schema }: MigrationSettings): Promise<Rights> {
+async function readRights(session: Session, { tables, names, schema }: MigrationSettings): Promise<Rights> {
   const keys = Object.keys(neededPrivileges) as (keyof MigrationTables)[]
   // to_regclass refuses to look into a schema that this role may not use.
   const numbers = keys.map((key) =>
@@ -114,9 +115,7 @@ async function readRights(db: Database, { tables, names, schema }: MigrationSett
       where not has_table_privilege("${key}", privilege)
     )`
   })
-  return ask<Rights>(
-    db,
-    `with known as (select ${numbers.join(', ')}, coalesce(${nullable(schema)}, current_schema()) as schema)
+  return session.ask<Rights>(`with known as (select ${numbers.join(', ')}, coalesce(${nullable(schema)}, current_schema()) as schema)
     select json_build_object('role', current_user, 'schema', schema, 'hasSchema', n.oid is not null,
       'mayUse', coalesce(has_schema_privilege(n.oid, 'usage'), false),
       'mayCreate', coalesce(has_schema_privilege(n.oid, 'create'), false),
@@ -131,6 +130,5 @@ async function readRights(db: Database, { tables, names, schema }: MigrationSett
         join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.deptype = 'a'
         where s.relkind = 'S' and d.refobjid = "migrations"
       )) as state
-    from known left join pg_catalog.pg_namespace n on n.nspname = schema`,
-  )
+    from known left join pg_catalog.pg_namespace n on n.nspname = schema`)
 }

@@ -1,23 +1,8 @@
 import type { Knex } from 'knex'
 
-import { assertPostgres, type Database } from '../database/queryable.ts'
+import { migrationConfigOf, type Hook } from '../database/migration-config.ts'
+import type { Session } from '../database/session.ts'
 import { identifier, qualified } from '../core/sql.ts'
-
-/** A hook of Knex's migrator: it is given the connection and the migrations it is called for. */
-type Hook = (knex: Knex, migrations: readonly unknown[]) => unknown
-
-/** Knex's own migration settings, merged with its defaults, as its migrator holds them. */
-interface KnexMigrationConfig {
-  readonly tableName: string
-  readonly schemaName: string | null
-  readonly disableTransactions: boolean
-  readonly loadExtensions?: readonly string[]
-  readonly migrationSource: Knex.MigrationSource<unknown>
-  readonly beforeAll?: Hook
-  readonly beforeEach?: Hook
-  readonly afterEach?: Hook
-  readonly afterAll?: Hook
-}
 
 /** What the runner needs to know of how a Knex instance migrates. */
 export interface MigrationSettings {
@@ -42,11 +27,9 @@ export interface MigrationTables {
 /** What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`. */
 export type MigratorOptions = Pick<Knex.MigratorConfig, 'tableName' | 'schemaName' | 'migrationSource'>
 
-/** Reads how a Knex instance migrates, from the very place where stock Knex reads it. */
-export function settingsOf(db: Database, options: MigratorOptions = {}): MigrationSettings {
-  assertPostgres(db)
-  const { config } = db.migrate as unknown as { readonly config: KnexMigrationConfig }
-  const merged = { ...config, ...options }
+/** Reads how a Knex instance migrates, from the place where stock Knex reads it. */
+export function settingsOf(session: Session, options: MigratorOptions = {}): MigrationSettings {
+  const merged = { ...migrationConfigOf(session), ...options }
   const { beforeAll = none, beforeEach = none, afterEach = none, afterAll = none } = merged
   const schema = merged.schemaName ?? null
   const names = namesOf(merged.tableName)

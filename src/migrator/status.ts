@@ -1,4 +1,4 @@
-import type { Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import type { Direction } from './events.ts'
 import { listMigrations } from './files/list.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
@@ -19,8 +19,8 @@ export interface MigrationStatus {
  * Every migration with its state, in the order of their names, or that of the source where it has one of its own; reads
  * only, and needs no table to exist.
  */
-export async function statusOf(db: Database, settings: MigrationSettings): Promise<MigrationStatus[]> {
-  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(db, settings.tables)])
+export async function statusOf(session: Session, settings: MigrationSettings): Promise<MigrationStatus[]> {
+  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
   const done = new Map(applied.map((row) => [row.name, row]))
   const missing = applied.filter(({ name }) => !names.includes(name)).map(({ name }) => name)
   const isByName = names.every((name, index) => index === 0 || (names[index - 1] ?? '') <= name)
@@ -34,12 +34,12 @@ export async function statusOf(db: Database, settings: MigrationSettings): Promi
 
 /** The names of what a run would do, in its order. */
 export async function preview(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   direction: Direction,
   selection: UpSelection & DownSelection,
 ): Promise<readonly string[]> {
-  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(db, settings.tables)])
+  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
   assertFilesExist(names, applied)
   return direction === 'up' ? selectUp(names, applied, selection) : selectDown(names, applied, selection)
 }

@@ -1,6 +1,6 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { sqlStateOf } from '../core/errors.ts'
-import { ask, send, type Database } from '../database/queryable.ts'
+import type { Session } from '../database/session.ts'
 import { literal, toRegclass } from '../core/sql.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
 import type { MigrationTables } from './settings.ts'
@@ -36,20 +36,19 @@ export interface Tracking {
 }
 
 /** What the tables say, read without changing anything: they need not exist. */
-export async function readApplied(db: Database, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
-  return (await readTracking(db, tables)).applied
+export async function readApplied(session: Session, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
+  return (await readTracking(session, tables)).applied
 }
 
 /** The same, with what else decides how a run begins. */
-export async function readTracking(db: Database, tables: MigrationTables): Promise<Tracking> {
-  const { hasMigrations, ...seen } = await ask<Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }>(
-    db,
-    `select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
+export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
+  const { hasMigrations, ...seen } = await session.ask<
+    Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }
+  >(`select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
       'hasRuns', ${toRegclass(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
       'server', version(), 'readOnly', case when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`,
-  )
-  return { ...seen, applied: hasMigrations ? await readExisting(db, tables) : [] }
+        when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`)
+  return { ...seen, applied: hasMigrations ? await readExisting(session, tables) : [] }
 }
 
 function areMissing(tables: MigrationTables): string {
@@ -62,19 +61,19 @@ function haveNotes({ runs }: MigrationTables): string {
 }
 
 /** Whether the table of runs has a place for notes. */
-export async function readHasNotes(db: Database, tables: MigrationTables): Promise<boolean> {
-  return ask<boolean>(db, `select to_json(${haveNotes(tables)}) as state`)
+export async function readHasNotes(session: Session, tables: MigrationTables): Promise<boolean> {
+  return session.ask<boolean>(`select to_json(${haveNotes(tables)}) as state`)
 }
 
 /**
  * Gives a table of runs that was made before a place for notes; false where this role may not, or somebody else is using
  * it: the run then goes without.
  */
-export async function addNotes(db: Database, { runs }: MigrationTables): Promise<boolean> {
+export async function addNotes(session: Session, { runs }: MigrationTables): Promise<boolean> {
   try {
-    await db.transaction(async (trx) => {
-      if (db.isTransaction !== true) await send(trx, `set local lock_timeout = '1s'`)
-      await send(trx, `alter table ${runs} add column if not exists notes jsonb`)
+    await session.transaction(async (trx) => {
+      if (!session.isInTransaction) await trx.send(`set local lock_timeout = '1s'`)
+      await trx.send(`alter table ${runs} add column if not exists notes jsonb`)
     })
     return true
   } catch (error) {
@@ -85,8 +84,8 @@ export async function addNotes(db: Database, { runs }: MigrationTables): Promise
 }
 
 /** The same of tables that are known to exist. */
-export async function readExisting(db: Database, tables: MigrationTables): Promise<AppliedMigration[]> {
-  return ask<AppliedMigration[]>(db, appliedSql(tables))
+export async function readExisting(session: Session, tables: MigrationTables): Promise<AppliedMigration[]> {
+  return session.ask<AppliedMigration[]>(appliedSql(tables))
 }
 
 /** The query of {@link readExisting}, for a statement that belongs before it. */
@@ -106,10 +105,10 @@ const MOST_RACES = 5
  * Runs on an empty database make them at the same moment; whoever loses finds them made. That some are missing may have
  * been seen just now, and is not asked again then.
  */
-export async function createTables(db: Database, tables: MigrationTables, seenMissing = false): Promise<void> {
+export async function createTables(session: Session, tables: MigrationTables, seenMissing = false): Promise<void> {
   for (let races = 1; ; races++) {
     try {
-      await (seenMissing && races === 1 ? sendTables(db, tables) : createMissingTables(db, tables))
+      await (seenMissing && races === 1 ? sendTables(session, tables) : createMissingTables(session, tables))
       return
     } catch (error) {
       if (races === MOST_RACES || !isRace(error)) throw error
@@ -118,13 +117,12 @@ export async function createTables(db: Database, tables: MigrationTables, seenMi
 }
 
 /** The same in one attempt, for a transaction that a lost race ends. */
-export async function createMissingTables(db: Database, tables: MigrationTables): Promise<void> {
-  if (await ask<boolean>(db, `select to_json(${areMissing(tables)}) as state`)) await sendTables(db, tables)
+export async function createMissingTables(session: Session, tables: MigrationTables): Promise<void> {
+  if (await session.ask<boolean>(`select to_json(${areMissing(tables)}) as state`)) await sendTables(session, tables)
 }
 
-async function sendTables(db: Database, tables: MigrationTables): Promise<void> {
-  await send(
-    db,
+async function sendTables(session: Session, tables: MigrationTables): Promise<void> {
+  await session.send(
     [
       `create table if not exists ${tables.migrations} (
         id serial primary key, name varchar(255), batch integer, migration_time timestamptz)`,
@@ -153,8 +151,8 @@ export function batchAfter(applied: readonly AppliedMigration[]): number {
 }
 
 /** The same, asked of the database. */
-export async function nextBatch(db: Database, tables: MigrationTables): Promise<number> {
-  return ask<number>(db, `select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
+export async function nextBatch(session: Session, tables: MigrationTables): Promise<number> {
+  return session.ask<number>(`select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
 }
 
 /**
@@ -163,7 +161,7 @@ export async function nextBatch(db: Database, tables: MigrationTables): Promise<
  * Sent in the migration's own transaction, so that the record and the work are there together or not at all.
  */
 export async function record(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   change:
     | { readonly direction: 'up'; readonly name: string; readonly batch: number }
@@ -175,5 +173,5 @@ export async function record(
     change.direction === 'up'
       ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, now() where ${isLockHeld} returning 1`
       : `delete from ${tables.migrations} where name = ${name} and ${isLockHeld} returning 1`
-  return ask<boolean>(db, `with changed as (${statement}) select to_json(count(*) > 0) as state from changed`)
+  return session.ask<boolean>(`with changed as (${statement}) select to_json(count(*) > 0) as state from changed`)
 }

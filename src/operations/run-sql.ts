@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { send } from '../database/queryable.ts'
+import { sessionOf } from '../database/session.ts'
 import type { Operation } from './operation.ts'
 
 /** The statements of a {@link RunSql}. */
@@ -41,7 +41,5 @@ export class RunSql implements Operation {
 }
 
 async function sendAsItStands(knex: Knex, sql: string): Promise<void> {
-  // A question mark is an operator here, and never a place for a value.
-  const statements = sql.replaceAll('?', '\\?')
-  await knex.transaction((trx) => send(trx, statements))
+  await sessionOf(knex).transaction((trx) => trx.send(sql))
 }

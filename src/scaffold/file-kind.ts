@@ -28,14 +28,14 @@ export async function fileKindFor(
   last: string | undefined,
   options: FileKindOptions,
 ): Promise<FileKind> {
-  const extension = toldExtension(options.extension) ?? (last === undefined ? null : extname(last))
+  const extension = givenExtension(options.extension) ?? (last === undefined ? null : extname(last))
   const folders = await foldersAbove(directory)
   const chosen = extension ?? loadable(await extensionOfProject(folders, options.knexfile), options.loadExtensions)
   return { extension: chosen, language: await languageOf(chosen, last, folders) }
 }
 
 // Knex has stubs for variants of an extension, like ts-schema, and for languages that are not written here.
-function toldExtension(told: string | undefined): string | null {
+function givenExtension(told: string | undefined): string | null {
   const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').replace(/-.*$/, '')}`
   return KNOWN.test(extension) ? extension : null
 }

@@ -7,7 +7,8 @@ import { fileKindFor, type FileKindOptions } from './file-kind.ts'
 import { composeFrom } from './from-diff.ts'
 import { migrationSource } from '../migrator/files/source.ts'
 import { migrationText, type MigrationKind } from './templates.ts'
-import type { MigrationSettings } from '../migrator/settings.ts'
+import { sessionOf, type Database } from '../database/session.ts'
+import { settingsOf, type MigrationSettings } from '../migrator/settings.ts'
 
 /** Where a new migration goes, and what it begins with. */
 export interface NewMigrationOptions extends FileKindOptions {
@@ -60,8 +61,9 @@ interface FolderSource {
   readonly migrationsPaths?: readonly string[]
 }
 
-/** The folder of a source's last migration, where the next one belongs; where it has none, the last of its folders. */
-export async function folderOf({ source, loadExtensions }: MigrationSettings): Promise<string> {
+/** The folder of the last migration, where the next one belongs; where there is none, the last of the source's folders. */
+export async function folderOf(db: Database): Promise<string> {
+  const { source, loadExtensions } = settingsOf(sessionOf(db))
   const { directories, migrationsPaths } = source as FolderSource
   const folders = directories ?? migrationsPaths
   const last = (await listIn(source, loadExtensions, folders)).at(-1)

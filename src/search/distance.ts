@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 
 import type { VectorType } from '../pgvector/limits.ts'
 import { nameOption } from '../core/options.ts'
-import type { Database } from '../database/queryable.ts'
+import { fragment, named } from '../database/fragment.ts'
+import type { Database } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { metrics, operatorClass, type DistanceFor, type Metric } from '../pgvector/capabilities.ts'
@@ -89,10 +90,6 @@ export function distance(
   return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
 }
 
-function named(expression: Knex.Raw<number>, as: string | undefined): Knex.Raw<number> {
-  return as === undefined ? expression : expression.wrap('', ` as ${identifier(as)}`)
-}
-
 /** What the index measures, in the words of its definition. */
 export function indexedDistance(
   knex: Database,
@@ -106,9 +103,11 @@ export function indexedDistance(
   const type = isQuantized ? column.type : storage.type
   const parameter = parameterOf(type, column.dimensions, schema)
   const compared = isQuantized ? `${inExtension('binary_quantize', schema)}(${parameter})` : parameter
-  return knex.raw(`(${indexedExpression(index, schema, alias)} ${operatorOf(storage.metric, schema)} ${compared})`, [
-    queryVectorText(query, { column, type, metric }),
-  ])
+  return fragment(
+    knex,
+    `(${indexedExpression(index, schema, alias)} ${operatorOf(storage.metric, schema)} ${compared})`,
+    [queryVectorText(query, { column, type, metric })],
+  )
 }
 
 /** The distance by the column's own values. */
@@ -122,7 +121,7 @@ export function exactDistance(
 ): Knex.Raw<number> {
   const { name, type, dimensions } = column
   const compared = parameterOf(type, dimensions, schema)
-  return knex.raw(`(${identifier(alias)}.${identifier(name)} ${operatorOf(metric, schema)} ${compared})`, [
+  return fragment(knex, `(${identifier(alias)}.${identifier(name)} ${operatorOf(metric, schema)} ${compared})`, [
     queryVectorText(query, { column, type, metric }),
   ])
 }

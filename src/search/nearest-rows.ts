@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import type { Database } from '../database/queryable.ts'
+import { orderedRows, reorderedRows } from '../database/fragment.ts'
+import type { Database } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { tableOf } from '../columns/column.ts'
@@ -73,29 +74,19 @@ export function nearestRows<Row extends object = Record<string, unknown>, As ext
   const parsed = parseOptions(nearestRowsOptions, options)
   const { limit, where, columns, as = 'distance', schema = null } = parsed
   const { column, metric, storage } = index
-  const alias = identifier(column.table)
-  const everything = knex.raw(`${alias}.*`)
-  const inIndexOrder = indexedDistance(knex, index, query, schema, column.table)
-
-  const amongRows = (builder: Knex.QueryBuilder): Knex.QueryBuilder => {
-    const condition = conditionSql(index)
-    if (condition !== null) void builder.whereRaw(condition)
-    if (where !== undefined) void builder.where(where)
-    return builder.from(knex.raw(tableOf(column)))
+  const rows = {
+    table: tableOf(column),
+    alias: identifier(column.table),
+    columns,
+    condition: conditionSql(index),
+    where,
+    limit,
   }
-  const byDistance = (measured: Knex.Raw<number>): Knex.QueryBuilder =>
-    knex
-      .queryBuilder()
-      .select(columns ?? everything)
-      .select(measured.wrap('', ` as ${identifier(as)}`))
-      // By its name, so that the vector is sent once.
-      .orderByRaw(identifier(as))
-      .limit(limit)
-
+  const inIndexOrder = indexedDistance(knex, index, query, schema, column.table)
   const candidates = parsed.candidates ?? (storage.reRank ? OVERSAMPLING * limit : undefined)
-  if (storage.expression === 'column' || candidates === undefined) return amongRows(byDistance(inIndexOrder))
-  const proposed = amongRows(knex.queryBuilder().select(everything).orderByRaw(inIndexOrder).limit(candidates))
-  return byDistance(exactDistance(knex, column, metric, query, schema, column.table)).from(
-    knex.raw(`? as ${alias}`, [proposed]),
-  )
+  if (storage.expression === 'column' || candidates === undefined) {
+    return orderedRows(knex, rows, { expression: inIndexOrder, as })
+  }
+  const exact = exactDistance(knex, column, metric, query, schema, column.table)
+  return reorderedRows(knex, rows, { expression: exact, as }, { expression: inIndexOrder, limit: candidates })
 }

@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { ask, askEach, assertPostgres, type Database } from '../database/queryable.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions, type Parsed, type Z } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
 
@@ -107,19 +107,19 @@ export async function withSearchOptions<Result>(
   work?: () => PromiseLike<Result>,
 ): Promise<Result | void> {
   const wanted = settingsFor(parseOptions(searchOptions, options))
-  assertPostgres(trx)
-  if (trx.isTransaction !== true) {
+  const session = sessionOf(trx)
+  if (!session.isInTransaction) {
     throw new PgvectorMigrationError('INVALID_OPTIONS', {
       problems: ['withSearchOptions needs a transaction (knex.transaction): outside of one nothing would stay set'],
     })
   }
-  const before = await setUntilEnd(trx, wanted)
+  const before = await setUntilEnd(session, wanted)
   if (work === undefined) return
   try {
     return await work()
   } finally {
     // Where the work failed in the database, its transaction takes no statement any more; its end resets them.
-    await set(trx, before).catch(() => undefined)
+    await set(session, before).catch(() => undefined)
   }
 }
 
@@ -143,9 +143,9 @@ interface Answer {
 }
 
 /** Sets all of them or, where the library does not know one, none; returns what they were. */
-async function setUntilEnd(trx: Database, wanted: readonly Wanted[]): Promise<Wanted[]> {
+async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
   if (wanted.length === 0) return []
-  const [loaded, answer] = (await askEach(trx, [loadSql, setSql(wanted)])) as [
+  const [loaded, answer] = (await trx.askEach([loadSql, setSql(wanted)])) as [
     { readonly version: string } | undefined,
     Answer,
   ]
@@ -160,8 +160,8 @@ async function setUntilEnd(trx: Database, wanted: readonly Wanted[]): Promise<Wa
   })
 }
 
-async function set(trx: Database, wanted: readonly Wanted[]): Promise<void> {
-  if (wanted.length > 0) await ask(trx, setSql(wanted))
+async function set(trx: Session, wanted: readonly Wanted[]): Promise<void> {
+  if (wanted.length > 0) await trx.ask(setSql(wanted))
 }
 
 // To ask an access method for a property calls its handler, wherever the extension is, and that loads the library.

@@ -8,7 +8,8 @@ export async function createWithIndex(knex: Knex, index: VectorIndex, extensionS
   const { column } = index
   const type = typeSql(column.type, column.dimensions, extensionSchema)
   await knex.raw(`create table ${tableOf(column)} (id int, ?? ${type})`, [column.name])
-  await knex.raw(`create index ?? ${indexDefinition(index, extensionSchema)}`, [index.name])
+  const definition = indexDefinition(index, extensionSchema).replaceAll('?', '\\?')
+  await knex.raw(`create index ?? ${definition}`, [index.name])
 }
 
 /** The plan of a query, where the planner may not read a small table as a whole only because it is small. */

@@ -5,7 +5,6 @@ import { green } from 'colorette'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { folderOf, newMigration } from '../../scaffold/new-migration.ts'
 import type { MigrationKind } from '../../scaffold/templates.ts'
-import { settingsOf } from '../../migrator/settings.ts'
 import { diffVectors } from '../../diff/diff.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
@@ -29,7 +28,7 @@ export async function run(
     print.document(null)
     return exitCode.done
   }
-  const into = directory ?? (await folderOf(settingsOf(knex)))
+  const into = directory ?? (await folderOf(knex))
   const made = await newMigration(name, { ...fileKind, directory: into, kind, differences })
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)

@@ -1,7 +1,7 @@
 import { red, yellow } from 'colorette'
 import { CommanderError } from 'commander'
 
-import { isPgvectorMigrationError, wordsOf, type PgvectorMigrationError } from '../../core/errors.ts'
+import { isPgvectorMigrationError, errorMessage, type PgvectorMigrationError } from '../../core/errors.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
 import { exitCode } from '../exit-code.ts'
 import { configurationInUse } from '../load-config.ts'
@@ -73,7 +73,7 @@ function nextFor(error: unknown): string[] {
 // An error of ours behind an error of ours has a hint of its own.
 function messagesOf(cause: unknown): string[] {
   if (cause === undefined) return []
-  if (!(cause instanceof Error)) return wordsOf(cause).split('\n')
+  if (!(cause instanceof Error)) return errorMessage(cause).split('\n')
   return isPgvectorMigrationError(cause) ? [`${cause.message}  ${cause.code}`, cause.hint] : cause.message.split('\n')
 }
 
@@ -101,7 +101,11 @@ function documentOf(error: unknown): unknown {
     const server = serverErrorOf(error)
     // Without a command, commander shows the help and says no more.
     const isHelp = error instanceof CommanderError && error.code === 'commander.help'
-    return { code: null, message: isHelp ? 'error: no command was given' : (server?.message ?? wordsOf(error)), server }
+    return {
+      code: null,
+      message: isHelp ? 'error: no command was given' : (server?.message ?? errorMessage(error)),
+      server,
+    }
   }
   const { code, message, hint, details, docsUrl, cause } = error
   const server = serverErrorOf(cause)
@@ -109,5 +113,5 @@ function documentOf(error: unknown): unknown {
 }
 
 function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : wordsOf(error)
+  return error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)
 }

@@ -1,6 +1,5 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
-import { statementOf } from './failed-statement.ts'
+import { serverMessage, statementOf } from '../../database/server-message.ts'
 import { showStatement } from './statement.ts'
 
 /** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
@@ -25,12 +24,10 @@ export function serverErrorOf(error: unknown): ServerError | null {
   if (code === undefined) return null
   const said = error as Readonly<Record<string, string | undefined>>
   const statement = statementOf(error as object)
-  const message = said['message'] ?? ''
-  const start = `${statement} - `
   const position = Number(said['position'])
   return {
     code,
-    message: message.startsWith(start) ? message.slice(start.length) : serverMessage(error),
+    message: serverMessage(error),
     detail: said['detail'],
     hint: said['hint'],
     schema: said['schema'],

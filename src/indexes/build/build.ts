@@ -3,16 +3,16 @@ import { logChange, numbersOf } from '../../extension/log-change.ts'
 import { loggerFrom } from '../../database/logger.ts'
 import { currentTarget } from '../../database/target.ts'
 import { parseOptions } from '../../core/parse-options.ts'
-import { assertPostgres, type Database } from '../../database/queryable.ts'
+import { type Database, sessionOf } from '../../database/session.ts'
 import { identifier } from '../../core/sql.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
+import { serverMessage } from '../../database/server-message.ts'
 import { buildOptions, type BuildOptions, type ParsedBuildOptions } from './options.ts'
 import { reportOn, type BuildReport } from './report.ts'
 import { buildLock } from './lock.ts'
 import type { BuildJob } from './job.ts'
 import type { BuildSettings } from '../decide/memory.ts'
-import { withBuildingSession, type BuildingSession } from '../../database/held-connection.ts'
-import { settleIndex, type Settled } from './ensure.ts'
+import { withHeldSession, type HeldSession } from '../../database/held-session.ts'
+import { ensureIndex, type EnsuredIndex } from './ensure.ts'
 import type { VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
 import { unwatched, watchBuild } from './watch.ts'
@@ -55,16 +55,16 @@ export interface BuildResult {
  */
 export async function buildIndex(db: Database, index: VectorIndex, options: BuildOptions = {}): Promise<BuildResult> {
   const needs = parseOptions(buildOptions, options)
-  assertPostgres(db)
+  const caller = sessionOf(db)
   const started = performance.now()
   const logger = loggerFrom(needs.logger)
   const report = reportOn(index, needs.onEvent, logger)
-  const result = await withBuildingSession(db, report.notice, async (session) => {
-    const watch = session.isEmbedded ? unwatched : watchBuild(db, session.processId, report, needs)
-    const lock = buildLock(session.db)
+  const result = await withHeldSession(caller, report.notice, async (session) => {
+    const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
+    const lock = buildLock(session)
     try {
       const job: BuildJob = { session, watch, lock, needs, report, logger }
-      const settled = await settleIndex(job, index)
+      const settled = await ensureIndex(job, index)
       const check = settled.status === 'built' ? await verified(session, index, settled, report) : null
       const milliseconds = performance.now() - started
       if (check !== null) await record(session, index, settled, needs, report, milliseconds)
@@ -81,13 +81,13 @@ export async function buildIndex(db: Database, index: VectorIndex, options: Buil
 }
 
 async function verified(
-  { db }: BuildingSession,
+  session: HeldSession,
   index: VectorIndex,
-  { facts, name }: Settled,
+  { facts, name }: EnsuredIndex,
   report: BuildReport,
 ): Promise<IndexCheck> {
   const { table, extension } = facts
-  const check = await checkIndex(db, index, {
+  const check = await checkIndex(session, index, {
     schema: table?.schema ?? '',
     table: table?.name ?? '',
     name: name ?? '',
@@ -108,9 +108,9 @@ async function verified(
 }
 
 async function record(
-  { db }: BuildingSession,
+  session: HeldSession,
   index: VectorIndex,
-  { facts, name, settings }: Settled,
+  { facts, name, settings }: EnsuredIndex,
   { log }: ParsedBuildOptions,
   report: BuildReport,
   milliseconds: number,
@@ -119,17 +119,17 @@ async function record(
   // A plan is made on an empty copy: what was seen there is not what will be.
   const seen = currentTarget() === null ? { rows: facts.rows, settings, warnings: report.warnings } : {}
   // By number: a table of that name that is made later is another one.
-  const worksOut = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
+  const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   const details = { index: name, method, metric, ...seen }
   // The index is built: what keeps a line from being written must not make that undone.
-  const unwritten = await logChange(db, log, 'index built', milliseconds, details, worksOut).catch((error: unknown) => [
-    `The migration log was not written: ${serverMessage(error)}`,
-  ])
+  const unwritten = await logChange(session, log, 'index built', milliseconds, details, computedDetails).catch(
+    (error: unknown) => [`The migration log was not written: ${serverMessage(error)}`],
+  )
   for (const warning of unwritten) report.warn(warning)
 }
 
 function resultOf(
-  { status, name, facts, settings }: Settled,
+  { status, name, facts, settings }: EnsuredIndex,
   check: IndexCheck | null,
   { warnings }: BuildReport,
   milliseconds: number,

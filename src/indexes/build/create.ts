@@ -1,16 +1,15 @@
 import { sqlStateOf } from '../../core/errors.ts'
 import { logChange, numbersOf } from '../../extension/log-change.ts'
 import { currentTarget } from '../../database/target.ts'
-import { send } from '../../database/queryable.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { isRace } from '../../database/sqlstate.ts'
-import { sendBriefly } from '../../database/lock-retry.ts'
+import { sendWithLockRetry } from '../../database/lock-retry.ts'
 import { buildError, isSharedMemoryFull } from './errors.ts'
 import type { BuildJob } from './job.ts'
-import type { BuildingSession } from '../../database/held-connection.ts'
+import type { HeldSession } from '../../database/held-session.ts'
 import { isEqual } from '../decide/equal.ts'
 import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
-import { readIndexFacts } from '../look/read-facts.ts'
+import { readFacts } from '../look/read-facts.ts'
 import type { PlannedBuild } from '../decide/plan.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 import { unwatched } from './watch.ts'
@@ -34,7 +33,7 @@ export async function createIndex(
     if (plan.rebuilds !== null) job.logger.info(partRebuilt(plan.rebuilds))
     await note(job, index, plan, 'index begun')
     const statement = plan.rebuilds === null ? createSql(index, plan, facts) : rebuildSql(plan.rebuilds, plan)
-    const outcome = await carryOut(job, plan, statement)
+    const outcome = await sendBuild(job, plan, statement)
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
     if (stopped === null && isRace(error)) {
@@ -64,14 +63,14 @@ function partRebuilt({ schema, name }: ExistingIndex): string {
 }
 
 /** Concurrently it keeps no writer waiting, so it is watched; else it is to be brief. */
-function carryOut(
+function sendBuild(
   { session, needs, watch, report }: BuildJob,
   { how, table }: PlannedBuild,
   statement: string,
 ): ReturnType<typeof watch.during> {
   return how === 'directly'
-    ? unwatched.during(() => sendBriefly(session.db, table, statement, needs, report))
-    : watch.during(() => patiently(session, () => send(session.db, statement)))
+    ? unwatched.during(() => sendWithLockRetry(session, table, statement, needs, report))
+    : watch.during(() => withoutLockTimeout(session, () => session.send(statement)))
 }
 
 function sessionSettings(
@@ -106,7 +105,7 @@ function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): str
  * CREATE, REINDEX and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
  * throw the whole build away: so nothing but the watch ends their waiting.
  */
-async function patiently(session: BuildingSession, run: () => Promise<void>): Promise<void> {
+async function withoutLockTimeout(session: HeldSession, run: () => Promise<void>): Promise<void> {
   await session.withSettings({ lock_timeout: '0' }, run)
 }
 
@@ -122,9 +121,9 @@ async function note(
   event: 'index begun' | 'index dropped',
 ): Promise<void> {
   if (how === 'directly' || rebuilds !== null || currentTarget() !== null) return
-  const worksOut = numbersOf(table.schema, table.name)
+  const computedDetails = numbersOf(table.schema, table.name)
   // What keeps a line from being written is told when the index is built.
-  await logChange(session.db, needs.log, event, 0, { index: name, method, metric }, worksOut).catch(() => undefined)
+  await logChange(session, needs.log, event, 0, { index: name, method, metric }, computedDetails).catch(() => undefined)
 }
 
 async function dropLeftover(
@@ -136,7 +135,7 @@ async function dropLeftover(
   const started = Date.now()
   job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
   const concurrently = plan.how === 'directly' ? '' : 'concurrently '
-  const outcome = await carryOut(job, plan, `drop index ${concurrently}if exists ${qualified(schema, name)}`)
+  const outcome = await sendBuild(job, plan, `drop index ${concurrently}if exists ${qualified(schema, name)}`)
   if ('result' in outcome) return
   throw buildError(outcome.error, outcome.stopped, index, plan.table, Date.now() - started)
 }
@@ -145,11 +144,11 @@ async function dropLeftover(
 async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
   const { session } = job
   try {
-    const facts = await readIndexFacts(session.db, index)
+    const facts = await readFacts(session, index)
     if (facts.builds.length > 0) return
     const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
     for (const { schema, name } of invalid.filter(({ parent }) => parent === null)) {
-      await send(session.db, `drop index concurrently if exists ${qualified(schema, name)}`)
+      await session.send(`drop index concurrently if exists ${qualified(schema, name)}`)
     }
     await note(job, index, plan, 'index dropped')
   } catch (error) {

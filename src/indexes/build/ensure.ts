@@ -9,12 +9,12 @@ import type { BuildSettings } from '../decide/memory.ts'
 import { buildPartitions } from './partitions.ts'
 import { createIndex } from './create.ts'
 import type { IndexFacts } from '../look/facts.ts'
-import { readIndexFacts } from '../look/read-facts.ts'
+import { readFacts } from '../look/read-facts.ts'
 import { planIndexBuild, type IndexPlanOptions } from '../decide/plan.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
 /** What became of an index on one table. */
-export interface Settled {
+export interface EnsuredIndex {
   readonly status: 'built' | 'kept' | 'postponed'
   readonly facts: IndexFacts
   /** Null where it was postponed. */
@@ -29,7 +29,7 @@ const LOOKS_EVERY = 250
 const MOST_RACES = 5
 
 /** Looks, decides and does until the index is there and valid, or cannot be. */
-export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Settled> {
+export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<EnsuredIndex> {
   const { session, watch, needs, lock, report } = job
   // A plan is made on an empty copy: what is missing there says nothing.
   const limits: IndexPlanOptions = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
@@ -38,7 +38,7 @@ export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Se
   let built: BuildSettings | null = null
   for (let races = 0; races < MOST_RACES;) {
     if (needs.signal?.aborted === true) throw interrupted(index)
-    const facts = await readIndexFacts(session.db, index, watch.processes())
+    const facts = await readFacts(session, index, watch.processes())
     const plan = planIndexBuild(facts, index, { ...limits, workers })
     switch (plan.action) {
       case 'refuse':
@@ -69,7 +69,7 @@ export async function settleIndex(job: BuildJob, index: VectorIndex): Promise<Se
         }
         // Whoever had the lock may have done the work.
         if (taken !== 'held') continue
-        if (plan.action === 'build partitions') return buildPartitions(job, index, plan, facts, settleIndex)
+        if (plan.action === 'build partitions') return buildPartitions(job, index, plan, facts, ensureIndex)
         const outcome = await createIndex(job, index, plan, facts)
         if (outcome === 'built') built = plan.settings
         else races++

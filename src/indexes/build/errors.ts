@@ -1,6 +1,6 @@
 import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
 import { identifier, qualified } from '../../core/sql.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
+import { serverMessage } from '../../database/server-message.ts'
 import type { TableFacts } from '../look/facts.ts'
 import type { VectorIndex } from '../vector-index.ts'
 import type { Stopped } from './watch.ts'

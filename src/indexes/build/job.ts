@@ -2,12 +2,12 @@ import type { Logger } from '../../core/options.ts'
 import type { BuildLock } from './lock.ts'
 import type { ParsedBuildOptions } from './options.ts'
 import type { BuildReport } from './report.ts'
-import type { BuildingSession } from '../../database/held-connection.ts'
+import type { HeldSession } from '../../database/held-session.ts'
 import type { Watch } from './watch.ts'
 
 /** What everything has at hand that takes part in one call of buildIndex. */
 export interface BuildJob {
-  readonly session: BuildingSession
+  readonly session: HeldSession
   readonly watch: Watch
   readonly lock: BuildLock
   readonly needs: ParsedBuildOptions

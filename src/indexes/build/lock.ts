@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 
 /** One builder of ours at a time for a table. */
 export interface BuildLock {
@@ -11,21 +11,21 @@ export interface BuildLock {
  * An advisory lock of the session, which goes with it when its process dies. It is tried, never waited for in a query:
  * such a query holds a snapshot, on which CREATE INDEX CONCURRENTLY waits.
  */
-export function buildLock(db: Database): BuildLock {
+export function buildLock(db: Session): BuildLock {
   const held = new Set<number>()
   // A transaction that builds has the table's own lock, and a lock of the session would outlive it.
-  if (db.isTransaction === true) return { take: () => Promise.resolve('held'), releaseAll: () => Promise.resolve() }
+  if (db.isInTransaction) return { take: () => Promise.resolve('held'), releaseAll: () => Promise.resolve() }
   return {
     take: async (table) => {
       if (held.has(table)) return 'held'
-      const taken = await ask<boolean>(db, `select to_json(pg_try_advisory_lock(${numberOf(table)})) as state`)
+      const taken = await db.ask<boolean>(`select to_json(pg_try_advisory_lock(${numberOf(table)})) as state`)
       if (!taken) return 'busy'
       held.add(table)
       return 'taken'
     },
     releaseAll: async () => {
       for (const table of held)
-        await ask(db, `select to_json(pg_advisory_unlock(${numberOf(table)})) as state`).catch(() => undefined)
+        await db.ask(`select to_json(pg_advisory_unlock(${numberOf(table)})) as state`).catch(() => undefined)
       held.clear()
     },
   }

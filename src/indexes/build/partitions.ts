@@ -1,18 +1,18 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { isRace } from '../../database/sqlstate.ts'
-import { sendBriefly } from '../../database/lock-retry.ts'
+import { sendWithLockRetry } from '../../database/lock-retry.ts'
 import { buildError } from './errors.ts'
 import type { BuildJob } from './job.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
-import { readIndexFacts } from '../look/read-facts.ts'
+import { readFacts } from '../look/read-facts.ts'
 import { attachSql, indexOfPartition } from '../partition-index.ts'
 import type { IndexBuildPlan } from '../decide/plan.ts'
-import type { Settled } from './ensure.ts'
+import type { EnsuredIndex } from './ensure.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 
 type PartitionsPlan = Extract<IndexBuildPlan, { readonly action: 'build partitions' }>
-type Settle = (job: BuildJob, index: VectorIndex) => Promise<Settled>
+type Settle = (job: BuildJob, index: VectorIndex) => Promise<EnsuredIndex>
 
 // Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
 const MOST_LOOKS = 5
@@ -27,11 +27,11 @@ export async function buildPartitions(
   { table, existing }: PartitionsPlan,
   facts: IndexFacts,
   settle: Settle,
-): Promise<Settled> {
+): Promise<EnsuredIndex> {
   const name = existing?.name ?? index.name
   if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
-    const seen = await readIndexFacts(job.session.db, index)
+    const seen = await readFacts(job.session, index)
     const whole = seen.indexes.find((each) => each.name === name)
     if (whole?.isValid === true) {
       return { status: 'built', facts: seen, name, parent: whole.parent, settings: null }
@@ -75,7 +75,7 @@ async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, state
   const started = Date.now()
   try {
     await session.withSettings({ lock_timeout: String(needs.lockTimeout), statement_timeout: '0' }, () =>
-      sendBriefly(session.db, table, statement, needs, report),
+      sendWithLockRetry(session, table, statement, needs, report),
     )
   } catch (error) {
     if (!isRace(error)) throw buildError(error, null, index, table, Date.now() - started)

@@ -1,9 +1,9 @@
 import { sqlStateOf } from '../../core/errors.ts'
 import { identifier, qualified, toRegclass } from '../../core/sql.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { metrics } from '../../pgvector/capabilities.ts'
 import { typeSql } from '../../columns/column.ts'
-import { explainedPlan, onlyValue, tryOut, type PlanNode } from '../../database/rolled-back.ts'
+import { explainedPlan, onlyValue, type PlanNode } from '../../database/explain.ts'
 import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
 
 /** What was seen of an index after it was built. */
@@ -32,11 +32,11 @@ export interface BuiltIndex {
  *
  * The planner is kept from reading and sorting the whole table, which it rightly prefers where that is small.
  */
-export async function checkIndex(db: Database, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
+export async function checkIndex(session: Session, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
   const name = qualified(place.schema, place.name)
   const isValid = `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`
   try {
-    const [valid, family, , , , plan] = await tryOut(db, [
+    const [valid, family, , , , plan] = await session.inRolledBackTransaction([
       isValid,
       `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
       'set local enable_seqscan = off',
@@ -47,11 +47,11 @@ export async function checkIndex(db: Database, index: VectorIndex, place: BuiltI
     const names = namesIn(onlyValue(family))
     return {
       isValid: onlyValue(valid) === true,
-      isUsed: indexesIn(explainedPlan(plan)).some((used) => used === place.name || names.includes(used)),
+      isUsed: indexesIn(explainedPlan(onlyValue(plan))).some((used) => used === place.name || names.includes(used)),
     }
   } catch (error) {
     if (!place.hidesRows || sqlStateOf(error) === undefined) throw error
-    const [valid] = await tryOut(db, [isValid])
+    const [valid] = await session.inRolledBackTransaction([isValid])
     return { isValid: onlyValue(valid) === true, isUsed: null }
   }
 }

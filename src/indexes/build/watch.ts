@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import Knex from 'knex'
-
-import { ask, processesOf, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
+import { openSideConnection } from '../../database/side-connection.ts'
 import type { BuildReport } from './report.ts'
 import { progressMeter, progressSql, type ProgressAnswer } from './progress.ts'
 
@@ -31,21 +30,20 @@ const early = new Set([null, 'initializing', 'waiting for writers before build']
 
 /** Watches a process of the server; it connects when there is something to see. */
 export function watchBuild(
-  db: Database,
+  db: Session,
   processId: number,
   report: BuildReport,
   { wait, signal }: { readonly wait: number; readonly signal?: AbortSignal | undefined },
 ): Watch {
-  const { config } = db.client as { readonly config: Knex.Knex.Config }
-  const side = Knex({ ...config, pool: { min: 0, max: 1 } })
-  const cancel = (): Promise<void> => send(side, `select pg_cancel_backend(${processId})`)
+  const side = openSideConnection(db)
+  const cancel = (): Promise<void> => side.session.send(`select pg_cancel_backend(${processId})`)
 
   const look = async (state: Looking): Promise<void> => {
     if (signal?.aborted === true) {
       state.stopped = { by: 'signal' }
       return cancel()
     }
-    const answer = await ask<ProgressAnswer>(side, progressSql(processId))
+    const answer = await side.session.ask<ProgressAnswer>(progressSql(processId))
     const isEarly = early.has(answer.phase)
     if (answer.phase !== null) report.progress(state.meter(answer))
     if (answer.blockers.length > 0) report.waiting(answer.phase === null ? 'lock' : 'transactions', answer.blockers)
@@ -86,8 +84,8 @@ export function watchBuild(
         await looking
       }
     },
-    processes: () => processesOf(side),
-    close: () => side.destroy(),
+    processes: () => side.backends(),
+    close: () => side.close(),
   }
 }
 

@@ -195,7 +195,7 @@ function notFound({ column }: VectorIndex): PgvectorMigrationError {
 
 /** Another index has the name. */
 export function differs(index: VectorIndex, { extension }: IndexFacts, existing: string): PgvectorMigrationError {
-  const definition = indexDefinition(index, extension?.schema ?? 'public').replaceAll(String.raw`\?`, '?')
+  const definition = indexDefinition(index, extension?.schema ?? 'public')
   const wanted = `CREATE INDEX ${identifier(index.name)} ${definition}`
   return new PgvectorMigrationError('INDEX_DIFFERS', { index: identifier(index.name), existing, wanted })
 }

@@ -1,10 +1,10 @@
 import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
+import { serverMessage } from '../../database/server-message.ts'
 import { valueBytes } from '../../pgvector/graph-memory.ts'
 import type { IndexFacts, TableFacts } from './facts.ts'
-import { explainedPlan } from '../../database/rolled-back.ts'
+import { explainedPlan } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 // Counting so many bytes takes a few milliseconds; beyond that the planner's estimate is good enough.
@@ -15,7 +15,7 @@ const COUNTED_BYTES = 16 * 1024 * 1024
  * where row security hides them what the size of the table tells.
  */
 export async function countRows(
-  db: Database,
+  session: Session,
   index: VectorIndex,
   { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
 ): Promise<number> {
@@ -29,8 +29,8 @@ export async function countRows(
     ...(condition === null ? [] : [`and ${condition}`]),
   ].join(' ')
   try {
-    if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(db, rows)
-    return await ask<number>(db, `select to_json(count(*)) as state ${rows}`)
+    if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(session, rows)
+    return await session.askAsCaller<number>(`select to_json(count(*)) as state ${rows}`)
   } catch (error) {
     // What fails here is the condition, and the build would fail of it too.
     if (condition === null || sqlStateOf(error) === undefined) throw error
@@ -39,8 +39,8 @@ export async function countRows(
   }
 }
 
-async function estimate(db: Database, rows: string): Promise<number> {
-  return explainedPlan(await db.raw(`explain (format json) select ${rows}`))['Plan Rows']
+async function estimate(session: Session, rows: string): Promise<number> {
+  return explainedPlan(await session.askAsCaller(`explain (format json) select ${rows}`))['Plan Rows']
 }
 
 // What a row takes beside its vector, at least: its header, its place in the page, and a number.

@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier, literal, sendable } from '../../core/sql.ts'
 import type { IndexFacts } from './facts.ts'
 import { hidesRowsSql } from '../../columns/schema-rights.ts'
@@ -9,15 +9,15 @@ import { conditionSql, type VectorIndex } from '../vector-index.ts'
  * either, as PostgreSQL prints their names; none where that does not matter.
  */
 export async function emptyPartitions(
-  db: Database,
+  session: Session,
   index: VectorIndex,
   { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
 ): Promise<readonly string[]> {
   if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
-  const leaves = await ask<readonly Leaf[]>(db, leavesSql(index, table.oid))
+  const leaves = await session.ask<readonly Leaf[]>(leavesSql(index, table.oid))
   // Where row security decides what is seen, only the size of a table tells.
   const seen = leaves.filter(({ hidesRows }) => !hidesRows).map(({ name }) => name)
-  const empty = seen.length === 0 ? [] : await ask<readonly string[]>(db, emptySql(index, seen))
+  const empty = seen.length === 0 ? [] : await session.ask<readonly string[]>(emptySql(index, seen))
   return leaves
     .filter(({ name, hidesRows, hasPages }) => (hidesRows ? !hasPages : empty.includes(name)))
     .map(({ name }) => name)

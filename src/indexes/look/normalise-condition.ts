@@ -1,7 +1,7 @@
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { qualified } from '../../core/sql.ts'
 import type { TableFacts } from './facts.ts'
-import { onlyValue, tryOut } from '../../database/rolled-back.ts'
+import { onlyValue } from '../../database/explain.ts'
 
 const CLONE = 'knex_pgvector_clone'
 
@@ -11,12 +11,12 @@ const CLONE = 'knex_pgvector_clone'
  * right to do that.
  */
 export async function normaliseCondition(
-  db: Database,
+  session: Session,
   condition: string,
   table: Pick<TableFacts, 'schema' | 'name'>,
 ): Promise<string | null> {
   try {
-    const [, , answer] = await tryOut(db, [
+    const [, , answer] = await session.inRolledBackTransaction([
       `create temporary table ${CLONE} (like ${qualified(table.schema, table.name)})`,
       `create index ${CLONE}_idx on pg_temp.${CLONE} ((1)) where ${condition}`,
       `select pg_get_expr(indpred, indrelid) as state from pg_catalog.pg_index

@@ -1,5 +1,5 @@
 import { sqlStateOf } from '../../core/errors.ts'
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 
 /** What Linux tells about the processors that the server may use; null where it does not. */
 export interface ProcessorFiles {
@@ -17,10 +17,10 @@ export interface ProcessorFiles {
  *
  * Not in a transaction, which would be aborted where the system keeps the files from the server after all.
  */
-export async function readProcessors(db: Database): Promise<number | null> {
-  if (db.isTransaction === true) return null
+export async function readProcessors(session: Session): Promise<number | null> {
+  if (session.isInTransaction) return null
   try {
-    return processorsIn(await ask<ProcessorFiles>(db, PROCESSORS))
+    return processorsIn(await session.ask<ProcessorFiles>(PROCESSORS))
   } catch (error) {
     // They only save time.
     if (sqlStateOf(error) === undefined) throw error

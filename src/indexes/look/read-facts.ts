@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import { sessionOf, type Database, type Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
@@ -29,17 +29,26 @@ export async function readIndexFacts(
   index: VectorIndex,
   own: readonly number[] = [],
 ): Promise<IndexFacts> {
-  const answer = await ask<Answer>(db, factsSql(index))
-  const isInTransaction = db.isTransaction === true
-  const rows = await countRows(db, index, answer)
+  return readFacts(sessionOf(db), index, own)
+}
+
+/** The same within a function that has its session. */
+export async function readFacts(
+  session: Session,
+  index: VectorIndex,
+  own: readonly number[] = [],
+): Promise<IndexFacts> {
+  const answer = await session.ask<Answer>(factsSql(index))
+  const isInTransaction = session.isInTransaction
+  const rows = await countRows(session, index, answer)
   return {
     ...answer,
     isInTransaction,
-    ...(await readServerLoad(db, answer.table?.totalBytes ?? 0, own)),
+    ...(await readServerLoad(session, answer.table?.totalBytes ?? 0, own)),
     rows,
-    valueBytes: await measureValueBytes(db, index, { ...answer, rows }),
-    emptyPartitions: await emptyPartitions(db, index, answer),
-    sameConditions: await sameConditions(db, index, answer),
+    valueBytes: await measureValueBytes(session, index, { ...answer, rows }),
+    emptyPartitions: await emptyPartitions(session, index, answer),
+    sameConditions: await sameConditions(session, index, answer),
   }
 }
 

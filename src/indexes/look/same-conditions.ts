@@ -1,9 +1,9 @@
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { bare } from '../decide/equal.ts'
 import type { IndexFacts } from './facts.ts'
 import { normaliseCondition } from './normalise-condition.ts'
-import { explainedPlan, tryOut } from '../../database/rolled-back.ts'
+import { explainedPlan, onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 /**
@@ -14,7 +14,7 @@ import { conditionSql, type VectorIndex } from '../vector-index.ts'
  * the server does not understand one of them.
  */
 export async function sameConditions(
-  db: Database,
+  session: Session,
   index: VectorIndex,
   { table, indexes }: Pick<IndexFacts, 'table' | 'indexes'>,
 ): Promise<readonly number[] | null> {
@@ -27,18 +27,18 @@ export async function sameConditions(
   if (where === null || wanted === null || table === null || others.length === 0) return null
   const conditions = [wanted, ...others.map(({ sql }) => sql)]
   try {
-    const [, answer] = await tryOut(db, [
+    const [, answer] = await session.inRolledBackTransaction([
       // With fewer digits two numbers may look the same.
       'set local extra_float_digits = 1',
       `explain (verbose, costs off, format json) select ${conditions.join(', ')}
         from unnest('{}'::${qualified(table.schema, table.name)}[]) as ${identifier(table.name)}`,
     ])
-    const [first, ...explained] = explainedPlan(answer).Output ?? []
+    const [first, ...explained] = explainedPlan(onlyValue(answer)).Output ?? []
     if (first === undefined || explained.length !== others.length) return null
     const alike = others.filter((_, place) => explained[place] === first)
     if (![where, ...alike.map(({ condition }) => condition)].some(hasCollation)) return alike.map(({ oid }) => oid)
     // A plan shows an expression without COLLATE.
-    const normalised = await normaliseCondition(db, wanted, table)
+    const normalised = await normaliseCondition(session, wanted, table)
     return alike
       .filter(({ condition }) => (normalised === null ? bare(condition) === bare(where) : condition === normalised))
       .map(({ oid }) => oid)

@@ -1,4 +1,5 @@
-import { ask, processesOf, type Database } from '../../database/queryable.ts'
+import { backendsOf } from '../../database/backends.ts'
+import type { Session } from '../../database/session.ts'
 import { readProcessors } from './processors.ts'
 
 /** What tells how many processes may build an index beside others. */
@@ -24,11 +25,15 @@ export function isWorthSeveralProcesses(totalBytes: number): boolean {
  *
  * @param own Processes of the caller beside those of the pool of `db`.
  */
-export async function readServerLoad(db: Database, totalBytes: number, own: readonly number[]): Promise<ServerLoad> {
+export async function readServerLoad(
+  session: Session,
+  totalBytes: number,
+  own: readonly number[],
+): Promise<ServerLoad> {
   if (!isWorthSeveralProcesses(totalBytes)) return UNKNOWN
-  const processors = await readProcessors(db)
+  const processors = await readProcessors(session)
   if (processors === null) return UNKNOWN
-  return { processors, othersAtWork: await ask(db, othersAtWorkSql([...processesOf(db), ...own])) }
+  return { processors, othersAtWork: await session.ask(othersAtWorkSql([...backendsOf(session), ...own])) }
 }
 
 // Who holds an advisory lock while it waits may be the runner of this very migration. A role sees what its own sessions

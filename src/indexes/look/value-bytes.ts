@@ -1,8 +1,8 @@
 import { sqlStateOf } from '../../core/errors.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import type { IndexFacts } from './facts.ts'
-import { onlyValue, tryOut } from '../../database/rolled-back.ts'
+import { onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 // So many values are read in a few milliseconds, and their average is within a few percent of that of all.
@@ -18,7 +18,7 @@ const MORE_THAN_SENT = 4
  * length, and where none was read.
  */
 export async function measureValueBytes(
-  db: Database,
+  session: Session,
   index: VectorIndex,
   { table, column, extension, rows }: Pick<IndexFacts, 'table' | 'column' | 'extension' | 'rows'>,
 ): Promise<number | null> {
@@ -27,7 +27,7 @@ export async function measureValueBytes(
   const condition = conditionSql(index)
   const name = identifier(index.column.name)
   try {
-    const [answer] = await tryOut(db, [
+    const [answer] = await session.inRolledBackTransaction([
       `select avg(octet_length(sent)) as state from (
         select ${qualified(extension.schema, 'sparsevec_send')}(${name}) as sent
         from ${qualified(table.schema, table.name)} tablesample system (${sampledPercent(table.heapBytes, rows)})

@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { glance } from '../../extension/glance.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import { choose, type Choice } from './choice.ts'
 import { effectsOf, type Effect } from './effects.ts'
@@ -37,24 +37,24 @@ const DEFAULT_WAIT = 60_000
  * MIGRATION_LOCK_LOST, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or MIGRATION_FILES_MISSING.
  */
 export async function adopt(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   options: AdoptOptions = {},
 ): Promise<AdoptResult> {
   const files = await listMigrations(settings)
-  const applied = await readApplied(db, settings.tables)
+  const applied = await readApplied(session, settings.tables)
   assertFilesExist(files.names, applied)
-  const { names, source, unmatched } = await choose(db, files.names, applied, options.to)
+  const { names, source, unmatched } = await choose(session, files.names, applied, options.to)
   if (names.length === 0) return { batch: null, adopted: [], source, unmatched }
   const known = new Set([...applied.map(({ name }) => name), ...names])
   const effects = await effectsOf(
-    db,
+    session,
     files,
     files.names.filter((name) => known.has(name)),
   )
   const wanted = effects.filter(({ migration }) => names.includes(migration))
-  assertThere(wanted, (await readCatalog(db)).lookup)
-  const { batch, recorded } = await recordAll(db, settings, names, options)
+  assertThere(wanted, (await readCatalog(session)).lookup)
+  const { batch, recorded } = await recordAll(session, settings, names, options)
   const adopted = wanted
     .filter(({ migration }) => recorded.includes(migration))
     .map(({ migration, made }) => ({ name: migration, objects: made.length }))
@@ -79,15 +79,15 @@ function problemOf({ key, type, owner }: SchemaObject, there: SchemaObjects): st
 }
 
 async function recordAll(
-  db: Database,
+  session: Session,
   { tables }: MigrationSettings,
   names: readonly string[],
   { wait = DEFAULT_WAIT, onEvent }: AdoptOptions,
 ): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
-  const lease = await takeLease(db, tables, {
+  const lease = await takeLease(session, tables, {
     command: 'adopt',
     wait,
-    isSingle: (await glance(db)).provider === 'pglite',
+    isSingle: (await glance(session)).provider === 'pglite',
     onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
   })
@@ -97,7 +97,7 @@ async function recordAll(
     const applied = new Set(lease.applied.map(({ name }) => name))
     const recorded = names.filter((name) => !applied.has(name))
     const batch = batchAfter(lease.applied)
-    await db.transaction(async (trx) => {
+    await session.transaction(async (trx) => {
       for (const name of recorded) {
         if (await record(trx, tables, { direction: 'up', name, batch }, lease.isHeld)) continue
         throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })

@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 
 /** Something that a migration can make, in a form that is the same on every server. */
 export interface SchemaObject {
@@ -31,8 +31,8 @@ interface Found {
 }
 
 /** Reads what there is, without what belongs to extensions. */
-export async function readCatalog(db: Database): Promise<Catalog> {
-  const found = await ask<Found[]>(db, objectsSql)
+export async function readCatalog(session: Session): Promise<Catalog> {
+  const found = await session.ask<Found[]>(objectsSql)
   const full = found.map((object) => objectOf(object, `${object.schema}.`))
   const objects = found.map((object) => objectOf(object, object.isVisible ? '' : `${object.schema}.`))
   return { objects: byKey(objects), lookup: byKey([...full, ...objects]) }

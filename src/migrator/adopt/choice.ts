@@ -1,5 +1,5 @@
 import { isPgvectorMigrationError } from '../../core/errors.ts'
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { selectUp } from '../select.ts'
 import type { AppliedMigration } from '../tracking.ts'
 import { resolveVersion } from '../files/versions.ts'
@@ -14,13 +14,13 @@ export interface Choice {
 
 /** Chooses what to adopt: up to a version, else what a table of another tool lists, else all that is pending. */
 export async function choose(
-  db: Database,
+  session: Session,
   all: readonly string[],
   applied: readonly AppliedMigration[],
   to: string | undefined,
 ): Promise<Choice> {
   const pending = selectUp(all, applied, { to })
-  const listed = to === undefined ? await readOldTable(db) : null
+  const listed = to === undefined ? await readOldTable(session) : null
   if (listed === null) return { names: pending, source: 'files', unmatched: [] }
   const found = listed.map((row) => ({ row, name: find(row.name, all) ?? find(row.version, all) }))
   const names = new Set(found.map(({ name }) => name))
@@ -35,20 +35,18 @@ interface OldMigration {
   readonly name: string | null
 }
 
-async function readOldTable(db: Database): Promise<OldMigration[] | null> {
-  const columns = await ask<readonly string[]>(
-    db,
-    `select coalesce(json_agg(attname), '[]') as state from pg_catalog.pg_attribute
-    where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped`,
-  )
+async function readOldTable(session: Session): Promise<OldMigration[] | null> {
+  const columns = await session.ask<
+    readonly string[]
+  >(`select coalesce(json_agg(attname), '[]') as state from pg_catalog.pg_attribute
+    where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped`)
   // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
   if (!columns.includes('version') || columns.includes('dirty')) return null
   // Some tools write a name beside the version, and most do not.
-  return ask<OldMigration[]>(
-    db,
-    `select coalesce(json_agg(json_build_object('version', version::text, 'name', to_jsonb(old) ->> 'name')
-      order by version), '[]') as state from schema_migrations as old`,
-  )
+  return session.ask<
+    OldMigration[]
+  >(`select coalesce(json_agg(json_build_object('version', version::text, 'name', to_jsonb(old) ->> 'name')
+      order by version), '[]') as state from schema_migrations as old`)
 }
 
 function find(text: string | null, all: readonly string[]): string | undefined {

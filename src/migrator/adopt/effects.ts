@@ -1,5 +1,5 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/errors.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
 import { openReplay, readSurroundings, type Replay } from '../replay/replay.ts'
@@ -16,8 +16,8 @@ export interface Effect {
  *
  * @throws {PgvectorMigrationError} REPLAY_FAILED, or EMBEDDED_NOT_INSTALLED without PGlite.
  */
-export async function effectsOf(db: Database, files: MigrationFiles, names: readonly string[]): Promise<Effect[]> {
-  const replay = await openReplay(db, await readSurroundings(db))
+export async function effectsOf(session: Session, files: MigrationFiles, names: readonly string[]): Promise<Effect[]> {
+  const replay = await openReplay(session, await readSurroundings(session))
   try {
     const steps: { migration: string; before: SchemaObjects; after: SchemaObjects }[] = []
     let before = await objectsIn(replay)
@@ -37,7 +37,7 @@ export async function effectsOf(db: Database, files: MigrationFiles, names: read
 async function objectsIn(replay: Replay): Promise<SchemaObjects> {
   // A migration may have left another search path behind, by which names would get another schema.
   await replay.reset()
-  return (await readCatalog(replay.knex)).objects
+  return (await readCatalog(replay.session)).objects
 }
 
 async function apply(replay: Replay, migration: LoadedMigration): Promise<void> {

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 import { listMigrations } from './list.ts'
 import type { MigrationSettings } from '../settings.ts'
@@ -31,7 +31,7 @@ export function findRenamed(
 }
 
 /** The statements that give the migrations in Knex's table the names that they have on disk. */
-export function renaming(renamed: readonly Renamed[], table: string): string[] {
+export function renameStatements(renamed: readonly Renamed[], table: string): string[] {
   return [...new Set(renamed.map(({ file }) => extensionOf(file)))].map((extension) => {
     const names = renamed.filter(({ file }) => extensionOf(file) === extension).map(({ name }) => literal(name))
     return `UPDATE ${table} SET name = regexp_replace(name, '([.][cm]?[jt]s)?$', ${literal(extension)}) WHERE name IN (${names.join(', ')});`
@@ -39,17 +39,17 @@ export function renaming(renamed: readonly Renamed[], table: string): string[] {
 }
 
 /** The statement that takes the records of migrations away that the table has twice. */
-export function forgetting(twice: readonly Renamed[], table: string): string {
+export function deleteStatement(twice: readonly Renamed[], table: string): string {
   return `DELETE FROM ${table} WHERE name IN (${twice.map(({ name }) => literal(name)).join(', ')});`
 }
 
 /** Says of files that are missing which ones are there under another extension, and what to do about them. */
 export async function explainMissing(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   error: PgvectorMigrationError<'MIGRATION_FILES_MISSING'>,
 ): Promise<PgvectorMigrationError> {
-  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(db, settings.tables)])
+  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
   const { once, twice } = findRenamed(
     names,
     applied.map(({ name }) => name),
@@ -61,8 +61,8 @@ export async function explainMissing(
   const hints = [
     ...(once.length === 0
       ? []
-      : [`${originOf(once)} Else rename them in Knex's table: ${renaming(once, table).join(' ')}`]),
-    ...(twice.length === 0 ? [] : [`The table has some twice: ${forgetting(twice, table)}`]),
+      : [`${originOf(once)} Else rename them in Knex's table: ${renameStatements(once, table).join(' ')}`]),
+    ...(twice.length === 0 ? [] : [`The table has some twice: ${deleteStatement(twice, table)}`]),
     ...(lost.length === 0 ? [] : [`Of ${lost.join(', ')} there is no file at all. ${error.hint}`]),
   ]
   return new PgvectorMigrationError('MIGRATION_FILES_MISSING', error.details, { hint: hints.join(' ') })

@@ -2,11 +2,11 @@ import { hostname, userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf, type LockHolder } from '../../core/errors.ts'
-import { ask, askEach, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { json, literal, nullable } from '../../core/sql.ts'
 import { notesOfDead, type NotedStep, type RunNotes } from '../run/notes.ts'
 import type { MigrationTables } from '../settings.ts'
-import { openSideConnection, type SideConnection, type SideLock } from './side-lock.ts'
+import { openLockConnection, type LockConnection, type SideLock } from './side-lock.ts'
 import { addNotes, appliedSql, createTables, readHasNotes, type AppliedMigration } from '../tracking.ts'
 
 /** The right to migrate: held by one run at a time, and given back by its death. */
@@ -53,9 +53,9 @@ const POLL_MILLISECONDS = 100
  *
  * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED where somebody else holds it for longer than `wait`.
  */
-export async function takeLease(db: Database, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
+export async function takeLease(session: Session, tables: MigrationTables, options: LeaseOptions): Promise<Lease> {
   const deadline = Date.now() + options.wait
-  const { connection, planned } = await prepare(db, tables, options)
+  const { connection, planned } = await prepare(session, tables, options)
   try {
     let hasWaited = false
     const waitOrGiveUp = async (holder: LockHolder | null): Promise<void> => {
@@ -70,11 +70,11 @@ export async function takeLease(db: Database, tables: MigrationTables, options: 
     const tryLock = async (): Promise<SideLock | null> =>
       connection === null ? ALONE : connection.tryLock(tables.lock)
     let side = await tryLock()
-    for (; side === null; side = await tryLock()) await waitOrGiveUp(await unfinishedRun(db, tables))
+    for (; side === null; side = await tryLock()) await waitOrGiveUp(await unfinishedRun(session, tables))
     for (;;) {
-      const { run, applied } = await takeKnexLock(db, tables, options.command, planned)
-      if (run !== null) return leaseOf(db, tables, { run, applied, hasNotes: planned !== null }, side, connection)
-      const stale = await freeStaleLock(db, tables, options.isSingle)
+      const { run, applied } = await takeKnexLock(session, tables, options.command, planned)
+      if (run !== null) return leaseOf(session, tables, { run, applied, hasNotes: planned !== null }, side, connection)
+      const stale = await freeStaleLock(session, tables, options.isSingle)
       if (stale === undefined) await waitOrGiveUp(null)
       else options.onRecover?.(stale)
     }
@@ -89,18 +89,18 @@ const ALONE: SideLock = { isHeld: 'true', cancel: () => Promise.resolve() }
 
 /** Makes the tables where they are missing, and connects meanwhile. */
 async function prepare(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   { isSingle, hasTables, planned, lacksNotes = false }: LeaseOptions,
-): Promise<{ readonly connection: SideConnection | null; readonly planned: readonly NotedStep[] | null }> {
+): Promise<{ readonly connection: LockConnection | null; readonly planned: readonly NotedStep[] | null }> {
   const makeTables = async (): Promise<readonly NotedStep[] | null> => {
-    if (hasTables !== true) await createTables(db, tables, hasTables === false)
+    if (hasTables !== true) await createTables(session, tables, hasTables === false)
     if (planned === undefined) return null
-    return !lacksNotes || (await addNotes(db, tables)) ? planned : null
+    return !lacksNotes || (await addNotes(session, tables)) ? planned : null
   }
   const [made, opened] = await Promise.allSettled([
     makeTables(),
-    isSingle ? Promise.resolve(null) : openSideConnection(db),
+    isSingle ? Promise.resolve(null) : openLockConnection(session),
   ])
   if (opened.status === 'rejected') throw opened.reason
   if (made.status === 'fulfilled') return { connection: opened.value, planned: made.value }
@@ -115,18 +115,18 @@ interface TakenRun {
 }
 
 function leaseOf(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   { run, applied, hasNotes }: TakenRun,
   side: SideLock,
-  connection: SideConnection | null,
+  connection: LockConnection | null,
 ): Lease {
   return {
     applied,
     isHeld: side.isHeld,
     cancel: (backendProcessId) => side.cancel(backendProcessId),
     release: async (outcome, notes) => {
-      const give = (kept?: RunNotes): Promise<void> => giveKnexLockBack(db, tables, run, outcome, kept)
+      const give = (kept?: RunNotes): Promise<void> => giveKnexLockBack(session, tables, run, outcome, kept)
       try {
         await give(hasNotes ? notes : undefined).catch(async (error: unknown) => {
           // The lock is given back, even where the database has no place for a character of what failed.
@@ -154,12 +154,12 @@ const NOT_FLUSHED = `set_config('synchronous_commit', 'off', true) as not_flushe
  * What was applied is read in the same round trip, by a statement that comes after and so sees what others did.
  */
 async function takeKnexLock(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   command: string,
   planned: readonly NotedStep[] | null,
 ): Promise<{ readonly run: number | null; readonly applied: readonly AppliedMigration[] }> {
-  const [run, applied] = await askEach(db, [
+  const [run, applied] = await session.askEach([
     `with free as (
       select ctid from ${tables.lock} where is_locked = 0 for update skip locked
     ),
@@ -181,14 +181,12 @@ async function takeKnexLock(
 
 /** Frees `is_locked` where the run that set it is dead; returns that run, or undefined where it is not ours to free. */
 async function freeStaleLock(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   isSingle: boolean,
 ): Promise<LockHolder | null | undefined> {
-  const notes = (await readHasNotes(db, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
-  const { holder, freed } = await ask<{ holder: LockHolder | null; freed: number }>(
-    db,
-    `with stale as (
+  const notes = (await readHasNotes(session, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
+  const { holder, freed } = await session.ask<{ holder: LockHolder | null; freed: number }>(`with stale as (
       select run.* from ${tables.runs} as run
       join ${tables.lock} as held on held.is_locked = 1 and held.xmin::text = run.lock_xmin
       where run.ended_at is null
@@ -209,8 +207,7 @@ async function freeStaleLock(
       insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
     )
     select json_build_object('holder', (select ${holderJson('stale')} from stale limit 1),
-      'freed', (select count(*) from freed) + (select count(*) from restored)) as state`,
-  )
+      'freed', (select count(*) from freed) + (select count(*) from restored)) as state`)
   return freed > 0 ? holder : undefined
 }
 
@@ -219,32 +216,26 @@ async function freeStaleLock(
  * starts beside another run on an empty database it leaves two, and then takes itself for locked out for ever.
  */
 async function giveKnexLockBack(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   run: number,
   outcome: string,
   notes?: RunNotes,
 ): Promise<void> {
   const change = `ended_at = clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
-  await send(
-    db,
-    `with ended as (
+  await session.send(`with ended as (
       update ${tables.runs} set ${change} where id = ${run}
       returning lock_xmin
     )
     update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED} where held.xmin::text = ended.lock_xmin;
-    delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`,
-  )
+    delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`)
 }
 
 /** The run that is noted as not ended: while the advisory lock is held, that of its holder. */
-export async function unfinishedRun(db: Database, tables: MigrationTables): Promise<LockHolder | null> {
-  return ask<LockHolder | null>(
-    db,
-    `select (
+export async function unfinishedRun(session: Session, tables: MigrationTables): Promise<LockHolder | null> {
+  return session.ask<LockHolder | null>(`select (
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
-    ) as state`,
-  )
+    ) as state`)
 }
 
 function holderJson(alias: string): string {

@@ -1,10 +1,10 @@
-import Knex from 'knex'
-
-import { ask, send, type Database } from '../../database/queryable.ts'
+import { openTransaction, type OpenTransaction } from '../../database/open-transaction.ts'
+import type { Session } from '../../database/session.ts'
+import { openSideConnection } from '../../database/side-connection.ts'
 import { toRegclass } from '../../core/sql.ts'
 
 /** A connection of its own, with a transaction that stays open for the lock. */
-export interface SideConnection {
+export interface LockConnection {
   /** Tries to take the lock that belongs to Knex's table of the lock; null where another session has it. */
   tryLock(lockTable: string): Promise<SideLock | null>
   /** Gives the lock and the connection back. */
@@ -26,7 +26,6 @@ export function lockNumber(lockTable: string): string {
 
 // PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
 const KEEP_ALIVE = `
-  set local idle_in_transaction_session_timeout = 0;
   set local statement_timeout = 0;
   set local tcp_keepalives_idle = 30;
   set local tcp_keepalives_interval = 10;
@@ -39,49 +38,41 @@ const KEEP_ALIVE = `
  * PostgreSQL ends both when the process dies. Idle under READ COMMITTED it holds no snapshot, on which
  * CREATE INDEX CONCURRENTLY would wait.
  */
-export async function openSideConnection(db: Database): Promise<SideConnection> {
-  const { config, version } = db.client as { readonly config: Knex.Knex.Config; readonly version?: string }
-  // Knex asks every server whose version it does not know.
-  const side = Knex({ ...config, ...(version === undefined ? {} : { version }), pool: { min: 0, max: 1 } })
+export async function openLockConnection(session: Session): Promise<LockConnection> {
+  const side = openSideConnection(session)
   try {
-    let trx: Knex.Knex.Transaction | null = await begin(side)
+    let open: OpenTransaction | null = await openTransaction(side.session, { begin: [KEEP_ALIVE] })
     return {
       // A transaction that did not get the lock ends at once. CREATE INDEX CONCURRENTLY waits for the end of every
       // transaction that it met in the middle of a statement, and its runner may be the one that is waited for here.
       tryLock: async (lockTable) => {
-        trx ??= await begin(side)
-        const lock = await tryLock(trx, lockTable)
+        open ??= await openTransaction(side.session, { begin: [KEEP_ALIVE] })
+        const lock = await tryLock(open.session, lockTable)
         if (lock !== null) return lock
-        const ended = trx
-        trx = null
-        await ended.rollback()
+        const ended = open
+        open = null
+        await ended.rollBack()
         return null
       },
       close: async () => {
-        // Where the connection is lost, so are the transaction and the lock: there is nothing left to give back.
-        await trx?.rollback().catch(() => undefined)
-        // The lock is free now, and nobody needs to wait until the server has hung up.
-        void side.destroy().catch(() => undefined)
+        await open?.rollBack()
+        // The lock is free now, and no one needs to wait until the server has hung up.
+        void side.close()
       },
     }
   } catch (error) {
-    await side.destroy()
+    await side.close()
     throw error
   }
 }
 
-async function begin(side: Knex.Knex): Promise<Knex.Knex.Transaction> {
-  const trx = await side.transaction()
-  await send(trx, KEEP_ALIVE)
-  return trx
-}
-
-async function tryLock(trx: Database, lockTable: string): Promise<SideLock | null> {
-  const { pid, number, isHeld } = await ask<{ pid: number; number: string; isHeld: boolean }>(
-    trx,
-    `select json_build_object('pid', pg_backend_pid(), 'number', number::text,
-      'isHeld', pg_try_advisory_xact_lock(number)) as state from (select ${lockNumber(lockTable)} as number) as lock`,
-  )
+async function tryLock(trx: Session, lockTable: string): Promise<SideLock | null> {
+  const { pid, number, isHeld } = await trx.ask<{
+    pid: number
+    number: string
+    isHeld: boolean
+  }>(`select json_build_object('pid', pg_backend_pid(), 'number', number::text,
+      'isHeld', pg_try_advisory_xact_lock(number)) as state from (select ${lockNumber(lockTable)} as number) as lock`)
   if (!isHeld) return null
   const unsigned = BigInt.asUintN(64, BigInt(number))
   return {
@@ -91,7 +82,7 @@ async function tryLock(trx: Database, lockTable: string): Promise<SideLock | nul
         and database = (select oid from pg_catalog.pg_database where datname = current_database())
     )`,
     cancel: async (backendProcessId) => {
-      await send(trx, `select pg_cancel_backend(${backendProcessId})`)
+      await trx.send(`select pg_cancel_backend(${backendProcessId})`)
     },
   }
 }

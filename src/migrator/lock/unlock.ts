@@ -1,6 +1,6 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { glance } from '../../extension/glance.ts'
-import { ask, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { toRegclass } from '../../core/sql.ts'
 import { takeLease, unfinishedRun } from './lease.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
@@ -31,29 +31,28 @@ export interface UnlockResult {
  * @throws {PgvectorMigrationError} UNLOCK_REFUSED where it takes `force`.
  */
 export async function unlock(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   { force = false }: UnlockOptions = {},
 ): Promise<UnlockResult> {
   const { tables } = settings
-  const lock = await readLock(db, tables)
+  const lock = await readLock(session, tables)
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
-  const holder = lock.isNoted ? await unfinishedRun(db, tables) : null
-  const isSingle = (await glance(db)).provider === 'pglite'
-  if ((holder !== null || isSingle) && (await freeAsNextRun(db, tables, isSingle))) {
+  const holder = lock.isNoted ? await unfinishedRun(session, tables) : null
+  const isSingle = (await glance(session)).provider === 'pglite'
+  if ((holder !== null || isSingle) && (await freeAsNextRun(session, tables, isSingle))) {
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
-  await send(db, `update ${tables.lock} set is_locked = 0 where is_locked = 1`)
+  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked = 1`)
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
 async function readLock(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
 ): Promise<{ readonly isLocked: boolean; readonly isNoted: boolean }> {
-  const [hasLock, hasRuns] = await ask<boolean[]>(
-    db,
+  const [hasLock, hasRuns] = await session.ask<boolean[]>(
     `select json_build_array(${[tables.lock, tables.runs]
       .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
@@ -63,17 +62,14 @@ async function readLock(
     select from ${tables.lock} as held join ${tables.runs} as run on run.lock_xmin = held.xmin::text
     where held.is_locked = 1 and run.ended_at is null
   )`
-  return ask(
-    db,
-    `select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
-      'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`,
-  )
+  return session.ask(`select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
+      'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`)
 }
 
 // As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.
-async function freeAsNextRun(db: Database, tables: MigrationTables, isSingle: boolean): Promise<boolean> {
+async function freeAsNextRun(session: Session, tables: MigrationTables, isSingle: boolean): Promise<boolean> {
   try {
-    const lease = await takeLease(db, tables, { command: 'unlock', wait: 0, isSingle })
+    const lease = await takeLease(session, tables, { command: 'unlock', wait: 0, isSingle })
     await lease.release('succeeded')
     return true
   } catch (error) {

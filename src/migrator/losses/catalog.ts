@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 
 /** A table as it stands before anything is undone. */
 export interface StoredTable {
@@ -20,10 +20,8 @@ export interface StoredColumn {
 }
 
 /** Reads every table with its columns, of users' schemas. */
-export async function readTables(db: Database): Promise<StoredTable[]> {
-  return ask<StoredTable[]>(
-    db,
-    `with vector_type as (
+export async function readTables(session: Session): Promise<StoredTable[]> {
+  return session.ask<StoredTable[]>(`with vector_type as (
       select d.objid as oid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
       where e.extname = 'vector' and d.deptype = 'e' and d.classid = 'pg_catalog.pg_type'::regclass
         and d.refclassid = 'pg_catalog.pg_extension'::regclass
@@ -41,8 +39,7 @@ export async function readTables(db: Database): Promise<StoredTable[]> {
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       )) order by n.nspname, c.relname), '[]') as state
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`,
-  )
+    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`)
 }
 
 /** What of a table would be gone: all of it, or some of its columns. */

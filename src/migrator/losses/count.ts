@@ -1,7 +1,5 @@
-import type { Knex } from 'knex'
-
 import { sqlStateOf } from '../../core/errors.ts'
-import { ask, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import type { LostPart, StoredColumn } from './catalog.ts'
 
 /** How much there is. */
@@ -33,7 +31,7 @@ interface CountedPart {
 
 /** Counts what would be lost; what is not counted in time is estimated. */
 export async function countAll(
-  trx: Knex.Transaction,
+  trx: Session,
   lost: readonly LostPart[],
   timeout: number,
 ): Promise<{ readonly tables: readonly LostTable[]; readonly columns: readonly LostColumn[] }> {
@@ -52,7 +50,7 @@ export async function countAll(
 }
 
 // Until the time is up; what is left then is estimated.
-function counter(trx: Knex.Transaction, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
+function counter(trx: Session, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
   const deadline = performance.now() + milliseconds
   return async (part) => {
     const left = Math.ceil(deadline - performance.now())
@@ -60,14 +58,13 @@ function counter(trx: Knex.Transaction, milliseconds: number): (part: LostPart) 
   }
 }
 
-async function count(trx: Knex.Transaction, part: LostPart, timeout: number): Promise<CountedPart | null> {
+async function count(trx: Session, part: LostPart, timeout: number): Promise<CountedPart | null> {
   const counts = ['*', ...part.columns.map(({ name }) => name)].map((what) => `count(${what})`)
   const question = `select json_build_array(${counts.join(', ')}) as state from ${part.table.name}`
   try {
     const numbers = await trx.transaction(async (savepoint) => {
-      await send(savepoint, `set local statement_timeout = ${timeout}`)
-      // The names come quoted from the server; Knex takes a question mark in one for a binding.
-      return ask<number[]>(savepoint, question.replaceAll('?', '\\?'))
+      await savepoint.send(`set local statement_timeout = ${timeout}`)
+      return savepoint.askAsCaller<number[]>(question)
     })
     return counted(part, false, numbers)
   } catch (error) {
@@ -77,7 +74,7 @@ async function count(trx: Knex.Transaction, part: LostPart, timeout: number): Pr
   }
 }
 
-async function estimate(trx: Database, part: LostPart): Promise<CountedPart> {
+async function estimate(trx: Session, part: LostPart): Promise<CountedPart> {
   const { oid } = part.table
   const shares = part.columns.map(
     ({ number }) => `, round(rows * (1 - coalesce((
@@ -88,17 +85,14 @@ async function estimate(trx: Database, part: LostPart): Promise<CountedPart> {
     ), 0)))`,
   )
   // reltuples is -1 where the table was never analysed. A partitioned table is the sum of its partitions.
-  const numbers = await ask<(number | null)[]>(
-    trx,
-    `with part as (
+  const numbers = await trx.ask<(number | null)[]>(`with part as (
       select relid from pg_partition_tree(${oid}) union select ${oid}
     ),
     total as (
       select sum(nullif(c.reltuples, -1)) as rows from pg_catalog.pg_class c join part on part.relid = c.oid
       where c.relkind = 'r'
     )
-    select json_build_array(round(rows)${shares.join('')}) as state from total`,
-  )
+    select json_build_array(round(rows)${shares.join('')}) as state from total`)
   return counted(part, true, numbers)
 }
 

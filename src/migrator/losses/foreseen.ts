@@ -1,5 +1,5 @@
-import { onBehalfOf } from '../../database/target.ts'
-import type { Database } from '../../database/queryable.ts'
+import { withTarget } from '../../database/target.ts'
+import type { Session } from '../../database/session.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { lostBetween, readTables, type LostPart, type StoredTable } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
@@ -10,7 +10,7 @@ import type { MigrationSettings } from '../settings.ts'
 import { createTables } from '../tracking.ts'
 
 /** What each migration would lose, by name; where it could not be undone there either, it has no entry. */
-export type Foreseen = ReadonlyMap<string, readonly LostPart[]>
+export type PredictedLosses = ReadonlyMap<string, readonly LostPart[]>
 
 /**
  * Foresees what undoing migrations would lose where that cannot be tried: on an embedded copy, on which what is applied
@@ -19,19 +19,19 @@ export type Foreseen = ReadonlyMap<string, readonly LostPart[]>
  * @param names From the newest that is undone to the oldest, without a gap.
  * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED or MIGRATION_INTERRUPTED.
  */
-export async function foreseeLosses(
-  db: Database,
+export async function predictLosses(
+  db: Session,
   settings: MigrationSettings,
   files: MigrationFiles,
   names: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<Foreseen> {
+): Promise<PredictedLosses> {
   const origin = await readOrigin(db, settings.tables)
   const stored = await readTables(db)
   const replay = await openReplay(db, origin.surroundings)
   try {
-    return await onBehalfOf(origin.pgvector, async () => {
-      await createTables(replay.knex, settings.tables)
+    return await withTarget(origin.pgvector, async () => {
+      await createTables(replay.session, settings.tables)
       await replayApplied(replay, settings.tables, files, origin.applied)
       return await undoAll(replay, await Promise.all(names.map((name) => files.load(name))), stored, signal)
     })
@@ -45,19 +45,19 @@ async function undoAll(
   migrations: readonly LoadedMigration[],
   stored: readonly StoredTable[],
   signal: AbortSignal | undefined,
-): Promise<Foreseen> {
+): Promise<PredictedLosses> {
   const foreseen = new Map<string, readonly LostPart[]>()
-  const first = await readTables(replay.knex)
+  const first = await readTables(replay.session)
   let before = first
   for (const migration of migrations) {
     if (signal?.aborted === true) throw interrupted(null, signal)
     await replay.reset()
-    const isUndone = await runDown(replay.knex, migration).then(
+    const isUndone = await runDown(replay.session, migration).then(
       () => migration.module.down !== undefined,
       () => false,
     )
     if (!isUndone) break
-    const after = await readTables(replay.knex)
+    const after = await readTables(replay.session)
     foreseen.set(migration.name, toStored(lostBetween(before, after), first, stored))
     before = after
   }

@@ -1,9 +1,9 @@
 import { isPgvectorMigrationError } from '../../core/errors.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
 import { joinParts } from './catalog.ts'
 import { countAll, type LostColumn, type LostTable } from './count.ts'
-import { foreseeLosses, type Foreseen } from './foreseen.ts'
+import { predictLosses, type PredictedLosses } from './foreseen.ts'
 import { reasonIn, tryDown, untried, type Tried } from './tried.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import type { StageOptions } from '../rehearse/stage.ts'
@@ -38,19 +38,21 @@ const countOptions = lazySchema((z) =>
  * gone in it. What cannot be tried so is foreseen on an embedded copy. A row that a migration deletes from a table that
  * stays is not told.
  */
-export async function losses(db: Database, settings: MigrationSettings, options: LossOptions): Promise<Losses> {
+export async function losses(session: Session, settings: MigrationSettings, options: LossOptions): Promise<Losses> {
   const { countTimeout } = parseOptions(countOptions, { countTimeout: options.countTimeout })
   const files = await listMigrations(settings)
-  const choose = async (from: Database): Promise<readonly string[]> =>
+  const choose = async (from: Session): Promise<readonly string[]> =>
     selectDown(files.names, await readApplied(from, settings.tables), options)
-  const names = await choose(db)
+  const names = await choose(session)
   if (names.length === 0) return { migrations: [], tables: [], columns: [], warnings: [] }
-  const tried = await tryDown(db, settings, files, choose, options).catch((error: unknown) => untried(names, error))
-  const { foreseen, obstacle } = await foreseeRest(db, settings, files, tried, options.signal)
+  const tried = await tryDown(session, settings, files, choose, options).catch((error: unknown) =>
+    untried(names, error),
+  )
+  const { foreseen, obstacle } = await foreseeRest(session, settings, files, tried, options.signal)
   const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
   const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
   // A role that may only read can count too.
-  const counts = await db.transaction((trx) => countAll(trx, lost, countTimeout), { readOnly: true })
+  const counts = await session.transaction((trx) => countAll(trx, lost, countTimeout), { readOnly: true })
   return {
     migrations: known.map(({ name, problem }) => ({ name, problem })),
     ...counts,
@@ -59,17 +61,17 @@ export async function losses(db: Database, settings: MigrationSettings, options:
 }
 
 async function foreseeRest(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   files: MigrationFiles,
   { migrations }: Tried,
   signal: AbortSignal | undefined,
-): Promise<{ readonly foreseen: Foreseen; readonly obstacle: string | null }> {
+): Promise<{ readonly foreseen: PredictedLosses; readonly obstacle: string | null }> {
   const open = new Set(migrations.filter(({ problem }) => problem !== null).map(({ name }) => name))
   if (open.size === 0) return { foreseen: new Map(), obstacle: null }
   try {
     const names = migrations.map(({ name }) => name)
-    const foreseen = await foreseeLosses(db, settings, files, names, signal)
+    const foreseen = await predictLosses(session, settings, files, names, signal)
     return { foreseen: new Map([...foreseen].filter(([name]) => open.has(name))), obstacle: null }
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) throw error

@@ -1,11 +1,12 @@
-import { isPgvectorMigrationError, sqlStateOf, wordsOf } from '../../core/errors.ts'
+import { isPgvectorMigrationError, sqlStateOf, errorMessage } from '../../core/errors.ts'
 import { UNDO_IN_TRANSACTION } from '../../operations/migration.ts'
-import type { Database } from '../../database/queryable.ts'
-import { serverMessage, sqlState } from '../../database/sqlstate.ts'
+import type { Session } from '../../database/session.ts'
+import { serverMessage } from '../../database/server-message.ts'
+import { sqlState } from '../../database/sqlstate.ts'
 import { lostBetween, readTables, type LostPart } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles, MigrationModule } from '../files/list.ts'
 import { rehearseMigrations, type RehearsedMigration } from '../rehearse/migrations.ts'
-import { onStage, type StageOptions } from '../rehearse/stage.ts'
+import { withRehearsalStage, type StageOptions } from '../rehearse/stage.ts'
 import type { MigrationSettings } from '../settings.ts'
 
 /** What came of undoing for a try; `problem` says why a migration was not. */
@@ -17,24 +18,29 @@ export interface Tried {
 
 /** Undoes migrations in a transaction that is rolled back. */
 export async function tryDown(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   files: MigrationFiles,
-  choose: (from: Database) => Promise<readonly string[]>,
+  choose: (from: Session) => Promise<readonly string[]>,
   options: StageOptions,
 ): Promise<Tried> {
   const { signal, command = 'losses' } = options
-  const { result, warnings } = await onStage(db, settings.tables, { ...options, command }, async (stage) => {
-    const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
-    const before = await readTables(stage.trx)
-    const results = await rehearseMigrations(stage, settings, {
-      migrations: chosen.map(inTransaction),
-      direction: 'down',
-      withLocks: false,
-      signal,
-    })
-    return { results, lost: lostBetween(before, await readTables(stage.trx)) }
-  })
+  const { result, warnings } = await withRehearsalStage(
+    session,
+    settings.tables,
+    { ...options, command },
+    async (stage) => {
+      const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+      const before = await readTables(stage.trx)
+      const results = await rehearseMigrations(stage, settings, {
+        migrations: chosen.map(inTransaction),
+        direction: 'down',
+        withLocks: false,
+        signal,
+      })
+      return { results, lost: lostBetween(before, await readTables(stage.trx)) }
+    },
+  )
   const migrations = result.results.map((each) => ({ name: each.name, problem: problemOf(each) }))
   return { migrations, lost: result.lost, warnings }
 }
@@ -69,7 +75,7 @@ function problemOf({ name, state, reason, error }: RehearsedMigration): string |
 
 /** What an error says, as a sentence. */
 export function reasonIn(error: unknown): string {
-  const said = sqlStateOf(error) === undefined ? wordsOf(error) : serverMessage(error)
+  const said = sqlStateOf(error) === undefined ? errorMessage(error) : serverMessage(error)
   const sentence = said.trim()
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

@@ -1,7 +1,4 @@
-import type { Knex } from 'knex'
-
 import type { PgvectorState } from '../../extension/state.ts'
-import type { Database } from '../../database/queryable.ts'
 import type { PlannedMigration } from './plan.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
@@ -26,12 +23,6 @@ export function notesOn({ migrations, here, replay, hooks }: Basis): string[] {
     ...hooksNote(hooks),
     ...migrations.flatMap(dataNote),
   ]
-}
-
-/** The names of the hooks that a configuration has around its migrations. */
-export function hooksOf(db: Database): string[] {
-  const { migrations = {} } = (db.client as { readonly config: Knex.Config }).config
-  return ['beforeAll', 'beforeEach', 'afterEach', 'afterAll'].filter((name) => name in migrations)
 }
 
 function postgresNote(here: PgvectorState, replay: PgvectorState): string[] {

@@ -1,9 +1,10 @@
 import type { PgvectorMigrationError } from '../../core/errors.ts'
-import { inspectPgvector } from '../../extension/inspect.ts'
-import { onBehalfOf } from '../../database/target.ts'
-import type { Database } from '../../database/queryable.ts'
+import { readState } from '../../extension/inspect.ts'
+import { withTarget } from '../../database/target.ts'
+import type { Session } from '../../database/session.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
-import { hooksOf, notesOn } from './notes.ts'
+import { configuredHooks } from '../../database/migration-config.ts'
+import { notesOn } from './notes.ts'
 import { readOrigin, type Origin } from '../replay/origin.ts'
 import {
   startRecording,
@@ -66,15 +67,19 @@ export interface PlanOrigin {
  * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or
  * MIGRATION_FILES_MISSING.
  */
-export async function plan(db: Database, settings: MigrationSettings, choice: UpSelection = {}): Promise<PlanResult> {
-  const { failure, ...result } = await planAsFarAsItGoes(db, settings, choice)
+export async function plan(
+  session: Session,
+  settings: MigrationSettings,
+  choice: UpSelection = {},
+): Promise<PlanResult> {
+  const { failure, ...result } = await planAsFarAsItGoes(session, settings, choice)
   if (failure !== null) throw failure
   return result
 }
 
 /** The same, and where a pending migration fails, the plan up to there: the statement that failed is its last. */
 export async function planAsFarAsItGoes(
-  db: Database,
+  db: Session,
   settings: MigrationSettings,
   choice: UpSelection,
 ): Promise<PartialPlan> {
@@ -87,10 +92,10 @@ export async function planAsFarAsItGoes(
   }
   const replay = await openReplay(db, origin.surroundings)
   try {
-    const bookkeeping = await bookkeepingOf(replay.knex, settings.tables)
-    const { migrations, failure } = await onBehalfOf(origin.pgvector, async () => {
+    const bookkeeping = await bookkeepingOf(replay.session, settings.tables)
+    const { migrations, failure } = await withTarget(origin.pgvector, async () => {
       await replayApplied(replay, settings.tables, files, origin.applied)
-      return planAll(replay.knex, files, pending)
+      return planAll(replay.session, files, pending)
     })
     // After a failure the replay may be in a transaction that takes no question any more.
     const notes =
@@ -98,8 +103,8 @@ export async function planAsFarAsItGoes(
         ? notesOn({
             migrations,
             here: origin.pgvector,
-            replay: await inspectPgvector(replay.knex),
-            hooks: hooksOf(db),
+            replay: await readState(replay.session, {}, null),
+            hooks: configuredHooks(db),
           })
         : []
     return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping), failure }
@@ -108,15 +113,15 @@ export async function planAsFarAsItGoes(
   }
 }
 
-async function bookkeepingOf(db: Database, tables: MigrationTables): Promise<PlannedStatement[]> {
-  const recording = startRecording(db)
-  await createTables(db, tables)
+async function bookkeepingOf(session: Session, tables: MigrationTables): Promise<PlannedStatement[]> {
+  const recording = startRecording(session)
+  await createTables(session, tables)
   recording.stop()
   return statementsOf(recording.sent, true)
 }
 
 async function planAll(
-  db: Database,
+  session: Session,
   files: MigrationFiles,
   pending: readonly string[],
 ): Promise<Pick<PartialPlan, 'migrations' | 'failure'>> {
@@ -124,7 +129,7 @@ async function planAll(
   for (const name of pending) {
     const migration = await files.load(name)
     const { transactional } = migration
-    const { sent, failure } = await recorded(db, name, false, () => runUp(db, migration))
+    const { sent, failure } = await recorded(session, name, false, () => runUp(session, migration))
     // Of one that failed all was rolled back, and yet it is what it sends.
     const statements = statementsOf(failure === null ? sent : sent.filter(isItsOwn).map(withoutError), transactional)
     migrations.push({ name, transactional, statements })

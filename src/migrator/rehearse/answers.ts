@@ -1,11 +1,5 @@
-/** What node-postgres answers; an array of it for several statements. */
-export type Answered = Answer | readonly Answer[]
-
-interface Answer {
-  readonly rowCount: number | null
-  readonly rows: readonly unknown[]
-  readonly fields?: readonly { readonly name: string; readonly dataTypeID: number }[]
-}
+import type { Answered } from '../../database/observe.ts'
+import type { QueryResult } from '../../database/knex-inside.ts'
 
 const SAVEPOINT = /^\s*(savepoint|release|rollback)\b/i
 const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
@@ -13,7 +7,7 @@ const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
 /** A statement without what this library only asks (one row, one json column called state), and without savepoints. */
 export function withoutOurs(sql: string, answered: Answered): { sql: string; rows: number | null } | null {
   if (SAVEPOINT.test(sql)) return null
-  const answers = Array.isArray(answered) ? (answered as readonly Answer[]) : [answered as Answer]
+  const answers = Array.isArray(answered) ? (answered as readonly QueryResult[]) : [answered as QueryResult]
   const parts = sql.split(';\n')
   // The library joins the statements of a round trip in this way; a migration's own may have more parts than answers.
   const isApart = parts.length === answers.length
@@ -26,7 +20,7 @@ export function withoutOurs(sql: string, answered: Answered): { sql: string; row
   }
 }
 
-function isQuestion(sql: string, { rows, fields = [] }: Answer): boolean {
+function isQuestion(sql: string, { rows, fields = [] }: QueryResult): boolean {
   const [field] = fields
   if (rows.length !== 1 || fields.length !== 1 || field === undefined) return false
   return field.name === 'state' && JSON_TYPES.has(field.dataTypeID) && /\bas state\b/.test(sql)

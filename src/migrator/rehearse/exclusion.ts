@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
-import { ask, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { toRegclass } from '../../core/sql.ts'
 import { isRace, sqlState } from '../../database/sqlstate.ts'
 import type { RunOptions } from '../events.ts'
@@ -13,7 +13,7 @@ import { createMissingTables } from '../tracking.ts'
 /** What keeps others from migrating while something is rehearsed. */
 export interface Exclusion extends Omit<Lease, 'applied'> {
   /** To be called first in the transaction of the rehearsal. */
-  enter(trx: Database): Promise<void>
+  enter(trx: Session): Promise<void>
 }
 
 /** How to keep others out, and how long to wait for them. */
@@ -31,18 +31,17 @@ const POLL_MILLISECONDS = 100
  * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED or MIGRATION_INTERRUPTED.
  */
 export async function excludeOthers(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   options: ExclusionOptions,
 ): Promise<Exclusion> {
   const { wait = DEFAULT_WAIT, signal, onEvent } = options
-  const present = await ask<Record<'all' | 'lock', boolean>>(
-    db,
-    `select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
-      'lock', ${toRegclass(tables.lock)} is not null) as state`,
-  )
-  if (!present.all) return withoutTrace(db, tables, present.lock, options)
-  const lease = await takeLease(db, tables, {
+  const present = await session.ask<
+    Record<'all' | 'lock', boolean>
+  >(`select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
+      'lock', ${toRegclass(tables.lock)} is not null) as state`)
+  if (!present.all) return withoutTrace(session, tables, present.lock, options)
+  const lease = await takeLease(session, tables, {
     ...options,
     wait,
     onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
@@ -60,7 +59,7 @@ export async function excludeOthers(
  * Somebody who migrates is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
  */
 async function withoutTrace(
-  db: Database,
+  session: Session,
   tables: MigrationTables,
   hasLock: boolean,
   options: ExclusionOptions,
@@ -79,10 +78,10 @@ async function withoutTrace(
       await sleep(POLL_MILLISECONDS)
     }
   }
-  if (hasLock && !isSingle) await until(() => isFree(db, tables))
+  if (hasLock && !isSingle) await until(() => isFree(session, tables))
   return {
     isHeld: 'true',
-    cancel: (processId) => send(db, `select pg_cancel_backend(${processId})`),
+    cancel: (processId) => session.send(`select pg_cancel_backend(${processId})`),
     release: () => Promise.resolve(),
     enter: async (trx) => {
       await createMissingTables(trx, tables).catch((error: unknown) => {
@@ -93,14 +92,11 @@ async function withoutTrace(
   }
 }
 
-async function isFree(db: Database, { lock }: MigrationTables): Promise<boolean> {
-  return ask<boolean>(db, `select to_json(not exists (select from ${lock} where is_locked = 1)) as state`)
+async function isFree(session: Session, { lock }: MigrationTables): Promise<boolean> {
+  return session.ask<boolean>(`select to_json(not exists (select from ${lock} where is_locked = 1)) as state`)
 }
 
-async function lockFreeRow(trx: Database, tables: MigrationTables): Promise<boolean> {
-  return ask<boolean>(
-    trx,
-    `with free as (select from ${tables.lock} where is_locked = 0 limit 1 for update skip locked)
-    select to_json(count(*) > 0) as state from free`,
-  )
+async function lockFreeRow(trx: Session, tables: MigrationTables): Promise<boolean> {
+  return trx.ask<boolean>(`with free as (select from ${tables.lock} where is_locked = 0 limit 1 for update skip locked)
+    select to_json(count(*) > 0) as state from free`)
 }

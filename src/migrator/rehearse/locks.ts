@@ -1,4 +1,4 @@
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 
 /** A lock that a statement took, and that is held until the transaction ends. */
 export interface TakenLock {
@@ -62,14 +62,14 @@ export const heldLocksSql = `
     and (c.oid is null or ${isOfUsers})`
 
 /** Begins to watch the locks of a transaction: the differences of what it holds. */
-export async function watchLocks(trx: Database): Promise<LockWatcher> {
-  const existing = await ask<Relation[]>(trx, relationsSql)
+export async function watchLocks(trx: Session): Promise<LockWatcher> {
+  const existing = await trx.ask<Relation[]>(relationsSql)
   const old = new Set(existing.map(({ oid }) => oid))
   // A table that was dropped is still locked, and its name is no longer in the catalog.
   const known = new Map(existing.map((relation) => [relation.oid, relation]))
   let held = new Set<string>()
   return async () => {
-    const locks = await ask<(Relation & { readonly mode: string })[]>(trx, heldLocksSql)
+    const locks = await trx.ask<(Relation & { readonly mode: string })[]>(heldLocksSql)
     const taken = locks.filter(({ oid, mode }) => !held.has(`${oid} ${mode}`))
     held = new Set(locks.map(({ oid, mode }) => `${oid} ${mode}`))
     for (const lock of locks) if (lock.kind !== null) known.set(lock.oid, lock)

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import type { Direction, RunOptions } from '../events.ts'
 import { interrupted, whenAborted } from '../run/interrupted.ts'
 import type { LoadedMigration } from '../files/list.ts'
@@ -40,7 +40,7 @@ export async function rehearseMigrations(
   const { migrations, direction, signal, onEvent } = work
   const results: RehearsedMigration[] = []
   await settings.hooks.beforeAll(
-    stage.trx,
+    stage.trx.knex,
     migrations.map(({ file }) => file),
   )
   const recorder = await recordStatements(stage.trx, work.withLocks)
@@ -92,7 +92,7 @@ async function rehearseOne(
   try {
     await stage.trx.transaction(async (savepoint) => {
       // The migration before may have set its own, which in a run would have gone with its transaction.
-      await send(savepoint, `set local lock_timeout = ${stage.lockTimeout}`)
+      await savepoint.send(`set local lock_timeout = ${stage.lockTimeout}`)
       const batch = direction === 'up' ? await nextBatch(savepoint, settings.tables) : 0
       await runOne(savepoint, settings, {
         migration,
@@ -127,10 +127,8 @@ async function rehearseOne(
 }
 
 /** Checks what the commit of a run would check, and leaves the constraints as a new transaction finds them. */
-async function checkDeferredConstraints(trx: Database): Promise<void> {
-  await send(
-    trx,
-    `do $$
+async function checkDeferredConstraints(trx: Session): Promise<void> {
+  await trx.send(`do $$
     declare
       names text;
     begin
@@ -141,6 +139,5 @@ async function checkDeferredConstraints(trx: Database): Promise<void> {
       if names is not null then
         execute 'set constraints ' || names || ' deferred';
       end if;
-    end $$`,
-  )
+    end $$`)
 }

@@ -1,9 +1,9 @@
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { sqlStateOf } from '../../core/errors.ts'
 import { sqlState } from '../../database/sqlstate.ts'
 import { listMigrations } from '../files/list.ts'
 import { rehearseMigrations, type RehearsedMigration } from './migrations.ts'
-import { onStage, type StageOptions } from './stage.ts'
+import { withRehearsalStage, type StageOptions } from './stage.ts'
 import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
@@ -27,23 +27,28 @@ export interface Rehearsal {
  * on a connection of its own or on disk, is not undone.
  */
 export async function rehearse(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   options: RehearseOptions,
 ): Promise<Rehearsal> {
   const files = await listMigrations(settings)
-  const choose = async (from: Database): Promise<readonly string[]> => {
+  const choose = async (from: Session): Promise<readonly string[]> => {
     const applied = await readApplied(from, settings.tables)
     assertFilesExist(files.names, applied)
     return selectUp(files.names, applied, options)
   }
-  if ((await choose(db)).length === 0) return { migrations: [], warnings: [] }
+  if ((await choose(session)).length === 0) return { migrations: [], warnings: [] }
   const { signal, onEvent, command = 'rehearse' } = options
-  const { result, warnings } = await onStage(db, settings.tables, { ...options, command }, async (stage) => {
-    // Again, now that nobody else can change it.
-    const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
-    return rehearseMigrations(stage, settings, { migrations, direction: 'up', withLocks: true, signal, onEvent })
-  })
+  const { result, warnings } = await withRehearsalStage(
+    session,
+    settings.tables,
+    { ...options, command },
+    async (stage) => {
+      // Again, now that nobody else can change it.
+      const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+      return rehearseMigrations(stage, settings, { migrations, direction: 'up', withLocks: true, signal, onEvent })
+    },
+  )
   return { migrations: result, warnings: [...warningsOf(result, options.lockTimeout ?? 1000), ...warnings] }
 }
 

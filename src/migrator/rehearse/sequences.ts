@@ -1,5 +1,5 @@
 import { sqlStateOf } from '../../core/errors.ts'
-import { ask, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 
 /** Where a sequence stands. The numbers are texts: they may be beyond what JavaScript counts exactly. */
@@ -38,9 +38,8 @@ const fromSequences = `from pg_catalog.pg_sequence s
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace`
 
 /** Reads where every sequence stands; in a transaction of its own, because reading one locks it. */
-export async function readSequences(trx: Database): Promise<SequenceState[]> {
-  return ask<SequenceState[]>(
-    trx,
+export async function readSequences(trx: Session): Promise<SequenceState[]> {
+  return trx.ask<SequenceState[]>(
     `select coalesce(json_agg(${stateJson}), '[]') as state ${fromSequences} where n.nspname !~ '^pg_'`,
   )
 }
@@ -52,18 +51,17 @@ export async function readSequences(trx: Database): Promise<SequenceState[]> {
  * it looked into a sequence, which tells afterwards whether anybody else drew from it.
  */
 export async function usedSequences(
-  trx: Database,
+  trx: Session,
   before: readonly SequenceState[],
 ): Promise<() => Promise<UsedSequence[]>> {
-  const looked = await ask<Readonly<Record<string, number>>>(
-    trx,
-    `select coalesce(json_object_agg(seqrelid::bigint, pg_stat_get_xact_blocks_fetched(seqrelid)), '{}') as state
-    from pg_catalog.pg_sequence`,
-  )
+  const looked = await trx.ask<
+    Readonly<Record<string, number>>
+  >(`select coalesce(json_object_agg(seqrelid::bigint, pg_stat_get_xact_blocks_fetched(seqrelid)), '{}') as state
+    from pg_catalog.pg_sequence`)
   return async () => {
-    const used = await ask<readonly { oid: number; looks: number; left: string | null }[]>(
-      trx,
-      `with used as materialized (
+    const used = await trx.ask<
+      readonly { oid: number; looks: number; left: string | null }[]
+    >(`with used as materialized (
         -- also those that this transaction has dropped
         select known.oid, pg_stat_get_xact_blocks_fetched(known.oid) as looks
         from unnest('{${before.map(({ oid }) => oid).join(', ')}}'::oid[]) as known (oid)
@@ -75,8 +73,7 @@ export async function usedSequences(
       select coalesce(json_agg(json_build_object('oid', oid::bigint, 'looks', looks, 'left',
         case when has_sequence_privilege(s.seqrelid, 'select, usage') then pg_sequence_last_value(s.seqrelid) end::text)),
         '[]') as state
-      from used left join pg_catalog.pg_sequence s on s.seqrelid = used.oid`,
-    )
+      from used left join pg_catalog.pg_sequence s on s.seqrelid = used.oid`)
     return used.flatMap(({ oid, looks, left }) => {
       const sequence = before.find((each) => each.oid === oid)
       return sequence === undefined ? [] : [{ before: sequence, left, looks: looks - (looked[String(oid)] ?? 0) }]
@@ -90,7 +87,7 @@ export async function usedSequences(
  */
 export async function putSequencesBack(
   used: readonly UsedSequence[],
-  rolledBack: (run: (trx: Database) => Promise<string | null>) => Promise<string | null>,
+  rolledBack: (run: (trx: Session) => Promise<string | null>) => Promise<string | null>,
 ): Promise<string[]> {
   const warnings: string[] = []
   for (const sequence of used) {
@@ -106,16 +103,16 @@ export async function putSequencesBack(
   return warnings
 }
 
-async function putBack(trx: Database, used: UsedSequence): Promise<string | null> {
+async function putBack(trx: Session, used: UsedSequence): Promise<string | null> {
   const { before } = used
   const { name, owner, last, start } = before
   if (correctionFor(used, await lastValue(trx, before)) === 'none') return null
   // Nobody can draw from it now. LOCK takes no sequences; giving it to the owner that it has changes nothing.
-  await send(trx, escaped(`alter sequence ${name} owner to ${owner}`))
+  await trx.send(`alter sequence ${name} owner to ${owner}`)
   const current = await lastValue(trx, before)
   const correction = correctionFor(used, current)
   if (correction === 'rewind' || correction === 'advance')
-    await ask(trx, `select to_json(setval(${literal(name)}, ${last ?? start}, ${last !== null})) as state`)
+    await trx.ask(`select to_json(setval(${literal(name)}, ${last ?? start}, ${last !== null})) as state`)
   if (correction === 'leave') return advanced(before, current)
   if (correction === 'advance')
     return `A migration sets the sequence ${name} back, which no rollback undoes; it was put to ${last ?? start} again.`
@@ -138,9 +135,8 @@ export function correctionFor({ before, left, looks }: UsedSequence, current: st
   return moved > 0n !== step > 0n && !before.cycles ? 'advance' : 'leave'
 }
 
-async function lastValue(trx: Database, { oid }: SequenceState): Promise<string | null> {
-  const { last } = await ask<{ last: string | null }>(
-    trx,
+async function lastValue(trx: Session, { oid }: SequenceState): Promise<string | null> {
+  const { last } = await trx.ask<{ last: string | null }>(
     `select json_build_object('last', pg_sequence_last_value(${oid})::text) as state`,
   )
   return last
@@ -151,9 +147,4 @@ function advanced({ name, last }: SequenceState, current: string | null): string
     `The sequence ${name} went from ${last ?? 'its start'} to ${current ?? 'an unknown value'}, which no rollback undoes: ` +
     'its next values leave a gap.'
   )
-}
-
-// Names come quoted from the server; Knex takes a question mark in one for a binding.
-function escaped(statement: string): string {
-  return statement.replaceAll('?', '\\?')
 }

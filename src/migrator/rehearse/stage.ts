@@ -1,7 +1,5 @@
-import type { Knex } from 'knex'
-
 import { glance } from '../../extension/glance.ts'
-import { send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
 import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
@@ -11,7 +9,7 @@ import type { MigrationTables } from '../settings.ts'
 
 /** Where migrations are rehearsed: a transaction that is always rolled back, while nobody else can migrate. */
 export interface Stage {
-  readonly trx: Knex.Transaction
+  readonly trx: Session
   readonly others: Exclusion
   readonly lockTimeout: number
 }
@@ -33,26 +31,26 @@ const timeouts = lazySchema((z) =>
 )
 
 /** Opens a stage, works on it, and takes everything back. */
-export async function onStage<Result>(
-  db: Database,
+export async function withRehearsalStage<Result>(
+  session: Session,
   tables: MigrationTables,
   options: StageOptions & { readonly command: string },
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
   const { lockTimeout } = parseOptions(timeouts, { lockTimeout: options.lockTimeout })
-  const isSingle = (await glance(db)).provider === 'pglite'
-  const others = await excludeOthers(db, tables, { ...options, isSingle })
+  const isSingle = (await glance(session)).provider === 'pglite'
+  const others = await excludeOthers(session, tables, { ...options, isSingle })
   let outcome = 'failed'
   try {
-    const before = await rolledBack(db, lockTimeout, readSequences)
-    const { attempt, used } = await rolledBack(db, lockTimeout, async (trx) => {
+    const before = await rolledBack(session, lockTimeout, readSequences)
+    const { attempt, used } = await rolledBack(session, lockTimeout, async (trx) => {
       await others.enter(trx)
       const usedSince = await usedSequences(trx, before)
-      const ended = await settled(work({ trx, others, lockTimeout }))
+      const ended = await outcomeOf(work({ trx, others, lockTimeout }))
       // Where the connection is lost, nothing more can be known.
       return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
     })
-    const warnings = await putSequencesBack(used, (run) => rolledBack(db, lockTimeout, run))
+    const warnings = await putSequencesBack(used, (run) => rolledBack(session, lockTimeout, run))
     if ('error' in attempt) throw attempt.error
     if (options.signal?.aborted === true) throw interrupted(null, options.signal)
     outcome = 'succeeded'
@@ -64,21 +62,22 @@ export async function onStage<Result>(
 
 /** Runs in a transaction that does not wait for locks, and rolls it back. */
 async function rolledBack<Result>(
-  db: Database,
+  session: Session,
   lockTimeout: number,
-  run: (trx: Knex.Transaction) => Promise<Result>,
+  run: (trx: Session) => Promise<Result>,
 ): Promise<Result> {
-  const trx = await db.transaction()
-  try {
-    await send(trx, `set local lock_timeout = ${lockTimeout}`)
-    return await run(trx)
-  } finally {
-    // Where the connection is lost, so is the transaction.
-    await trx.rollback().catch(() => undefined)
-  }
+  return session.transaction(
+    async (trx) => {
+      await trx.send(`set local lock_timeout = ${lockTimeout}`)
+      return run(trx)
+    },
+    { rollBack: true },
+  )
 }
 
-async function settled<Value>(work: Promise<Value>): Promise<{ readonly value: Value } | { readonly error: unknown }> {
+async function outcomeOf<Value>(
+  work: Promise<Value>,
+): Promise<{ readonly value: Value } | { readonly error: unknown }> {
   return work.then(
     (value) => ({ value }),
     (error: unknown) => ({ error }),

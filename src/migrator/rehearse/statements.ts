@@ -1,10 +1,9 @@
-import { callbackify } from 'node:util'
-
-import type { Knex } from 'knex'
-
-import { heldLocksSql, watchLocks, type TakenLock } from './locks.ts'
-import { withoutOurs, type Answered } from './answers.ts'
+import { errorMessage } from '../../core/errors.ts'
+import { observe } from '../../database/observe.ts'
+import type { Session } from '../../database/session.ts'
 import { refuseToEndTransaction } from '../../sql-text/transaction-guard.ts'
+import { withoutOurs } from './answers.ts'
+import { watchLocks, type TakenLock } from './locks.ts'
 
 /** A statement that a migration sent; several, where it sent them in one round trip. */
 export interface RehearsedStatement {
@@ -29,33 +28,14 @@ export interface Recorder {
   stop(): void
 }
 
-type Callback = (error: unknown, answer: Answered) => void
-
-/** The part of a node-postgres connection that Knex sends statements through. */
-interface Connection {
-  query: (
-    config: string | { readonly text?: string; readonly submit?: unknown },
-    ...rest: readonly unknown[]
-  ) => unknown
-}
-
-/**
- * Records what is sent on the connection of a transaction, one statement after the other.
- *
- * It listens at the connection, because Knex gives every savepoint a client of its own, and its events do not wait:
- * the locks of a statement must be read before the next one is sent.
- */
-export async function recordStatements(trx: Knex.Transaction, withLocks: boolean): Promise<Recorder> {
-  const connection = (await trx.client.acquireConnection()) as Connection
+/** Records what is sent on the connection of a transaction, with the locks that each statement took first. */
+export async function recordStatements(trx: Session, withLocks: boolean): Promise<Recorder> {
   const newLocks = withLocks ? await watchLocks(trx) : () => Promise.resolve([])
-  const isOwn = Object.hasOwn(connection, 'query')
-  const original = connection.query
   let current: { readonly migration: string; readonly statements: RehearsedStatement[] } | undefined
   let isFirst = true
   let overhead = 0
-  let turn: Promise<unknown> = Promise.resolve()
 
-  const observe = async (sql: string, send: () => Promise<Answered>): Promise<Answered> => {
+  const stop = await observe(trx, async (sql, send) => {
     // Only what the migration sends is looked at, and not what the runner adds around it.
     const { migration, statements } = current ?? {}
     if (migration === undefined || statements === undefined) return send()
@@ -66,7 +46,7 @@ export async function recordStatements(trx: Knex.Transaction, withLocks: boolean
     const started = performance.now()
     const elapsed = (): number => performance.now() - started
     const answered = await send().catch((error: unknown) => {
-      statements.push({ sql, milliseconds: elapsed(), rows: null, locks: [], error: messageOf(error) })
+      statements.push({ sql, milliseconds: elapsed(), rows: null, locks: [], error: errorMessage(error) })
       throw error
     })
     const milliseconds = elapsed()
@@ -75,23 +55,7 @@ export async function recordStatements(trx: Knex.Transaction, withLocks: boolean
     const told = withoutOurs(sql, answered)
     if (told !== null) statements.push({ ...told, milliseconds, locks })
     return answered
-  }
-
-  connection.query = (config, ...rest) => {
-    const sql = typeof config === 'string' ? config : config.text
-    // A stream or a COPY is a statement that handles its own answers.
-    const isPlain = typeof config === 'string' || config.submit === undefined
-    if (sql === undefined || sql === heldLocksSql || !isPlain) return original.call(connection, config, ...rest)
-    const callback = rest.find((argument): argument is Callback => typeof argument === 'function')
-    const values = rest.filter((argument) => argument !== callback)
-    const answer = turn.then(() =>
-      observe(sql, () => called((done) => original.call(connection, config, ...values, done))),
-    )
-    turn = answer.catch(() => undefined)
-    if (callback === undefined) return answer
-    callbackify(() => answer)(callback)
-    return undefined
-  }
+  })
 
   return {
     begin: (migration) => {
@@ -103,22 +67,6 @@ export async function recordStatements(trx: Knex.Transaction, withLocks: boolean
       current = undefined
     },
     overhead: () => overhead,
-    stop: () => {
-      if (isOwn) connection.query = original
-      else Reflect.deleteProperty(connection, 'query')
-    },
+    stop,
   }
-}
-
-function called(call: (done: Callback) => unknown): Promise<Answered> {
-  return new Promise((resolve, reject) => {
-    call((error, answer) => {
-      if (answer === undefined) reject(error)
-      else resolve(answer)
-    })
-  })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import type { MigrationFiles } from '../files/list.ts'
 import { startRecording, textOf, type SentQuery } from '../../database/record-statements.ts'
 import type { Replay } from './replay.ts'
@@ -15,21 +15,21 @@ export async function replayApplied(
 ): Promise<void> {
   for (const { name, batch } of applied) {
     const migration = await files.load(name)
-    const { failure } = await recorded(replay.knex, name, true, () => replay.apply(migration))
+    const { failure } = await recorded(replay.session, name, true, () => replay.apply(migration))
     if (failure !== null) throw failure
-    await record(replay.knex, tables, { direction: 'up', name, batch }, 'true')
+    await record(replay.session, tables, { direction: 'up', name, batch }, 'true')
   }
   await replay.reset()
 }
 
 /** Records what a migration sends; where it fails, says which one did and in which statement. */
 export async function recorded(
-  db: Database,
+  session: Session,
   migration: string,
   isApplied: boolean,
   run: () => Promise<void>,
 ): Promise<{ readonly sent: readonly SentQuery[]; readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null }> {
-  const recording = startRecording(db)
+  const recording = startRecording(session)
   try {
     await run()
     return { sent: recording.sent, failure: null }

@@ -1,6 +1,6 @@
-import { inspectPgvector } from '../../extension/inspect.ts'
+import { readState } from '../../extension/inspect.ts'
 import type { PgvectorState } from '../../extension/state.ts'
-import type { Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { readSurroundings, type Surroundings } from './replay.ts'
 import type { MigrationTables } from '../settings.ts'
 import { readApplied, type AppliedMigration } from '../tracking.ts'
@@ -15,11 +15,11 @@ export interface Origin {
 }
 
 /** Reads it in a transaction that may not write: the right to read is enough, and a standby will do. */
-export async function readOrigin(db: Database, tables: MigrationTables): Promise<Origin> {
-  return db.transaction(
+export async function readOrigin(session: Session, tables: MigrationTables): Promise<Origin> {
+  return session.transaction(
     async (trx) => ({
       applied: await readApplied(trx, tables),
-      pgvector: await inspectPgvector(trx),
+      pgvector: await readState(trx, {}, null),
       surroundings: await readSurroundings(trx),
       at: new Date().toISOString(),
     }),

@@ -1,18 +1,17 @@
-import Knex from 'knex'
-
 import { openScratch } from '../../embedded/scratch.ts'
 import { inMigration } from '../../database/migration-context.ts'
-import { send, type Database } from '../../database/queryable.ts'
+import { openReplica } from '../../database/replica.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier, literal } from '../../core/sql.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import { withReason } from '../run/one.ts'
-import { imitate, obstacleIn, remove, type Surroundings } from './surroundings.ts'
+import { createSurroundings, obstacleIn, remove, type Surroundings } from './surroundings.ts'
 
 export { readSurroundings, type Surroundings } from './surroundings.ts'
 
 /** An embedded database that stands for another one. */
 export interface Replay {
-  readonly knex: Database
+  readonly session: Session
   /** Runs a migration that was applied there, so that the next one finds what it left. */
   apply(migration: LoadedMigration): Promise<void>
   /** Puts the search path back to what a new connection has. */
@@ -26,27 +25,27 @@ export interface Replay {
  *
  * @throws {PgvectorMigrationError} EMBEDDED_NOT_INSTALLED without the packages of PGlite.
  */
-export async function openReplay(db: Database, surroundings: Surroundings): Promise<Replay> {
-  const { searchPath: _searchPath, ...config } = (db.client as { readonly config: Knex.Knex.Config }).config
+export async function openReplay(db: Session, surroundings: Surroundings): Promise<Replay> {
   const scratch = await openScratch()
-  const knex = Knex({ ...config, ...scratch.config })
+  const replica = openReplica(db, scratch.config)
+  const { session } = replica
   const searchPath = surroundings.searchPath.replaceAll('"$user"', identifier(surroundings.role))
   const replay: Replay = {
-    knex,
+    session,
     apply: async (migration) => {
       await replay.reset()
-      await applyIn(knex, surroundings, migration)
+      await applyIn(session, surroundings, migration)
     },
     reset: async () => {
-      await send(knex, `select set_config('search_path', ${literal(searchPath)}, false)`)
+      await session.send(`select set_config('search_path', ${literal(searchPath)}, false)`)
     },
     close: async () => {
-      await knex.destroy()
+      await replica.close()
       await scratch.close()
     },
   }
   try {
-    await imitate(knex, surroundings)
+    await createSurroundings(session, surroundings)
     await replay.reset()
     return replay
   } catch (error) {
@@ -56,39 +55,39 @@ export async function openReplay(db: Database, surroundings: Surroundings): Prom
 }
 
 /** Runs a migration's `up` as a run does, and nothing around it. */
-export async function runUp(db: Database, migration: LoadedMigration): Promise<void> {
-  await runAlone(db, migration, async (within) => migration.module.up(within))
+export async function runUp(session: Session, migration: LoadedMigration): Promise<void> {
+  await runAlone(session, migration, async ({ knex }) => migration.module.up(knex))
 }
 
 /** The same for its `down`, where it has one. */
-export async function runDown(db: Database, migration: LoadedMigration): Promise<void> {
-  await runAlone(db, migration, async (within) => migration.module.down?.(within))
+export async function runDown(session: Session, migration: LoadedMigration): Promise<void> {
+  await runAlone(session, migration, async ({ knex }) => migration.module.down?.(knex))
 }
 
 async function runAlone(
-  db: Database,
+  session: Session,
   { name, transactional }: LoadedMigration,
-  run: (within: Database) => Promise<unknown>,
+  run: (within: Session) => Promise<unknown>,
 ): Promise<void> {
   await inMigration(name, async () => {
-    if (transactional) await db.transaction(async (trx) => withReason(run(trx)))
-    else await withReason(run(db))
+    if (transactional) await session.transaction(run)
+    else await withReason(run(session))
   })
 }
 
 // What was found in the database may have been made by hand or by this very migration: only its failure tells.
-async function applyIn(knex: Database, surroundings: Surroundings, migration: LoadedMigration): Promise<void> {
+async function applyIn(session: Session, surroundings: Surroundings, migration: LoadedMigration): Promise<void> {
   const removed = new Set<string>()
   for (;;) {
     try {
-      await runUp(knex, migration)
+      await runUp(session, migration)
       break
     } catch (error) {
       const obstacle = obstacleIn(error)
-      if (obstacle === null || removed.has(obstacle) || !(await remove(knex, surroundings, obstacle))) throw error
+      if (obstacle === null || removed.has(obstacle) || !(await remove(session, surroundings, obstacle))) throw error
       removed.add(obstacle)
     }
   }
   // The extensions that went with a schema may have been made by hand after it.
-  if (removed.size > 0) await imitate(knex, surroundings)
+  if (removed.size > 0) await createSurroundings(session, surroundings)
 }

@@ -1,6 +1,6 @@
-import { ask, send, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import { identifier } from '../../core/sql.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
+import { serverMessage } from '../../database/server-message.ts'
 
 /** What a database has that migrations did not make, or may not have made. */
 export interface Surroundings {
@@ -14,10 +14,8 @@ export interface Surroundings {
 }
 
 /** Reads what an imitation of this database needs to know of it; reads only. */
-export async function readSurroundings(db: Database): Promise<Surroundings> {
-  return ask<Surroundings>(
-    db,
-    `select json_build_object(
+export async function readSurroundings(session: Session): Promise<Surroundings> {
+  return session.ask<Surroundings>(`select json_build_object(
       'database', current_database(),
       'role', current_user,
       'searchPath', current_setting('search_path'),
@@ -30,8 +28,7 @@ export async function readSurroundings(db: Database): Promise<Surroundings> {
         select coalesce(json_agg(json_build_object('name', e.extname, 'schema', n.nspname)), '[]')
         from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
       )
-    ) as state`,
-  )
+    ) as state`)
 }
 
 interface There extends Pick<Surroundings, 'roles' | 'schemas'> {
@@ -41,18 +38,18 @@ interface There extends Pick<Surroundings, 'roles' | 'schemas'> {
 }
 
 /** Makes in an embedded database what is missing there of the surroundings of another one. */
-export async function imitate(db: Database, { database, roles, schemas, extensions }: Surroundings): Promise<void> {
-  const there = await ask<There>(
-    db,
-    `select json_build_object(
+export async function createSurroundings(
+  session: Session,
+  { database, roles, schemas, extensions }: Surroundings,
+): Promise<void> {
+  const there = await session.ask<There>(`select json_build_object(
       'databases', (select json_agg(datname) from pg_catalog.pg_database),
       'roles', (select json_agg(rolname) from pg_catalog.pg_roles),
       'schemas', (select json_agg(nspname) from pg_catalog.pg_namespace),
       'available', (
         select json_agg(name) from pg_catalog.pg_available_extensions where installed_version is null
       )
-    ) as state`,
-  )
+    ) as state`)
   const statements = [
     // Only its name is of use: to grant something on it.
     ...[database]
@@ -67,7 +64,7 @@ export async function imitate(db: Database, { database, roles, schemas, extensio
         return `create extension if not exists ${identifier(name)} with schema ${target} cascade`
       }),
   ]
-  for (const statement of statements) await send(db, statement)
+  for (const statement of statements) await session.send(statement)
 }
 
 /** What an imitation holds that a migration wanted to make: its kind and name; null where the error says nothing so. */
@@ -77,7 +74,7 @@ export function obstacleIn(error: unknown): string | null {
 
 /** Takes such an obstacle away; false where it is none of the surroundings, or something stands on it. */
 export async function remove(
-  db: Database,
+  session: Session,
   { roles, schemas, extensions }: Surroundings,
   obstacle: string,
 ): Promise<boolean> {
@@ -92,7 +89,7 @@ export async function remove(
   ])
   const removal = removals.get(obstacle)
   if (removal === undefined) return false
-  return send(db, removal).then(
+  return session.send(removal).then(
     () => true,
     () => false,
   )

@@ -1,6 +1,6 @@
-import { isPgvectorMigrationError, sqlStateOf, wordsOf } from '../../core/errors.ts'
+import { isPgvectorMigrationError, sqlStateOf, errorMessage } from '../../core/errors.ts'
 import { redact } from '../../sql-text/redact.ts'
-import { serverMessage } from '../../database/sqlstate.ts'
+import { serverMessage } from '../../database/server-message.ts'
 import type { Direction } from '../events.ts'
 import type { MigrationTables } from '../settings.ts'
 
@@ -112,7 +112,7 @@ function notedError(error: unknown): NotedError {
   // What failed is told by the step; here it counts why.
   const why = isPgvectorMigrationError(error, 'MIGRATION_FAILED') ? error.cause : error
   const isOurs = isPgvectorMigrationError(why)
-  const message = isOurs || sqlStateOf(why) === undefined ? wordsOf(why) : serverMessage(why)
+  const message = isOurs || sqlStateOf(why) === undefined ? errorMessage(why) : serverMessage(why)
   return {
     code: isOurs ? why.code : null,
     sqlState: (isOurs ? why.sqlState : sqlStateOf(why)) ?? null,

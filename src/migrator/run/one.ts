@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { inMigration } from '../../database/migration-context.ts'
-import { ask, type Database } from '../../database/queryable.ts'
+import type { Session } from '../../database/session.ts'
 import type { Direction } from '../events.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import type { MigrationSettings } from '../settings.ts'
@@ -18,31 +18,16 @@ export interface Job {
 }
 
 /** Runs a migration and records it: in one transaction, unless it asks for none. */
-export async function runOne(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
+export async function runOne(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
   const { migration } = job
   await inMigration(migration.name, () =>
     migration.transactional
-      ? inTransaction(db, (trx) => runIn(trx, settings, job))
-      : withReason(runIn(db, settings, job)),
+      ? session.transaction((trx) => runIn(trx, settings, job))
+      : withReason(runIn(session, settings, job)),
   )
 }
 
-/** Runs in a transaction; what failed there is told, even where the rollback fails too, as on a lost connection. */
-async function inTransaction(db: Database, work: (trx: Database) => Promise<void>): Promise<void> {
-  let failure: { readonly error: unknown } | null = null
-  try {
-    await db.transaction((trx) =>
-      withReason(work(trx)).catch((error: unknown) => {
-        failure = { error }
-        throw error
-      }),
-    )
-  } catch (error) {
-    throw (failure as { readonly error: unknown } | null)?.error ?? error
-  }
-}
-
-/** Gives a rejection a reason: without one, Knex takes a transaction for rolled back on purpose, and that for a success. */
+/** Gives a rejection a reason, where it has none. */
 export async function withReason<Result>(work: PromiseLike<Result>): Promise<Result> {
   try {
     return await work
@@ -51,22 +36,22 @@ export async function withReason<Result>(work: PromiseLike<Result>): Promise<Res
   }
 }
 
-async function runIn(db: Database, settings: MigrationSettings, job: Job): Promise<void> {
+async function runIn(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
   const { migration, direction, batch, isLockHeld } = job
   const { hooks, tables } = settings
   const { name, file, module } = migration
-  if (migration.transactional) job.onBackend(await prepare(db))
-  await hooks.beforeEach(db, [file])
+  if (migration.transactional) job.onBackend(await prepare(session))
+  await hooks.beforeEach(session.knex, [file])
   const run = module[direction]
   if (run === undefined)
     throw new PgvectorMigrationError('INVALID_MIGRATION', {
       file: name,
       problem: `it exports no function ${direction}`,
     })
-  await run.call(module, db)
-  await hooks.afterEach(db, [file])
+  await run.call(module, session.knex)
+  await hooks.afterEach(session.knex, [file])
   const change = direction === 'up' ? { direction, name, batch } : { direction, name }
-  if (!(await record(db, tables, change, isLockHeld))) {
+  if (!(await record(session, tables, change, isLockHeld))) {
     throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
   }
 }
@@ -75,14 +60,11 @@ async function runIn(db: Database, settings: MigrationSettings, job: Job): Promi
  * Asks PostgreSQL to notice, while it works, that this process died: without that a killed run's long statement would
  * go on beside the next run. PostgreSQL 13 and some platforms of a server cannot do it.
  */
-async function prepare(trx: Database): Promise<number> {
-  const { pid } = await ask<{ pid: number }>(
-    trx,
-    `select json_build_object('pid', pg_backend_pid(), 'checks', case
+async function prepare(trx: Session): Promise<number> {
+  const { pid } = await trx.ask<{ pid: number }>(`select json_build_object('pid', pg_backend_pid(), 'checks', case
       when version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite'
         and current_setting('server_version_num')::int >= 140000
       then set_config('client_connection_check_interval', '1000', true)
-    end) as state`,
-  )
+    end) as state`)
   return pid
 }

@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { assertSupported } from '../../extension/glance.ts'
-import { processesOf, type Database } from '../../database/queryable.ts'
+import { backendsOf } from '../../database/backends.ts'
+import type { Session } from '../../database/session.ts'
 import type { Direction, RunOptions, RunResult } from '../events.ts'
 import { interrupted, whenAborted, type Progress } from './interrupted.ts'
 import { takeLease, unfinishedRun, type Lease } from '../lock/lease.ts'
@@ -18,22 +19,22 @@ const DEFAULT_WAIT = 60_000
 
 /** Applies pending migrations. */
 export function up(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   choice: UpSelection & RunOptions,
   tracking: Promise<Tracking>,
 ): Promise<RunResult> {
-  return run(db, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice, tracking)
+  return run(session, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice, tracking)
 }
 
 /** Undoes applied migrations, newest first. */
 export function down(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   choice: DownSelection & RunOptions,
   tracking: Promise<Tracking>,
 ): Promise<RunResult> {
-  return run(db, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice, tracking)
+  return run(session, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice, tracking)
 }
 
 /**
@@ -43,7 +44,7 @@ export function down(
  * again once it is held.
  */
 async function run(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   direction: Direction,
   select: Selection,
@@ -55,14 +56,14 @@ async function run(
   assertFilesExist(files.names, applied)
   const wanted = select(files.names, applied)
   if (wanted.length === 0) {
-    if (tracking.hasRuns && (await unfinishedRun(db, settings.tables)) !== null) {
-      await freeLockOfDeadRun(db, settings, tracking, options)
+    if (tracking.hasRuns && (await unfinishedRun(session, settings.tables)) !== null) {
+      await freeLockOfDeadRun(session, settings, tracking, options)
     }
     return resultOf(direction, null, [], files, applied)
   }
   assertSupported(tracking.server)
   if (tracking.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: tracking.readOnly })
-  const leasing = leaseFor(db, settings, direction, tracking, options, plannedSteps(wanted, direction))
+  const leasing = leaseFor(session, settings, direction, tracking, options, plannedSteps(wanted, direction))
   // While the server is at work. What fails to load is told once the lock is held.
   for (const name of wanted) files.load(name).catch(() => undefined)
   const lease = await leasing.catch((error: unknown) => {
@@ -73,7 +74,7 @@ async function run(
   const notebook = openNotebook(direction)
   let outcome = 'failed'
   try {
-    const result = await runAll(db, settings, files, direction, select, lease, options, notebook)
+    const result = await runAll(session, settings, files, direction, select, lease, options, notebook)
     outcome = 'succeeded'
     return result
   } catch (error) {
@@ -85,14 +86,14 @@ async function run(
 }
 
 function leaseFor(
-  db: Database,
+  session: Session,
   { tables }: MigrationSettings,
   direction: Direction,
   { isComplete, hasRuns, hasNotes, server }: Tracking,
   options: RunOptions,
   planned?: readonly NotedStep[],
 ): Promise<Lease> {
-  return takeLease(db, tables, {
+  return takeLease(session, tables, {
     command: options.command ?? direction,
     wait: options.wait ?? DEFAULT_WAIT,
     isSingle: server.includes('PGlite'),
@@ -110,7 +111,7 @@ function leaseFor(
  * gives it back, so that stock Knex is not kept out; where the run is alive, or this role may not write, it is let be.
  */
 async function freeLockOfDeadRun(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   tracking: Tracking,
   options: RunOptions,
@@ -118,12 +119,14 @@ async function freeLockOfDeadRun(
   const onEvent: RunOptions['onEvent'] = (event) => {
     if (event.type === 'recovered') options.onEvent?.(event)
   }
-  const lease = await leaseFor(db, settings, 'up', tracking, { command: 'recover', wait: 0, onEvent }).catch(() => null)
+  const lease = await leaseFor(session, settings, 'up', tracking, { command: 'recover', wait: 0, onEvent }).catch(
+    () => null,
+  )
   await lease?.release('succeeded')
 }
 
 async function runAll(
-  db: Database,
+  session: Session,
   settings: MigrationSettings,
   files: MigrationFiles,
   direction: Direction,
@@ -139,7 +142,7 @@ async function runAll(
   const handed = migrations.map(({ file }) => file)
   const batch = direction === 'up' ? batchAfter(applied) : 0
   const done: { name: string; milliseconds: number }[] = []
-  if (migrations.length > 0) await settings.hooks.beforeAll(db, handed)
+  if (migrations.length > 0) await settings.hooks.beforeAll(session.knex, handed)
   for (const [index, migration] of migrations.entries()) {
     const { name } = migration
     if (options.signal?.aborted === true) {
@@ -148,8 +151,8 @@ async function runAll(
     options.onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
     const started = performance.now()
     notebook.began(name, direction === 'up' ? batch : (applied.find((each) => each.name === name)?.batch ?? null))
-    await cancellable(db, lease, options.signal, (onBackend) =>
-      runOne(db, settings, { migration, direction, batch, isLockHeld: lease.isHeld, onBackend }),
+    await cancellable(session, lease, options.signal, (onBackend) =>
+      runOne(session, settings, { migration, direction, batch, isLockHeld: lease.isHeld, onBackend }),
     ).catch((error: unknown) => {
       throw failed(error, migration.transactional, direction, chosen, done, options.signal)
     })
@@ -158,13 +161,13 @@ async function runAll(
     done.push({ name, milliseconds })
     options.onEvent?.({ type: 'finished', migration: name, direction, milliseconds })
   }
-  if (migrations.length > 0) await settings.hooks.afterAll(db, handed)
+  if (migrations.length > 0) await settings.hooks.afterAll(session.knex, handed)
   return resultOf(direction, direction === 'up' && done.length > 0 ? batch : null, done, files, applied)
 }
 
 /** Cancels the statement that is running when the signal comes; the transaction around it then rolls back. */
 async function cancellable(
-  db: Database,
+  session: Session,
   lease: Lease,
   signal: AbortSignal | undefined,
   work: (onBackend: (processId: number) => void) => Promise<void>,
@@ -172,7 +175,7 @@ async function cancellable(
   let backend: number | undefined
   const stopCancelling = whenAborted(signal, async () => {
     // Outside a transaction a migration may use any connection of the pool, and several.
-    const backends = backend === undefined ? processesOf(db, 'used') : [backend]
+    const backends = backend === undefined ? backendsOf(session, 'used') : [backend]
     await Promise.all(backends.map((processId) => lease.cancel(processId)))
   })
   try {

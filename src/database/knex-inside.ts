@@ -1,0 +1,44 @@
+import type { Knex } from 'knex'
+
+/** What node-postgres, or PGlite's adapter, answers to one statement. */
+export interface QueryResult {
+  readonly command?: string
+  readonly rowCount: number | null
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly fields?: readonly { readonly name: string; readonly dataTypeID: number }[]
+}
+
+/** A connection of node-postgres, or of PGlite's adapter, as far as it is used here. */
+export interface Connection {
+  /** The backend PID that the other end named at the start; a pooler names a number of its own. */
+  readonly processID?: number | null
+  on?(event: string, listener: (...args: never[]) => void): void
+  removeListener?(event: string, listener: (...args: never[]) => void): void
+}
+
+/** The parts of Knex's client that its types do not declare. They are the same in Knex 3.0.1 to 3.3. */
+export interface KnexClient {
+  readonly dialect?: unknown
+  readonly driverName?: unknown
+  readonly config: Knex.Config
+  /** PostgreSQL's version, as Knex asked for it when it connected first. */
+  readonly version?: string
+  readonly pool?: Readonly<Record<'used' | 'free', readonly { readonly resource: Connection }[]>>
+  acquireConnection(): Promise<Connection>
+  releaseConnection(connection: Connection): Promise<void>
+  _query(
+    connection: Connection,
+    query: { readonly sql: string; readonly bindings?: readonly unknown[] },
+  ): Promise<{ readonly response: QueryResult | readonly QueryResult[] }>
+  emit(event: string, ...args: readonly unknown[]): boolean
+}
+
+/** The client of a Knex instance or transaction. */
+export function clientOf(knex: Knex): KnexClient {
+  return knex.client as KnexClient
+}
+
+/** Marks a connection so that Knex's pool closes it instead of lending it out again. */
+export function discard(connection: Connection, reason: unknown): void {
+  Reflect.set(connection, '__knex__disposed', reason)
+}

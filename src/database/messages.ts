@@ -1,0 +1,53 @@
+import type { Connection, KnexClient, QueryResult } from './knex-inside.ts'
+import { rememberMessage } from './server-message.ts'
+
+/**
+ * Marks our questions in Knex's events, so that a plan can leave out what only reads. A registered symbol: a migration may
+ * use another copy of this package.
+ */
+export const ASKS = Symbol.for('knex-pgvector.asks')
+
+/** What a message is for. */
+export interface MessageOptions {
+  readonly bindings?: readonly unknown[]
+  /** It changes nothing, or its last statement does not, so a plan need not show that. */
+  readonly isQuestion?: boolean | 'last'
+  /** Belongs to the frame of a transaction, as Knex's own BEGIN and COMMIT do. */
+  readonly isControl?: boolean
+}
+
+let messages = 0
+
+/**
+ * Sends one message on a connection and returns the answer to each of its statements.
+ *
+ * It goes past Knex's raw API, which rewrites question marks and puts the statement before what the server says, and is
+ * told to everyone who listens to Knex's events.
+ */
+export async function sendMessage(
+  client: KnexClient,
+  connection: Connection,
+  sql: string,
+  { bindings = [], isQuestion = false, isControl = false }: MessageOptions = {},
+): Promise<readonly QueryResult[]> {
+  const { __knexUid, __knexTxId } = connection as { readonly __knexUid?: string; readonly __knexTxId?: string }
+  const event = {
+    sql,
+    __knexUid,
+    __knexTxId,
+    __knexQueryUid: `knex-pgvector-${++messages}`,
+    // Knex gives no bindings to its own statements around a transaction.
+    ...(isControl ? {} : { bindings }),
+    ...(isQuestion === false ? {} : { queryContext: { [ASKS]: isQuestion } }),
+  }
+  client.emit('query', event)
+  try {
+    const { response } = await client._query(connection, { sql, bindings })
+    client.emit('query-response', response, event)
+    return Array.isArray(response) ? (response as readonly QueryResult[]) : [response as QueryResult]
+  } catch (error) {
+    rememberMessage(error, sql)
+    client.emit('query-error', error, event)
+    throw error
+  }
+}

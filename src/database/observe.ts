@@ -1,0 +1,64 @@
+import { callbackify } from 'node:util'
+
+import { clientOf, type QueryResult } from './knex-inside.ts'
+import { isPinned } from './search-path.ts'
+import type { Session } from './session.ts'
+
+/** What node-postgres answers; an array of it for several statements. */
+export type Answered = QueryResult | readonly QueryResult[]
+
+/** Is given each message before it is sent, and sends it. */
+export type Observer = (sql: string, send: () => Promise<Answered>) => Promise<Answered>
+
+type Callback = (error: unknown, answer: Answered) => void
+
+/** The part of a node-postgres connection that Knex sends statements through. */
+interface Sending {
+  query: (
+    config: string | { readonly text?: string; readonly submit?: unknown },
+    ...rest: readonly unknown[]
+  ) => unknown
+}
+
+/**
+ * Lets an observer stand before everything that is sent on the connection of a transaction, but for what this library
+ * only asks, one message after the other; returns what ends that.
+ *
+ * It listens at the connection, because Knex gives every savepoint a client of its own, and its events do not wait.
+ */
+export async function observe(trx: Session, observer: Observer): Promise<() => void> {
+  const connection = (await clientOf(trx.knex).acquireConnection()) as unknown as Sending
+  const isOwn = Object.hasOwn(connection, 'query')
+  const original = connection.query
+  let turn: Promise<unknown> = Promise.resolve()
+
+  connection.query = (config, ...rest) => {
+    const sql = typeof config === 'string' ? config : config.text
+    // A stream or a COPY is a statement that handles its own answers.
+    const isPlain = typeof config === 'string' || config.submit === undefined
+    if (sql === undefined || isPinned(sql) || !isPlain) return original.call(connection, config, ...rest)
+    const callback = rest.find((argument): argument is Callback => typeof argument === 'function')
+    const values = rest.filter((argument) => argument !== callback)
+    const answer = turn.then(() =>
+      observer(sql, () => called((done) => original.call(connection, config, ...values, done))),
+    )
+    turn = answer.catch(() => undefined)
+    if (callback === undefined) return answer
+    callbackify(() => answer)(callback)
+    return undefined
+  }
+
+  return () => {
+    if (isOwn) connection.query = original
+    else Reflect.deleteProperty(connection, 'query')
+  }
+}
+
+function called(call: (done: Callback) => unknown): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    call((error, answer) => {
+      if (answer === undefined) reject(error)
+      else resolve(answer)
+    })
+  })
+}

@@ -1,0 +1,151 @@
+import type { Knex } from 'knex'
+
+import { clientOf, discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
+import { sendMessage, type MessageOptions } from './messages.ts'
+import { rememberStatements } from './server-message.ts'
+import { assertPostgres, notPostgres } from './supported.ts'
+import { inTransaction, type TransactionOptions } from './transaction.ts'
+
+/** A Knex instance or a transaction of one: what a user has. */
+export type Database = Knex
+
+/** What a query of ours answers: one value, in a row of its own. It is json, or a text that is no json. */
+type Answer = object | number | boolean | string | null | undefined
+
+/**
+ * Where statements are sent: a pool, a transaction, or one connection that is held. Everything that this library sends
+ * goes through one of these few verbs; a statement is plain SQL, question marks included.
+ */
+export interface Session {
+  /** For the user's own code, which is handed it: migrations, hooks, conditions. */
+  readonly knex: Knex
+  readonly isInTransaction: boolean
+  /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
+  readonly identity: object
+  /** Sends a query of catalogs and settings, which reads only, and returns the `state` of its only row. */
+  ask<State extends Answer>(query: string): Promise<State>
+  /** The same for several in one round trip; undefined for one that has no row or several. */
+  askEach(queries: readonly string[]): Promise<readonly unknown[]>
+  /** The same for a query that contains the user's own text or reads a user's table: it runs under the user's search path. */
+  askAsCaller<State extends Answer>(query: string, bindings?: readonly unknown[]): Promise<State>
+  /** Sends statements that change something, in one round trip, under the user's search path. */
+  send(statements: string | readonly string[]): Promise<void>
+  /** The same, followed by a query of what they made; returns its `state`. */
+  sendAndAsk<State extends Answer>(statements: readonly string[], query: string): Promise<State>
+  /** Sends statements whose effect is rolled back in the same round trip, and returns the answer to each of them. */
+  inRolledBackTransaction(statements: readonly string[]): Promise<readonly QueryResult[]>
+  /** Runs in a transaction of its own, or in a savepoint where one is open already. */
+  transaction<Result>(work: (trx: Session) => Promise<Result>, options?: TransactionOptions): Promise<Result>
+  /** Holds one connection for as long as `work` needs it: settings, locks and notices belong to a connection. */
+  hold<Result>(work: (held: HeldConnection) => Promise<Result>): Promise<Result>
+}
+
+/** One connection of a pool, or that of a transaction. */
+export interface HeldConnection {
+  readonly session: Session
+  readonly connection: Connection
+  /** Has the pool close it afterwards, because it could not be left as it was found. */
+  readonly discard: (reason: unknown) => void
+}
+
+/**
+ * Makes a session of what a user passed; the first line of every public function.
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL that Knex's `pg` client reaches.
+ */
+export function sessionOf(db: Database): Session {
+  assertPostgres(db)
+  rememberStatements(db)
+  return new KnexSession(db)
+}
+
+class KnexSession implements Session {
+  readonly knex: Knex
+  readonly isInTransaction: boolean
+  readonly identity: object
+  readonly #client: KnexClient
+  readonly #connection: Connection | null
+
+  constructor(knex: Knex, connection: Connection | null = null) {
+    this.knex = knex
+    this.isInTransaction = knex.isTransaction === true
+    this.#client = clientOf(knex)
+    this.identity = this.#client.config
+    this.#connection = connection
+  }
+
+  async ask<State extends Answer>(query: string): Promise<State> {
+    const [answer] = await this.#pinned([query])
+    return this.#stateOf(answer) as State
+  }
+
+  async askEach(queries: readonly string[]): Promise<readonly unknown[]> {
+    return (await this.#pinned(queries)).map((answer) => (answer.rows.length === 1 ? this.#stateOf(answer) : undefined))
+  }
+
+  async askAsCaller<State extends Answer>(query: string, bindings: readonly unknown[] = []): Promise<State> {
+    const [answer] = await this.#roundTrip(query, { bindings, isQuestion: true })
+    return this.#stateOf(answer) as State
+  }
+
+  async send(statements: string | readonly string[]): Promise<void> {
+    const sql = typeof statements === 'string' ? statements : statements.join(';\n')
+    if (sql !== '') await this.#roundTrip(sql)
+  }
+
+  async sendAndAsk<State extends Answer>(statements: readonly string[], query: string): Promise<State> {
+    const answers = await this.#roundTrip([...statements, query].join(';\n'), { isQuestion: 'last' })
+    return this.#stateOf(answers.at(-1)) as State
+  }
+
+  async inRolledBackTransaction(statements: readonly string[]): Promise<readonly QueryResult[]> {
+    const [open, ...undo] = this.isInTransaction
+      ? [`savepoint ${TRIAL}`, `rollback to savepoint ${TRIAL}`, `release savepoint ${TRIAL}`]
+      : ['begin', 'rollback']
+    try {
+      const answers = await this.#roundTrip([open, ...statements, ...undo].join(';\n'), { isQuestion: true })
+      return answers.slice(1, 1 + statements.length)
+    } catch (error) {
+      await this.#roundTrip(undo.join(';\n'), { isQuestion: true }).catch(() => undefined)
+      throw error
+    }
+  }
+
+  transaction<Result>(work: (trx: Session) => Promise<Result>, options: TransactionOptions = {}): Promise<Result> {
+    return inTransaction(this.knex, this.#connection, (trx) => work(new KnexSession(trx)), options)
+  }
+
+  async hold<Result>(work: (held: HeldConnection) => Promise<Result>): Promise<Result> {
+    const connection = this.#connection ?? (await this.#client.acquireConnection())
+    try {
+      const session = new KnexSession(this.knex, connection)
+      return await work({ session, connection, discard: (reason) => discard(connection, reason) })
+    } finally {
+      if (this.#connection === null) await this.#client.releaseConnection(connection)
+    }
+  }
+
+  async #pinned(queries: readonly string[]): Promise<readonly QueryResult[]> {
+    return this.#roundTrip(queries.join(';\n'), { isQuestion: true })
+  }
+
+  async #roundTrip(sql: string, options: MessageOptions = {}): Promise<readonly QueryResult[]> {
+    if (this.#connection !== null) return sendMessage(this.#client, this.#connection, sql, options)
+    const connection = await this.#client.acquireConnection()
+    try {
+      return await sendMessage(this.#client, connection, sql, options)
+    } finally {
+      await this.#client.releaseConnection(connection)
+    }
+  }
+
+  #stateOf(answer: QueryResult | undefined): unknown {
+    if (!Array.isArray(answer?.rows)) throw notPostgres(this.knex)
+    const [state] = Object.values(answer.rows[0] ?? {})
+    // A caller may have told pg to leave json as text.
+    return typeof state === 'string' && JSON_TYPES.has(answer?.fields?.[0]?.dataTypeID) ? JSON.parse(state) : state
+  }
+}
+
+const TRIAL = 'knex_pgvector_trial'
+const JSON_TYPES: ReadonlySet<number | undefined> = new Set([114, 3802])

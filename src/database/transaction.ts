@@ -1,0 +1,82 @@
+import type { Knex } from 'knex'
+
+import type { Connection, KnexClient, QueryResult } from './knex-inside.ts'
+import { sendMessage } from './messages.ts'
+
+/** How a transaction begins. Where one is open already, a savepoint takes its place and nothing of this applies. */
+export interface TransactionOptions {
+  /** Whether it may only read; default false. */
+  readonly readOnly?: boolean
+  /** Takes everything back in the end, also after a success; default false. */
+  readonly rollBack?: boolean
+  /** Statements that go in the message of BEGIN. */
+  readonly begin?: readonly string[]
+  /** Gets the answers to them. */
+  readonly onBegin?: (answers: readonly QueryResult[]) => void
+}
+
+/** What Knex's transaction has and its types do not declare. */
+interface KnexTransaction extends PromiseLike<unknown> {
+  begin(connection: Connection): Promise<unknown>
+  readonly trxClient: KnexClient
+}
+
+/**
+ * Runs in a transaction that says what it is, whatever the defaults of the role or the database are: READ COMMITTED, read
+ * only or not, and not ended by the server while it is idle.
+ *
+ * A failure of the work is reported even where the rollback fails too, as on a lost connection.
+ */
+export async function inTransaction<Result>(
+  knex: Knex,
+  connection: Connection | null,
+  work: (trx: Knex.Transaction) => Promise<Result>,
+  options: TransactionOptions,
+): Promise<Result> {
+  let failure: { readonly error: unknown } | null = null
+  let success: { readonly result: Result } | null = null
+  const run = async (trx: Knex.Transaction): Promise<Result> => {
+    try {
+      const result = await work(trx)
+      if (options.rollBack !== true) return result
+      success = { result }
+    } catch (error) {
+      // Without a reason, Knex takes a transaction for rolled back on purpose, and that for a success.
+      failure = { error: error ?? new Error('it was rejected without a reason') }
+      throw failure.error
+    }
+    throw ROLLED_BACK
+  }
+  try {
+    if (knex.isTransaction === true) return await knex.transaction(run)
+    const transaction = knex.transaction(run, connection === null ? {} : { connection })
+    beginWith(transaction as unknown as KnexTransaction, options)
+    return await transaction
+  } catch (error) {
+    // Where the connection is lost, so is the transaction.
+    if (success !== null) return (success as { readonly result: Result }).result
+    throw (failure as { readonly error: unknown } | null)?.error ?? error
+  }
+}
+
+const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
+
+const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'
+
+// Knex calls this once it has a connection, which is never at once.
+function beginWith(transaction: KnexTransaction, { readOnly = false, begin = [], onBegin }: TransactionOptions): void {
+  const mode = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`
+  transaction.begin = async (connection) => {
+    const { trxClient: client } = transaction
+    try {
+      const answers = await sendMessage(client, connection, [mode, KEEP_OPEN, ...begin].join(';\n'), {
+        isControl: true,
+      })
+      onBegin?.(answers.slice(2))
+    } catch (error) {
+      // The message failed behind BEGIN, and the connection goes back to the pool.
+      await sendMessage(client, connection, 'rollback', { isControl: true }).catch(() => undefined)
+      throw error
+    }
+  }
+}
