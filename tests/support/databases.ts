@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { embeddedPgvector } from '../../src/embedded.ts'
-import { emptyDatabase } from './embedded-dump.ts'
 import { testServers, type TestServer } from './servers.ts'
+import { closeEmbedded, returnEmbedded, takeEmbedded } from './shared-embedded.ts'
 
-/** A database of one test, made before it and gone after it. */
+/** A database of one test: made for it, or cleaned before it, and gone after it. */
 export interface TestDatabase {
   /** A superuser's connection. */
   readonly knex: KnexInstance
@@ -76,6 +76,7 @@ export function describeEmbedded(title: string, body: (database: CurrentDatabase
 }
 
 function describeOn(title: string, targets: readonly Target[], body: (database: CurrentDatabase) => void): void {
+  afterAll(closeEmbedded)
   for (const { name, hooks } of targets) {
     // The name of the server goes last, so that the report still reads as sentences.
     describe(`${title} [${name}]`, () => {
@@ -96,11 +97,14 @@ const embedded: Target = {
   name: 'embedded',
   hooks: () =>
     useDatabase(async () => {
-      const knex = Knex(embeddedPgvector({ loadDataDir: await emptyDatabase() }))
-      const pgvector = await availableVersion(knex)
+      const taken = await takeEmbedded()
+      const knex = Knex(embeddedPgvector({ pglite: taken.pglite }))
       return {
-        database: { knex, url: null, major: 18, pgvector, connect: refuse },
-        close: () => knex.destroy(),
+        database: { knex, url: null, major: 18, pgvector: taken.pgvector, connect: refuse },
+        close: async () => {
+          await knex.destroy()
+          await returnEmbedded(taken)
+        },
       }
     }),
 }
@@ -144,13 +148,6 @@ async function asAdministrator(server: TestServer, statement: string): Promise<v
   } finally {
     await knex.destroy()
   }
-}
-
-async function availableVersion(knex: KnexInstance): Promise<string> {
-  const { rows } = await knex.raw<{ rows: [{ version: string }] }>(
-    `select default_version as version from pg_available_extensions where name = 'vector'`,
-  )
-  return rows[0].version
 }
 
 interface Opened {

@@ -1,9 +1,15 @@
 import { buildIfStale } from './build.ts'
 import { dumpEmptyDatabase } from './embedded-dump.ts'
+import { openRunFolder } from './once-a-run.ts'
 import { isWithoutServers, publishTestServers, startServers } from './servers.ts'
 
 export default async function globalSetup(): Promise<void> {
-  const [{ servers, containers }] = await Promise.all([startServers(), dumpEmptyDatabase(), buildIfStale()])
+  const [{ servers, containers }] = await Promise.all([
+    startServers(),
+    dumpEmptyDatabase(),
+    buildIfStale(),
+    openRunFolder(),
+  ])
   globalThis.testContainers = containers
   publishTestServers(servers)
   if (servers.missing.length === 0) return

@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
+import { onceARun } from './once-a-run.ts'
 import { succeed } from './run.ts'
 import { temporaryFolder } from './temporary.ts'
 
@@ -9,22 +10,18 @@ const root = join(__dirname, '..', '..')
 // What a build neither needs nor publishes. The rest is copied, so that package.json alone decides what is packed.
 const LEFT_OUT = /^(\..*|node_modules|dist|tests|examples|.*\.tgz)$/
 
-let tarball: Promise<string> | undefined
-
-/** Packs the library as `npm publish` would, once a test file; in a copy, so that nobody's dist folder is touched. */
-export function packedLibrary(): Promise<string> {
-  tarball ??= pack()
-  return tarball
+/** Packs the library as `npm publish` would, once a run; in a copy, so that no one's dist folder is touched. */
+export async function packedLibrary(): Promise<string> {
+  const destination = await onceARun('packed', pack)
+  const [filename = ''] = await readdir(destination)
+  return join(destination, filename)
 }
 
-async function pack(): Promise<string> {
+async function pack(destination: string): Promise<void> {
   const copy = join(await temporaryFolder(), 'checkout')
   await cp(root, copy, { recursive: true, filter: (path) => dirname(path) !== root || !LEFT_OUT.test(basename(path)) })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
-  const destination = await temporaryFolder()
   await succeed('npm', ['pack', '--pack-destination', destination], { cwd: copy })
-  const [filename = ''] = await readdir(destination)
-  return join(destination, filename)
 }
 
 // The files of an application by path; the values are their contents.
