@@ -84,6 +84,21 @@ describe('README.md', () => {
 })
 
 describe('CONTRIBUTING.md', () => {
+  test('lists every folder of src and no other', () => {
+    const block = fencesOf(read('CONTRIBUTING.md'), 'text').find((each) => each.startsWith('src/')) ?? ''
+    const path: string[] = []
+    const listed = block.split('\n').flatMap((line) => {
+      const [, indent = '', name] = /^( +)([a-z-]+)\/ /.exec(line) ?? []
+      if (name === undefined) return []
+      path.splice(indent.length / 2 - 1, Infinity, name)
+      return [path.join('/')]
+    })
+    const folders = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ parentPath, name }) => relative(join(root, 'src'), join(parentPath, name)))
+    expect(listed.toSorted()).toEqual(folders.toSorted())
+  })
+
   const { dependencies, peerDependencies, devDependencies, scripts } = JSON.parse(read('package.json')) as Manifest
 
   test.each([

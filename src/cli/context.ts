@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-import Knex from 'knex'
+import type { Knex } from 'knex'
 
-import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import type { FileKindOptions } from '../scaffold/file-kind.ts'
+import { connectTo, type Connected } from '../database/connect.ts'
 import { createMigrator, type Migrator } from '../migrator/migrator.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
@@ -19,7 +20,7 @@ export interface GlobalFlags extends ConfigFlags {
 
 /** What a command works with. */
 export interface Context {
-  readonly knex: Knex.Knex
+  readonly knex: Knex
   readonly migrator: Migrator
   /** The folder of the migrations; null where only the migration source of the knexfile knows. */
   readonly directory: string | null
@@ -36,43 +37,40 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
   if (flags.json === true) reserveStdout()
   const { config, file, directory, fileKind } = await loadConfig(flags)
   learnPassword(config.connection)
-  const knex = connect(config, file, print)
+  const { session, close } = connect(config, file, print)
   return {
-    knex,
-    migrator: createMigrator(knex),
+    knex: session.knex,
+    migrator: createMigrator(session.knex),
     directory,
     fileKind,
     print,
     isJson: flags.json === true,
-    close: () => close(knex, config),
+    close: async () => {
+      // A server need not be waited for until it has hung up. What a function connects to may be the embedded database,
+      // which has files to close.
+      const closed = close()
+      await (typeof config.connection === 'function' ? closed : nextTurn())
+    },
   }
 }
 
-/**
- * Says goodbye to a server and does not wait until it has hung up. What a function connects to may be the embedded
- * database, which has files to close.
- */
-async function close(knex: Knex.Knex, { connection }: Knex.Knex.Config): Promise<void> {
-  const closed = knex.destroy()
-  await (typeof connection === 'function' ? closed : nextTurn())
-}
-
-function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.Knex {
+function connect(config: Knex.Config, file: string, print: Printer): Connected {
   // What Knex logs before it throws is in the error too.
   const warn = (message: unknown): void => {
     if (!/^(Acquire connection error|Connection Error):/.test(String(message))) print.note(String(message))
   }
   try {
     const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
-    return withNavigator(() => Knex(options))
+    return withNavigator(() => connectTo(options))
   } catch (error) {
+    if (isPgvectorMigrationError(error)) throw error
     throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
   }
 }
 
 // Without a connection pg would take its own defaults, and of a text that is no URL Knex makes a file name: both would
 // migrate whatever server happens to be on this machine. Not every command connects, so it fails only when one does.
-function connectionOf({ connection }: Knex.Knex.Config, file: string): NonNullable<Knex.Knex.Config['connection']> {
+function connectionOf({ connection }: Knex.Config, file: string): NonNullable<Knex.Config['connection']> {
   if (typeof connection === 'string') {
     if (/^(postgres|postgresql|pg):/.test(connection) && URL.canParse(connection)) return connection
   } else if (connection !== undefined) return connection

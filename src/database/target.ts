@@ -1,7 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import type { ProviderName } from '../pgvector/providers.ts'
-import type { ServerFacts } from '../extension/state.ts'
+
+/** What a server says of itself. */
+export interface ServerFacts {
+  /** As the server says it: 17.6 (Debian 17.6-1). */
+  readonly version: string
+  readonly major: number
+  /** version(), which names forks and builds. */
+  readonly description: string
+}
 
 /** The server that something is tried out for, on another one. */
 export interface Target {

@@ -1,7 +1,6 @@
 import type { Session } from '../database/session.ts'
 import { json, literal, nullable, qualified } from '../core/sql.ts'
 import { currentMigration } from '../database/migration-context.ts'
-import type { LogState } from '../extension/state.ts'
 import { currentTarget } from '../database/target.ts'
 
 /** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
@@ -16,6 +15,15 @@ export type LogEventName =
   | 'index built'
   | 'index dropped'
   | 'index rebuilt'
+
+/** Where the migration log is, and whether this role may append to it. */
+export interface LogState {
+  /** Where the table is or would be made; null where the search path is empty. */
+  readonly schema: string | null
+  readonly table: string
+  readonly exists: boolean
+  readonly writable: boolean
+}
 
 /** One line of the migration log, before the database adds who and when. */
 export interface LogEvent {

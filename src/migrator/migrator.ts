@@ -1,23 +1,24 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-
-import Knex from 'knex'
+import type { Knex } from 'knex'
 
 import { isPgvectorMigrationError } from '../core/errors.ts'
-import { sessionOf, type Database, type Session } from '../database/session.ts'
+import { connectTo } from '../database/connect.ts'
+import type { Database, Session } from '../database/session.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
-import type { AdoptOptions, AdoptResult } from './adopt/adopt.ts'
-import type { HistoryEntry, HistoryOptions } from './history.ts'
+import { adopt, type AdoptOptions, type AdoptResult } from './adopt/adopt.ts'
+import { explainMissing } from './files/renamed.ts'
+import { historyOf, type HistoryEntry, type HistoryOptions } from './history.ts'
 import type { LintResult } from '../lint/lint-migrations.ts'
 import type { LintOptions } from '../lint/lint.ts'
-import type { LossOptions, Losses } from './losses/losses.ts'
-import type { Rehearsal, RehearseOptions } from './rehearse/rehearse.ts'
-import type { PlanResult } from './plan/plan.ts'
-import type { Need } from './refusal.ts'
+import { losses, type LossOptions, type Losses } from './losses/losses.ts'
+import { rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
+import { plan, type PlanResult } from './plan/plan.ts'
+import { explainRefusal, type Need } from './refusal.ts'
+import { down, up } from './run/run.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
 import { readTracking, type Tracking } from './tracking.ts'
-import type { UnlockOptions, UnlockResult } from './lock/unlock.ts'
+import { unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
 
 /** Migrations over Knex's own tables, with a lock that never sticks. */
 export interface Migrator {
@@ -57,51 +58,38 @@ export interface Migrator {
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL. Its methods: INSUFFICIENT_PRIVILEGE,
  * READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
  */
-export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, options: MigratorOptions = {}): Migrator {
-  const isInstance = typeof knexOrConfig === 'function'
-  const knex = isInstance ? knexOrConfig : Knex(knexOrConfig)
-  const db = sessionOf(knex)
-  const settings = settingsOf(db, options)
+export function createMigrator(knexOrConfig: Database | Knex.Config, options: MigratorOptions = {}): Migrator {
+  const { session, close } = connectTo(knexOrConfig)
+  const settings = settingsOf(session, options)
   const explained = async <Result>(need: Need, work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work()
     } catch (error) {
-      if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING'))
-        throw await (await import('./files/renamed.ts')).explainMissing(db, settings, error)
-      throw await (await import('./refusal.ts')).explainRefusal(db, settings, need, error)
+      if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING')) {
+        throw await explainMissing(session, settings, error)
+      }
+      throw await explainRefusal(session, settings, need, error)
     }
   }
   const reads = <Result>(work: () => Promise<Result>): Promise<Result> => explained('read', work)
   const writes = <Result>(work: () => Promise<Result>): Promise<Result> => explained('write', work)
   return {
-    status: () => reads(() => statusOf(db, settings)),
-    preview: (direction, choice = {}) => reads(() => preview(db, settings, direction, choice)),
-    rehearse: (choice = {}) =>
-      writes(async () => (await import('./rehearse/rehearse.ts')).rehearse(db, settings, choice)),
-    losses: (choice = {}) => writes(async () => (await import('./losses/losses.ts')).losses(db, settings, choice)),
-    plan: (choice = {}) => reads(async () => (await import('./plan/plan.ts')).plan(db, settings, choice)),
-    lint: (choice = {}) => reads(async () => (await import('../lint/lint.ts')).lint(db, settings, choice)),
-    up: (choice = {}) =>
-      writes(async () => {
-        const tracking = startReading(db, settings.tables)
-        await nextTurn()
-        return (await import('./run/run.ts')).up(db, settings, choice, tracking)
-      }),
-    down: (choice = {}) =>
-      writes(async () => {
-        const tracking = startReading(db, settings.tables)
-        return (await import('./run/run.ts')).down(db, settings, choice, tracking)
-      }),
-    history: (choice = {}) => reads(async () => (await import('./history.ts')).historyOf(db, settings, choice)),
-    adopt: (choice = {}) => writes(async () => (await import('./adopt/adopt.ts')).adopt(db, settings, choice)),
-    unlock: (choice = {}) => writes(async () => (await import('./lock/unlock.ts')).unlock(db, settings, choice)),
-    close: async () => {
-      if (!isInstance) await knex.destroy()
-    },
+    status: () => reads(() => statusOf(session, settings)),
+    preview: (direction, choice = {}) => reads(() => preview(session, settings, direction, choice)),
+    rehearse: (choice = {}) => writes(() => rehearse(session, settings, choice)),
+    losses: (choice = {}) => writes(() => losses(session, settings, choice)),
+    plan: (choice = {}) => reads(() => plan(session, settings, choice)),
+    lint: (choice = {}) => reads(async () => (await import('../lint/lint.ts')).lint(session, settings, choice)),
+    up: (choice = {}) => writes(() => up(session, settings, choice, startReading(session, settings.tables))),
+    down: (choice = {}) => writes(() => down(session, settings, choice, startReading(session, settings.tables))),
+    history: (choice = {}) => reads(() => historyOf(session, settings, choice)),
+    adopt: (choice = {}) => writes(() => adopt(session, settings, choice)),
+    unlock: (choice = {}) => writes(() => unlock(session, settings, choice)),
+    close,
   }
 }
 
-// The server is asked while the code of a run is being loaded.
+// The server is asked while the migration files are being listed.
 function startReading(session: Session, tables: MigrationTables): Promise<Tracking> {
   const tracking = readTracking(session, tables)
   // What fails is told by the run, which waits for it.
