@@ -61,7 +61,7 @@ export { newMigration, type NewMigration, type NewMigrationOptions } from './sca
 export { diagnose, type DiagnoseOptions } from './doctor/diagnose.ts'
 export type { Check, Finding } from './doctor/finding.ts'
 export type { UnlockOptions, UnlockResult } from './migrator/lock/unlock.ts'
-export type { PlannedMigration, PlannedStatement, PlanOrigin, PlanResult } from './migrator/plan/plan.ts'
+export type { PlannedMigration, PlannedStatement, PlanOrigin, PlanResult } from './migrator/plan/result.ts'
 export {
   lintMigrations,
   type LintFacts,
