@@ -70,7 +70,7 @@ export {
   type LintedMigration,
   type UnreadStatement,
 } from './lint/lint-migrations.ts'
-export type { LintOptions } from './lint/lint.ts'
+export { lint, type LintOptions } from './lint/lint.ts'
 export type { LintRule } from './lint/rules.ts'
 export type { KnownTable } from './lint/table.ts'
 export { planScript } from './migrator/plan/script.ts'

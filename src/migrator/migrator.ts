@@ -2,17 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import Knex from 'knex'
 
-import { isPgvectorMigrationError } from '../core/errors.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import type { AdoptOptions, AdoptResult } from './adopt/adopt.ts'
+import { withExplainedErrors } from './explained.ts'
 import type { HistoryEntry, HistoryOptions } from './history.ts'
-import type { LintResult } from '../lint/lint-migrations.ts'
-import type { LintOptions } from '../lint/lint.ts'
 import type { LossOptions, Losses } from './losses/losses.ts'
 import type { Rehearsal, RehearseOptions } from './rehearse/rehearse.ts'
 import type { PlanResult } from './plan/result.ts'
-import type { Need } from './refusal.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
@@ -31,8 +28,6 @@ export interface Migrator {
   losses(options?: LossOptions): Promise<Losses>
   /** The SQL of what `up` would do, seen by running it on an embedded database; reads only. */
   plan(selection?: UpSelection): Promise<PlanResult>
-  /** Judges the SQL of what `up` would do by rules that know vectors; reads only. */
-  lint(options?: LintOptions): Promise<LintResult>
   /** Applies pending migrations, each in its own transaction unless it asks for none. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
   /** Undoes applied migrations, newest first; by default one. */
@@ -62,17 +57,10 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
   const knex = isInstance ? knexOrConfig : Knex(knexOrConfig)
   const db = sessionOf(knex)
   const settings = settingsOf(db, options)
-  const explained = async <Result>(need: Need, work: () => Promise<Result>): Promise<Result> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING'))
-        throw await (await import('./files/renamed.ts')).explainMissing(db, settings, error)
-      throw await (await import('./refusal.ts')).explainRefusal(db, settings, need, error)
-    }
-  }
-  const reads = <Result>(work: () => Promise<Result>): Promise<Result> => explained('read', work)
-  const writes = <Result>(work: () => Promise<Result>): Promise<Result> => explained('write', work)
+  const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withExplainedErrors(db, settings, 'read', work)
+  const writes = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withExplainedErrors(db, settings, 'write', work)
   return {
     status: () => reads(() => statusOf(db, settings)),
     preview: (direction, choice = {}) => reads(() => preview(db, settings, direction, choice)),
@@ -80,7 +68,6 @@ export function createMigrator(knexOrConfig: Database | Knex.Knex.Config, option
       writes(async () => (await import('./rehearse/rehearse.ts')).rehearse(db, settings, choice)),
     losses: (choice = {}) => writes(async () => (await import('./losses/losses.ts')).losses(db, settings, choice)),
     plan: (choice = {}) => reads(async () => (await import('./plan/plan.ts')).plan(db, settings, choice)),
-    lint: (choice = {}) => reads(async () => (await import('../lint/lint.ts')).lint(db, settings, choice)),
     up: (choice = {}) =>
       writes(async () => {
         const tracking = startReading(db, settings.tables)
