@@ -6,13 +6,9 @@ export { findDependents, type Dependent, type Dependents, type Mention } from '.
 export { verifyPgvector } from './extension/verify.ts'
 export { upgradePgvector, type UpgradeOptions, type UpgradeResult } from './indexes/upgrade.ts'
 export type { Advisory } from './pgvector/releases.ts'
-export {
-  addVectorColumn,
-  dropVectorColumn,
-  type ColumnOptions,
-  type ColumnResult,
-  type DropColumnOptions,
-} from './columns/change.ts'
+export { addVectorColumn } from './columns/add.ts'
+export { dropVectorColumn, type DropColumnOptions } from './columns/drop.ts'
+export type { ColumnOptions, ColumnResult } from './columns/change-options.ts'
 export { vectorColumn, type VectorColumn, type VectorColumnOptions } from './columns/column.ts'
 export { vectorIndex, type IndexParameters, type VectorIndex, type VectorIndexOptions } from './indexes/vector-index.ts'
 export type { IndexStorage, StorageChoice } from './indexes/storage.ts'

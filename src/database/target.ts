@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import type { ProviderName } from '../pgvector/providers.ts'
-import type { ServerFacts } from '../extension/state.ts'
+import type { ServerFacts } from './server-facts.ts'
 
 /** The server that something is tried out for, on another one. */
 export interface Target {

@@ -1,4 +1,6 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ServerFacts } from '../database/server-facts.ts'
+import type { LogState } from '../log/log-state.ts'
 import type { ProviderName } from '../pgvector/providers.ts'
 
 /** What the boot path needs to know: one lean query. */
@@ -7,14 +9,6 @@ export interface Glance {
   readonly provider: ProviderName
   /** Null where the extension is not enabled in this database. */
   readonly installed: InstalledExtension | null
-}
-
-export interface ServerFacts {
-  /** As the server says it: 17.6 (Debian 17.6-1). */
-  readonly version: string
-  readonly major: number
-  /** version(), which names forks and builds. */
-  readonly description: string
 }
 
 export interface InstalledExtension {
@@ -65,12 +59,4 @@ export interface Lookalike {
   readonly kind: 'type' | 'domain' | 'table'
   readonly schema: string
   readonly extension: string | null
-}
-
-export interface LogState {
-  /** Where the table is or would be made; null where the search path is empty. */
-  readonly schema: string | null
-  readonly table: string
-  readonly exists: boolean
-  readonly writable: boolean
 }

@@ -123,9 +123,12 @@ async function record(
   const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   const details = { index: name, method, metric, ...seen }
   // The index is built: what keeps a line from being written must not make that undone.
-  const unwritten = await logChange(session, log, 'index built', milliseconds, details, computedDetails).catch(
-    (error: unknown) => [`The migration log was not written: ${serverMessage(error)}`],
-  )
+  const unwritten = await logChange(session, log, {
+    event: 'index built',
+    milliseconds,
+    details,
+    computedDetails,
+  }).catch((error: unknown) => [`The migration log was not written: ${serverMessage(error)}`])
   for (const warning of unwritten) report.warn(warning)
 }
 
