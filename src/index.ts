@@ -6,13 +6,9 @@ export { findDependents, type Dependent, type Dependents, type Mention } from '.
 export { verifyPgvector } from './extension/verify.ts'
 export { upgradePgvector, type UpgradeOptions, type UpgradeResult } from './indexes/upgrade.ts'
 export type { Advisory } from './pgvector/releases.ts'
-export {
-  addVectorColumn,
-  dropVectorColumn,
-  type ColumnOptions,
-  type ColumnResult,
-  type DropColumnOptions,
-} from './columns/change.ts'
+export { addVectorColumn } from './columns/add.ts'
+export { dropVectorColumn, type DropColumnOptions } from './columns/drop.ts'
+export type { ColumnOptions, ColumnResult } from './columns/change-options.ts'
 export { vectorColumn, type VectorColumn, type VectorColumnOptions } from './columns/column.ts'
 export { vectorIndex, type IndexParameters, type VectorIndex, type VectorIndexOptions } from './indexes/vector-index.ts'
 export type { IndexStorage, StorageChoice } from './indexes/storage.ts'
@@ -61,7 +57,7 @@ export { newMigration, type NewMigration, type NewMigrationOptions } from './sca
 export { diagnose, type DiagnoseOptions } from './doctor/diagnose.ts'
 export type { Check, Finding } from './doctor/finding.ts'
 export type { UnlockOptions, UnlockResult } from './migrator/lock/unlock.ts'
-export type { PlannedMigration, PlannedStatement, PlanOrigin, PlanResult } from './migrator/plan/plan.ts'
+export type { PlannedMigration, PlannedStatement, PlanOrigin, PlanResult } from './migrator/plan/result.ts'
 export {
   lintMigrations,
   type LintFacts,
@@ -70,7 +66,7 @@ export {
   type LintedMigration,
   type UnreadStatement,
 } from './lint/lint-migrations.ts'
-export type { LintOptions } from './lint/lint.ts'
+export { lint, type LintOptions } from './lint/lint.ts'
 export type { LintRule } from './lint/rules.ts'
 export type { KnownTable } from './lint/table.ts'
 export { planScript } from './migrator/plan/script.ts'

@@ -38,6 +38,7 @@ function estimateBackfill
 function findDependents
 function inspectPgvector
 function isPgvectorMigrationError
+function lint
 function lintMigrations
 function listVectorIndexes
 function migrateToLatest

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { vectorColumn } from '../src/columns/column.ts'
-import { addVectorColumn } from '../src/columns/change.ts'
+import { addVectorColumn } from '../src/columns/add.ts'
 import { readIndexFacts } from '../src/indexes/look/read-facts.ts'
 import { buildIndex } from '../src/indexes/build/build.ts'
 import { dropIndex } from '../src/indexes/drop.ts'

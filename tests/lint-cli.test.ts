@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { createMigrator, migrationSource, type LintResult } from '../src/index.ts'
+import { lint, migrationSource, type LintResult } from '../src/index.ts'
 import { buildIndex } from '../src/indexes/build/build.ts'
 import { vectorColumn } from '../src/columns/column.ts'
 import { dropIndex } from '../src/indexes/drop.ts'
@@ -10,7 +10,7 @@ import { describeOnEveryDatabase, describeOnServers } from './support/databases.
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
-import { migratorOf, type TestMigration } from './support/steps.ts'
+import { applyMigrations, linterOf, type TestMigration } from './support/steps.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
 // Each plan starts PostgreSQL in the process.
@@ -30,17 +30,16 @@ const rulesIn = ({ findings }: LintResult): string[] => findings.map(({ migratio
 describeOnEveryDatabase('a linter', (database) => {
   test('knows which tables have rows, and changes nothing', async () => {
     const { knex } = database()
-    const migrator = await migratorOf(knex, [documents], { name: '002_index', up: `${patient}; ${index}` })
-    expect(rulesIn(await migrator.lint())).toEqual([])
+    const lintPending = await linterOf(knex, [documents], { name: '002_index', up: `${patient}; ${index}` })
+    expect(rulesIn(await lintPending())).toEqual([])
     await knex.raw(rows)
-    expect(rulesIn(await migrator.lint())).toEqual(['002_index blocking-index'])
+    expect(rulesIn(await lintPending())).toEqual(['002_index blocking-index'])
     const { rows: indexes } = await knex.raw(`select from pg_indexes where indexname = 'documents_idx'`)
     expect(indexes).toEqual([])
   })
 
   test('finds nothing in the migrations of this repository', async () => {
-    const migrator = createMigrator(database().knex, { migrationSource: migrationSource({ directory: 'migrations' }) })
-    const result = await migrator.lint()
+    const result = await lint(database().knex, { migrationSource: migrationSource({ directory: 'migrations' }) })
     expect(rulesIn(result)).toEqual([])
     expect(result).toMatchObject({ allowed: [], unread: [] })
   })
@@ -49,40 +48,47 @@ describeOnEveryDatabase('a linter', (database) => {
 describeOnServers('a linter', (database) => {
   test('knows the columns that are there', async () => {
     const { knex } = database()
-    const migrator = await migratorOf(
+    const lintPending = await linterOf(
       knex,
       [documents],
       { name: '002_type', up: `${patient}; alter table documents alter embedding type vector(4)` },
       { name: '003_drop', up: `${patient}; drop table documents cascade` },
     )
     await knex.raw(rows)
-    expect(rulesIn(await migrator.lint())).toEqual(['002_type change-type', '003_drop cascade'])
+    expect(rulesIn(await lintPending())).toEqual(['002_type change-type', '003_drop cascade'])
   })
 
   test('explains what pgvector refuses, where the plan ends', async () => {
-    const migrator = await migratorOf(
+    const lintPending = await linterOf(
       database().knex,
       [documents],
       { name: '002_big', up: 'create table big (e vector(3072)); create index on big using hnsw (e vector_l2_ops)' },
       { name: '003_more', up: 'drop table documents' },
     )
-    const result = await migrator.lint()
+    const result = await lintPending()
     expect(rulesIn(result)).toEqual(['002_big too-many-dimensions'])
     expect(result.notes).toEqual([expect.stringMatching(/^Migration 002_big does not run .* was not looked at\.$/)])
   })
 
   test("has the plan's error where no rule explains it", async () => {
-    const migrator = await migratorOf(database().knex, [documents], { name: '002_broken', up: 'select broken' })
-    const error = await expectError('PLAN_FAILED', () => migrator.lint())
+    const lintPending = await linterOf(database().knex, [documents], { name: '002_broken', up: 'select broken' })
+    const error = await expectError('PLAN_FAILED', () => lintPending())
     expect(error.details.migration).toBe('002_broken')
   })
 
+  test('refuses an option that it does not have', async () => {
+    const { details } = await expectError('INVALID_OPTIONS', () =>
+      lint(database().knex, JSON.parse('{ "declares": [], "skip": "002" }')),
+    )
+    expect(details.problems).toEqual(['skip: must be a list', expect.stringContaining('declares')])
+  })
+
   test('compares with the indexes that are declared', async () => {
-    const migrator = await migratorOf(database().knex, [], { ...documents, up: `${String(documents.up)}; ${index}` })
+    const lintPending = await linterOf(database().knex, [], { ...documents, up: `${String(documents.up)}; ${index}` })
     const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const declared = [vectorIndex(column, { method: 'hnsw', metric: 'cosine' })]
-    expect(rulesIn(await migrator.lint())).toEqual([])
-    expect(rulesIn(await migrator.lint({ declared }))).toEqual(['001_documents operator-class'])
+    expect(rulesIn(await lintPending())).toEqual([])
+    expect(rulesIn(await lintPending({ declared }))).toEqual(['001_documents operator-class'])
   })
 
   test('sees that buildIndex and dropIndex keep nobody waiting, and that what comes after them may', async () => {
@@ -90,7 +96,7 @@ describeOnServers('a linter', (database) => {
     const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const typed = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
     const quiet = { logger: false } as const
-    const migrator = await migratorOf(
+    const lintPending = await linterOf(
       knex,
       [documents],
       { name: '002_build', up: (trx) => buildIndex(trx, typed, quiet) },
@@ -103,17 +109,17 @@ describeOnServers('a linter', (database) => {
         },
       },
     )
-    expect(rulesIn(await migrator.lint())).toEqual(['004_more lock-timeout'])
+    expect(rulesIn(await lintPending())).toEqual(['004_more lock-timeout'])
   })
 
   test('sees a lock_timeout that every session has', async () => {
     const { knex, url, connect } = database()
     const step = { name: '002_title', up: 'alter table documents add title text' }
-    await migratorOf(knex, [documents], step)
+    await applyMigrations(knex, documents)
     const name = new URL(url ?? '').pathname.slice(1)
-    expect(rulesIn(await (await migratorOf(knex, [], documents, step)).lint())).toEqual(['002_title lock-timeout'])
+    expect(rulesIn(await (await linterOf(knex, [], documents, step))())).toEqual(['002_title lock-timeout'])
     await knex.raw(`alter database ${name} set lock_timeout = '1s'`)
-    expect(rulesIn(await (await migratorOf(connect(), [], documents, step)).lint())).toEqual([])
+    expect(rulesIn(await (await linterOf(connect(), [], documents, step))())).toEqual([])
   })
 
   test('knows indexes, which table has partitions, and the bits that are searched', async () => {
@@ -139,10 +145,10 @@ describeOnServers('a linter', (database) => {
       'alter table "Searched" alter "bIts" type bit(4) using b\'1111\'',
     ]
     const up = [patient, ...silent, ...loud].join('; ')
-    const migrator = await migratorOf(knex, [searched], { name: '002', up })
+    const lintPending = await linterOf(knex, [searched], { name: '002', up })
     await knex.raw(`insert into "Searched" values (1, b'101', b'101')`)
     await knex.raw(`insert into parts values (1, '[1,2,3]')`)
-    expect((await migrator.lint()).findings.map(({ rule, statement }) => [rule, statement])).toEqual(
+    expect((await lintPending()).findings.map(({ rule, statement }) => [rule, statement])).toEqual(
       loud.map((statement) => [statement.startsWith('alter') ? 'change-type' : 'blocking-index', statement]),
     )
   })
@@ -150,14 +156,14 @@ describeOnServers('a linter', (database) => {
   test('advises where it is to wait by how the migration runs', async () => {
     const both = 'alter table documents add title text; alter table documents add body text'
     const back = 'alter table documents drop title; alter table documents drop if exists body'
-    const migrator = await migratorOf(
+    const lintPending = await linterOf(
       database().knex,
       [documents],
       { name: '002_one', up: both.slice(0, both.indexOf(';')) },
       { name: '003_two', up: back, transaction: false },
       { name: '004_limited', up: `${patient}; ${both}`, transaction: false },
     )
-    expect((await migrator.lint()).findings.map(({ migration, next }) => [migration, next])).toEqual([
+    expect((await lintPending()).findings.map(({ migration, next }) => [migration, next])).toEqual([
       ['002_one', expect.stringContaining('await knex.raw("set local')],
       ['003_two', expect.stringContaining('in the same string')],
       ['003_two', expect.stringContaining('in the same string')],
@@ -175,9 +181,9 @@ describeOnServers('a linter', (database) => {
         create table app.none_1 partition of app.none default`,
     }
     const indexes = ['full', 'none'].map((table) => `create index on app.${table} using hnsw (e vector_l2_ops)`)
-    const migrator = await migratorOf(knex, [parts], { name: '002', up: [patient, ...indexes].join('; ') })
+    const lintPending = await linterOf(knex, [parts], { name: '002', up: [patient, ...indexes].join('; ') })
     await knex.raw(`insert into app.full values (1, '[1,2,3]')`)
-    expect((await migrator.lint()).findings.map(({ statement }) => statement)).toEqual([indexes[0]])
+    expect((await lintPending()).findings.map(({ statement }) => statement)).toEqual([indexes[0]])
   })
 })
 
@@ -200,14 +206,14 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
       ),
     })
 
-  const lint = (made: Project, ...flags: string[]): Promise<CliResult> =>
+  const runLint = (made: Project, ...flags: string[]): Promise<CliResult> =>
     made.run(['lint', ...flags], { DATABASE_URL: database().url ?? '' })
 
   const allowing = `-- knex-pgvector: allow operator-class: nothing searches yet\n`
   const ivfflat = 'create index on documents using ivfflat (embedding)'
 
   test('prints each finding with what to do, and exits with 1', async () => {
-    const { code, stdout } = await lint(
+    const { code, stdout } = await runLint(
       await project({
         '001_documents': `${String(documents.up)}; ${allowing}${ivfflat}`,
         '002_do': 'do $$ begin end $$',
@@ -233,7 +239,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
 
   test('says so where nothing is found, and exits with 0', async () => {
     const made = await project({ '001_documents': `${String(documents.up)}; ${index}` })
-    const { code, stdout } = await lint(made)
+    const { code, stdout } = await runLint(made)
     expect(stdout).toContain('✓ Nothing found\nFindings: 0, allowed: 0, not read: 0\n')
     expect(code).toBe(0)
   })
@@ -241,7 +247,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
   test('prints one document with --json, and reads the indexes that a module in TypeScript declares', async () => {
     const made = await project({ '001_documents': `${String(documents.up)}; ${index}` })
     await made.write('vectors.ts', declaring)
-    const { code, stdout, stderr } = await lint(made, '--declared', 'vectors.ts', '--json', '--quiet')
+    const { code, stdout, stderr } = await runLint(made, '--declared', 'vectors.ts', '--json', '--quiet')
     const { findings, ...rest } = JSON.parse(stdout) as LintResult
     expect(rest).toMatchObject({ allowed: [], unread: [] })
     expect(stderr).toBe('')
@@ -255,7 +261,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
     const made = await project({})
     await made.write('nothing.js', 'module.exports = {}')
     for (const file of ['nothing.js', 'missing.ts']) {
-      const { code, stderr } = await lint(made, '--declared', file)
+      const { code, stderr } = await runLint(made, '--declared', file)
       expect(stderr).toContain('--declared: ')
       expect(stderr).toContain(file)
       expect(code).toBe(2)

@@ -1,5 +1,13 @@
-import { dropPgvector, ensurePgvector, migrationSource } from '../src/index.ts'
+import {
+  addVectorColumn,
+  dropPgvector,
+  dropVectorColumn,
+  ensurePgvector,
+  migrationSource,
+  vectorColumn,
+} from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
+import { statementsOf } from './support/recorder.ts'
 
 const silent = { logger: false } as const
 
@@ -72,6 +80,34 @@ describeOnEveryDatabase('the migration log', (database) => {
       expect((await dropPgvector(trx, silent)).status).toBe('dropped')
     })
     expect(await knex('pgvector_migration_log').pluck('event')).toEqual(['enabled', 'dropped'])
+  })
+
+  test('is found in a schema whose name has to be quoted', async () => {
+    const { knex } = database()
+    await knex.raw('create schema "Ops"')
+    await knex.transaction(async (trx) => {
+      await trx.raw('set local search_path to "Ops", public')
+      await ensurePgvector(trx, silent)
+      expect((await dropPgvector(trx, silent)).status).toBe('dropped')
+    })
+    expect(await knex.withSchema('Ops').table('pgvector_migration_log').pluck('event')).toEqual(['enabled', 'dropped'])
+  })
+
+  test('is written for a column without reading which versions the server has files of', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, silent)
+    await knex.raw('create table documents (id int)')
+    const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+    const statements = await statementsOf(knex, async () => {
+      await addVectorColumn(knex, column, silent)
+      await dropVectorColumn(knex, column, { ...silent, onlyOurs: true })
+    })
+    expect(statements.filter((sql) => sql.includes('pg_available_extension'))).toEqual([])
+    expect(await knex('pgvector_migration_log').orderBy('id').pluck('event')).toEqual([
+      'enabled',
+      'column added',
+      'column dropped',
+    ])
   })
 
   test('is not written where it is switched off, and then nothing counts as ours', async () => {

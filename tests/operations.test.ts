@@ -18,6 +18,7 @@ import {
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { unconnected } from './support/unconnected.ts'
 
 const silent = { logger: false } as const
 const embedding = vectorColumn('documents', 'embedding', { dimensions: 3 })
@@ -40,6 +41,24 @@ describe('a migration of operations', () => {
     expect(migration([documents, new AddVectorColumn(embedding)]).config).toEqual({ transaction: true })
     expect(migration(whole).config).toEqual({ transaction: false })
     expect(migration([new CreateVectorIndex(byAngle, { transaction: true })]).config).toEqual({ transaction: true })
+  })
+
+  test('can be rolled back in a transaction without the operations that cannot', async () => {
+    const done: string[] = []
+    const step = (name: string, rest: Pick<Operation, 'transaction' | 'downInTransaction'>): Operation => ({
+      description: name,
+      ...rest,
+      up: () => Promise.resolve(),
+      down: () => Promise.resolve(void done.push(name)),
+    })
+    const { down } = migration([
+      step('made in a transaction', { transaction: true }),
+      step('made outside, undone inside', { transaction: false, downInTransaction: true }),
+      step('outside either way', { transaction: false }),
+      step('made inside, undone outside', { transaction: true, downInTransaction: false }),
+    ])
+    await down.inTransaction?.(unconnected())
+    expect(done).toEqual(['made outside, undone inside', 'made in a transaction'])
   })
 
   test('says what each of them does', () => {

@@ -1,4 +1,5 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
+import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal, toRegclass } from '../core/sql.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
@@ -54,9 +55,7 @@ function factsSql(column: VectorColumn): string {
       order by not x.indisprimary, x.indnkeyatts, x.indexrelid limit 1
     )
     select json_build_object(
-      'readOnly', case
-        when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'readOnly', ${readOnlySql},
       'role', current_user,
       'kind', (select case relkind when 'r' then 'ordinary' when 'p' then 'partitioned' else 'other' end from relation),
       'canUpdate', coalesce((

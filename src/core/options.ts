@@ -18,6 +18,9 @@ export interface Logger {
   warn(message: string): void
 }
 
+/** The name of the log table, unless the caller chooses another. */
+export const defaultLogTable = 'pgvector_migration_log'
+
 /** Where the migration log is kept. */
 export interface LogOptions {
   /** The schema of the log table; by default the first of the search path. */
@@ -115,7 +118,7 @@ const log = lazySchema((z) =>
   ),
 )
 
-const DEFAULT_LOG = { table: 'pgvector_migration_log' }
+const DEFAULT_LOG = { table: defaultLogTable }
 const DEFAULT_LOCK_TIMEOUT = 60_000
 
 /** Where messages and the migration log go: options of everything that changes something. */

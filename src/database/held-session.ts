@@ -1,4 +1,5 @@
 import { literal } from '../core/sql.ts'
+import { isEmbeddedSql } from './server-facts.ts'
 import type { Session } from './session.ts'
 import { assertSameProcess } from './shared-session.ts'
 import { currentTarget } from './target.ts'
@@ -27,7 +28,7 @@ export async function withHeldSession<Result>(
     connection.on?.('notice', listener)
     try {
       const about = await held.ask<Pick<HeldSession, 'processId' | 'isEmbedded'>>(
-        `select json_build_object('processId', pg_backend_pid(), 'isEmbedded', version() ~ 'PGlite') as state`,
+        `select json_build_object('processId', pg_backend_pid(), 'isEmbedded', ${isEmbeddedSql}) as state`,
       )
       // In a transaction every pooler keeps to one process.
       const isOwn = connection.processID === about.processId || about.isEmbedded || held.isInTransaction

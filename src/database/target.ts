@@ -1,15 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import type { ProviderName } from '../pgvector/providers.ts'
-
-/** What a server says of itself. */
-export interface ServerFacts {
-  /** As the server says it: 17.6 (Debian 17.6-1). */
-  readonly version: string
-  readonly major: number
-  /** version(), which names forks and builds. */
-  readonly description: string
-}
+import type { ServerFacts } from './server-facts.ts'
 
 /** The server that something is tried out for, on another one. */
 export interface Target {

@@ -3,6 +3,7 @@ import type { PgvectorState } from '../extension/state.ts'
 import type { Requirements } from '../extension/assess.ts'
 import { ensureOptions, MIN_POSTGRES_MAJOR, type EnsureOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
+import { isEmbeddedServer } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { readApplied } from '../migrator/tracking.ts'
@@ -58,7 +59,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
   })
   if ('level' in seen) return [seen]
   const isOld = seen.server.major < MIN_POSTGRES_MAJOR
-  const isSingle = seen.provider === 'pglite'
+  const isSingle = isEmbeddedServer(seen.server.description)
   const caller = await readCaller(session)
   const reach = await readReach(session, seen.installed?.schema ?? null)
   const tables = await readingOf(session, (trx) => readTableRights(trx, settings.tables))

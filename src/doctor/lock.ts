@@ -1,6 +1,6 @@
 import type { LockHolder } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
-import { unfinishedRun } from '../migrator/lock/lease.ts'
+import { readHolder, type HeldLock } from '../migrator/lock/holder.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
 import { lockNumber } from '../migrator/lock/side-lock.ts'
 import { findingsOf, type Finding } from './finding.ts'
@@ -8,35 +8,20 @@ import { findingsOf, type Finding } from './finding.ts'
 const { ok, warning } = findingsOf('lock')
 
 /** What the tables and the server say about the lock on migrations. */
-export interface LockFacts {
+export interface LockFacts extends HeldLock {
   /** The rows of Knex's lock table, of which there should be one. */
   readonly rows: number
-  readonly isLocked: boolean
-  /** Whether a run of this library noted that it set `is_locked` as it is now. */
-  readonly isNoted: boolean
   /** The process of the server that holds our advisory lock: a run of this library that lives. */
   readonly processId: number | null
-  /** The last run of this library that did not note its end. */
-  readonly run: LockHolder | null
 }
 
 /** Reads the lock of Knex's tables, which exist; `hasRuns` says whether our notes on runs do. */
 export async function readLock(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
-  const facts = await session.ask<Omit<LockFacts, 'run'>>(`with key as (
+  const facts = await session.ask<Omit<LockFacts, keyof HeldLock>>(`with key as (
       select ${lockNumber(tables.lock)} as number
     )
     select json_build_object(
       'rows', (select count(*) from ${tables.lock}),
-      'isLocked', exists (select from ${tables.lock} where is_locked = 1),
-      'isNoted', ${
-        hasRuns
-          ? `exists (
-              select from ${tables.lock} as held
-              join ${tables.runs} as run on run.lock_xmin = held.xmin::text and run.ended_at is null
-              where held.is_locked = 1
-            )`
-          : 'false'
-      },
       'processId', (
         select l.pid from pg_catalog.pg_locks l, key
         where l.locktype = 'advisory' and l.granted and l.objsubid = 1
@@ -44,7 +29,7 @@ export async function readLock(session: Session, tables: MigrationTables, hasRun
           and (l.classid::bigint << 32) | l.objid::bigint = key.number
       )
     ) as state`)
-  return { ...facts, run: hasRuns ? await unfinishedRun(session, tables) : null }
+  return { ...facts, ...(await readHolder(session, tables, hasRuns)) }
 }
 
 /** Whether somebody migrates, or died doing so; `isSingle` where this process is the only one that can. */

@@ -1,4 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { majorSql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal, unquoted } from '../core/sql.ts'
 import { detectProvider, markedFunctions, markedRoles, markedSettings } from '../pgvector/providers.ts'
@@ -18,6 +19,7 @@ export interface InstalledAnswer {
 /** What the whole glance answers, before the provider is told from its marks. */
 export interface GlanceAnswer {
   readonly version: string
+  readonly major: number
   readonly description: string
   /** The marks, in the order of {@link markedSettings}, {@link markedRoles} and {@link markedFunctions}. */
   readonly settings: readonly (string | null)[]
@@ -55,10 +57,18 @@ export async function glance(session: Session): Promise<Glance> {
   return readGlance(await session.ask<GlanceAnswer>(glanceSql()))
 }
 
-export function readGlance({ version, description, settings, roles, functions, installed }: GlanceAnswer): Glance {
+export function readGlance({
+  version,
+  major,
+  description,
+  settings,
+  roles,
+  functions,
+  installed,
+}: GlanceAnswer): Glance {
   assertSupported(description)
   const { server, provider } = currentTarget() ?? {
-    server: { ...serverVersion(version), description },
+    server: { version, major, description },
     provider: detectProvider({
       server: description,
       settings: Object.fromEntries(markedSettings().map((name, index) => [name, settings[index] ?? null])),
@@ -77,10 +87,6 @@ export function assertSupported(description: string): void {
 
 function thoseFound(names: readonly string[], found: readonly (string | null)[]): string[] {
   return names.filter((_, index) => (found[index] ?? null) !== null)
-}
-
-function serverVersion(version: string): { version: string; major: number } {
-  return { version, major: Number.parseInt(version, 10) }
 }
 
 /** What the answer to {@link installedQuery} says. */
@@ -123,6 +129,7 @@ export function glanceSql(): string {
   return `
     select json_build_object(
       'version', current_setting('server_version'),
+      'major', ${majorSql},
       'description', version(),
       'settings', ${list(markedSettings(), (name) => `current_setting(${name}, true)`)},
       'roles', ${list(markedRoles(), (name) => `to_regrole(${name})`)},

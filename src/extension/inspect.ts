@@ -1,5 +1,8 @@
+import type { LogOptions } from '../core/options.ts'
+import { readOnlySql } from '../database/server-facts.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { literal, nullable } from '../core/sql.ts'
+import { logStateSql } from '../log/log-state.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 
@@ -8,7 +11,7 @@ export interface InspectOptions {
   /** The schema in which pgvector would be created; default the first of the search path. */
   readonly schema?: string | undefined
   /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
-  readonly log?: { readonly schema?: string | undefined; readonly table?: string | undefined } | undefined
+  readonly log?: LogOptions | undefined
 }
 
 type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available'> & {
@@ -56,22 +59,10 @@ function readAvailable({ defaultVersion, all }: NonNullable<Answer['available']>
 }
 
 function inspectSql({ schema, log }: InspectOptions, enough: string | null, glance: string): string {
-  const table = log?.table ?? 'pgvector_migration_log'
   return `
     with glance as (${glance}),
     wanted as (
-      select coalesce(${nullable(schema ?? null)}, current_schema()) as schema,
-        coalesce(${nullable(log?.schema ?? null)}, (
-          -- an existing log anywhere on the search path goes before a new one in its first schema
-          select c.relnamespace::regnamespace::name from pg_catalog.pg_class c
-          where c.relname = ${literal(table)} and c.relkind in ('r', 'p') and pg_table_is_visible(c.oid)
-        ), current_schema()) as log_schema
-    ),
-    log as (
-      select wanted.log_schema as schema, n.oid as schema_oid, c.oid
-      from wanted
-      left join pg_catalog.pg_namespace n on n.nspname = wanted.log_schema
-      left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = ${literal(table)}
+      select coalesce(${nullable(schema ?? null)}, current_schema()) as schema
     ),
     lookalike as (
       select t.typname as name, n.nspname as schema, x.extname as extension,
@@ -94,9 +85,7 @@ function inspectSql({ schema, log }: InspectOptions, enough: string | null, glan
     )
     select json_build_object(
       'glance', (select state from glance),
-      'readOnly', case
-        when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'readOnly', ${readOnlySql},
       'role', (
         select json_build_object('name', r.rolname, 'superuser', r.rolsuper,
           'canCreateInDatabase', has_database_privilege(current_database(), 'create'))
@@ -122,13 +111,7 @@ function inspectSql({ schema, log }: InspectOptions, enough: string | null, glan
       ),
       'lookalikes', (select coalesce(json_agg(to_json(lookalike)), '[]') from lookalike),
       'accessMethods', (select coalesce(json_agg(to_json(access_method)), '[]') from access_method),
-      'log', (
-        select json_build_object('schema', log.schema, 'table', ${literal(table)}, 'exists', log.oid is not null, 'writable', case
-          when log.oid is not null then has_table_privilege(log.oid, 'select') and has_table_privilege(log.oid, 'insert')
-          when log.schema_oid is not null then has_schema_privilege(log.schema_oid, 'create')
-          else false end)
-        from log
-      )
+      'log', (${logStateSql(log ?? {})})
     ) as state`
 }
 

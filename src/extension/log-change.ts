@@ -1,8 +1,21 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
-import { readState } from './inspect.ts'
+import { logStateSql, readLogState, type LogState } from '../log/log-state.ts'
 import { appendToLog, logWarning, type LogEventName } from '../log/migration-log.ts'
+import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
+import type { Glance } from './state.ts'
+
+/** What became of a column or an index. */
+export interface Change {
+  readonly event: LogEventName
+  readonly milliseconds: number
+  readonly details: Readonly<Record<string, unknown>>
+  /** What a later `down` recognises it by, as SQL that the database works out. */
+  readonly computedDetails?: Readonly<Record<string, string>> | undefined
+  /** The extension and the server, where the caller has read them. */
+  readonly seen?: Glance | undefined
+}
 
 /**
  * Appends what became of a column or an index to the migration log; returns what to warn of.
@@ -13,16 +26,13 @@ import { appendToLog, logWarning, type LogEventName } from '../log/migration-log
 export async function logChange(
   session: Session,
   log: LogOptions | false,
-  event: LogEventName,
-  milliseconds: number,
-  details: Readonly<Record<string, unknown>>,
-  computedDetails?: Readonly<Record<string, string>>,
+  { event, milliseconds, details, computedDetails, seen }: Change,
 ): Promise<readonly string[]> {
   if (log === false) return []
-  const state = await readState(session, { log }, null)
-  const { installed, server, provider } = state
+  const [known, state] = await look(session, log, seen)
+  const { installed, server, provider } = known
   if (installed === null) return []
-  const statements = appendToLog(state.log, {
+  const statements = appendToLog(state, {
     event,
     versionBefore: installed.version,
     versionAfter: installed.version,
@@ -35,9 +45,15 @@ export async function logChange(
     details,
     computedDetails,
   })
-  if (statements.length > 0) await session.send(statements.join(';\n'))
-  const warning = logWarning(state.log)
+  if (statements.length > 0) await session.send(statements)
+  const warning = logWarning(state)
   return warning === null ? [] : [warning]
+}
+
+async function look(session: Session, log: LogOptions, seen: Glance | undefined): Promise<[Glance, LogState]> {
+  if (seen !== undefined) return [seen, await readLogState(session, log)]
+  const [answer, state] = await session.askEach([glanceSql(), logStateSql(log)])
+  return [readGlance(answer as GlanceAnswer), state as LogState]
 }
 
 /** The numbers of a table and of one of its columns in the catalog, to be worked out by the database. */

@@ -1,6 +1,6 @@
-import type { ServerFacts } from '../database/target.ts'
-import type { LogState } from '../log/migration-log.ts'
 import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ServerFacts } from '../database/server-facts.ts'
+import type { LogState } from '../log/log-state.ts'
 import type { ProviderName } from '../pgvector/providers.ts'
 
 /** What the boot path needs to know: one lean query. */

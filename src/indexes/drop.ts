@@ -1,9 +1,7 @@
-import { readState } from '../extension/inspect.ts'
 import { isLogged } from '../log/migration-log.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
-import type { LogOptions } from '../core/options.ts'
-import { type Database, type Session, sessionOf } from '../database/session.ts'
+import { type Database, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
 import { sendWithLockRetry, type LockRetryOptions } from '../database/lock-retry.ts'
@@ -69,7 +67,10 @@ export async function dropIndex(
     const { table } = facts
     if (table === null || existing === undefined) return { status: 'absent', warnings: [] }
     const details = { table: table.oid, index: existing.name }
-    if (needs.onlyOurs && !(await isBuiltByUs(session, needs.log, details))) {
+    if (
+      needs.onlyOurs &&
+      !(await isLogged(session, needs.log, ['index begun', 'index built'], 'index dropped', details))
+    ) {
       const statement = `DROP INDEX CONCURRENTLY ${qualified(existing.schema, existing.name)};`
       report.warn(
         `Index ${identifier(index.name)} was not built by knex-pgvector as far as its log tells, so it stays. ` +
@@ -86,7 +87,8 @@ export async function dropIndex(
     } finally {
       await watch.close()
     }
-    const unwritten = await logChange(session, needs.log, 'index dropped', performance.now() - started, details)
+    const milliseconds = performance.now() - started
+    const unwritten = await logChange(session, needs.log, { event: 'index dropped', milliseconds, details })
     for (const warning of unwritten) report.warn(warning)
     logger.info(`index ${identifier(existing.name)} dropped`)
     return { status: 'dropped', warnings: report.warnings }
@@ -131,19 +133,4 @@ async function dropOne(
     if ('result' in outcome) return
     throw buildError(outcome.error, outcome.stopped, index, table, Math.round(performance.now() - started))
   })
-}
-
-async function isBuiltByUs(
-  session: Session,
-  log: LogOptions | false,
-  details: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  if (log === false) return false
-  return isLogged(
-    session,
-    (await readState(session, { log }, null)).log,
-    ['index begun', 'index built'],
-    'index dropped',
-    details,
-  )
 }

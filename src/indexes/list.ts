@@ -1,5 +1,6 @@
 import type { VectorType } from '../pgvector/limits.ts'
 import { isAtLeast } from '../pgvector/version.ts'
+import { majorSql } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { IndexMethod } from '../pgvector/capabilities.ts'
 import { DEFAULT_M, GRAPH_MEMORY_SINCE, graphMemory } from '../pgvector/graph-memory.ts'
@@ -90,7 +91,7 @@ const listSql = `
   )
   select json_build_object(
     'version', (select extversion from pg_catalog.pg_extension where extname = 'vector'),
-    'major', current_setting('server_version_num')::int / 10000,
+    'major', ${majorSql},
     'maintenanceMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
     'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
     'workers', current_setting('max_parallel_maintenance_workers')::int,

@@ -122,7 +122,8 @@ function repair(db: Session, index: ListedIndex, log: LogOptions | false): Promi
         session.send(`${index.isLeftover ? 'drop' : 'reindex'} index concurrently ${sendable(index.name)}`),
       )
       const event = index.isLeftover ? 'index dropped' : 'index rebuilt'
-      return logChange(session, log, event, performance.now() - started, { index: index.name, repaired: true })
+      const details = { index: index.name, repaired: true }
+      return logChange(session, log, { event, milliseconds: performance.now() - started, details })
     },
   )
 }

@@ -121,7 +121,8 @@ async function rebuild(db: Session, index: PendingIndex, log: LogOptions | false
         await dropLeftovers(session, index)
         // The embedded database has nobody who could be kept waiting.
         await session.send(`reindex index ${session.isEmbedded ? '' : 'concurrently '}${sendable(index.name)}`)
-        return logChange(session, log, 'index rebuilt', performance.now() - started, { ...index })
+        const milliseconds = performance.now() - started
+        return logChange(session, log, { event: 'index rebuilt', milliseconds, details: { ...index } })
       }),
   )
 }

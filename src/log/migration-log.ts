@@ -1,7 +1,9 @@
+import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
 import { json, literal, nullable, qualified } from '../core/sql.ts'
 import { currentMigration } from '../database/migration-context.ts'
 import { currentTarget } from '../database/target.ts'
+import { readLogState, type LogState } from './log-state.ts'
 
 /** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
 export type LogEventName =
@@ -15,15 +17,6 @@ export type LogEventName =
   | 'index built'
   | 'index dropped'
   | 'index rebuilt'
-
-/** Where the migration log is, and whether this role may append to it. */
-export interface LogState {
-  /** Where the table is or would be made; null where the search path is empty. */
-  readonly schema: string | null
-  readonly table: string
-  readonly exists: boolean
-  readonly writable: boolean
-}
 
 /** One line of the migration log, before the database adds who and when. */
 export interface LogEvent {
@@ -69,17 +62,22 @@ export async function isCreatedByUs(session: Session, log: LogState, extensionOi
     )) as state`)
 }
 
-/** Whether the last line about these details, of those about what was done and what undid it, is one of the former. */
+/**
+ * Whether we did something and did not undo it: the last line about these details, of those about what was done and what
+ * undid it, is one of the former.
+ */
 export async function isLogged(
   session: Session,
-  log: LogState,
+  log: LogOptions | false,
   done: readonly LogEventName[],
   undone: LogEventName,
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
-  if (!log.exists || !log.writable || log.schema === null) return false
+  if (log === false) return false
+  const { exists, writable, schema, table } = await readLogState(session, log)
+  if (!exists || !writable || schema === null) return false
   return session.ask<boolean>(`with line as (
-      select id, event from ${qualified(log.schema, log.table)}
+      select id, event from ${qualified(schema, table)}
       where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
       order by id desc limit 1
     )

@@ -1,6 +1,7 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
-import { identifier, qualified, toRegclass } from '../core/sql.ts'
+import { qualified, toRegclass } from '../core/sql.ts'
+import { logStateSql, type LogState } from '../log/log-state.ts'
 import type { Direction } from './events.ts'
 import type { MigrationSettings } from './settings.ts'
 
@@ -87,17 +88,16 @@ export async function historyOf(
   { tables }: MigrationSettings,
   { log = {} }: HistoryOptions = {},
 ): Promise<HistoryEntry[]> {
-  const name = log.table ?? 'pgvector_migration_log'
-  const logTable = log.schema === undefined ? identifier(name) : qualified(log.schema, name)
-  const [hasMigrations, hasRuns, hasLog] = await session.ask<boolean[]>(
-    `select json_build_array(${[tables.migrations, tables.runs, logTable]
+  const [[hasMigrations, hasRuns], kept] = (await session.askEach([
+    `select json_build_array(${[tables.migrations, tables.runs]
       .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
-  )
+    logStateSql(log),
+  ])) as [boolean[], LogState]
   return session.ask<HistoryEntry[]>(`with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
     step as (${steps}),
     line as (
-      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
+      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(kept.exists && kept.schema !== null ? [logLines(qualified(kept.schema, kept.table))] : [])].join('\n      union all ')}
     )
     select coalesce(json_agg(
       line.body || jsonb_build_object('at', line.at, 'role', coalesce(line.role, run.role), 'run', case

@@ -1,18 +1,15 @@
 import type { Knex } from 'knex'
 
-import { isPgvectorMigrationError } from '../core/errors.ts'
 import { connectTo } from '../database/connect.ts'
 import type { Database, Session } from '../database/session.ts'
 import type { Direction, RunOptions, RunResult } from './events.ts'
 import { adopt, type AdoptOptions, type AdoptResult } from './adopt/adopt.ts'
-import { explainMissing } from './files/renamed.ts'
+import { withExplainedErrors } from './explained.ts'
 import { historyOf, type HistoryEntry, type HistoryOptions } from './history.ts'
-import type { LintResult } from '../lint/lint-migrations.ts'
-import type { LintOptions } from '../lint/lint.ts'
 import { losses, type LossOptions, type Losses } from './losses/losses.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
-import { plan, type PlanResult } from './plan/plan.ts'
-import { explainRefusal, type Need } from './refusal.ts'
+import { plan } from './plan/plan.ts'
+import type { PlanResult } from './plan/result.ts'
 import { down, up } from './run/run.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
@@ -32,8 +29,6 @@ export interface Migrator {
   losses(options?: LossOptions): Promise<Losses>
   /** The SQL of what `up` would do, seen by running it on an embedded database; reads only. */
   plan(selection?: UpSelection): Promise<PlanResult>
-  /** Judges the SQL of what `up` would do by rules that know vectors; reads only. */
-  lint(options?: LintOptions): Promise<LintResult>
   /** Applies pending migrations, each in its own transaction unless it asks for none. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
   /** Undoes applied migrations, newest first; by default one. */
@@ -61,25 +56,16 @@ export interface Migrator {
 export function createMigrator(knexOrConfig: Database | Knex.Config, options: MigratorOptions = {}): Migrator {
   const { session, close } = connectTo(knexOrConfig)
   const settings = settingsOf(session, options)
-  const explained = async <Result>(need: Need, work: () => Promise<Result>): Promise<Result> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING')) {
-        throw await explainMissing(session, settings, error)
-      }
-      throw await explainRefusal(session, settings, need, error)
-    }
-  }
-  const reads = <Result>(work: () => Promise<Result>): Promise<Result> => explained('read', work)
-  const writes = <Result>(work: () => Promise<Result>): Promise<Result> => explained('write', work)
+  const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withExplainedErrors(session, settings, 'read', work)
+  const writes = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withExplainedErrors(session, settings, 'write', work)
   return {
     status: () => reads(() => statusOf(session, settings)),
     preview: (direction, choice = {}) => reads(() => preview(session, settings, direction, choice)),
     rehearse: (choice = {}) => writes(() => rehearse(session, settings, choice)),
     losses: (choice = {}) => writes(() => losses(session, settings, choice)),
     plan: (choice = {}) => reads(() => plan(session, settings, choice)),
-    lint: (choice = {}) => reads(async () => (await import('../lint/lint.ts')).lint(session, settings, choice)),
     up: (choice = {}) => writes(() => up(session, settings, choice, startReading(session, settings.tables))),
     down: (choice = {}) => writes(() => down(session, settings, choice, startReading(session, settings.tables))),
     history: (choice = {}) => reads(() => historyOf(session, settings, choice)),

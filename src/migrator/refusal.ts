@@ -1,5 +1,6 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
+import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { identifier, literal, nullable, toRegclass } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
@@ -120,8 +121,7 @@ async function readRights(session: Session, { tables, names, schema }: Migration
       'mayUse', coalesce(has_schema_privilege(n.oid, 'usage'), false),
       'mayCreate', coalesce(has_schema_privilege(n.oid, 'create'), false),
       'isMissing', num_nulls(${keys.map((key) => `"${key}"`).join(', ')}) > 0,
-      'readOnly', case when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+      'readOnly', ${readOnlySql},
       'lacking', json_build_object(${lacking.join(', ')}),
       'sequence', (
         select case when not has_sequence_privilege(s.oid, 'usage') then format('%I.%I', sn.nspname, s.relname) end

@@ -1,5 +1,6 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { sqlStateOf } from '../core/errors.ts'
+import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal, toRegclass } from '../core/sql.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
@@ -46,8 +47,7 @@ export async function readTracking(session: Session, tables: MigrationTables): P
     Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }
   >(`select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
       'hasRuns', ${toRegclass(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
-      'server', version(), 'readOnly', case when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end) as state`)
+      'server', version(), 'readOnly', ${readOnlySql}) as state`)
   return { ...seen, applied: hasMigrations ? await readExisting(session, tables) : [] }
 }
 

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 
-import { addVectorColumn, dropVectorColumn, type ColumnOptions } from '../columns/change.ts'
+import { addVectorColumn } from '../columns/add.ts'
+import type { ColumnOptions } from '../columns/change-options.ts'
+import { dropVectorColumn } from '../columns/drop.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { typeSql, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'

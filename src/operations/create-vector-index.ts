@@ -15,6 +15,8 @@ export class CreateVectorIndex<
   const Method extends IndexMethod & MethodFor<Type>,
 > extends IndexOperation<Type, Method> {
   readonly description = `build index ${this.index.name}`
+  // An index can be dropped in a transaction, where blocking others for a moment is acceptable.
+  readonly downInTransaction = true
 
   async up(knex: Knex): Promise<void> {
     await this.build(knex)

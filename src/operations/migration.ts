@@ -1,19 +1,21 @@
 import type { Knex } from 'knex'
 
-import { CreateVectorIndex } from './create-vector-index.ts'
 import type { Operation } from './operation.ts'
 
-/**
- * What of a composed `down` can run inside a transaction, so that what it would lose can be seen in one that is rolled
- * back: the rest builds indexes. It stands at the function, because that is what a migration's module exports. A
- * registered symbol: a migration may use another copy of this package.
- */
-export const UNDO_IN_TRANSACTION = Symbol.for('knex-pgvector.undo-in-transaction')
+/** The `down` of a migration. */
+export interface MigrationDown {
+  (knex: Knex): Promise<void>
+  /**
+   * The part of it that can run inside a transaction: `losses` runs it and rolls it back, to see what `down` would lose. It
+   * is a property of the function, because `down` is what a migration's module exports.
+   */
+  readonly inTransaction?: (knex: Knex) => Promise<void>
+}
 
 /** What Knex expects of a migration's module. */
 export interface MigrationModule {
   readonly up: (knex: Knex) => Promise<void>
-  readonly down: (knex: Knex) => Promise<void>
+  readonly down: MigrationDown
   readonly config: { readonly transaction: boolean }
 }
 
@@ -35,19 +37,18 @@ export interface MigrationModule {
  * ```
  */
 export function migration(operations: readonly Operation[]): MigrationModule {
-  // An index can be dropped in a transaction too, where keeping others waiting for a moment is all right.
-  const inTransaction = operations.filter((each) => each.transaction || each instanceof CreateVectorIndex)
+  const inTransaction = operations.filter(({ transaction, downInTransaction = transaction }) => downInTransaction)
   return {
     up: async (knex) => {
       for (const operation of operations) await operation.up(knex)
     },
-    down: Object.assign((knex: Knex) => undo(knex, operations), {
-      [UNDO_IN_TRANSACTION]: (knex: Knex) => undo(knex, inTransaction),
+    down: Object.assign((knex: Knex) => rollBack(knex, operations), {
+      inTransaction: (knex: Knex) => rollBack(knex, inTransaction),
     }),
     config: { transaction: operations.every(({ transaction }) => transaction) },
   }
 }
 
-async function undo(knex: Knex, operations: readonly Operation[]): Promise<void> {
+async function rollBack(knex: Knex, operations: readonly Operation[]): Promise<void> {
   for (const operation of operations.toReversed()) await operation.down(knex)
 }

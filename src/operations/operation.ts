@@ -6,6 +6,8 @@ export interface Operation {
   readonly description: string
   /** Whether it can run inside a transaction. One that cannot takes its whole migration outside. */
   readonly transaction: boolean
+  /** Whether `down` can run inside a transaction, where that differs from `transaction`. */
+  readonly downInTransaction?: boolean
   up(knex: Knex): Promise<void>
   /** Undoes what `up` did, and nothing that was there before. */
   down(knex: Knex): Promise<void>

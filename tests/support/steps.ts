@@ -1,6 +1,13 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, type Migrator, type Rehearsal } from '../../src/index.ts'
+import {
+  createMigrator,
+  lint,
+  type LintOptions,
+  type LintResult,
+  type Migrator,
+  type Rehearsal,
+} from '../../src/index.ts'
 
 /** What a migration does: a statement, or a function. */
 export type Step = string | ((knex: Knex) => Promise<unknown>)
@@ -35,8 +42,22 @@ export async function migratorOf(
   applied: readonly TestMigration[],
   ...pending: readonly TestMigration[]
 ): Promise<Migrator> {
-  if (applied.length > 0) await createMigrator(knex, { migrationSource: source(...applied) }).up()
+  await applyMigrations(knex, ...applied)
   return createMigrator(knex, { migrationSource: source(...applied, ...pending) })
+}
+
+/** The linter of the second ones of these, where the first are applied. */
+export async function linterOf(
+  knex: Knex,
+  applied: readonly TestMigration[],
+  ...pending: readonly TestMigration[]
+): Promise<(options?: LintOptions) => Promise<LintResult>> {
+  await applyMigrations(knex, ...applied)
+  return (options) => lint(knex, { ...options, migrationSource: source(...applied, ...pending) })
+}
+
+export async function applyMigrations(knex: Knex, ...migrations: readonly TestMigration[]): Promise<void> {
+  if (migrations.length > 0) await createMigrator(knex, { migrationSource: source(...migrations) }).up()
 }
 
 /** The migration that most tests begin with: a table with two rows, and its sequence. */

@@ -2,6 +2,7 @@ import { Console } from 'node:console'
 
 import { bold, gray, green, red, yellow } from 'colorette'
 
+import { lint } from '../../lint/lint.ts'
 import type { LintFinding, LintResult } from '../../lint/lint-migrations.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
@@ -20,11 +21,11 @@ interface Flags {
 const FOUND = 1
 
 /** Judges the SQL of the pending migrations by rules that know vectors. */
-export async function run({ migrator, print }: Context, { declared, ...selection }: Flags): Promise<number> {
+export async function run({ knex, print }: Context, { declared, to, only, skip }: Flags): Promise<number> {
   // A migration may talk to the console as it likes.
   globalThis.console = new Console(process.stderr)
   const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
-  const result = await migrator.lint({ ...selection, declared: indexes })
+  const result = await lint(knex, { to, only, skip, declared: indexes })
   const { findings, allowed, unread, notes } = result
   for (const migration of migrationsIn(result)) show(migration, result, print)
   for (const note of notes) print.line(`${yellow('⚠')} ${redact(note)}`)

@@ -2,7 +2,7 @@ import { Console } from 'node:console'
 
 import { bold, gray, yellow } from 'colorette'
 
-import type { PlannedMigration, PlannedStatement, PlanResult } from '../../migrator/plan/plan.ts'
+import type { PlannedMigration, PlannedStatement, PlanResult } from '../../migrator/plan/result.ts'
 import { planScript } from '../../migrator/plan/script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../output/printer.ts'

@@ -12,7 +12,8 @@ import { buildLock } from './lock.ts'
 import type { BuildJob } from './job.ts'
 import type { BuildSettings } from '../decide/memory.ts'
 import { withHeldSession, type HeldSession } from '../../database/held-session.ts'
-import { ensureIndex, type EnsuredIndex } from './ensure.ts'
+import { ensureIndex } from './ensure.ts'
+import type { EnsuredIndex } from './ensured-index.ts'
 import type { VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
 import { unwatched, watchBuild } from './watch.ts'
@@ -122,9 +123,12 @@ async function record(
   const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   const details = { index: name, method, metric, ...seen }
   // The index is built: what keeps a line from being written must not make that undone.
-  const unwritten = await logChange(session, log, 'index built', milliseconds, details, computedDetails).catch(
-    (error: unknown) => [`The migration log was not written: ${serverMessage(error)}`],
-  )
+  const unwritten = await logChange(session, log, {
+    event: 'index built',
+    milliseconds,
+    details,
+    computedDetails,
+  }).catch((error: unknown) => [`The migration log was not written: ${serverMessage(error)}`])
   for (const warning of unwritten) report.warn(warning)
 }
 

@@ -123,7 +123,8 @@ async function note(
   if (how === 'directly' || rebuilds !== null || currentTarget() !== null) return
   const computedDetails = numbersOf(table.schema, table.name)
   // What keeps a line from being written is told when the index is built.
-  await logChange(session, needs.log, event, 0, { index: name, method, metric }, computedDetails).catch(() => undefined)
+  const details = { index: name, method, metric }
+  await logChange(session, needs.log, { event, milliseconds: 0, details, computedDetails }).catch(() => undefined)
 }
 
 async function dropLeftover(

@@ -8,22 +8,10 @@ import type { BuildJob } from './job.ts'
 import type { BuildSettings } from '../decide/memory.ts'
 import { buildPartitions } from './partitions.ts'
 import { createIndex } from './create.ts'
-import type { IndexFacts } from '../look/facts.ts'
+import type { EnsuredIndex } from './ensured-index.ts'
 import { readFacts } from '../look/read-facts.ts'
 import { planIndexBuild, type IndexPlanOptions } from '../decide/plan.ts'
 import type { VectorIndex } from '../vector-index.ts'
-
-/** What became of an index on one table. */
-export interface EnsuredIndex {
-  readonly status: 'built' | 'kept' | 'postponed'
-  readonly facts: IndexFacts
-  /** Null where it was postponed. */
-  readonly name: string | null
-  /** The index of the partitioned table that it is part of already. */
-  readonly parent: number | null
-  /** Null where nothing was built, or each partition had its own. */
-  readonly settings: BuildSettings | null
-}
 
 const LOOKS_EVERY = 250
 const MOST_RACES = 5
@@ -69,7 +57,8 @@ export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<En
         }
         // Whoever had the lock may have done the work.
         if (taken !== 'held') continue
-        if (plan.action === 'build partitions') return buildPartitions(job, index, plan, facts, ensureIndex)
+        if (plan.action === 'build partitions')
+          return buildPartitions(job, index, plan, facts, (part) => ensureIndex(job, part))
         const outcome = await createIndex(job, index, plan, facts)
         if (outcome === 'built') built = plan.settings
         else races++

@@ -8,11 +8,10 @@ import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { readFacts } from '../look/read-facts.ts'
 import { attachSql, indexOfPartition } from '../partition-index.ts'
 import type { IndexBuildPlan } from '../decide/plan.ts'
-import type { EnsuredIndex } from './ensure.ts'
+import type { EnsuredIndex } from './ensured-index.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 
 type PartitionsPlan = Extract<IndexBuildPlan, { readonly action: 'build partitions' }>
-type Settle = (job: BuildJob, index: VectorIndex) => Promise<EnsuredIndex>
 
 // Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
 const MOST_LOOKS = 5
@@ -20,13 +19,15 @@ const MOST_LOOKS = 5
 /**
  * Gives a partitioned table its index, one partition at a time beside its writers, and puts them together: PostgreSQL
  * itself builds it only all at once, with all writers waiting. Whatever is there already is used.
+ *
+ * @param ensurePart Makes sure of the index of one partition, which may be partitioned itself.
  */
 export async function buildPartitions(
   job: BuildJob,
   index: VectorIndex,
   { table, existing }: PartitionsPlan,
   facts: IndexFacts,
-  settle: Settle,
+  ensurePart: (part: VectorIndex) => Promise<EnsuredIndex>,
 ): Promise<EnsuredIndex> {
   const name = existing?.name ?? index.name
   if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
@@ -38,7 +39,7 @@ export async function buildPartitions(
     }
     const attached: Attachment[] = []
     for (const partition of seen.table?.partitions ?? []) {
-      const part = await settle(job, indexOfPartition(index, partition))
+      const part = await ensurePart(indexOfPartition(index, partition))
       if (part.status === 'postponed' || part.name === null) continue
       const attachment = {
         table: part.facts.table ?? table,

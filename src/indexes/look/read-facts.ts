@@ -1,3 +1,4 @@
+import { canCheckConnectionSql, majorSql, readOnlySql } from '../../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 import { countRows } from './count-rows.ts'
@@ -73,11 +74,9 @@ function factsSql({ column, name }: VectorIndex): string {
     )
     select json_build_object(
       'server', json_build_object('version', current_setting('server_version'),
-        'major', current_setting('server_version_num')::int / 10000),
-      'canCheckConnection', version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite',
-      'readOnly', case
-        when pg_is_in_recovery() then 'standby'
-        when current_setting('transaction_read_only')::boolean then 'transaction' end,
+        'major', ${majorSql}),
+      'canCheckConnection', ${canCheckConnectionSql},
+      'readOnly', ${readOnlySql},
       'extension', (select json_build_object('version', version, 'schema', schema) from extension),
       'settings', json_build_object(
         'maintenanceWorkMemory', pg_size_bytes(current_setting('maintenance_work_mem')),

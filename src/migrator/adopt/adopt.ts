@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { glance } from '../../extension/glance.ts'
+import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import { choose, type Choice } from './choice.ts'
@@ -87,7 +87,7 @@ async function recordAll(
   const lease = await takeLease(session, tables, {
     command: 'adopt',
     wait,
-    isSingle: (await glance(session)).provider === 'pglite',
+    isSingle: await readIsEmbedded(session),
     onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
   })

@@ -1,3 +1,5 @@
+import { defaultLogTable } from '../../core/options.ts'
+import { literal } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 
 /** Something that a migration can make, in a form that is the same on every server. */
@@ -66,7 +68,7 @@ const objectsSql = `
     select c.oid, c.relname, space.nspname, pg_table_is_visible(c.oid) as visible,
       case c.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind
     from pg_catalog.pg_class c join space on space.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'pgvector_migration_log'
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> ${literal(defaultLogTable)}
       and not ${isMember('c.oid', 'pg_class')}
   ),
   object (kind, name, type, "ownerKind", "ownerName", schema, "isVisible") as (

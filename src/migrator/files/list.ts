@@ -9,7 +9,11 @@ import type { MigrationSettings } from '../settings.ts'
 /** A migration file as its module exports it; Knex's own type lacks `config`. */
 export interface MigrationModule {
   up(knex: Knex): PromiseLike<unknown>
-  down?(knex: Knex): PromiseLike<unknown>
+  readonly down?: {
+    (knex: Knex): PromiseLike<unknown>
+    /** As that of a migration of operations, whichever copy of this package composed it. */
+    readonly inTransaction?: (knex: Knex) => PromiseLike<unknown>
+  }
   readonly config?: { readonly transaction?: boolean }
 }
 

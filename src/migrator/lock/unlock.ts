@@ -1,8 +1,9 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
-import { glance } from '../../extension/glance.ts'
+import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { toRegclass } from '../../core/sql.ts'
-import { takeLease, unfinishedRun } from './lease.ts'
+import { readHolder, type HeldLock } from './holder.ts'
+import { takeLease } from './lease.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
 
 /** How to free the lock on migrations. */
@@ -38,8 +39,8 @@ export async function unlock(
   const { tables } = settings
   const lock = await readLock(session, tables)
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
-  const holder = lock.isNoted ? await unfinishedRun(session, tables) : null
-  const isSingle = (await glance(session)).provider === 'pglite'
+  const { run: holder } = lock
+  const isSingle = await readIsEmbedded(session)
   if ((holder !== null || isSingle) && (await freeAsNextRun(session, tables, isSingle))) {
     return { status: 'freed', holder, isHolderAlive: false }
   }
@@ -48,22 +49,14 @@ export async function unlock(
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
-async function readLock(
-  session: Session,
-  tables: MigrationTables,
-): Promise<{ readonly isLocked: boolean; readonly isNoted: boolean }> {
+async function readLock(session: Session, tables: MigrationTables): Promise<HeldLock> {
   const [hasLock, hasRuns] = await session.ask<boolean[]>(
     `select json_build_array(${[tables.lock, tables.runs]
       .map((table) => `${toRegclass(table)} is not null`)
       .join(', ')}) as state`,
   )
-  if (hasLock !== true) return { isLocked: false, isNoted: false }
-  const isNoted = `exists (
-    select from ${tables.lock} as held join ${tables.runs} as run on run.lock_xmin = held.xmin::text
-    where held.is_locked = 1 and run.ended_at is null
-  )`
-  return session.ask(`select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
-      'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`)
+  if (hasLock !== true) return { isLocked: false, isNoted: false, run: null }
+  return readHolder(session, tables, hasRuns === true)
 }
 
 // As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.

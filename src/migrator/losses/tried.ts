@@ -1,10 +1,9 @@
 import { isPgvectorMigrationError, sqlStateOf, errorMessage } from '../../core/errors.ts'
-import { UNDO_IN_TRANSACTION } from '../../operations/migration.ts'
 import type { Session } from '../../database/session.ts'
 import { serverMessage } from '../../database/server-message.ts'
 import { sqlState } from '../../database/sqlstate.ts'
 import { lostBetween, readTables, type LostPart } from './catalog.ts'
-import type { LoadedMigration, MigrationFiles, MigrationModule } from '../files/list.ts'
+import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
 import { rehearseMigrations, type RehearsedMigration } from '../rehearse/migrations.ts'
 import { withRehearsalStage, type StageOptions } from '../rehearse/stage.ts'
 import type { MigrationSettings } from '../settings.ts'
@@ -58,11 +57,9 @@ export function untried(names: readonly string[], error: unknown): Tried {
   return { migrations: names.map((name) => ({ name, problem: `${name} ${problem}` })), lost: [], warnings: [] }
 }
 
-// Of a migration of operations that drops an index beside writers, the rest can be tried.
+// Of a migration of operations that drops an index without blocking writes, the rest can be tried.
 function inTransaction(migration: LoadedMigration): LoadedMigration {
-  const down = (migration.module.down as Partial<Record<symbol, MigrationModule['up']>> | undefined)?.[
-    UNDO_IN_TRANSACTION
-  ]
+  const down = migration.module.down?.inTransaction
   if (migration.transactional || down === undefined) return migration
   return { ...migration, transactional: true, module: { ...migration.module, down } }
 }

@@ -1,5 +1,5 @@
 import type { PgvectorState } from '../../extension/state.ts'
-import type { PlannedMigration } from './plan.ts'
+import type { PlannedMigration } from './result.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'

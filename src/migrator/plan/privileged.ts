@@ -1,4 +1,4 @@
-import type { PlannedMigration } from './plan.ts'
+import type { PlannedMigration } from './result.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
 import { tokensOf, type SqlToken } from '../../sql-text/tokens.ts'

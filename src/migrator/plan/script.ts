@@ -1,5 +1,5 @@
 import { literal } from '../../core/sql.ts'
-import type { PlannedMigration, PlanOrigin, PlanResult } from './plan.ts'
+import type { PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { setApart } from './privileged.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { glance } from '../../extension/glance.ts'
+import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
 import type { RunOptions } from '../events.ts'
@@ -38,7 +38,7 @@ export async function withRehearsalStage<Result>(
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
   const { lockTimeout } = parseOptions(timeouts, { lockTimeout: options.lockTimeout })
-  const isSingle = (await glance(session)).provider === 'pglite'
+  const isSingle = await readIsEmbedded(session)
   const others = await excludeOthers(session, tables, { ...options, isSingle })
   let outcome = 'failed'
   try {

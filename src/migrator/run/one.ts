@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { inMigration } from '../../database/migration-context.ts'
+import { canCheckConnectionSql } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import type { Direction } from '../events.ts'
 import type { LoadedMigration } from '../files/list.ts'
@@ -62,8 +63,7 @@ async function runIn(session: Session, settings: MigrationSettings, job: Job): P
  */
 async function prepare(trx: Session): Promise<number> {
   const { pid } = await trx.ask<{ pid: number }>(`select json_build_object('pid', pg_backend_pid(), 'checks', case
-      when version() ~ '(linux|darwin|bsd|apple)' and version() !~ 'PGlite'
-        and current_setting('server_version_num')::int >= 140000
+      when ${canCheckConnectionSql}
       then set_config('client_connection_check_interval', '1000', true)
     end) as state`)
   return pid

@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { assertSupported } from '../../extension/glance.ts'
 import { backendsOf } from '../../database/backends.ts'
+import { isEmbeddedServer } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import type { Direction, RunOptions, RunResult } from '../events.ts'
 import { interrupted, whenAborted, type Progress } from './interrupted.ts'
@@ -96,7 +97,7 @@ function leaseFor(
   return takeLease(session, tables, {
     command: options.command ?? direction,
     wait: options.wait ?? DEFAULT_WAIT,
-    isSingle: server.includes('PGlite'),
+    isSingle: isEmbeddedServer(server),
     hasTables: isComplete,
     planned,
     lacksNotes: hasRuns && !hasNotes,

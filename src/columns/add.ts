@@ -1,0 +1,85 @@
+import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
+import { parseOptions } from '../core/parse-options.ts'
+import { identifier, toRegclass } from '../core/sql.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
+import { sqlState } from '../database/sqlstate.ts'
+import { numbersOf } from '../extension/log-change.ts'
+import { typeLimits } from '../pgvector/limits.ts'
+import { isAtLeast } from '../pgvector/version.ts'
+import { assertAllowed, assertEqual, changeTable } from './change.ts'
+import { columnOptions, type ColumnOptions, type ColumnResult } from './change-options.ts'
+import { tableOf, typeSql, type VectorColumn } from './column.ts'
+import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from './facts.ts'
+
+/**
+ * Makes sure that a table has a column of vectors; an equal one is kept. The table is locked for a moment, and nobody
+ * waits behind that for longer than `lockTimeout`.
+ *
+ * @example await addVectorColumn(knex, vectorColumn('documents', 'embedding', { dimensions: 384 }))
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, COLUMN_NEEDS_VALUES, TABLE_BUSY,
+ * INSUFFICIENT_PRIVILEGE or PGVECTOR_VERSION_TOO_LOW.
+ */
+export async function addVectorColumn(
+  db: Database,
+  column: VectorColumn,
+  options: ColumnOptions = {},
+): Promise<ColumnResult> {
+  const needs = parseOptions(columnOptions, options)
+  const session = sessionOf(db)
+  const facts = await readColumnFacts(session, column)
+  const { table, schema } = requirements(facts, column)
+  if (facts.column !== null) {
+    assertEqual(facts.column, column)
+    return { status: 'kept', warnings: [] }
+  }
+  assertAllowed(table)
+  if (column.notNull && (await hasRows(session, column))) {
+    throw needsValues(column)
+  }
+  const definition = `${identifier(column.name)} ${typeSql(column.type, column.dimensions, schema)}`
+  const statement = `alter table ${tableOf(column)} add column if not exists ${definition}${column.notNull ? ' not null' : ''}`
+  const noted = {
+    event: 'column added',
+    details: { name: columnLabel(column) },
+    computedDetails: numbersOf(table.schema, table.name, column.name),
+  } as const
+  const added = changeTable(session, { ...facts, table }, statement, needs, noted, async (trx) => {
+    const now = await readColumnFacts(trx, column)
+    // Somebody may have been faster, with another type.
+    if (now.column !== null) assertEqual(now.column, column)
+  })
+  return added.catch((error: unknown) => {
+    // Rows that came meanwhile, or that are hidden from this role.
+    throw sqlStateOf(error) === sqlState.notNullViolation ? needsValues(column, error) : error
+  })
+}
+
+function requirements(
+  { seen: { installed }, table }: ColumnFacts,
+  column: VectorColumn,
+): { readonly table: ColumnTable; readonly schema: string } {
+  if (table === null) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
+  // bit is PostgreSQL's own, and needs no extension before it is indexed.
+  if (column.type === 'bit') return { table, schema: installed?.schema ?? 'public' }
+  if (installed === null) {
+    throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: `the column ${columnLabel(column)}` })
+  }
+  const { since } = typeLimits[column.type]
+  if (!isAtLeast(installed.version, since)) {
+    const details = { installed: installed.version, minimum: since, available: null }
+    throw new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', details)
+  }
+  return { table, schema: installed.schema }
+}
+
+function needsValues(column: VectorColumn, cause?: unknown): PgvectorMigrationError {
+  return new PgvectorMigrationError('COLUMN_NEEDS_VALUES', { column: columnLabel(column) }, { cause })
+}
+
+// Where policies hide rows from this role, or fail in this session, only the change itself tells.
+async function hasRows(session: Session, column: VectorColumn): Promise<boolean> {
+  const table = tableOf(column)
+  if (await session.ask<boolean>(`select to_json(row_security_active(${toRegclass(table)})) as state`)) return false
+  return session.ask<boolean>(`select to_json(exists (select from ${table})) as state`)
+}

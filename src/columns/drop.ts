@@ -1,0 +1,60 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { identifier } from '../core/sql.ts'
+import { loggerFrom } from '../database/logger.ts'
+import { type Database, sessionOf } from '../database/session.ts'
+import { isLogged } from '../log/migration-log.ts'
+import { assertAllowed, assertEqual, changeTable } from './change.ts'
+import { columnOptions, type ColumnOptions, type ColumnResult, type ParsedColumnOptions } from './change-options.ts'
+import { tableOf, type VectorColumn } from './column.ts'
+import { columnLabel, readColumnFacts } from './facts.ts'
+
+/** What {@link dropVectorColumn} may be told. */
+export interface DropColumnOptions extends ColumnOptions {
+  /** Leave a column that {@link addVectorColumn} did not add, as far as the log tells; default false. */
+  readonly onlyOurs?: boolean | undefined
+}
+
+const dropColumnOptions = lazySchema((z) =>
+  columnOptions().extend({ onlyOurs: z.boolean('must be true or false').default(false) }),
+)
+
+/**
+ * Drops a column of vectors, with its data and nothing else: where an index, a view or anything else depends on it, it
+ * is refused. The table is locked for a moment, and nobody waits behind that for longer than `lockTimeout`.
+ *
+ * @example await dropVectorColumn(knex, embedding)
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, COLUMN_DIFFERS, COLUMN_IN_USE, INSUFFICIENT_PRIVILEGE or
+ * TABLE_BUSY.
+ */
+export async function dropVectorColumn(
+  db: Database,
+  column: VectorColumn,
+  options: DropColumnOptions = {},
+): Promise<ColumnResult> {
+  const needs = parseOptions(dropColumnOptions, options)
+  const session = sessionOf(db)
+  const facts = await readColumnFacts(session, column)
+  const { table, column: existing, dependents } = facts
+  if (table === null || existing === null) return { status: 'absent', warnings: [] }
+  const details = { table: table.oid, column: existing.number }
+  if (needs.onlyOurs && !(await isLogged(session, needs.log, ['column added'], 'column dropped', details)))
+    return keep(column, needs)
+  assertEqual(existing, column)
+  if (dependents.length > 0) {
+    throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
+  }
+  assertAllowed(table)
+  const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
+  const noted = { event: 'column dropped', details: { ...details, name: columnLabel(column) } } as const
+  return changeTable(session, { ...facts, table }, statement, needs, noted)
+}
+
+function keep(column: VectorColumn, { logger }: ParsedColumnOptions): ColumnResult {
+  const warning =
+    `Column ${columnLabel(column)} was not added by knex-pgvector as far as its log tells, so it stays. ` +
+    `To drop it all the same: ALTER TABLE ${tableOf(column)} DROP COLUMN ${identifier(column.name)};`
+  loggerFrom(logger).warn(warning)
+  return { status: 'kept', warnings: [warning] }
+}

@@ -1,0 +1,14 @@
+import type { BuildSettings } from '../decide/memory.ts'
+import type { IndexFacts } from '../look/facts.ts'
+
+/** What became of an index on one table. */
+export interface EnsuredIndex {
+  readonly status: 'built' | 'kept' | 'postponed'
+  readonly facts: IndexFacts
+  /** Null where it was postponed. */
+  readonly name: string | null
+  /** The index of the partitioned table that it is part of already. */
+  readonly parent: number | null
+  /** Null where nothing was built, or each partition had its own. */
+  readonly settings: BuildSettings | null
+}

@@ -1,0 +1,36 @@
+import { defaultLogTable, type LogOptions } from '../core/options.ts'
+import { literal, nullable } from '../core/sql.ts'
+import type { Session } from '../database/session.ts'
+
+/** Where the migration log is, and what this role may do with it. */
+export interface LogState {
+  /** Where the table is or would be made; null where the search path is empty. */
+  readonly schema: string | null
+  readonly table: string
+  readonly exists: boolean
+  readonly writable: boolean
+}
+
+/** Reads where the log is, and whether it can be written. */
+export function readLogState(session: Session, log: LogOptions): Promise<LogState> {
+  return session.ask(logStateSql(log))
+}
+
+/** The query of {@link readLogState}; its one column is called state. */
+export function logStateSql({ schema, table = defaultLogTable }: LogOptions): string {
+  const name = literal(table)
+  return `
+    select json_build_object('schema', place.schema, 'table', ${name}, 'exists', c.oid is not null, 'writable', case
+      when c.oid is not null then has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+      when n.oid is not null then has_schema_privilege(n.oid, 'create')
+      else false end) as state
+    from (
+      select coalesce(${nullable(schema ?? null)}, (
+        -- an existing log anywhere on the search path goes before a new one in its first schema
+        select seen.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace seen on seen.oid = c.relnamespace
+        where c.relname = ${name} and c.relkind in ('r', 'p') and pg_table_is_visible(c.oid)
+      ), current_schema()) as schema
+    ) place
+    left join pg_catalog.pg_namespace n on n.nspname = place.schema
+    left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = ${name}`
+}

@@ -1,0 +1,20 @@
+import { isPgvectorMigrationError } from '../core/errors.ts'
+import type { Session } from '../database/session.ts'
+import { explainMissing } from './files/renamed.ts'
+import { explainRefusal, type Need } from './refusal.ts'
+import type { MigrationSettings } from './settings.ts'
+
+/** Does work with the tables of a run; what the database refuses, or a file that is missing, is explained. */
+export async function withExplainedErrors<Result>(
+  session: Session,
+  settings: MigrationSettings,
+  need: Need,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING')) throw await explainMissing(session, settings, error)
+    throw await explainRefusal(session, settings, need, error)
+  }
+}

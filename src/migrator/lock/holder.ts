@@ -1,0 +1,28 @@
+import type { LockHolder } from '../../core/errors.ts'
+import type { Session } from '../../database/session.ts'
+import type { MigrationTables } from '../settings.ts'
+import { unfinishedRun } from './lease.ts'
+
+/** Whether migrations are locked, and by which run. */
+export interface HeldLock {
+  /** Whether Knex's `is_locked` is set. */
+  readonly isLocked: boolean
+  /** Whether a run of this library noted that it set `is_locked` as it is now. */
+  readonly isNoted: boolean
+  /** That run; null where stock Knex holds the lock, or no one. */
+  readonly run: LockHolder | null
+}
+
+/** Reads who holds the lock; Knex's table of it exists, and `hasRuns` says whether our table of runs does. */
+export async function readHolder(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<HeldLock> {
+  const isNoted = `exists (
+    select from ${tables.lock} as held
+    join ${tables.runs} as run on run.lock_xmin = held.xmin::text and run.ended_at is null
+    where held.is_locked = 1
+  )`
+  const seen = await session.ask<Omit<HeldLock, 'run'>>(
+    `select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
+      'isNoted', ${hasRuns ? isNoted : 'false'}) as state`,
+  )
+  return { ...seen, run: seen.isNoted ? await unfinishedRun(session, tables) : null }
+}
