@@ -1,7 +1,8 @@
 import { buildIfStale } from './build.ts'
 import { dumpEmptyDatabase } from './embedded-dump.ts'
+import { isWithoutServers, publishTestServers } from './found-servers.ts'
 import { openRunFolder } from './once-a-run.ts'
-import { isWithoutServers, publishTestServers, startServers } from './servers.ts'
+import { startServers } from './servers.ts'
 
 export default async function globalSetup(): Promise<void> {
   const [{ servers, containers }] = await Promise.all([
