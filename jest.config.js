@@ -13,9 +13,10 @@ module.exports = {
     '^knex-pgvector$': '<rootDir>/src/index.ts',
     '^knex-pgvector/embedded$': '<rootDir>/src/embedded.ts',
   },
+  testSequencer: './tests/support/slow-first.js',
   globalSetup: './tests/support/global-setup.ts',
   globalTeardown: './tests/support/global-teardown.ts',
-  // Two cores, and each worker starts PGlite now and then.
+  // Two cores, and each worker has a PGlite most of the time.
   maxWorkers: 2,
   // Lists each test by name, and with it those that are skipped for want of a server.
   verbose: true,

@@ -12,7 +12,9 @@ import Knex, { type Knex as KnexInstance } from 'knex'
 import { embeddedPgvector, type EmbeddedOptions } from '../src/embedded.ts'
 import { dropPgvector, ensurePgvector, findDependents, inspectPgvector, verifyPgvector } from '../src/index.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
+import { folderWithDatabase } from './support/empty-folder.ts'
 import { expectError } from './support/expect-error.ts'
+import { shortLived } from './support/short-lived.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
 const opened: KnexInstance[] = []
@@ -141,14 +143,14 @@ describe('the folder of the embedded database', () => {
   })
 
   test('is taken over where the process that left it behind gave its number to another one', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     await writeFile(`${dataDir}.pid`, `${process.ppid}\nbefore the last boot\n`)
     await expect(open({ dataDir }).raw('select')).resolves.toBeDefined()
     expect((await readFile(`${dataDir}.pid`, 'utf8')).split('\n')[0]).toBe(String(process.pid))
   })
 
   test('is taken over from an earlier process that had the same number, as in a container', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     const claim = `${process.pid}\nbefore the last boot\n`
     await writeFile(`${dataDir}.pid`, claim)
     await expect(open({ dataDir }).raw('select')).resolves.toBeDefined()
@@ -156,14 +158,14 @@ describe('the folder of the embedded database', () => {
   })
 
   test('is refused where nobody knows when the process that has it started', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     await writeFile(`${dataDir}.pid`, String(process.ppid))
     const { details } = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
     expect(details.processId).toBe(process.ppid)
   })
 
   test('goes to one of two processes that want it at the same moment', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     await writeFile(`${dataDir}.pid`, String(await deadProcess()))
     const outcomes = await Promise.all([startHolder(dataDir), startHolder(dataDir)].map(openOrExit))
     expect(outcomes.toSorted()).toEqual(['exit 1', 'open'])
@@ -179,7 +181,7 @@ describe('closing the embedded database', () => {
   })
 
   test('is over when knex.destroy() resolves, so that it can be opened again at once', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     for (const round of [1, 2, 3]) {
       const knex = open({ dataDir })
       await knex.raw('create table if not exists rounds (round integer)')
@@ -191,7 +193,7 @@ describe('closing the embedded database', () => {
   })
 
   test('is over before Knex opens another one in place of a connection that broke', async () => {
-    const dataDir = await readyFolder()
+    const dataDir = await folderWithDatabase()
     const knex = open({ dataDir })
     await knex.raw('create table documents (id integer)')
     await breakConnection(knex)
@@ -201,7 +203,7 @@ describe('closing the embedded database', () => {
   })
 
   test('can be followed by knex.initialize(), which opens it again', async () => {
-    const knex = open({ dataDir: await readyFolder() })
+    const knex = open({ dataDir: await folderWithDatabase() })
     await knex.raw('create table documents (id integer)')
     await knex.destroy()
     knex.initialize()
@@ -323,16 +325,8 @@ async function breakConnection(knex: KnexInstance): Promise<void> {
   await client.releaseConnection(connection)
 }
 
-async function readyFolder(): Promise<string> {
-  const dataDir = join(await temporaryFolder(), 'database')
-  const knex = open({ dataDir, loadDataDir: await emptyDatabase() })
-  await knex.raw('select')
-  await knex.destroy()
-  return dataDir
-}
-
 async function heldFolder(): Promise<{ dataDir: string; processId: number; holder: Holder }> {
-  const dataDir = await readyFolder()
+  const dataDir = await folderWithDatabase()
   const holder = startHolder(dataDir)
   expect(await openOrExit(holder)).toBe('open')
   return { dataDir, processId: holder.pid ?? 0, holder }
@@ -342,6 +336,7 @@ function startHolder(dataDir: string): Holder {
   const script = join(__dirname, 'support', 'hold-embedded.ts')
   const holder = spawn(process.execPath, ['--require', 'sucrase/register', script, dataDir], {
     cwd: join(__dirname, '..'),
+    env: { ...process.env, ...shortLived },
     stdio: ['pipe', 'pipe', 'ignore'],
   })
   holders.push(holder)

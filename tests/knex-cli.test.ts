@@ -7,6 +7,7 @@ import Knex from 'knex'
 import { embeddedPgvector } from '../src/embedded.ts'
 import { describeOnServers, describeWithoutPgvector } from './support/databases.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
+import { folderWithDatabase } from './support/empty-folder.ts'
 import { ended, knexCommand, startKnexCommand, type Place } from './support/knex-command.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
@@ -17,15 +18,6 @@ afterEach(removeTemporaryFolders)
 
 const server = (url: string | null): Place => ({ DATABASE_URL: url ?? '', PGLITE_DATA_DIR: '' })
 const folder = (dataDir: string): Place => ({ DATABASE_URL: '', PGLITE_DATA_DIR: dataDir })
-
-/** A folder with an empty database, so that a test need not wait for initdb. */
-async function emptyFolder(): Promise<string> {
-  const dataDir = join(await temporaryFolder(), 'database')
-  const knex = Knex(embeddedPgvector({ dataDir, loadDataDir: await emptyDatabase() }))
-  await knex.raw('select')
-  await knex.destroy()
-  return dataDir
-}
 
 function obeys(place: () => Promise<Place>): void {
   test('npx knex runs, lists, names and undoes the migrations', async () => {
@@ -52,7 +44,7 @@ describeOnServers('with DATABASE_URL', (database) => {
 })
 
 describe('without DATABASE_URL, on the embedded database', () => {
-  obeys(async () => folder(await emptyFolder()))
+  obeys(async () => folder(await folderWithDatabase()))
 })
 
 describeWithoutPgvector('with DATABASE_URL of a server without pgvector', (database) => {
@@ -107,7 +99,7 @@ describe('the folder of the embedded database', () => {
   })
 
   test('opens again after a command was killed in the middle of a migration, which is then run from its start', async () => {
-    const dataDir = await emptyFolder()
+    const dataDir = await folderWithDatabase()
     const command = startKnexCommand(folder(dataDir), 'migrate:latest')
     const end = ended(command)
     let output = ''

@@ -3,7 +3,8 @@ import Knex from 'knex'
 
 import { dropPgvector, ensurePgvector } from '../src/index.ts'
 import { expectError } from './support/expect-error.ts'
-import { startImage, testServers, whenReady } from './support/servers.ts'
+import { testServers } from './support/found-servers.ts'
+import { startImage, whenReady } from './support/servers.ts'
 
 const silent = { logger: false } as const
 const IMAGE = 'pgvector/pgvector:pg17'

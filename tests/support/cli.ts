@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 
 import { builtCli } from './build.ts'
+import { shortLived } from './short-lived.ts'
 
 /** How a process ended, and what it said. */
 export interface CliResult {
@@ -22,7 +23,7 @@ export interface CliOptions {
 export function runCli(flags: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, [builtCli, ...flags], {
     cwd: options.cwd ?? process.cwd(),
-    env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...options.env },
+    env: { ...process.env, NO_COLOR: '1', ...shortLived, ...options.env },
   })
   options.onStart?.(child)
   child.stdin.end(options.input ?? '')

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { embeddedPgvector } from '../../src/embedded.ts'
-import { testServers, type TestServer } from './servers.ts'
+import { testServers, type TestServer } from './found-servers.ts'
 import { closeEmbedded, returnEmbedded, takeEmbedded } from './shared-embedded.ts'
 
 /** A database of one test: made for it, or cleaned before it, and gone after it. */

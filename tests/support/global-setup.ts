@@ -1,9 +1,17 @@
+import { announcement } from './announcement.ts'
 import { buildIfStale } from './build.ts'
 import { dumpEmptyDatabase } from './embedded-dump.ts'
+import { isWithoutServers, publishTestServers } from './found-servers.ts'
 import { openRunFolder } from './once-a-run.ts'
-import { isWithoutServers, publishTestServers, startServers } from './servers.ts'
+import { startServers } from './servers.ts'
 
-export default async function globalSetup(): Promise<void> {
+/** The part of jest's configuration that says which tests were asked for. */
+interface Selection {
+  readonly testNamePattern?: string
+  readonly testPathPatterns: { readonly patterns: readonly string[] }
+}
+
+export default async function globalSetup({ testNamePattern, testPathPatterns }: Selection): Promise<void> {
   const [{ servers, containers }] = await Promise.all([
     startServers(),
     dumpEmptyDatabase(),
@@ -12,8 +20,9 @@ export default async function globalSetup(): Promise<void> {
   ])
   globalThis.testContainers = containers
   publishTestServers(servers)
-  if (servers.missing.length === 0) return
-  const message = `No server for: ${servers.missing.join(', ')}. Start Docker, or set TEST_DATABASE_URL.`
-  if (process.env['CI'] === 'true' && !isWithoutServers()) throw new Error(message)
-  process.stderr.write(`${message} The tests that need them are listed as skipped.\n`)
+  const isWholeSuite = (testNamePattern ?? '') === '' && testPathPatterns.patterns.length === 0
+  process.stderr.write(`${announcement(servers, isWholeSuite)}\n`)
+  if (process.env['CI'] === 'true' && !isWithoutServers() && servers.missing.length > 0) {
+    throw new Error(`CI=true needs a server for each of: ${servers.missing.join(', ')}`)
+  }
 }

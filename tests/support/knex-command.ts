@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 
+import { shortLived } from './short-lived.ts'
+
 /** Where a command finds its database: DATABASE_URL for a server, PGLITE_DATA_DIR for the folder of an embedded one. */
 export type Place = Readonly<Record<'DATABASE_URL' | 'PGLITE_DATA_DIR', string>>
 
@@ -21,7 +23,7 @@ export type KnexCommand = ChildProcessByStdio<null, Readable, Readable>
 
 export function startKnexCommand(place: Place, ...words: readonly string[]): KnexCommand {
   return spawn(join('node_modules', '.bin', 'knex'), words, {
-    env: { ...process.env, NO_COLOR: '1', ...place },
+    env: { ...process.env, NO_COLOR: '1', ...shortLived, ...place },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

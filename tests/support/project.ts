@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 
 import { builtCli } from './build.ts'
 import type { CliResult } from './cli.ts'
+import { shortLived } from './short-lived.ts'
 import { temporaryFolder } from './temporary.ts'
 
 /** Environment variables of a process. */
@@ -41,7 +42,7 @@ export async function createProject(files: Readonly<Record<string, string>>): Pr
     const inherited = Object.entries(process.env).filter(([name]) => /^(PATH|HOME|SystemRoot|TEMP|TMP)$/i.test(name))
     const child = spawn(process.execPath, [builtCli, ...flags], {
       cwd: folder,
-      env: { ...Object.fromEntries(inherited), ...env },
+      env: { ...Object.fromEntries(inherited), ...shortLived, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])

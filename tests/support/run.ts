@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 
+import { shortLived } from './short-lived.ts'
+
 /** How a command ended, and all it said. */
 export interface Finished {
   readonly code: number | null
@@ -24,7 +26,7 @@ export async function run(command: string, args: readonly string[], { cwd, env }
   const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name))
   const child = spawn(command, args, {
     cwd,
-    env: { ...Object.fromEntries(inherited), ...env },
+    env: { ...Object.fromEntries(inherited), ...shortLived, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 240_000,
     killSignal: 'SIGKILL',

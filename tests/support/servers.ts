@@ -4,47 +4,15 @@ import { PostgreSqlContainer, type StartedPostgreSqlContainer } from '@testconta
 import Knex from 'knex'
 import { Wait } from 'testcontainers'
 
-/** A real server that the tests may use, as a superuser. */
-export interface TestServer {
-  /** What a test report calls it: the image, or the server that TEST_DATABASE_URL names. */
-  readonly name: string
-  readonly url: string
-  readonly major: number
-  /** The version that `create extension vector` would install; null where the server has no files of it. */
-  readonly pgvector: string | null
-}
-
-/** What was found for the tests, and what was not, by name. */
-export interface TestServers {
-  readonly found: readonly TestServer[]
-  readonly missing: readonly string[]
-}
+import { hasTestServers, isWithoutServers, testServers, type TestServer, type TestServers } from './found-servers.ts'
 
 /** The servers that the behaviour suite asks for: two with pgvector, one without it, one that is too old. */
 const images = ['pgvector/pgvector:pg17', 'pgvector/pgvector:pg18', 'postgres:17', 'postgres:13'] as const
 
-const VARIABLE = 'KNEX_PGVECTOR_TEST_SERVERS'
-
-/** The servers that the global setup found; its workers inherit them through the environment. */
-export function testServers(): TestServers {
-  const found = process.env[VARIABLE]
-  if (found === undefined) throw new Error(`${VARIABLE} is not set: run the tests with npm test`)
-  return JSON.parse(found) as TestServers
-}
-
-export function publishTestServers(servers: TestServers): void {
-  process.env[VARIABLE] = JSON.stringify(servers)
-}
-
-/** Whether the tests were told to do without servers: TEST_SERVERS=none. */
-export function isWithoutServers(): boolean {
-  return process.env['TEST_SERVERS'] === 'none'
-}
-
 /** Finds servers: those already published, else TEST_DATABASE_URL, else Docker, else none. */
 export async function startServers(): Promise<{ servers: TestServers; containers: StartedPostgreSqlContainer[] }> {
   // Whoever runs one test file again and again keeps the servers running, and publishes them in the shell.
-  if (process.env[VARIABLE] !== undefined) return { servers: testServers(), containers: [] }
+  if (hasTestServers()) return { servers: testServers(), containers: [] }
   if (isWithoutServers()) return { servers: { found: [], missing: images }, containers: [] }
   const url = process.env['TEST_DATABASE_URL']
   if (url !== undefined && url !== '') {
