@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { sharedStorage } from './shared-storage.ts'
 
-const context = new AsyncLocalStorage<string>()
+const context = sharedStorage<string>('migration')
 
 /** Runs a migration's function so that what it logs carries the migration's name. */
 export function inMigration<Result>(name: string, run: () => Promise<Result>): Promise<Result> {

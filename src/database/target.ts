@@ -1,7 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-
 import type { ProviderName } from '../pgvector/providers.ts'
 import type { ServerFacts } from './server-facts.ts'
+import { sharedStorage } from './shared-storage.ts'
 
 /** The server that something is tried out for, on another one. */
 export interface Target {
@@ -9,7 +8,7 @@ export interface Target {
   readonly provider: ProviderName
 }
 
-const context = new AsyncLocalStorage<Target>()
+const context = sharedStorage<Target>('target')
 
 /** Runs what asks about the server, and is to be answered as if it ran there. */
 export function withTarget<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {

@@ -1,0 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/**
+ * A storage that every copy of this package in the process uses: a migration may load another copy than the one that
+ * runs it.
+ *
+ * @example const migration = sharedStorage<string>('migration')
+ */
+export function sharedStorage<Value>(name: string): AsyncLocalStorage<Value> {
+  const key = Symbol.for(`knex-pgvector.${name}`)
+  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Value> | undefined>
+  return (shared[key] ??= new AsyncLocalStorage<Value>())
+}
