@@ -2,9 +2,10 @@ import type { LockHolder } from '../src/core/errors.ts'
 import { settingsFindings } from '../src/doctor/build-memory.ts'
 import type { BuildSettings } from '../src/doctor/build-settings.ts'
 import type { Finding } from '../src/doctor/finding.ts'
-import { indexFindings, type InvalidIndex } from '../src/doctor/indexes.ts'
+import { indexFindings } from '../src/doctor/indexes.ts'
 import { lockFindings, type LockFacts } from '../src/doctor/lock.ts'
 import { migrationFindings, type Recorded } from '../src/doctor/migrations.ts'
+import type { InvalidIndex } from '../src/doctor/read-indexes.ts'
 import { healthy, withVersion } from './support/healthy-state.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -21,7 +22,7 @@ describe('indexes', () => {
     method: 'hnsw',
     definition: 'CREATE INDEX documents_idx ON public.documents USING hnsw (embedding vector_l2_ops)',
     isPartitioned: false,
-    isOwned: false,
+    isLeftover: false,
     isInWork: false,
     partitionsWithout: [],
   }
@@ -29,13 +30,7 @@ describe('indexes', () => {
     indexFindings({ vector: [], invalid: [{ ...invalid, ...index }], builds: [] })
 
   test.each<[string, Partial<InvalidIndex>, Finding['level'], string]>([
-    [
-      'on vectors is dropped and built again',
-      {},
-      'error',
-      'DROP INDEX CONCURRENTLY public.documents_idx;\n' +
-        'CREATE INDEX CONCURRENTLY documents_idx ON public.documents USING hnsw (embedding vector_l2_ops);',
-    ],
+    ['on vectors is dropped and built again', {}, 'error', 'npx knex-pgvector index repair'],
     [
       'of another kind is a warning',
       { method: 'btree' },
@@ -44,15 +39,15 @@ describe('indexes', () => {
     ],
     [
       'that belongs to a partitioned one cannot be dropped',
-      { isOwned: true },
+      { name: 'public.documents_1_idx', table: 'documents_1' },
       'error',
-      'REINDEX INDEX CONCURRENTLY public.documents_idx;',
+      'npx knex-pgvector index repair',
     ],
     [
       'that a REINDEX left behind is dropped',
-      { name: 'public.documents_idx_ccnew1' },
+      { name: 'public.documents_idx_ccnew1', isLeftover: true },
       'warning',
-      'DROP INDEX CONCURRENTLY public.documents_idx_ccnew1;',
+      'npx knex-pgvector index repair',
     ],
     ['that another session is at is left alone', { isInWork: true }, 'unknown', 'Run this again when it has ended.'],
   ])('an invalid one %s', (_title, index, level, next) => {
@@ -83,10 +78,13 @@ describe('indexes', () => {
 
 describe('settings', () => {
   const settings: BuildSettings = {
-    maintenanceMemory: 64 * MEBIBYTE,
+    settings: {
+      maintenanceWorkMemory: 64 * MEBIBYTE,
+      sharedBuffers: 128 * MEBIBYTE,
+      maintenanceWorkers: 2,
+      minParallelScan: 8 * MEBIBYTE,
+    },
     mostMemory: 2_147_483_647 * 1024,
-    maintenanceWorkers: 2,
-    parallelTableSize: 8 * MEBIBYTE,
     sharedMemory: 'posix',
     graphs: [],
   }

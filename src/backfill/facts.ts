@@ -2,6 +2,7 @@ import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal, toRegclass } from '../core/sql.ts'
+import { isValidSql } from '../indexes/look/state.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
 import { tableOf, type VectorColumn } from '../columns/column.ts'
 
@@ -47,7 +48,7 @@ function factsSql(column: VectorColumn): string {
       -- included columns are no part of a key, and an expression has the number 0
       select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns
       from relation join pg_catalog.pg_index x on x.indrelid = relation.oid
-      where x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null and not exists (
+      where x.indisunique and ${isValidSql('x')} and x.indimmediate and x.indpred is null and not exists (
         select from unnest((x.indkey::int2[])[0:x.indnkeyatts - 1]) as k (number)
         left join pg_catalog.pg_attribute a on a.attrelid = relation.oid and a.attnum = k.number and a.attnotnull
         where a.attnum is null or a.attnum < 1

@@ -3,7 +3,7 @@ import { advisoriesFor, type Advisory } from '../pgvector/releases.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import { newest } from '../pgvector/version.ts'
 import { findingsOf, statements, type Finding } from './finding.ts'
-import type { VectorIndex } from './indexes.ts'
+import type { VectorIndex } from './read-indexes.ts'
 
 const { ok, warning } = findingsOf('advisories')
 

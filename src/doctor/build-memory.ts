@@ -1,16 +1,13 @@
 import { typeLimits } from '../pgvector/limits.ts'
-import { isAtLeast } from '../pgvector/version.ts'
+import { memoryToBuild } from '../indexes/decide/in-memory.ts'
 import type { PgvectorState } from '../extension/state.ts'
-import { GRAPH_MEMORY_SINCE, graphMemory, rowsInMemory, type Graph } from '../pgvector/graph-memory.ts'
+import type { Graph } from '../pgvector/graph-memory.ts'
 import type { BuildSettings, TableGraph } from './build-settings.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning, unknown } = findingsOf('settings')
 
 const MEBIBYTE = 1024 * 1024
-
-/** Below this much maintenance_work_mem PostgreSQL gives a build no workers (plan_create_index_workers). */
-const PARALLEL_MEMORY = 64 * MEBIBYTE
 
 /** What Docker gives a container for /dev/shm unless told otherwise, in MB. */
 const DOCKER_SHARED_MEMORY = 64
@@ -20,14 +17,15 @@ type Facts = Pick<PgvectorState, 'installed' | 'server' | 'provider'>
 /** Whether the builds that may come fit into maintenance_work_mem. */
 export function settingsFindings(facts: Facts, settings: BuildSettings): Finding[] {
   const { installed, server } = facts
-  const { maintenanceMemory: memory, maintenanceWorkers, graphs } = settings
+  const { maintenanceWorkMemory: memory, maintenanceWorkers } = settings.settings
   const summary = `maintenance_work_mem ${size(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
-  if (installed === null || !isAtLeast(installed.version, GRAPH_MEMORY_SINCE) || graphs.length === 0)
-    return [ok(summary)]
-  const needs = graphs
-    .map((graph) => ({ graph, need: graphMemory(graph.rows, shapeOf(graph, settings, server.major)) }))
-    .filter(({ need }) => need > memory)
-    .toSorted((left, right) => right.need - left.need)
+  const builder = { major: server.major, pgvector: installed?.version ?? '' }
+  const known = settings.graphs.flatMap((graph) => {
+    const needs = memoryToBuild({ ...graph, type: indexedType(graph) }, settings.settings, builder)
+    return needs === null ? [] : [{ graph, ...needs }]
+  })
+  if (known.length === 0) return [ok(summary)]
+  const needs = known.filter(({ fits }) => !fits).toSorted((left, right) => right.needed - left.needed)
   const [largest] = needs
   if (largest === undefined) {
     return [
@@ -35,14 +33,13 @@ export function settingsFindings(facts: Facts, settings: BuildSettings): Finding
       ...containerFindings(facts, settings, mebibytes(memory)),
     ]
   }
-  const { graph, need } = largest
-  const fitting = rowsInMemory(memory, shapeOf(graph, settings, server.major))
+  const { graph, needed, fittingRows } = largest
   const others = needs.length === 1 ? '' : `; ${needs.length - 1} more would not fit either`
-  const wanted = Math.min(mebibytes(need), Math.floor(settings.mostMemory / MEBIBYTE))
+  const wanted = Math.min(mebibytes(needed), Math.floor(settings.mostMemory / MEBIBYTE))
   return [
     warning(
-      `${summary}: ${describe(graph)} needs about ${size(need)} to be built in memory, and ` +
-        `${fitting.toLocaleString('en')} of its ${graph.rows.toLocaleString('en')} rows fit${others}`,
+      `${summary}: ${describe(graph)} needs about ${size(needed)} to be built in memory, and ` +
+        `${fittingRows.toLocaleString('en')} of its ${graph.rows.toLocaleString('en')} rows fit${others}`,
       `SET maintenance_work_mem = '${wanted}MB'; -- before the next build or reindex, if the server has the memory`,
     ),
     ...containerFindings(facts, settings, wanted),
@@ -51,7 +48,8 @@ export function settingsFindings(facts: Facts, settings: BuildSettings): Finding
 
 // With `wanted` MB of maintenance_work_mem. No view shows how large /dev/shm is, nor whether this is a container.
 function containerFindings({ provider }: Facts, settings: BuildSettings, wanted: number): Finding[] {
-  const { sharedMemory, maintenanceWorkers } = settings
+  const { sharedMemory } = settings
+  const { maintenanceWorkers } = settings.settings
   const isInQuestion = provider === 'stock' && sharedMemory === 'posix' && maintenanceWorkers > 0
   if (!isInQuestion || wanted <= DOCKER_SHARED_MEMORY) return []
   return [
@@ -60,14 +58,6 @@ function containerFindings({ provider }: Facts, settings: BuildSettings, wanted:
       `In Docker: --shm-size=${wanted + DOCKER_SHARED_MEMORY}m`,
     ),
   ]
-}
-
-function shapeOf(graph: TableGraph, settings: BuildSettings, major: number): Graph {
-  const { maintenanceMemory, maintenanceWorkers, parallelTableSize } = settings
-  const isParallel =
-    maintenanceWorkers > 0 && graph.tableSize >= parallelTableSize && maintenanceMemory >= PARALLEL_MEMORY
-  const { dimensions, m } = graph
-  return { type: indexedType(graph), dimensions, m, isParallel, major }
 }
 
 // In the order of what they lose. A column of more dimensions than an index takes is indexed as one that takes more.

@@ -1,14 +1,12 @@
 import type { Session } from '../database/session.ts'
+import { serverSettingsSql, type ServerSettings } from '../indexes/look/settings.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 
-/** The settings that decide how an index is built, in bytes. */
+/** What decides how an index is built, in bytes. */
 export interface BuildSettings {
-  readonly maintenanceMemory: number
-  /** The most that the server accepts. */
+  readonly settings: ServerSettings
+  /** The most maintenance_work_mem that the server accepts. */
   readonly mostMemory: number
-  readonly maintenanceWorkers: number
-  /** A table below this size is read by one process. */
-  readonly parallelTableSize: number
   readonly sharedMemory: string
   /** The HNSW indexes there are, and those that vector columns without one might get. */
   readonly graphs: readonly TableGraph[]
@@ -74,12 +72,10 @@ export function readBuildSettings(session: Session): Promise<BuildSettings> {
       where t.typname in ('vector', 'halfvec', 'bit') and g.dimensions > 0
     )
     select json_build_object(
-      'maintenanceMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
+      'settings', ${serverSettingsSql},
       'mostMemory', (
         select s.max_val::bigint * 1024 from pg_catalog.pg_settings s where s.name = 'maintenance_work_mem'
       ),
-      'maintenanceWorkers', current_setting('max_parallel_maintenance_workers')::int,
-      'parallelTableSize', pg_size_bytes(current_setting('min_parallel_table_scan_size')),
       'sharedMemory', current_setting('dynamic_shared_memory_type'),
       'graphs', (select coalesce(json_agg(to_json(graph) order by "table", "column"), '[]') from graph)
     ) as state`)

@@ -23,10 +23,11 @@ import {
   type Reach,
 } from './extension.ts'
 import { findingsOf, type Check, type Finding } from './finding.ts'
-import { indexFindings, readIndexes } from './indexes.ts'
+import { indexFindings } from './indexes.ts'
 import { lockFindings, readLock } from './lock.ts'
 import { migrationFindings, pendingOf, readFileNames, type Recorded } from './migrations.ts'
 import { poolerFindings, readBackends } from './pooler.ts'
+import { readIndexes } from './read-indexes.ts'
 import { readingOf, type Reading } from './reading.ts'
 import { rightsFindings } from './rights.ts'
 import { providerFindings, serverFindings } from './server.ts'
@@ -85,7 +86,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
   return findings.map((finding) => whereItCanBeDone(finding, seen.readOnly))
 }
 
-const WRITES = /^npx knex-pgvector (?:up|unlock)\b/
+const WRITES = /^npx knex-pgvector (?:up|unlock|index repair)\b/
 
 /** What a finding advises cannot be done here where nothing can be written. */
 function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly']): Finding {

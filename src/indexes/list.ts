@@ -1,9 +1,11 @@
 import type { VectorType } from '../pgvector/limits.ts'
-import { isAtLeast } from '../pgvector/version.ts'
 import { majorSql } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { IndexMethod } from '../pgvector/capabilities.ts'
-import { DEFAULT_M, GRAPH_MEMORY_SINCE, graphMemory } from '../pgvector/graph-memory.ts'
+import { DEFAULT_M } from '../pgvector/graph-memory.ts'
+import { isCached, memoryToBuild, type GraphMemory } from './decide/in-memory.ts'
+import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
+import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from './look/state.ts'
 
 /** An index on vectors as it is in a database. */
 export interface ListedIndex {
@@ -14,7 +16,7 @@ export interface ListedIndex {
   readonly definition: string
   /** False while it is built, and where a build was cut off: no query uses it then. */
   readonly isValid: boolean
-  /** Whether another session is building it right now. */
+  /** Whether another session is building, rebuilding or dropping it right now. */
   readonly isInWork: boolean
   /** A partitioned index has nothing of its own: its partitions' indexes do. */
   readonly isPartitioned: boolean
@@ -36,14 +38,8 @@ export interface ListedIndex {
 type Answer = {
   readonly version: string | null
   readonly major: number
-  readonly maintenanceMemory: number
-  readonly sharedBuffers: number
-  readonly workers: number
-  readonly indexes: readonly (Omit<ListedIndex, 'isInMemory' | 'buildMemory' | 'isQuickToRebuild' | 'isLeftover'> & {
-    readonly type: VectorType | null
-    readonly dimensions: number | null
-    readonly m: number | null
-  })[]
+  readonly settings: ServerSettings
+  readonly indexes: readonly (Omit<ListedIndex, 'isInMemory' | 'buildMemory' | 'isQuickToRebuild'> & Shape)[]
 }
 
 /**
@@ -60,56 +56,56 @@ export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
 /** The same within a function that has its session. */
 export async function readListedIndexes(session: Session): Promise<ListedIndex[]> {
   const { indexes, ...server } = await session.ask<Answer>(listSql)
-  return indexes.map(({ type, dimensions, m, ...index }) => {
-    const buildMemory = memoryToBuild(index, { type, dimensions, m }, server)
+  return indexes.map(({ type, dimensions, m, tableSize, ...index }) => {
+    const memory = memoryOf(index, { type, dimensions, m, tableSize }, server)
     return {
       ...index,
-      isLeftover: !index.isValid && /_cc(?:new|old)\d*"?$/.test(index.name),
-      isInMemory: index.bytes <= server.sharedBuffers,
-      buildMemory,
-      isQuickToRebuild: buildMemory === null ? null : buildMemory <= server.maintenanceMemory,
+      isInMemory: isCached(index.bytes, server.settings),
+      buildMemory: memory?.needed ?? null,
+      isQuickToRebuild: memory?.fits ?? null,
     }
   })
 }
 
-type Shape = Pick<Answer['indexes'][number], 'type' | 'dimensions' | 'm'>
+/** What decides how much memory an index takes while it is built. */
+interface Shape {
+  readonly type: VectorType | null
+  readonly dimensions: number | null
+  readonly m: number | null
+  readonly tableSize: number
+}
 
-function memoryToBuild(
+function memoryOf(
   { method, rows }: Pick<ListedIndex, 'method' | 'rows'>,
-  { type, dimensions, m }: Shape,
-  { version, workers, major }: Omit<Answer, 'indexes'>,
-): number | null {
-  if (method !== 'hnsw' || !isAtLeast(version ?? '', GRAPH_MEMORY_SINCE)) return null
-  if (type === null || type === 'sparsevec' || dimensions === null || rows === null) return null
-  return graphMemory(rows, { type, dimensions, m: m ?? DEFAULT_M, isParallel: workers > 0, major })
+  { type, dimensions, m, tableSize }: Shape,
+  { version, major, settings }: Omit<Answer, 'indexes'>,
+): GraphMemory | null {
+  if (method !== 'hnsw' || type === null || type === 'sparsevec' || dimensions === null || rows === null) return null
+  const graph = { type, dimensions, m: m ?? DEFAULT_M, rows, tableSize }
+  return memoryToBuild(graph, settings, { major, pgvector: version ?? '' })
 }
 
 const listSql = `
-  with build as (
-    select pid, nullif(index_relid, 0) as index_relid, relid from pg_catalog.pg_stat_progress_create_index
-    where datname = current_database()
-  )
+  with ${runningBuildsSql}
   select json_build_object(
     'version', (select extversion from pg_catalog.pg_extension where extname = 'vector'),
     'major', ${majorSql},
-    'maintenanceMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
-    'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
-    'workers', current_setting('max_parallel_maintenance_workers')::int,
+    'settings', ${serverSettingsSql},
     'indexes', (
       select coalesce(json_agg(json_build_object(
         'name', format('%I.%I', n.nspname, c.relname),
         'table', format('%I.%I', tn.nspname, t.relname),
         'method', am.amname,
         'definition', pg_get_indexdef(c.oid),
-        'isValid', x.indisvalid and x.indisready and x.indislive,
-        'isInWork', exists (
-          select from build where index_relid = c.oid or (index_relid is null and coalesce(relid, t.oid) = t.oid)
-        ),
+        'isValid', ${isValidSql('x')},
+        'isInWork', ${isInWorkSql('c.oid', 't.oid')},
+        'isLeftover', not ${isValidSql('x')} and ${isCopySql('c.relname')},
         'isPartitioned', c.relkind = 'I',
         'bytes', case when c.relkind = 'i' then pg_relation_size(c.oid) else 0 end,
         'scans', coalesce(s.idx_scan, 0),
         'rows', case when t.reltuples >= 0 and (t.reltuples > 0 or t.relpages > 0 or pg_relation_size(t.oid) = 0)
           then t.reltuples::bigint end,
+        'tableSize', greatest(t.relpages, 0)::bigint * current_setting('block_size')::int,
         'type', type.typname,
         'dimensions', nullif(a.atttypmod, -1),
         'm', (select option_value::int from pg_options_to_table(c.reloptions) where option_name = 'm')

@@ -7,6 +7,7 @@ import { parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { withHeldSession, type HeldSession } from '../database/held-session.ts'
+import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
 import { readListedIndexes, type ListedIndex } from './list.ts'
 import { revalidateIndex } from './revalidate.ts'
 
@@ -129,10 +130,8 @@ function repair(db: Session, index: ListedIndex, log: LogOptions | false): Promi
 }
 
 async function memoryFor(session: HeldSession, { buildMemory }: ListedIndex): Promise<number> {
-  const { own, shared } = await session.ask<{
-    own: number
-    shared: number
-  }>(`select json_build_object('own', pg_size_bytes(current_setting('maintenance_work_mem')),
-      'shared', pg_size_bytes(current_setting('shared_buffers'))) as state`)
-  return Math.max(own, Math.min(buildMemory ?? 0, shared))
+  const { maintenanceWorkMemory, sharedBuffers } = await session.ask<ServerSettings>(
+    `select ${serverSettingsSql} as state`,
+  )
+  return Math.max(maintenanceWorkMemory, Math.min(buildMemory ?? 0, sharedBuffers))
 }

@@ -1,6 +1,7 @@
 import { type Database, sessionOf } from '../database/session.ts'
 import type { BuildProgress } from './build/options.ts'
-import { progressMeter, type ProgressAnswer } from './build/progress.ts'
+import { progressFields, progressMeter, type ProgressAnswer } from './build/progress.ts'
+import { runningBuildsSql } from './look/state.ts'
 
 /** A build of an index that runs right now, of whatever method. */
 export interface RunningIndexBuild extends BuildProgress {
@@ -42,14 +43,11 @@ export async function runningIndexBuilds(db: Database): Promise<RunningIndexBuil
 }
 
 const runningSql = `
-  select coalesce(json_agg(json_build_object('processId', p.pid, 'index', nullif(p.index_relid, 0)::regclass::text,
-    'table', nullif(p.relid, 0)::regclass::text, 'command', p.command, 'since', a.query_start,
-    'milliseconds', extract(epoch from clock_timestamp() - a.query_start) * 1000, 'phase', p.phase,
-    'blocksDone', coalesce(p.blocks_done, 0), 'blocksTotal', coalesce(p.blocks_total, 0),
-    'rowsDone', coalesce(p.tuples_done, 0), 'rowsTotal', coalesce(p.tuples_total, 0),
-    'lockersDone', coalesce(p.lockers_done, 0), 'lockersTotal', coalesce(p.lockers_total, 0),
-    'blockers', case when a.wait_event_type = 'Lock' then to_json(pg_blocking_pids(a.pid)) else '[]' end
+  with ${runningBuildsSql}
+  select coalesce(json_agg(json_build_object('processId', p.pid, 'index', b.index_oid::regclass::text,
+    'table', b.table_oid::regclass::text, 'command', p.command, 'since', a.query_start,
+    'milliseconds', extract(epoch from clock_timestamp() - a.query_start) * 1000, ${progressFields}
   ) order by a.query_start), '[]') as state
-  from pg_catalog.pg_stat_progress_create_index p
-  left join pg_catalog.pg_stat_activity a on a.pid = p.pid
-  where p.datname = current_database()`
+  from (select distinct on (pid) pid, index_oid, table_oid from build order by pid, table_oid) b
+  join pg_catalog.pg_stat_progress_create_index p on p.pid = b.pid
+  left join pg_catalog.pg_stat_activity a on a.pid = p.pid`

@@ -7,6 +7,7 @@ import { extensionOptions, versionOption, type Logger, type LogOptions } from '.
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
+import { isCopySql, isValidSql } from './look/state.ts'
 import { withHeldSession, type HeldSession } from '../database/held-session.ts'
 
 /** What {@link upgradePgvector} may be told. */
@@ -127,17 +128,16 @@ async function rebuild(db: Session, index: PendingIndex, log: LogOptions | false
   )
 }
 
-// PostgreSQL calls the new index name_ccnew until it is ready, and the old one name_ccold until it is gone.
 async function dropLeftovers(session: HeldSession, { oid }: PendingIndex): Promise<void> {
   const leftovers = await session.ask<
     readonly string[]
   >(`select coalesce(json_agg(format('%I.%I', n.nspname, c.relname)), '[]') as state
     from pg_catalog.pg_index wanted
     join pg_catalog.pg_class w on w.oid = wanted.indexrelid
-    join pg_catalog.pg_index x on x.indrelid = wanted.indrelid and not x.indisvalid
+    join pg_catalog.pg_index x on x.indrelid = wanted.indrelid and not ${isValidSql('x')}
     join pg_catalog.pg_class c on c.oid = x.indexrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where wanted.indexrelid = ${oid} and c.relname ~ '_cc(new|old)[0-9]*$'
+    where wanted.indexrelid = ${oid} and ${isCopySql('c.relname')}
       and starts_with(c.relname, left(w.relname, 50))`)
   for (const name of leftovers) await session.send(`drop index concurrently if exists ${sendable(name)}`)
 }

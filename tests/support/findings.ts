@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import type { Check, Finding } from '../../src/index.ts'
+import { repairVectorIndexes, type Check, type Finding } from '../../src/index.ts'
 
 /** Migrations of these names that do nothing, unless they are told to. */
 export function source(names: readonly string[], up?: (knex: Knex) => Promise<void>): Knex.MigrationSource<string> {
@@ -22,7 +22,9 @@ export const levelsOf = (findings: readonly Finding[], check: Check): string[] =
   of(findings, check).map(({ level }) => level)
 export const errorsOf = (findings: readonly Finding[]): Finding[] => findings.filter(({ level }) => level === 'error')
 
-/** Runs what a finding says is next: the lines of SQL, each by itself. */
+/** Runs what a finding says is next: the lines of SQL, each by itself, or the command. */
 export async function follow(knex: Knex, finding: Finding | undefined): Promise<void> {
-  for (const statement of (finding?.next ?? 'a finding without a next step').split('\n')) await knex.raw(statement)
+  const next = finding?.next ?? 'a finding without a next step'
+  if (next === 'npx knex-pgvector index repair') await repairVectorIndexes(knex, { logger: false })
+  else for (const statement of next.split('\n')) await knex.raw(statement)
 }

@@ -14,13 +14,16 @@ export interface ProgressAnswer {
   readonly blockers: readonly number[]
 }
 
-export function progressSql(processId: number): string {
-  return `
-    select json_build_object('phase', p.phase,
+/** SQL: {@link ProgressAnswer} as pairs of a json object, of a row `p` of the progress and a row `a` of the activity. */
+export const progressFields = `'phase', p.phase,
       'blocksDone', coalesce(p.blocks_done, 0), 'blocksTotal', coalesce(p.blocks_total, 0),
       'rowsDone', coalesce(p.tuples_done, 0), 'rowsTotal', coalesce(p.tuples_total, 0),
       'lockersDone', coalesce(p.lockers_done, 0), 'lockersTotal', coalesce(p.lockers_total, 0),
-      'blockers', case when a.wait_event_type = 'Lock' then to_json(pg_blocking_pids(a.pid)) else '[]' end) as state
+      'blockers', case when a.wait_event_type = 'Lock' then to_json(pg_blocking_pids(a.pid)) else '[]' end`
+
+export function progressSql(processId: number): string {
+  return `
+    select json_build_object(${progressFields}) as state
     from (values (${processId})) as it (pid)
     left join pg_catalog.pg_stat_activity a on a.pid = it.pid
     left join pg_catalog.pg_stat_progress_create_index p on p.pid = it.pid`

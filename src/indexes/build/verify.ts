@@ -4,6 +4,7 @@ import type { Session } from '../../database/session.ts'
 import { metrics } from '../../pgvector/capabilities.ts'
 import { typeSql } from '../../columns/column.ts'
 import { explainedPlan, onlyValue, type PlanNode } from '../../database/explain.ts'
+import { isValidSql } from '../look/state.ts'
 import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
 
 /** What was seen of an index after it was built. */
@@ -34,7 +35,7 @@ export interface BuiltIndex {
  */
 export async function checkIndex(session: Session, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
   const name = qualified(place.schema, place.name)
-  const isValid = `select indisvalid from pg_catalog.pg_index where indexrelid = ${toRegclass(name)}`
+  const isValid = `select ${isValidSql('x')} from pg_catalog.pg_index x where x.indexrelid = ${toRegclass(name)}`
   try {
     const [valid, family, , , , plan] = await session.inRolledBackTransaction([
       isValid,

@@ -1,5 +1,6 @@
 import { isAtLeast } from '../../pgvector/version.ts'
 import { graphMemory, GRAPH_MEMORY_SINCE, rowsInMemory, type Graph } from '../../pgvector/graph-memory.ts'
+import { LEAST_FOR_PARALLEL } from './in-memory.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { isWorthSeveralProcesses } from '../look/server-load.ts'
 import type { VectorIndex } from '../vector-index.ts'
@@ -35,9 +36,6 @@ const MEBIBYTE = 1024 * 1024
 
 // Rows that are added while it is built want their place too, and the number of rows may be an estimate.
 const MARGIN = 1.1
-
-// Below, PostgreSQL starts no other process: it wants 32 MB for each.
-const LEAST_FOR_PARALLEL = 64 * MEBIBYTE
 
 /** Plans memory and processes: enough for the whole graph where that is allowed, and no more than is needed. */
 export function planSettings(

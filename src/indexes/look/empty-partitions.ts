@@ -2,6 +2,7 @@ import type { Session } from '../../database/session.ts'
 import { identifier, literal, sendable } from '../../core/sql.ts'
 import type { IndexFacts } from './facts.ts'
 import { hidesRowsSql } from '../../columns/schema-rights.ts'
+import { isValidSql } from './state.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 /**
@@ -43,7 +44,7 @@ function leavesSql({ storage }: VectorIndex, table: number): string {
       join pg_catalog.pg_class i on i.oid = x.indexrelid
       join pg_catalog.pg_am m on m.oid = i.relam
       join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
-      where x.indrelid = c.oid and x.indisvalid and m.amname = 'ivfflat'
+      where x.indrelid = c.oid and ${isValidSql('x')} and m.amname = 'ivfflat'
         and o.opcname = ${literal(storage.operatorClass.name)}
     )`
 }

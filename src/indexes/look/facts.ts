@@ -1,6 +1,7 @@
 import type { ReadOnlyReason } from '../../core/error-messages.ts'
 import type { SchemaRights } from '../../columns/schema-rights.ts'
 import type { ServerLoad } from './server-load.ts'
+import type { ServerSettings } from './settings.ts'
 
 /** Everything that decides how an index is built. */
 export interface IndexFacts extends ServerLoad {
@@ -31,14 +32,6 @@ export interface IndexFacts extends ServerLoad {
   readonly valueBytes: number | null
   /** The partial ones of `indexes` that have the condition of the wanted index; null where the server could not tell. */
   readonly sameConditions: readonly number[] | null
-}
-
-/** Settings of this session, in bytes where they are sizes. */
-export interface ServerSettings {
-  readonly maintenanceWorkMemory: number
-  readonly sharedBuffers: number
-  readonly maintenanceWorkers: number
-  readonly minParallelScan: number
 }
 
 /** What decides about an index of a table. */

@@ -8,6 +8,8 @@ import { measureValueBytes } from './value-bytes.ts'
 import { sameConditions } from './same-conditions.ts'
 import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-rights.ts'
 import { readServerLoad, type ServerLoad } from './server-load.ts'
+import { serverSettingsSql } from './settings.ts'
+import { isValidSql, runningBuildsSql } from './state.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
 type Answer = Omit<
@@ -71,18 +73,15 @@ function factsSql({ column, name }: VectorIndex): string {
       from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
       join pg_catalog.pg_type t on t.oid = a.atttypid
       where a.attname = ${literal(column.name)} and a.attnum > 0 and not a.attisdropped
-    )
+    ),
+    ${runningBuildsSql}
     select json_build_object(
       'server', json_build_object('version', current_setting('server_version'),
         'major', ${majorSql}),
       'canCheckConnection', ${canCheckConnectionSql},
       'readOnly', ${readOnlySql},
       'extension', (select json_build_object('version', version, 'schema', schema) from extension),
-      'settings', json_build_object(
-        'maintenanceWorkMemory', pg_size_bytes(current_setting('maintenance_work_mem')),
-        'sharedBuffers', pg_size_bytes(current_setting('shared_buffers')),
-        'maintenanceWorkers', current_setting('max_parallel_maintenance_workers')::int,
-        'minParallelScan', pg_size_bytes(current_setting('min_parallel_table_scan_size'))),
+      'settings', ${serverSettingsSql},
       'table', (select ${tableSql} from relation),
       'column', (
         select json_build_object('quoted', quote_ident(attname), 'isExtensionType', is_extension_type,
@@ -97,16 +96,8 @@ function factsSql({ column, name }: VectorIndex): string {
         where c.relname = ${literal(name)} and x.indrelid is distinct from relation.oid
       ),
       'builds', (
-        -- whose progress this role may not see is told by the lock that a build holds
-        select coalesce(json_agg(json_build_object('processId', p.pid, 'index', p.index_relid::bigint)), '[]')
-        from relation join pg_catalog.pg_stat_progress_create_index p on p.relid = relation.oid
-          or p.relid is null and exists (
-            select from pg_catalog.pg_locks l
-            where l.pid = p.pid and l.relation = relation.oid and l.granted
-              and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock')
-          )
-        where p.datid = (select oid from pg_catalog.pg_database where datname = current_database())
-          and p.pid <> pg_backend_pid()
+        select coalesce(json_agg(json_build_object('processId', pid, 'index', index_oid::bigint)), '[]')
+        from (select distinct pid, index_oid from relation join build on build.table_oid = relation.oid) as running
       )
     ) as state`
 }
@@ -156,7 +147,7 @@ function indexesSql(name: string): string {
       'isKnownClass', o.opcnamespace in ((select namespace from extension), 'pg_catalog'::regnamespace),
       'key', replace(pg_get_indexdef(c.oid, 1, true), coalesce((select quote_ident(schema) || '.' from extension), ''), ''),
       'columns', x.indnatts, 'condition', pg_get_expr(x.indpred, x.indrelid),
-      'options', coalesce(to_json(c.reloptions), '[]'), 'isValid', x.indisvalid and x.indisready and x.indislive,
+      'options', coalesce(to_json(c.reloptions), '[]'), 'isValid', ${isValidSql('x')},
       'isPartitioned', c.relkind = 'I',
       'parent', (select i.inhparent::bigint from pg_catalog.pg_inherits i where i.inhrelid = c.oid)
     ) order by c.relname <> ${literal(name)}, c.relname), '[]')

@@ -1,5 +1,6 @@
 import { defaultLogTable } from '../../core/options.ts'
 import { literal } from '../../core/sql.ts'
+import { isValidSql } from '../../indexes/look/state.ts'
 import type { Session } from '../../database/session.ts'
 
 /** Something that a migration can make, in a form that is the same on every server. */
@@ -85,7 +86,7 @@ const objectsSql = `
     union all
     select 'index', i.relname, null, r.kind, r.relname, r.nspname, r.visible
     from relation r
-    join pg_catalog.pg_index x on x.indrelid = r.oid and x.indisvalid
+    join pg_catalog.pg_index x on x.indrelid = r.oid and ${isValidSql('x')}
     join pg_catalog.pg_class i on i.oid = x.indexrelid
     where not exists (select from pg_catalog.pg_constraint k where k.conindid = i.oid and k.contype in ('p', 'u', 'x'))
     union all

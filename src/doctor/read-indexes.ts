@@ -1,0 +1,93 @@
+import type { Session } from '../database/session.ts'
+import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from '../indexes/look/state.ts'
+
+/** An index on vectors that can be used. Names are quoted where needed, ready for a statement. */
+export interface VectorIndex {
+  readonly name: string
+  readonly method: 'hnsw' | 'ivfflat'
+}
+
+/** An index that PostgreSQL does not use, or does not keep up to date. */
+export interface InvalidIndex {
+  readonly name: string
+  readonly table: string
+  readonly method: string
+  readonly definition: string
+  readonly isPartitioned: boolean
+  /** Left by REINDEX CONCURRENTLY that was cut off: it only costs. */
+  readonly isLeftover: boolean
+  /** Whether another session is at it right now. */
+  readonly isInWork: boolean
+  /** Partitions without this index; empty where it is no partitioned one. */
+  readonly partitionsWithout: readonly PartitionWithout[]
+}
+
+interface PartitionWithout {
+  readonly table: string
+  /** Whether it has partitions itself, and so takes no concurrent build. */
+  readonly isPartitioned: boolean
+  /** A name for the index that it lacks, and that name with the schema. */
+  readonly index: string
+  readonly qualifiedIndex: string
+}
+
+/** A build that runs right now. Null for what this role may not see. */
+interface Build {
+  readonly processId: number
+  readonly index: string | null
+  readonly phase: string | null
+}
+
+/** The indexes of a database. */
+export interface Indexes {
+  readonly vector: readonly VectorIndex[]
+  readonly invalid: readonly InvalidIndex[]
+  readonly builds: readonly Build[]
+}
+
+/** Reads the indexes that matter, and tells a build that runs from one that was cut off. */
+export function readIndexes(session: Session): Promise<Indexes> {
+  return session.ask(`with ${runningBuildsSql},
+    index as (
+      select i.indexrelid as oid, c.relname, format('%I.%I', n.nspname, c.relname) as name, i.indrelid as table_oid,
+        i.indrelid::regclass::text as "table", a.amname as method, c.relkind = 'I' as partitioned,
+        ${isValidSql('i')} as valid
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class c on c.oid = i.indexrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_am a on a.oid = c.relam
+      where c.relpersistence <> 't'
+    )
+    select json_build_object(
+      'vector', (
+        select coalesce(json_agg(json_build_object('name', name, 'method', method) order by name), '[]')
+        from index where valid and not partitioned and method in ('hnsw', 'ivfflat')
+      ),
+      'invalid', (
+        select coalesce(json_agg(json_build_object('name', name, 'table', "table", 'method', method,
+          'definition', pg_get_indexdef(oid), 'isPartitioned', partitioned,
+          'isLeftover', ${isCopySql('relname')}, 'isInWork', ${isInWorkSql('index.oid', 'index.table_oid')},
+          'partitionsWithout', (
+            select coalesce(json_agg(json_build_object('table', c.oid::regclass::text, 'isPartitioned', c.relkind = 'p',
+              'index', quote_ident(left(c.relname, 31) || '_' || left(index.relname, 31)),
+              'qualifiedIndex', format('%I.%I', n.nspname, left(c.relname, 31) || '_' || left(index.relname, 31))) order by c.relname), '[]')
+            from pg_catalog.pg_inherits part
+            join pg_catalog.pg_class c on c.oid = part.inhrelid
+            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where partitioned and part.inhparent = table_oid and not exists (
+              select from pg_catalog.pg_inherits attached
+              join pg_catalog.pg_index child on child.indexrelid = attached.inhrelid
+              where attached.inhparent = index.oid and child.indrelid = part.inhrelid
+            )
+          )
+        ) order by name), '[]')
+        from index where not valid
+      ),
+      'builds', (
+        select coalesce(json_agg(json_build_object('processId', pid, 'index', name, 'phase', phase)), '[]')
+        from (
+          select distinct build.pid, index.name, build.phase from build left join index on index.oid = build.index_oid
+        ) as running
+      )
+    ) as state`)
+}
