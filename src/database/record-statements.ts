@@ -1,5 +1,6 @@
 import { ASKS } from './messages.ts'
 import type { Session } from './session.ts'
+import { literalValue } from './literal-values.ts'
 import { inlineBindings } from '../sql-text/inline-bindings.ts'
 import { firstWords, splitStatements } from '../sql-text/split-statements.ts'
 import { tokensOf } from '../sql-text/tokens.ts'
@@ -83,7 +84,7 @@ export function statementsOf(sent: readonly SentQuery[], transactional: boolean)
 
 /** A query as the server got it. */
 export function textOf({ sql, bindings }: SentQuery): string {
-  return inlineBindings(sql, bindings)
+  return inlineBindings(sql, bindings, literalValue)
 }
 
 function piecesOf(query: SentQuery, isInTransaction: boolean): string[] {
@@ -108,5 +109,5 @@ const ON_EXTENSION = /\b(create|alter|drop)\s+extension\b/i
 function isPrivileged(statement: string): boolean {
   const words = firstWords(statement, 2).join(' ')
   if (words !== 'do' && !words.startsWith('do ')) return ON_EXTENSION.test(words)
-  return Array.from(tokensOf(statement)).some(({ kind, text }) => kind === 'quoted' && ON_EXTENSION.test(text))
+  return Array.from(tokensOf(statement)).some(({ kind, text }) => kind === 'string' && ON_EXTENSION.test(text))
 }

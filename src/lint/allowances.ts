@@ -15,7 +15,7 @@ export function allowancesIn(sql: string): Allowances {
   const reasons = new Map<LintRule, string>()
   const problems: string[] = []
   for (const { kind, text } of tokensOf(sql)) {
-    if (kind !== 'blank' || !MARK.test(text)) continue
+    if (kind !== 'comment' || !MARK.test(text)) continue
     const comment = text.replace(/\*\/$/, '').trim()
     const { ids = '', reason } = ALLOWANCE.exec(comment)?.groups ?? {}
     if (reason === undefined) {

@@ -1,29 +1,18 @@
-import { escapeLiteral } from 'pg'
-
 import { tokensOf } from './tokens.ts'
 
-/** What node-postgres makes of a value before it sends it: text, bytes or null. */
-type PrepareValue = (value: unknown) => string | Buffer | null
-
-const { prepareValue } = require('pg/lib/utils.js') as { readonly prepareValue: PrepareValue }
-
 /**
- * Writes the bindings of a statement into it, so that it does what it did with them.
+ * Writes the bindings of a statement into it, each as the literal that `literalOf` makes of it.
  *
- * They become what node-postgres would have sent, quoted, whatever their type: to PostgreSQL such a literal is as
- * untyped as a parameter, while a bare 5 is an integer and does not compare with a text. Knex's own formatting is for
- * messages: it leaves a date without its time zone and writes bytes as a bit string.
+ * @example inlineBindings('select $1', [5], (value) => `'${value}'`) // "select '5'"
  */
-export function inlineBindings(sql: string, bindings: readonly unknown[]): string {
+export function inlineBindings(
+  sql: string,
+  bindings: readonly unknown[],
+  literalOf: (value: unknown) => string,
+): string {
   if (bindings.length === 0) return sql
   const texts = Array.from(tokensOf(sql), ({ kind, text }) =>
-    kind === 'parameter' ? quoted(bindings[Number(text.slice(1)) - 1]) : text,
+    kind === 'parameter' ? literalOf(bindings[Number(text.slice(1)) - 1]) : text,
   )
   return texts.join('')
-}
-
-function quoted(value: unknown): string {
-  const prepared = prepareValue(value)
-  if (prepared === null) return 'null'
-  return escapeLiteral(typeof prepared === 'string' ? prepared : `\\x${prepared.toString('hex')}`).trim()
 }

@@ -1,11 +1,8 @@
-const SECRETS = [
-  // in a URL: the host begins after the last @ before the path
-  /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s/]*(?=@)/gi,
-  // in a connection string or an object, and in SQL
-  /(\bpassword["']?\s*[:=]\s*)(?:'[^']*'|"[^"]*"|[^\s,;}]+)/gi,
-  /(\bpassword\s+)E?'(?:[^']|'')*'/gi,
-  /(\bpassword\s+)(\$\w*\$)[^]*?\2/gi,
-] as const
+import { HIDDEN, hideInSql } from './secrets-in-sql.ts'
+import { hideInText } from './secrets-in-text.ts'
+
+// The host begins after the last @ before the path.
+const IN_URL = /(:\/\/[^\s:/@]*:)[^\s/]*(?=@)/g
 
 // Shorter ones, and those that are other words too, would make what is shown unreadable.
 const LEAST_SECRET = 6
@@ -42,13 +39,25 @@ function decoded(text: string): string {
   }
 }
 
-/** Takes passwords out of a text before it is shown. */
+/** Redacts the passwords in a text before it is shown: known ones, and those that SQL, URLs and connection strings hold. */
 export function redact(text: string): string {
-  const without = [...known].reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
-  return SECRETS.reduce((shown, secret) => shown.replace(secret, '$1***'), without)
+  const unknown = [...known].reduce((shown, secret) => shown.replaceAll(secret, HIDDEN), text)
+  return redactNested(unknown.replace(IN_URL, `$1${HIDDEN}`), 0)
 }
 
-/** Takes passwords out of every text in a value that is to become JSON. */
+// SQL in SQL in SQL: whoever quotes deeper than this sees nothing of it.
+const DEEPEST = 5
+
+function redactNested(text: string, depth: number): string {
+  if (!/password/i.test(text)) return text
+  if (depth > DEEPEST) return HIDDEN
+  return hideInText(
+    hideInSql(text, (inner) => redactNested(inner, depth + 1)),
+    HIDDEN,
+  )
+}
+
+/** Redacts the passwords in every text of a value that is to become JSON. */
 export function redactAll(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? redact(part) : part)))
 }

@@ -1,43 +1,78 @@
-import { tokensOf } from './tokens.ts'
+import { significantTokens, tokensOf } from './tokens.ts'
 
-/** Splits what is sent in one round trip into its statements, as psql does, without their semicolons. */
+/** Splits what is sent in one round trip into its statements, as the server does, without their semicolons. */
 export function splitStatements(sql: string): string[] {
   const statements: string[] = []
-  let start = 0
-  let end = 0
-  let parentheses = 0
-  let blocks = 0
-  let previous = ''
+  let first: number | null = null
+  let current = none
   const finish = (): void => {
-    if (end > start) statements.push(sql.slice(start, end).trim())
+    if (current.end > 0) statements.push(sql.slice(first ?? 0, current.end))
+    first = null
+    current = none
   }
-  for (const token of tokensOf(sql)) {
-    if (token.kind === 'blank') continue
-    const text = token.text.toLowerCase()
-    if (text === ';' && parentheses === 0 && blocks === 0) {
+  for (const { kind, text, start } of tokensOf(sql)) {
+    if (text === ';' && current.parentheses === 0 && !current.isInBody) {
       finish()
-      start = end = token.start + 1
-      previous = ''
-      continue
+    } else if (kind !== 'space') {
+      first ??= start
+      if (kind !== 'comment') current = after(current, text.toLowerCase(), start + text.length)
     }
-    end = token.start + token.text.length
-    if (text === '(') parentheses++
-    if (text === ')') parentheses--
-    // The body of a function in standard SQL holds semicolons of its own, and ends of its own.
-    if (text === 'atomic' && previous === 'begin') blocks = 1
-    else if (blocks > 0 && text === 'case') blocks++
-    else if (blocks > 0 && text === 'end') blocks--
-    previous = text
   }
   finish()
   return statements
 }
 
+/** What is known of a statement that is being read. */
+interface OpenStatement {
+  /** Where its last token ends; 0 while there are only comments. */
+  readonly end: number
+  readonly parentheses: number
+  /** Whether this is inside the body of a function in standard SQL, which holds semicolons of its own. */
+  readonly isInBody: boolean
+  readonly isRoutine: boolean
+  readonly words: number
+  readonly previous: string
+}
+
+const none: OpenStatement = {
+  end: 0,
+  parentheses: 0,
+  isInBody: false,
+  isRoutine: false,
+  words: 0,
+  previous: '',
+}
+
+function after(open: OpenStatement, text: string, end: number): OpenStatement {
+  return {
+    end,
+    parentheses: Math.max(0, open.parentheses + (text === '(' ? 1 : 0) - (text === ')' ? 1 : 0)),
+    isInBody: open.isInBody ? !endsBody(open.previous, text) : beginsBody(open, text),
+    isRoutine: open.isRoutine || makesRoutine(open, text),
+    words: open.words + 1,
+    previous: text,
+  }
+}
+
+// create [or replace] function or procedure: elsewhere begin and atomic are names that anything may have.
+function makesRoutine({ words, previous }: OpenStatement, text: string): boolean {
+  if (text !== 'function' && text !== 'procedure') return false
+  return (words === 1 && previous === 'create') || (words === 3 && previous === 'replace')
+}
+
+function beginsBody({ isRoutine, parentheses, previous }: OpenStatement, text: string): boolean {
+  return isRoutine && parentheses === 0 && previous === 'begin' && text === 'atomic'
+}
+
+// Every statement of a body has its semicolon, so that any other end belongs to a case or is a name.
+function endsBody(previous: string, text: string): boolean {
+  return text === 'end' && (previous === ';' || previous === 'atomic')
+}
+
 /** The first words of a statement, in lower case: what kind of statement it is. */
 export function firstWords(statement: string, count: number): string[] {
   const words: string[] = []
-  for (const { kind, text } of tokensOf(statement)) {
-    if (kind === 'blank') continue
+  for (const { kind, text } of significantTokens(statement)) {
     if (kind !== 'word' || words.length === count) break
     words.push(text.toLowerCase())
   }

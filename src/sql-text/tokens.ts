@@ -1,65 +1,69 @@
-/** A piece of SQL that PostgreSQL's lexer would take as one: the pieces of a text, joined, are the text. */
+import { endOfBlockComment, endOfDollarQuote, endOfName, endOfString } from './quotes.ts'
+
+/** A piece of SQL that PostgreSQL's lexer reads as one. The pieces of a text, joined, are the text. */
 export interface SqlToken {
-  readonly kind: 'blank' | 'quoted' | 'parameter' | 'word' | 'other'
+  /** A `string` is a literal in any form of quotes, a `name` an identifier in quotes, a `word` anything without. */
+  readonly kind: 'space' | 'comment' | 'string' | 'name' | 'parameter' | 'number' | 'word' | 'operator' | 'other'
   readonly text: string
   /** Where it begins in the text. */
   readonly start: number
 }
 
-// What opens a token; those without an end of their own are whole already. A word that stands before a quote is another
-// token, as in date'2026-01-01', and only E belongs to the quote.
-const OPENING =
-  /(?<blank>\s+|--[^\n\r]*|\/\*)|(?<quoted>e?'|"|\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)|(?<parameter>\$\d+)|(?<word>[a-z_\u0080-\uffff][\w$\u0080-\uffff]*)|[^]/iy
+// Each pattern matches a whole token or what opens a quote. No text matches one of them in two ways, so none
+// backtracks. To PostgreSQL every character outside of ASCII can be part of an identifier, also what looks like a space.
+const openings = {
+  space: /[ \t\n\r\f\v]+/,
+  comment: /--[^\n\r]*|\/\*/,
+  string: /(?:[bBeExX]|[uU]&)?'|\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/,
+  name: /(?:[uU]&)?"/,
+  parameter: /\$[0-9]+/,
+  number:
+    /0[xX](?:_?[0-9A-Fa-f])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:[0-9]+(?:_[0-9]+)*(?:\.(?!\.)(?:[0-9]+(?:_[0-9]+)*)?)?|\.[0-9]+(?:_[0-9]+)*)(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?/,
+  word: /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/,
+  operator: /(?:(?!--|\/\*)[~!@#^&|`?+\-*/%<>=])+/,
+  other: /::|\.\.|:=|[^]/,
+} as const satisfies Record<SqlToken['kind'], RegExp>
 
-/** Reads SQL as far as is needed to tell quotes, comments and words apart. */
-export function* tokensOf(sql: string): Generator<SqlToken> {
-  for (let start = 0; start < sql.length;) {
+const kinds = Object.keys(openings) as readonly SqlToken['kind'][]
+const OPENING = new RegExp(
+  Object.values(openings)
+    .map(({ source }) => `(${source})`)
+    .join('|'),
+  'y',
+)
+
+/**
+ * Reads SQL as PostgreSQL's lexer does (scan.l of PostgreSQL 18), in time linear in its length. A quote or comment that
+ * is not closed extends to the end of the text.
+ */
+export function* tokensOf(sql: string, from = 0): Generator<SqlToken> {
+  for (let start = from; start < sql.length;) {
     OPENING.lastIndex = start
-    const [opening = '', ...groups] = OPENING.exec(sql) ?? []
-    const kinds = ['blank', 'quoted', 'parameter', 'word'] as const
-    const kind = kinds.find((_name, index) => groups[index] !== undefined) ?? 'other'
-    const end = endOf(sql, opening, start + opening.length)
-    yield { kind, text: sql.slice(start, end), start }
-    start = end
+    const [opening = '', ...found] = OPENING.exec(sql) ?? []
+    const kind = kinds.find((_, place) => found[place] !== undefined) ?? 'other'
+    for (const end of endsOf(sql, kind, opening, start + opening.length)) {
+      yield { kind, text: sql.slice(start, end), start }
+      start = end
+    }
   }
 }
 
-function endOf(sql: string, opening: string, from: number): number {
-  switch (opening.toLowerCase()) {
-    case '/*':
-      return endOfComment(sql, from)
-    case "'":
-      return endAt(sql, from, /''|(?<end>')/g)
-    case "e'":
-      return endAt(sql, from, /\\[^]|''|(?<end>')/g)
-    case '"':
-      return endAt(sql, from, /""|(?<end>")/g)
-    default:
-      return opening.startsWith('$') && opening.endsWith('$') ? endOfDollarQuote(sql, opening, from) : from
-  }
+/** The tokens of a text that are neither space nor comment. */
+export function* significantTokens(sql: string): Generator<SqlToken> {
+  for (const token of tokensOf(sql)) if (token.kind !== 'space' && token.kind !== 'comment') yield token
 }
 
-function endAt(sql: string, from: number, closing: RegExp): number {
-  closing.lastIndex = from
-  for (let found = closing.exec(sql); found !== null; found = closing.exec(sql)) {
-    if (found.groups?.['end'] !== undefined) return closing.lastIndex
-  }
-  return sql.length
+function endsOf(sql: string, kind: SqlToken['kind'], opening: string, from: number): readonly number[] {
+  if (kind === 'comment' && opening === '/*') return [endOfBlockComment(sql, from)]
+  if (kind === 'name') return [endOfName(sql, from)]
+  if (kind === 'operator') return operatorEnds(opening, from - opening.length)
+  if (kind !== 'string') return [from]
+  return [opening.startsWith('$') ? endOfDollarQuote(sql, opening, from) : endOfString(sql, opening, from)]
 }
 
-function endOfDollarQuote(sql: string, tag: string, from: number): number {
-  const end = sql.indexOf(tag, from)
-  return end === -1 ? sql.length : end + tag.length
-}
-
-// Comments nest in PostgreSQL.
-function endOfComment(sql: string, from: number): number {
-  const mark = /\/\*|\*\//g
-  mark.lastIndex = from
-  let depth = 1
-  for (let found = mark.exec(sql); found !== null; found = mark.exec(sql)) {
-    depth += found[0] === '/*' ? 1 : -1
-    if (depth === 0) return mark.lastIndex
-  }
-  return sql.length
+// A plus or minus at the end belongs to an operator only where standard SQL has no operator like it: =- is two, @- one.
+function operatorEnds(operator: string, start: number): readonly number[] {
+  const whole = /[~!@#^&|`?%]/.test(operator) ? operator : operator.replace(/(?<=^[+-]|[^+-])[+-]+$/, '')
+  const single = Array.from({ length: operator.length - whole.length }, (_, index) => index + 1)
+  return [start + whole.length, ...single.map((length) => start + whole.length + length)]
 }

@@ -1,10 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-
-// Comments and everything in quotes: a semicolon or a commit in there ends nothing.
-const QUOTED =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$\w*\$)[\s\S]*?\1|\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/gi
-
-const ENDS_TRANSACTION = /^(commit|rollback(?!\s+(work\s+|transaction\s+)?to\b)|abort|prepare\s+transaction)\b/i
+import { firstWords, splitStatements } from './split-statements.ts'
+import { significantTokens } from './tokens.ts'
 
 /**
  * Refuses a statement that would end the transaction of a rehearsal, and so make it real.
@@ -12,16 +8,21 @@ const ENDS_TRANSACTION = /^(commit|rollback(?!\s+(work\s+|transaction\s+)?to\b)|
  * @throws {PgvectorMigrationError} INVALID_MIGRATION
  */
 export function refuseToEndTransaction(sql: string, migration: string): void {
-  const statements = sql.replaceAll(QUOTED, ' ').split(';')
-  // In the body of an SQL function, end is no commit.
-  const isBody = /\bbegin\s+atomic\b/i.test(sql)
-  const found = statements
-    .map((statement) => statement.trim())
-    .find((statement) => ENDS_TRANSACTION.test(statement) || (!isBody && /^end\b/i.test(statement)))
+  const found = splitStatements(sql).find(endsTransaction)
   if (found === undefined) return
+  const [first] = significantTokens(found)
   throw new PgvectorMigrationError(
     'INVALID_MIGRATION',
-    { file: migration, problem: `it ends its transaction itself (${found}), so it cannot be rehearsed` },
+    {
+      file: migration,
+      problem: `it ends its transaction itself (${found.slice(first?.start)}), so it cannot be rehearsed`,
+    },
     { hint: 'Take the statement out: every migration runs in a transaction of its own that the runner commits.' },
   )
+}
+
+function endsTransaction(statement: string): boolean {
+  const [first = '', second = '', third = ''] = firstWords(statement, 3)
+  if (first === 'rollback') return (second === 'work' || second === 'transaction' ? third : second) !== 'to'
+  return ['commit', 'abort', 'end'].includes(first) || (first === 'prepare' && second === 'transaction')
 }

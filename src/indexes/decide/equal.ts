@@ -1,5 +1,6 @@
 import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
 import { DEFAULT_M } from '../../pgvector/graph-memory.ts'
+import { significantTokens } from '../../sql-text/tokens.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
 /** Whether an index that is there is what was asked for, by its definition; its name and validity do not matter. */
@@ -29,8 +30,8 @@ function keyOf({ column, storage }: VectorIndex, facts: IndexFacts): string {
 
 /** Without the parentheses and spaces that PostgreSQL adds as its releases see fit; within quotes it adds none. */
 export function bare(text: string): string {
-  const parts = text.split(/("(?:[^"]|"")*"|'(?:[^']|'')*')/)
-  return parts.map((part, place) => (place % 2 === 1 ? part : part.replaceAll(/[\s()]/g, ''))).join('')
+  const pieces = Array.from(significantTokens(text), (token) => token.text)
+  return pieces.filter((piece) => piece !== '(' && piece !== ')').join('')
 }
 
 function isSameCondition(

@@ -1,7 +1,8 @@
 import type { PlannedMigration } from './result.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
+import { identifierOf } from '../../sql-text/names.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
-import { tokensOf, type SqlToken } from '../../sql-text/tokens.ts'
+import { significantTokens, type SqlToken } from '../../sql-text/tokens.ts'
 
 /** A plan whose privileged statements run before everything else. */
 export interface SetApart {
@@ -45,7 +46,7 @@ function isMovable(sql: string): boolean {
 }
 
 function significant(sql: string): SqlToken[] {
-  return Array.from(tokensOf(sql)).filter(({ kind }) => kind !== 'blank')
+  return Array.from(significantTokens(sql))
 }
 
 /** The schema that an extension is created in, where the statement names one. */
@@ -53,18 +54,14 @@ function schemaOf(sql: string): string | null {
   const tokens = significant(sql)
   const place = tokens.findIndex(({ text }, index) => index > 1 && text.toLowerCase() === 'schema')
   const name = place === -1 ? undefined : tokens[place + 1]
-  return name === undefined ? null : nameOf(name)
+  return name === undefined ? null : identifierOf(name)
 }
 
 function createdSchema(sql: string): string | null {
   if (firstWords(sql, 2).join(' ') !== 'create schema') return null
   const [, , ...rest] = significant(sql)
   const name = isConditional(rest) ? rest[3] : rest[0]
-  return name === undefined ? null : nameOf(name)
-}
-
-function nameOf({ kind, text }: SqlToken): string {
-  return kind === 'quoted' ? text.slice(1, -1).replaceAll('""', '"') : text.toLowerCase()
+  return name === undefined ? null : identifierOf(name)
 }
 
 /** `create … if not exists`. */
