@@ -5,19 +5,13 @@ import { join } from 'node:path'
 import { PostgreSqlContainer } from '@testcontainers/postgresql'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
-import type * as building from '../src/indexes/build/build.ts'
-import type { IndexBuildEvent } from '../src/indexes/build/options.ts'
-import type * as columns from '../src/columns/column.ts'
-import type * as indexes from '../src/indexes/vector-index.ts'
+import type { IndexBuildEvent } from '../src/index.ts'
 import { createDatabase, type Server } from './databases.ts'
 import { chart } from './index-chart.ts'
 import { compareWriters, type WritersOptions } from './index-writers.ts'
+import { buildIndex, vectorColumn, vectorIndex } from './library.ts'
 import { median } from './measure.ts'
 import { table, type Comparison } from './report.ts'
-
-const { buildIndex } = require('../dist/vectors/build-index.js') as typeof building
-const { vectorColumn } = require('../dist/vectors/column.js') as typeof columns
-const { vectorIndex } = require('../dist/vectors/vector-index.js') as typeof indexes
 
 const IMAGE = 'pgvector/pgvector:pg17'
 const ROWS = Number(process.env['BENCH_ROWS'] ?? 50_000)
