@@ -122,4 +122,20 @@ describeOnServers('index list, the doctor and the builder', (database) => {
       await knex.raw(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`)
     }
   })
+
+  test('agree on the memory that a rebuild needs, where many rows have no vector', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 100)
+    await knex.raw(`insert into documents (note) select 'none' from generate_series(1, 300);
+      create index ${index.name} on documents using hnsw (embedding vector_l2_ops);
+      analyze documents;
+      update pg_class set reltuples = 12000000 where relname = 'documents'`)
+    const [listed] = await listVectorIndexes(knex)
+    const [finding] = of(await diagnose(knex, two), 'settings')
+    const needed = `${((listed?.buildMemory ?? 0) / 1024 ** 3).toFixed(1)} GB`
+    expect(finding?.message).toContain(`the index ${index.name} on documents`)
+    expect(finding?.message).toContain(`needs about ${needed} to be built in memory`)
+    expect(finding?.message).toContain('of its 3,000,000 rows')
+    expect(listed).toMatchObject({ rows: 12_000_000, isQuickToRebuild: false })
+  })
 })

@@ -4,7 +4,7 @@ import { identifier } from '../core/sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import { isEqual } from '../indexes/decide/equal.ts'
-import { readFacts } from '../indexes/look/read-facts.ts'
+import { readCatalogFacts } from '../indexes/look/read-facts.ts'
 import { indexDefinition, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** What an application says its vectors are. */
@@ -107,7 +107,7 @@ async function diffIndex(
   session: Session,
   index: VectorIndex,
 ): Promise<{ readonly difference: VectorDifference | null; readonly found: readonly number[] }> {
-  const facts = await readFacts(session, index)
+  const facts = await readCatalogFacts(session, index)
   const { name } = index
   const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
   const found = equal.map(({ oid }) => oid)

@@ -1,4 +1,5 @@
 import type { Session } from '../database/session.ts'
+import { rowsWithValueSql } from '../indexes/look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from '../indexes/look/settings.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 
@@ -60,10 +61,7 @@ export function readBuildSettings(session: Session): Promise<BuildSettings> {
     graph as (
       select g.table_oid::regclass::text as "table", g.index_oid::regclass::text as index, coalesce(g.table_column, g.index_column) as "column",
         t.typname as type, g.dimensions, g.m,
-        floor(greatest(c.reltuples, 0) * (1 - coalesce((
-          select s.null_frac from pg_catalog.pg_stats s
-          where s.schemaname = n.nspname and s.tablename = c.relname and s.attname = g.table_column and not s.inherited
-        ), 0)))::bigint as rows,
+        ${rowsWithValueSql({ rows: 'c.reltuples', schema: 'n.nspname', table: 'c.relname', column: 'g.table_column' })} as rows,
         c.relpages::bigint * current_setting('block_size')::int as "tableSize"
       from (select * from indexed union all select * from bare) as g
       join pg_catalog.pg_class c on c.oid = g.table_oid

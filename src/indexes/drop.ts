@@ -11,10 +11,10 @@ import { buildOptions, type BuildOptions } from './build/options.ts'
 import { reportOn } from './build/report.ts'
 import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
-import type { ExistingIndex, IndexFacts, TableFacts } from './look/facts.ts'
-import { readFacts } from './look/read-facts.ts'
+import type { CatalogFacts, ExistingIndex, TableFacts } from './look/facts.ts'
+import { readCatalogFacts } from './look/read-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
-import { differs } from './decide/plan.ts'
+import { differs } from './decide/from-catalog.ts'
 import { lackingRights } from '../columns/schema-rights.ts'
 import type { VectorIndex } from './vector-index.ts'
 import { unwatched, watchBuild } from './build/watch.ts'
@@ -62,7 +62,7 @@ export async function dropIndex(
   const logger = loggerFrom(needs.logger)
   const report = reportOn(index, needs.onEvent, logger)
   return withHeldSession(caller, report.notice, async (session) => {
-    const facts = await readFacts(session, index)
+    const facts = await readCatalogFacts(session, index)
     const existing = facts.indexes.find(({ name }) => name === index.name)
     const { table } = facts
     if (table === null || existing === undefined) return { status: 'absent', warnings: [] }
@@ -101,7 +101,7 @@ type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & { readonly needs
 async function dropWithParts(
   job: DropJob,
   index: VectorIndex,
-  facts: IndexFacts,
+  facts: CatalogFacts,
   existing: ExistingIndex | undefined,
 ): Promise<void> {
   const { table } = facts
@@ -109,7 +109,7 @@ async function dropWithParts(
   if (existing !== undefined && isEqual(existing, index, facts)) await dropOne(job, index, table, existing)
   for (const partition of table.partitions) {
     const part = indexOfPartition(index, partition)
-    const seen = await readFacts(job.session, part)
+    const seen = await readCatalogFacts(job.session, part)
     // What is part of a whole goes with it.
     const left = seen.indexes.find(({ name, parent }) => name === part.name && parent === null)
     await dropWithParts(job, part, seen, left)

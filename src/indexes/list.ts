@@ -4,6 +4,7 @@ import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { IndexMethod } from '../pgvector/capabilities.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 import { isCached, memoryToBuild, type GraphMemory } from './decide/in-memory.ts'
+import { rowsWithValueSql } from './look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
 import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from './look/state.ts'
 
@@ -56,8 +57,8 @@ export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
 /** The same within a function that has its session. */
 export async function readListedIndexes(session: Session): Promise<ListedIndex[]> {
   const { indexes, ...server } = await session.ask<Answer>(listSql)
-  return indexes.map(({ type, dimensions, m, tableSize, ...index }) => {
-    const memory = memoryOf(index, { type, dimensions, m, tableSize }, server)
+  return indexes.map(({ type, dimensions, m, tableSize, rowsWithValue, ...index }) => {
+    const memory = memoryOf(index, { type, dimensions, m, tableSize, rowsWithValue }, server)
     return {
       ...index,
       isInMemory: isCached(index.bytes, server.settings),
@@ -73,15 +74,16 @@ interface Shape {
   readonly dimensions: number | null
   readonly m: number | null
   readonly tableSize: number
+  readonly rowsWithValue: number
 }
 
 function memoryOf(
   { method, rows }: Pick<ListedIndex, 'method' | 'rows'>,
-  { type, dimensions, m, tableSize }: Shape,
+  { type, dimensions, m, tableSize, rowsWithValue }: Shape,
   { version, major, settings }: Omit<Answer, 'indexes'>,
 ): GraphMemory | null {
   if (method !== 'hnsw' || type === null || type === 'sparsevec' || dimensions === null || rows === null) return null
-  const graph = { type, dimensions, m: m ?? DEFAULT_M, rows, tableSize }
+  const graph = { type, dimensions, m: m ?? DEFAULT_M, rows: rowsWithValue, tableSize }
   return memoryToBuild(graph, settings, { major, pgvector: version ?? '' })
 }
 
@@ -105,6 +107,7 @@ const listSql = `
         'scans', coalesce(s.idx_scan, 0),
         'rows', case when t.reltuples >= 0 and (t.reltuples > 0 or t.relpages > 0 or pg_relation_size(t.oid) = 0)
           then t.reltuples::bigint end,
+        'rowsWithValue', ${rowsWithValueSql({ rows: 't.reltuples', schema: 'tn.nspname', table: 't.relname', column: 'key.attname' })},
         'tableSize', greatest(t.relpages, 0)::bigint * current_setting('block_size')::int,
         'type', type.typname,
         'dimensions', nullif(a.atttypmod, -1),
@@ -118,6 +121,7 @@ const listSql = `
       join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = 1
       join pg_catalog.pg_type type on type.oid = a.atttypid
+      left join pg_catalog.pg_attribute key on key.attrelid = t.oid and key.attnum = x.indkey[0] and key.attnum > 0
       left join pg_catalog.pg_stat_all_indexes s on s.indexrelid = c.oid
       where c.relkind in ('i', 'I') and c.relpersistence <> 't'
     )

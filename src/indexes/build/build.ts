@@ -24,8 +24,8 @@ export interface BuildResult {
   readonly status: 'built' | 'kept' | 'postponed'
   /** Of the index that is there now, which may be an equal one under another name; null where it was postponed. */
   readonly name: string | null
-  /** Rows that it was planned for. */
-  readonly rows: number
+  /** Rows that it was planned for; null where it was kept, and so none was planned. */
+  readonly rows: number | null
   /** From the first look to the last. */
   readonly milliseconds: number
   /** What the session was given; null where nothing was built, or each partition had its own. */
@@ -111,14 +111,14 @@ async function verified(
 async function record(
   session: HeldSession,
   index: VectorIndex,
-  { facts, name, settings }: EnsuredIndex,
+  { facts, name, rows, settings }: EnsuredIndex,
   { log }: ParsedBuildOptions,
   report: BuildReport,
   milliseconds: number,
 ): Promise<void> {
   const { method, metric } = index
   // A plan is made on an empty copy: what was seen there is not what will be.
-  const seen = currentTarget() === null ? { rows: facts.rows, settings, warnings: report.warnings } : {}
+  const seen = currentTarget() === null ? { rows, settings, warnings: report.warnings } : {}
   // By number: a table of that name that is made later is another one.
   const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   const details = { index: name, method, metric, ...seen }
@@ -133,10 +133,10 @@ async function record(
 }
 
 function resultOf(
-  { status, name, facts, settings }: EnsuredIndex,
+  { status, name, rows, settings }: EnsuredIndex,
   check: IndexCheck | null,
   { warnings }: BuildReport,
   milliseconds: number,
 ): BuildResult {
-  return { status, name, rows: facts.rows, milliseconds, settings, isUsed: check?.isUsed ?? null, warnings }
+  return { status, name, rows, milliseconds, settings, isUsed: check?.isUsed ?? null, warnings }
 }

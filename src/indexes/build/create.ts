@@ -9,7 +9,7 @@ import type { BuildJob } from './job.ts'
 import type { HeldSession } from '../../database/held-session.ts'
 import { isEqual } from '../decide/equal.ts'
 import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
-import { readFacts } from '../look/read-facts.ts'
+import { readCatalogFacts } from '../look/read-facts.ts'
 import type { PlannedBuild } from '../decide/plan.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 import { unwatched } from './watch.ts'
@@ -145,7 +145,7 @@ async function dropLeftover(
 async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
   const { session } = job
   try {
-    const facts = await readFacts(session, index)
+    const facts = await readCatalogFacts(session, index)
     if (facts.builds.length > 0) return
     const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
     for (const { schema, name } of invalid.filter(({ parent }) => parent === null)) {

@@ -5,12 +5,19 @@ import { currentTarget } from '../../database/target.ts'
 import { qualified } from '../../core/sql.ts'
 import { interrupted } from './errors.ts'
 import type { BuildJob } from './job.ts'
-import type { BuildSettings } from '../decide/memory.ts'
 import { buildPartitions } from './partitions.ts'
-import { createIndex } from './create.ts'
+import { createIndex, type Attempted } from './create.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
-import { readFacts } from '../look/read-facts.ts'
-import { planIndexBuild, type IndexPlanOptions } from '../decide/plan.ts'
+import type { BuildCosts, CatalogFacts, IndexFacts } from '../look/facts.ts'
+import { readBuildCosts, readCatalogFacts } from '../look/read-facts.ts'
+import {
+  areRowsDecisive,
+  planIndexBuild,
+  type IndexBuildPlan,
+  type IndexPlanOptions,
+  type PlannedBuild,
+} from '../decide/plan.ts'
+import { planFromCatalog } from '../decide/from-catalog.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
 const LOOKS_EVERY = 250
@@ -18,53 +25,17 @@ const MOST_RACES = 5
 
 /** Looks, decides and does until the index is there and valid, or cannot be. */
 export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<EnsuredIndex> {
-  const { session, watch, needs, lock, report } = job
+  const { needs } = job
   // A plan is made on an empty copy: what is missing there says nothing.
   const limits: IndexPlanOptions = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
   let { workers } = needs
   const started = Date.now()
-  let built: BuildSettings | null = null
   for (let races = 0; races < MOST_RACES;) {
     if (needs.signal?.aborted === true) throw interrupted(index)
-    const facts = await readFacts(session, index, watch.processes())
-    const plan = planIndexBuild(facts, index, { ...limits, workers })
-    switch (plan.action) {
-      case 'refuse':
-        throw plan.error
-      case 'keep': {
-        for (const warning of plan.warnings) report.warn(warning)
-        const { name, parent } = plan.existing
-        return { status: built === null ? 'kept' : 'built', facts, name, parent, settings: built }
-      }
-      case 'postpone':
-        for (const warning of plan.warnings) report.warn(warning)
-        return { status: 'postponed', facts, name: null, parent: null, settings: null }
-      case 'wait': {
-        report.waiting(
-          'build',
-          plan.builds.map(({ processId }) => processId),
-        )
-        await pause(job)
-        continue
-      }
-      case 'build':
-      case 'build partitions': {
-        await session.assertOwn()
-        const taken = await lock.take(plan.table.oid)
-        if (taken === 'busy') {
-          report.waiting('build', [])
-          await pause(job)
-        }
-        // Whoever had the lock may have done the work.
-        if (taken !== 'held') continue
-        if (plan.action === 'build partitions')
-          return buildPartitions(job, index, plan, facts, (part) => ensureIndex(job, part))
-        const outcome = await createIndex(job, index, plan, facts)
-        if (outcome === 'built') built = plan.settings
-        else races++
-        if (outcome === 'again without workers') workers = 0
-      }
-    }
+    const outcome = await attempt(job, index, { ...limits, workers })
+    if (typeof outcome === 'object') return outcome
+    if (outcome !== 'look again') races++
+    if (outcome === 'again without workers') workers = 0
   }
   const table = index.column.schema === null ? index.column.table : qualified(index.column.schema, index.column.table)
   throw new PgvectorMigrationError('TABLE_BUSY', {
@@ -73,6 +44,77 @@ export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<En
     milliseconds: Date.now() - started,
     blockers: [],
   })
+}
+
+type Attempt = EnsuredIndex | 'look again' | Exclude<Attempted, 'built'>
+
+/**
+ * The catalog is read first, and again once the lock is held, because whoever had it may have done the work. What takes
+ * longer to read is read only where a build is planned, and before the lock only where it decides whether there is one.
+ */
+async function attempt(job: BuildJob, index: VectorIndex, limits: IndexPlanOptions): Promise<Attempt> {
+  const { session, lock, report } = job
+  const facts = await readCatalogFacts(session, index)
+  const seen = planFromCatalog(facts, index)
+  if (seen.action !== 'look at rows') return end(job, seen, facts)
+  const readAll = async (): Promise<IndexFacts> => ({
+    ...facts,
+    ...(await readBuildCosts(session, index, facts, job.watch.processes())),
+  })
+  let all = areRowsDecisive(index, limits) ? await readAll() : null
+  if (all !== null) {
+    const early = planIndexBuild(all, index, limits)
+    if (early.action !== 'build' && early.action !== 'build partitions') return end(job, early, all)
+  }
+  await session.assertOwn()
+  const taken = await lock.take(seen.table.oid)
+  if (taken === 'busy') {
+    report.waiting('build', [])
+    await pause(job)
+  }
+  if (taken !== 'held') return 'look again'
+  all ??= await readAll()
+  const plan = planIndexBuild(all, index, limits)
+  if (plan.action === 'build partitions') {
+    return buildPartitions(job, index, plan, all, (part) => ensureIndex(job, part))
+  }
+  return plan.action === 'build' ? build(job, index, plan, all) : end(job, plan, all)
+}
+
+/** What ends an attempt without a build. */
+async function end(
+  job: BuildJob,
+  plan: Exclude<IndexBuildPlan, { readonly action: 'build' | 'build partitions' }>,
+  facts: CatalogFacts & Partial<BuildCosts>,
+): Promise<Attempt> {
+  const { report } = job
+  switch (plan.action) {
+    case 'refuse':
+      throw plan.error
+    case 'keep': {
+      for (const warning of plan.warnings) report.warn(warning)
+      const { name, parent } = plan.existing
+      return { status: 'kept', facts, name, parent, rows: null, settings: null }
+    }
+    case 'postpone':
+      for (const warning of plan.warnings) report.warn(warning)
+      return { status: 'postponed', facts, name: null, parent: null, rows: facts.rows ?? null, settings: null }
+    case 'wait':
+      report.waiting(
+        'build',
+        plan.builds.map(({ processId }) => processId),
+      )
+      await pause(job)
+      return 'look again'
+  }
+}
+
+async function build(job: BuildJob, index: VectorIndex, plan: PlannedBuild, facts: IndexFacts): Promise<Attempt> {
+  const outcome = await createIndex(job, index, plan, facts)
+  if (outcome !== 'built') return outcome
+  const { rows, settings, rebuilds } = plan
+  const name = rebuilds?.name ?? index.name
+  return { status: 'built', facts, name, parent: rebuilds?.parent ?? null, rows, settings }
 }
 
 async function pause({ needs }: BuildJob): Promise<void> {

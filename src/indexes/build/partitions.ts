@@ -5,7 +5,7 @@ import { sendWithLockRetry } from '../../database/lock-retry.ts'
 import { buildError } from './errors.ts'
 import type { BuildJob } from './job.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
-import { readFacts } from '../look/read-facts.ts'
+import { readCatalogFacts } from '../look/read-facts.ts'
 import { attachSql, indexOfPartition } from '../partition-index.ts'
 import type { IndexBuildPlan } from '../decide/plan.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
@@ -32,10 +32,10 @@ export async function buildPartitions(
   const name = existing?.name ?? index.name
   if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
-    const seen = await readFacts(job.session, index)
+    const seen = looks === 0 && existing !== null ? facts : await readCatalogFacts(job.session, index)
     const whole = seen.indexes.find((each) => each.name === name)
     if (whole?.isValid === true) {
-      return { status: 'built', facts: seen, name, parent: whole.parent, settings: null }
+      return { status: 'built', facts: seen, name, parent: whole.parent, rows: facts.rows, settings: null }
     }
     const attached: Attachment[] = []
     for (const partition of seen.table?.partitions ?? []) {

@@ -1,10 +1,10 @@
-import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
+import type { CatalogFacts, ExistingIndex } from '../look/facts.ts'
 import { DEFAULT_M } from '../../pgvector/graph-memory.ts'
 import { significantTokens } from '../../sql-text/tokens.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
 /** Whether an index that is there is what was asked for, by its definition; its name and validity do not matter. */
-export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: IndexFacts): boolean {
+export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: CatalogFacts): boolean {
   return (
     existing.method === wanted.method &&
     existing.columns === 1 &&
@@ -16,7 +16,7 @@ export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: Ind
   )
 }
 
-function keyOf({ column, storage }: VectorIndex, facts: IndexFacts): string {
+function keyOf({ column, storage }: VectorIndex, facts: CatalogFacts): string {
   const name = facts.column?.quoted ?? ''
   switch (storage.expression) {
     case 'column':
@@ -37,7 +37,7 @@ export function bare(text: string): string {
 function isSameCondition(
   { oid, condition }: ExistingIndex,
   wanted: string | null,
-  same: IndexFacts['sameConditions'],
+  same: CatalogFacts['sameConditions'],
 ): boolean {
   if (condition === null || wanted === null) return condition === wanted
   return same === null ? bare(condition) === bare(wanted) : same.includes(oid)

@@ -1,22 +1,16 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { isAtLeast } from '../../pgvector/version.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { memoryWarnings } from './advice.ts'
 import { planSettings, type BuildLimits, type BuildSettings } from './memory.ts'
-import { isEqual } from './equal.ts'
-import type { ExistingIndex, IndexFacts, RunningBuild, TableFacts } from '../look/facts.ts'
-import { lackingRights } from '../../columns/schema-rights.ts'
-import { indexDefinition, parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
+import { failed, fitting, planFromCatalog, refuse, type WithoutBuild } from './from-catalog.ts'
+import type { ExistingIndex, IndexFacts, TableFacts } from '../look/facts.ts'
+import { parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
 
 /** What is to be done about an index, from what is there. */
 export type IndexBuildPlan =
-  | { readonly action: 'refuse'; readonly error: PgvectorMigrationError }
-  /** An equal one is there and works, under this or another name. */
-  | { readonly action: 'keep'; readonly existing: ExistingIndex; readonly warnings: readonly string[] }
+  | WithoutBuild
   /** There are no rows for an ivfflat index to learn from, in the table or a partition of it, and it was said to build it later. */
   | { readonly action: 'postpone'; readonly warnings: readonly string[] }
-  /** Somebody else builds on this table. */
-  | { readonly action: 'wait'; readonly builds: readonly RunningBuild[] }
   /** Each partition gets its own, which are then put together. */
   | { readonly action: 'build partitions'; readonly table: TableFacts; readonly existing: ExistingIndex | null }
   | PlannedBuild
@@ -53,30 +47,17 @@ export interface IndexPlanOptions extends BuildLimits {
  * ```
  */
 export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: IndexPlanOptions = {}): IndexBuildPlan {
-  const { table } = facts
-  const error = refusal(facts, index)
-  if (error !== null || table === null) return refuse(error ?? notFound(index))
-  const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
-  const candidates = fitting(facts, equal)
-  const kept = candidates.find(({ isValid }) => isValid)
-  if (kept !== undefined) return keep(kept, index)
-  // Before an index is called another one: without the right its condition may not have been compared.
-  const forbidden = lackingRights('CREATE INDEX', table)
-  if (forbidden !== null) return refuse(forbidden)
-  const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
-  const existing = different?.definition ?? facts.namesake
-  if (existing !== null) return refuse(differs(index, facts, existing))
-  if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', { reason: facts.readOnly }))
-  if (facts.builds.length > 0 && !facts.isInTransaction) return { action: 'wait', builds: facts.builds }
+  const seen = planFromCatalog(facts, index)
+  if (seen.action !== 'look at rows') return seen
+  const { table, equal } = seen
   // Within its own transaction one statement makes the indexes of all partitions, because nobody can be writing to them.
-  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, candidates, options)
+  if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, equal, options)
   return planBuild(facts, index, table, equal, options)
 }
 
-/** Where a partitioned index has a part here, none but that will do for it; what cannot be mended now is no matter. */
-function fitting({ isInTransaction, readOnly }: IndexFacts, equal: readonly ExistingIndex[]): readonly ExistingIndex[] {
-  const parts = equal.filter(({ parent }) => parent !== null)
-  return parts.length === 0 || isInTransaction || readOnly !== null ? equal : parts
+/** Whether it depends on the rows whether an index is built at all. */
+export function areRowsDecisive({ method }: VectorIndex, { whenEmpty }: IndexPlanOptions): boolean {
+  return method === 'ivfflat' && whenEmpty !== 'build'
 }
 
 function planBuild(
@@ -112,7 +93,7 @@ function planPartitions(
   facts: IndexFacts,
   index: VectorIndex,
   table: TableFacts,
-  candidates: readonly ExistingIndex[],
+  equal: readonly ExistingIndex[],
   options: IndexPlanOptions,
 ): IndexBuildPlan {
   const foreign = table.partitions.find(({ isForeign }) => isForeign)
@@ -122,6 +103,7 @@ function planPartitions(
   if (facts.isInTransaction) return refuse(blocksWriters(index))
   const lacking = withoutRows(facts, index, options)
   if (lacking !== null) return lacking
+  const candidates = fitting(facts, equal)
   const existing = candidates.find(({ name }) => name === index.name) ?? candidates[0] ?? null
   return { action: 'build partitions', table, existing }
 }
@@ -133,7 +115,7 @@ function withoutRows(
   { whenEmpty }: IndexPlanOptions,
 ): IndexBuildPlan | null {
   const isEmpty = partitions.length > 0 || (table?.kind === 'partitioned' ? table.partitions.length === 0 : rows === 0)
-  if (index.method !== 'ivfflat' || !isEmpty || whenEmpty === 'build') return null
+  if (!isEmpty || !areRowsDecisive(index, { whenEmpty })) return null
   const error = new PgvectorMigrationError('INDEX_NEEDS_ROWS', { index: identifier(index.name), rows, partitions })
   if (whenEmpty !== 'postpone') return refuse(error)
   return { action: 'postpone', warnings: [`${error.message}. It was not built: build it when the rows are there.`] }
@@ -151,61 +133,8 @@ function listsFor(rows: number): number {
   return Math.min(parameterRanges.lists.largest, Math.max(1, Math.round(lists)))
 }
 
-function keep(existing: ExistingIndex, { name }: VectorIndex): IndexBuildPlan {
-  if (existing.name === name) return { action: 'keep', existing, warnings: [] }
-  const warning = `An equal index is there under another name and was kept: ${identifier(existing.name)}.`
-  return { action: 'keep', existing, warnings: [warning] }
-}
-
-/** What keeps any build from being tried; null where nothing does. */
-function refusal(facts: IndexFacts, index: VectorIndex): PgvectorMigrationError | null {
-  const { extension, table, column } = facts
-  const { column: wanted, storage } = index
-  if (extension === null) {
-    return new PgvectorMigrationError(
-      'VERIFICATION_FAILED',
-      { problems: ['the extension vector is not enabled here'] },
-      { hint: 'Enable it first, in an earlier migration: await ensurePgvector(knex)' },
-    )
-  }
-  const { since } = storage.operatorClass
-  if (!isAtLeast(extension.version, since)) {
-    const { version: installed } = extension
-    return new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', { installed, minimum: since, available: null })
-  }
-  if (table === null) return notFound(index)
-  if (table.kind === 'foreign' || table.kind === 'other') {
-    return failed(index, `${identifier(table.name)} is no table that PostgreSQL can index`)
-  }
-  const name = `${identifier(table.name)}.${identifier(wanted.name)}`
-  if (column === null) return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'column' })
-  const type = `${wanted.type}(${wanted.dimensions})`
-  if (column.type === type && column.isExtensionType === (wanted.type !== 'bit')) return null
-  return new PgvectorMigrationError('COLUMN_DIFFERS', { column: name, existing: column.type, wanted: type })
-}
-
-function refuse(error: PgvectorMigrationError): IndexBuildPlan {
-  return { action: 'refuse', error }
-}
-
-function notFound({ column }: VectorIndex): PgvectorMigrationError {
-  const name = column.schema === null ? identifier(column.table) : qualified(column.schema, column.table)
-  return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'table' })
-}
-
-/** Another index has the name. */
-export function differs(index: VectorIndex, { extension }: IndexFacts, existing: string): PgvectorMigrationError {
-  const definition = indexDefinition(index, extension?.schema ?? 'public')
-  const wanted = `CREATE INDEX ${identifier(index.name)} ${definition}`
-  return new PgvectorMigrationError('INDEX_DIFFERS', { index: identifier(index.name), existing, wanted })
-}
-
 function blocksWriters(index: VectorIndex): PgvectorMigrationError {
   const problem = 'in a transaction it would keep every writer of the table waiting until the end of the transaction'
   const hint = 'Put it into a migration of its own that runs outside a transaction: config.transaction = false.'
   return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem }, { hint })
-}
-
-function failed(index: VectorIndex, problem: string): PgvectorMigrationError {
-  return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
 }

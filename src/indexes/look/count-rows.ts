@@ -3,7 +3,7 @@ import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
 import { valueBytes } from '../../pgvector/graph-memory.ts'
-import type { IndexFacts, TableFacts } from './facts.ts'
+import type { CatalogFacts, TableFacts } from './facts.ts'
 import { explainedPlan } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
@@ -17,7 +17,7 @@ const COUNTED_BYTES = 16 * 1024 * 1024
 export async function countRows(
   session: Session,
   index: VectorIndex,
-  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+  { table, column, extension }: Pick<CatalogFacts, 'table' | 'column' | 'extension'>,
 ): Promise<number> {
   if (table === null || column === null || extension === null) return 0
   // A partitioned table has nothing of its own; its index is built at once only where the table is new.

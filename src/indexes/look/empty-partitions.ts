@@ -1,6 +1,6 @@
 import type { Session } from '../../database/session.ts'
 import { identifier, literal, sendable } from '../../core/sql.ts'
-import type { IndexFacts } from './facts.ts'
+import type { CatalogFacts } from './facts.ts'
 import { hidesRowsSql } from '../../columns/schema-rights.ts'
 import { isValidSql } from './state.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
@@ -12,7 +12,7 @@ import { conditionSql, type VectorIndex } from '../vector-index.ts'
 export async function emptyPartitions(
   session: Session,
   index: VectorIndex,
-  { table, column, extension }: Pick<IndexFacts, 'table' | 'column' | 'extension'>,
+  { table, column, extension }: Pick<CatalogFacts, 'table' | 'column' | 'extension'>,
 ): Promise<readonly string[]> {
   if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
   const leaves = await session.ask<readonly Leaf[]>(leavesSql(index, table.oid))

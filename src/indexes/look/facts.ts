@@ -3,8 +3,8 @@ import type { SchemaRights } from '../../columns/schema-rights.ts'
 import type { ServerLoad } from './server-load.ts'
 import type { ServerSettings } from './settings.ts'
 
-/** Everything that decides how an index is built. */
-export interface IndexFacts extends ServerLoad {
+/** What the catalog tells, in one query: it decides whether an index is built. */
+export interface CatalogFacts {
   readonly server: { readonly version: string; readonly major: number }
   /** Whether PostgreSQL can notice, while it works, that its client died. */
   readonly canCheckConnection: boolean
@@ -21,6 +21,12 @@ export interface IndexFacts extends ServerLoad {
   /** Builds by other processes on this table, whichever index. */
   readonly builds: readonly RunningBuild[]
   readonly isInTransaction: boolean
+  /** The partial ones of `indexes` that have the condition of the wanted index; null where the server could not tell. */
+  readonly sameConditions: readonly number[] | null
+}
+
+/** What is read of the rows and the server: it decides how an index is built. */
+export interface BuildCosts extends ServerLoad {
   /** Rows that the index will hold, as far as is known without reading them all. */
   readonly rows: number
   /**
@@ -30,9 +36,10 @@ export interface IndexFacts extends ServerLoad {
   readonly emptyPartitions: readonly string[]
   /** Of a value in memory, of a column whose values differ in length; null where they do not or it is not known. */
   readonly valueBytes: number | null
-  /** The partial ones of `indexes` that have the condition of the wanted index; null where the server could not tell. */
-  readonly sameConditions: readonly number[] | null
 }
+
+/** Everything that decides how an index is built. */
+export interface IndexFacts extends CatalogFacts, BuildCosts {}
 
 /** What decides about an index of a table. */
 export interface TableFacts {

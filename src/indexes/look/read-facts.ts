@@ -3,19 +3,14 @@ import { sessionOf, type Database, type Session } from '../../database/session.t
 import { literal } from '../../core/sql.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
-import type { IndexFacts } from './facts.ts'
+import type { BuildCosts, CatalogFacts, IndexFacts } from './facts.ts'
 import { measureValueBytes } from './value-bytes.ts'
 import { sameConditions } from './same-conditions.ts'
 import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-rights.ts'
-import { readServerLoad, type ServerLoad } from './server-load.ts'
+import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
 import { isValidSql, runningBuildsSql } from './state.ts'
 import type { VectorIndex } from '../vector-index.ts'
-
-type Answer = Omit<
-  IndexFacts,
-  'rows' | 'emptyPartitions' | 'valueBytes' | 'isInTransaction' | keyof ServerLoad | 'sameConditions'
->
 
 /**
  * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
@@ -32,26 +27,31 @@ export async function readIndexFacts(
   index: VectorIndex,
   own: readonly number[] = [],
 ): Promise<IndexFacts> {
-  return readFacts(sessionOf(db), index, own)
+  const session = sessionOf(db)
+  const facts = await readCatalogFacts(session, index)
+  return { ...facts, ...(await readBuildCosts(session, index, facts, own)) }
 }
 
-/** The same within a function that has its session. */
-export async function readFacts(
+/** Reads what tells whether a build is to be planned; it touches no row. */
+export async function readCatalogFacts(session: Session, index: VectorIndex): Promise<CatalogFacts> {
+  const answer = await session.ask<Omit<CatalogFacts, 'isInTransaction' | 'sameConditions'>>(factsSql(index))
+  const conditions = await sameConditions(session, index, answer)
+  return { ...answer, isInTransaction: session.isInTransaction, sameConditions: conditions }
+}
+
+/** Reads what a planned build costs: rows are counted or sampled, and the processors looked up, where they matter. */
+export async function readBuildCosts(
   session: Session,
   index: VectorIndex,
-  own: readonly number[] = [],
-): Promise<IndexFacts> {
-  const answer = await session.ask<Answer>(factsSql(index))
-  const isInTransaction = session.isInTransaction
-  const rows = await countRows(session, index, answer)
+  facts: CatalogFacts,
+  own: readonly number[],
+): Promise<BuildCosts> {
+  const rows = await countRows(session, index, facts)
   return {
-    ...answer,
-    isInTransaction,
-    ...(await readServerLoad(session, answer.table?.totalBytes ?? 0, own)),
+    ...(await readServerLoad(session, facts.table?.totalBytes ?? 0, own)),
     rows,
-    valueBytes: await measureValueBytes(session, index, { ...answer, rows }),
-    emptyPartitions: await emptyPartitions(session, index, answer),
-    sameConditions: await sameConditions(session, index, answer),
+    valueBytes: await measureValueBytes(session, index, { ...facts, rows }),
+    emptyPartitions: await emptyPartitions(session, index, facts),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { bare } from '../decide/equal.ts'
-import type { IndexFacts } from './facts.ts'
+import type { CatalogFacts } from './facts.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { explainedPlan, onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
@@ -16,7 +16,7 @@ import { conditionSql, type VectorIndex } from '../vector-index.ts'
 export async function sameConditions(
   session: Session,
   index: VectorIndex,
-  { table, indexes }: Pick<IndexFacts, 'table' | 'indexes'>,
+  { table, indexes }: Pick<CatalogFacts, 'table' | 'indexes'>,
 ): Promise<readonly number[] | null> {
   const { where } = index
   const wanted = conditionSql(index)

@@ -1,0 +1,102 @@
+import { lackingRights } from '../../columns/schema-rights.ts'
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { identifier, qualified } from '../../core/sql.ts'
+import { isAtLeast } from '../../pgvector/version.ts'
+import type { CatalogFacts, ExistingIndex, RunningBuild, TableFacts } from '../look/facts.ts'
+import { indexDefinition, type VectorIndex } from '../vector-index.ts'
+import { isEqual } from './equal.ts'
+
+/** What is to be done where nothing is built now. */
+export type WithoutBuild =
+  | { readonly action: 'refuse'; readonly error: PgvectorMigrationError }
+  /** An equal one is there and works, under this or another name. */
+  | { readonly action: 'keep'; readonly existing: ExistingIndex; readonly warnings: readonly string[] }
+  /** Somebody else builds on this table. */
+  | { readonly action: 'wait'; readonly builds: readonly RunningBuild[] }
+
+/** What the catalog alone decides; where a build is to be planned, its rows are to be looked at. */
+export type CatalogPlan =
+  | WithoutBuild
+  | { readonly action: 'look at rows'; readonly table: TableFacts; readonly equal: readonly ExistingIndex[] }
+
+/** Decides what can be decided without a look at the rows or at what else the server does. */
+export function planFromCatalog(facts: CatalogFacts, index: VectorIndex): CatalogPlan {
+  const { table } = facts
+  const error = refusal(facts, index)
+  if (error !== null || table === null) return refuse(error ?? notFound(index))
+  const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
+  const kept = fitting(facts, equal).find(({ isValid }) => isValid)
+  if (kept !== undefined) return keep(kept, index)
+  // Before an index is called another one: without the right its condition may not have been compared.
+  const forbidden = lackingRights('CREATE INDEX', table)
+  if (forbidden !== null) return refuse(forbidden)
+  const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
+  const existing = different?.definition ?? facts.namesake
+  if (existing !== null) return refuse(differs(index, facts, existing))
+  if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', { reason: facts.readOnly }))
+  if (facts.builds.length > 0 && !facts.isInTransaction) return { action: 'wait', builds: facts.builds }
+  return { action: 'look at rows', table, equal }
+}
+
+/** Where a partitioned index has a part here, none but that will do for it; what cannot be mended now is no matter. */
+export function fitting(
+  { isInTransaction, readOnly }: CatalogFacts,
+  equal: readonly ExistingIndex[],
+): readonly ExistingIndex[] {
+  const parts = equal.filter(({ parent }) => parent !== null)
+  return parts.length === 0 || isInTransaction || readOnly !== null ? equal : parts
+}
+
+function keep(existing: ExistingIndex, { name }: VectorIndex): WithoutBuild {
+  if (existing.name === name) return { action: 'keep', existing, warnings: [] }
+  const warning = `An equal index is there under another name and was kept: ${identifier(existing.name)}.`
+  return { action: 'keep', existing, warnings: [warning] }
+}
+
+/** What keeps any build from being tried; null where nothing does. */
+function refusal(facts: CatalogFacts, index: VectorIndex): PgvectorMigrationError | null {
+  const { extension, table, column } = facts
+  const { column: wanted, storage } = index
+  if (extension === null) {
+    return new PgvectorMigrationError(
+      'VERIFICATION_FAILED',
+      { problems: ['the extension vector is not enabled here'] },
+      { hint: 'Enable it first, in an earlier migration: await ensurePgvector(knex)' },
+    )
+  }
+  const { since } = storage.operatorClass
+  if (!isAtLeast(extension.version, since)) {
+    const { version: installed } = extension
+    return new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', { installed, minimum: since, available: null })
+  }
+  if (table === null) return notFound(index)
+  if (table.kind === 'foreign' || table.kind === 'other') {
+    return failed(index, `${identifier(table.name)} is no table that PostgreSQL can index`)
+  }
+  const name = `${identifier(table.name)}.${identifier(wanted.name)}`
+  if (column === null) return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'column' })
+  const type = `${wanted.type}(${wanted.dimensions})`
+  if (column.type === type && column.isExtensionType === (wanted.type !== 'bit')) return null
+  return new PgvectorMigrationError('COLUMN_DIFFERS', { column: name, existing: column.type, wanted: type })
+}
+
+export function refuse(error: PgvectorMigrationError): WithoutBuild {
+  return { action: 'refuse', error }
+}
+
+function notFound({ column }: VectorIndex): PgvectorMigrationError {
+  const name = column.schema === null ? identifier(column.table) : qualified(column.schema, column.table)
+  return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'table' })
+}
+
+/** Another index has the name. */
+export function differs(index: VectorIndex, { extension }: CatalogFacts, existing: string): PgvectorMigrationError {
+  const definition = indexDefinition(index, extension?.schema ?? 'public')
+  const wanted = `CREATE INDEX ${identifier(index.name)} ${definition}`
+  return new PgvectorMigrationError('INDEX_DIFFERS', { index: identifier(index.name), existing, wanted })
+}
+
+/** A build that would fail. */
+export function failed(index: VectorIndex, problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
+}
