@@ -176,10 +176,10 @@ async function buildStruck(
 }
 
 function startBuild(url: string): ReturnType<typeof spawn> {
-  const built = join(__dirname, '..', 'dist', 'vectors')
+  const built = join(__dirname, '..', 'dist')
   const script = `
     const knex = require('knex')({ client: 'pg', connection: process.env.DATABASE_URL })
-    const { buildIndex } = require(${JSON.stringify(join(built, 'build-index.js'))})
+    const { buildIndex } = require(${JSON.stringify(built)})
     void buildIndex(knex, ${JSON.stringify(index)}, { logger: false })`
   return spawn(process.execPath, ['-e', script], {
     cwd: join(__dirname, '..'),
