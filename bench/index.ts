@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { PostgreSqlContainer } from '@testcontainers/postgresql'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
-import type { IndexBuildEvent } from '../src/index.ts'
+import type { BuildResult, IndexBuildEvent } from '../src/index.ts'
 import { createDatabase, type Server } from './databases.ts'
 import { chart } from './index-chart.ts'
 import { compareWriters, type WritersOptions } from './index-writers.ts'
@@ -185,7 +185,7 @@ async function timeOurs(knex: KnexInstance): Promise<Built> {
 function build(
   knex: KnexInstance,
   options: { readonly workers?: number; readonly onEvent?: (event: IndexBuildEvent) => void },
-): Promise<building.BuildResult> {
+): Promise<BuildResult> {
   return buildIndex(knex, index, { logger: false, lockTimeout: LOCK_TIMEOUT, ...options })
 }
 
