@@ -7,7 +7,6 @@ import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { createMigrator, type Migrator } from '../migrator/migrator.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
-import { withNavigator } from './quick-loading.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
 /** The flags that every command takes. */
@@ -64,7 +63,7 @@ function connect(config: Knex.Knex.Config, file: string, print: Printer): Knex.K
   }
   try {
     const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
-    return withNavigator(() => Knex(options))
+    return Knex(options)
   } catch (error) {
     throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
   }
