@@ -12,15 +12,16 @@ import { identifier, literal, qualified, toRegclass } from '../core/sql.ts'
 import { sqlState } from '../database/sqlstate.ts'
 import { sendWithLockRetry } from '../database/lock-retry.ts'
 import { tableOf, typeSql, type VectorColumn } from './column.ts'
+import { durationOption, positiveDurationOption, type Duration } from '../core/durations.ts'
 import { lackingRights } from './schema-rights.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts, type ColumnFacts } from './facts.ts'
 
 /** What {@link addVectorColumn} and {@link dropVectorColumn} may be told. */
 export interface ColumnOptions {
-  /** Milliseconds that others may have to wait behind this, at most; default 1000. */
-  readonly lockTimeout?: number | undefined
-  /** Milliseconds to try in all to get the table; default 60000. */
-  readonly wait?: number | undefined
+  /** How long others may have to wait behind this, at most, in milliseconds or like '500ms'; default 1000. */
+  readonly lockTimeout?: Duration | undefined
+  /** How long to try in all to get the table, in milliseconds or like '60s'; default 60000. */
+  readonly wait?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
@@ -42,8 +43,8 @@ export interface ColumnResult {
 
 const columnOptions = lazySchema((z) =>
   outputOptions().extend({
-    lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
-    wait: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
+    lockTimeout: positiveDurationOption().default(1000),
+    wait: durationOption().default(60_000),
     onlyOurs: z.boolean('must be true or false').default(false),
   }),
 )

@@ -1,3 +1,4 @@
+import { bytesIn, mebibytes, memoryText } from '../core/sizes.ts'
 import { typeLimits } from '../pgvector/limits.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 import type { PgvectorState } from '../extension/state.ts'
@@ -7,10 +8,8 @@ import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning, unknown } = findingsOf('settings')
 
-const MEBIBYTE = 1024 * 1024
-
 /** Below this much maintenance_work_mem PostgreSQL gives a build no workers (plan_create_index_workers). */
-const PARALLEL_MEMORY = 64 * MEBIBYTE
+const PARALLEL_MEMORY = 64 * bytesIn.MB
 
 /** What Docker gives a container for /dev/shm unless told otherwise, in MB. */
 const DOCKER_SHARED_MEMORY = 64
@@ -21,7 +20,7 @@ type Facts = Pick<PgvectorState, 'installed' | 'server' | 'provider'>
 export function settingsFindings(facts: Facts, settings: BuildSettings): Finding[] {
   const { installed, server } = facts
   const { maintenanceMemory: memory, maintenanceWorkers, graphs } = settings
-  const summary = `maintenance_work_mem ${size(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
+  const summary = `maintenance_work_mem ${memoryText(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
   if (installed === null || !isAtLeast(installed.version, GRAPH_MEMORY_SINCE) || graphs.length === 0)
     return [ok(summary)]
   const needs = graphs
@@ -38,10 +37,10 @@ export function settingsFindings(facts: Facts, settings: BuildSettings): Finding
   const { graph, need } = largest
   const fitting = rowsInMemory(memory, shapeOf(graph, settings, server.major))
   const others = needs.length === 1 ? '' : `; ${needs.length - 1} more would not fit either`
-  const wanted = Math.min(mebibytes(need), Math.floor(settings.mostMemory / MEBIBYTE))
+  const wanted = Math.min(mebibytes(need), Math.floor(settings.mostMemory / bytesIn.MB))
   return [
     warning(
-      `${summary}: ${describe(graph)} needs about ${size(need)} to be built in memory, and ` +
+      `${summary}: ${describe(graph)} needs about ${memoryText(need)} to be built in memory, and ` +
         `${fitting.toLocaleString('en')} of its ${graph.rows.toLocaleString('en')} rows fit${others}`,
       `SET maintenance_work_mem = '${wanted}MB'; -- before the next build or reindex, if the server has the memory`,
     ),
@@ -82,13 +81,4 @@ function describe(graph: TableGraph): string {
   const { index, table, column, dimensions, m } = graph
   const what = index === null ? `an HNSW index on ${table}.${column}` : `the index ${index} on ${table}`
   return `${what} (${indexedType(graph)}(${dimensions}), m = ${m})`
-}
-
-function mebibytes(bytes: number): number {
-  return Math.ceil(bytes / MEBIBYTE)
-}
-
-function size(bytes: number): string {
-  const count = bytes / MEBIBYTE
-  return count >= 1024 ? `${(count / 1024).toFixed(1)} GB` : `${mebibytes(bytes)} MB`
 }
