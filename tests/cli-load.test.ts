@@ -1,6 +1,10 @@
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import Module from 'node:module'
+import { join } from 'node:path'
+
 import { removeTemporaryFolders } from './support/temporary.ts'
 import { describeOnServers } from './support/databases.ts'
-import { createProject, migrationOf } from './support/project.ts'
+import { createProject, migrationOf, type Project } from './support/project.ts'
 
 afterAll(removeTemporaryFolders)
 
@@ -11,7 +15,7 @@ const witness = `
   process.on('exit', () => {
     const files = Object.keys(require.cache)
     const packages = files.flatMap((file) => /node_modules[\\\\/]((?:@[^\\\\/]+[\\\\/])?[^\\\\/]+)/.exec(file)?.[1] ?? [])
-    const ours = files.flatMap((file) => /[\\\\/]dist[\\\\/]((?:cli|runner|extension|embedded)[\\\\/].*)\\.js$/.exec(file)?.[1] ?? [])
+    const ours = files.flatMap((file) => /[\\\\/]dist[\\\\/]((?:cli|migrator|extension|embedded|database)[\\\\/].*)\\.js$/.exec(file)?.[1] ?? [])
     process.stderr.write(JSON.stringify({ packages: [...new Set(packages)], ours }))
   })
 `
@@ -30,45 +34,54 @@ describeOnServers('npx knex-pgvector status', (database) => {
     expect(packages).toEqual(expect.arrayContaining(['knex', 'pg', 'commander']))
     const needless = /^(zod|semver|jiti|cli-table3|sucrase|@electric-sql)/
     expect(packages.filter((name) => needless.test(name))).toEqual([])
-    expect(ours).toContain('runner/status')
+    expect(ours).toContain('migrator/status')
     expect(
-      ours.filter((file) => /^(extension|embedded|runner\/(doctor|run|lease|plan|rehearse|adopt))\b/.test(file)),
-    ).toEqual(['extension/migration-context'])
+      ours.filter((file) => /^(extension|embedded|migrator\/(doctor|run|lock|plan|rehearse|adopt))\b/.test(file)),
+    ).toEqual([])
   })
 })
 
-// Says at its end how many files of lodash were compiled, and what is in Node that was not there before.
-const frugality = `
-  const { prototype } = require('node:module')
-  const { _compile } = prototype
-  let lodash = 0
-  prototype._compile = function (source, file) {
-    if (/[\\\\/]lodash[\\\\/]/.test(file)) lodash++
-    return _compile.call(this, source, file)
-  }
-  const hadNavigator = 'navigator' in globalThis
+// Says at its end what is in Node that was not there before.
+const globals = `
+  const before = Object.getOwnPropertyNames(globalThis)
   process.on('exit', () => {
-    const loadsFetch = process.moduleLoadList.some((name) => name.includes('undici'))
-    const leavesNavigator = 'navigator' in globalThis !== hadNavigator
-    process.stderr.write(JSON.stringify({ lodash, loadsFetch, leavesNavigator }))
+    const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.includes(name))
+    process.stderr.write(JSON.stringify({ added }))
   })
 `
 
 describeOnServers('what Knex and pg need', (database) => {
-  test('is loaded in few files, without the whole of fetch, and migrations see the globals that Node has', async () => {
+  test('is loaded as Node loads it, and migrations see the globals that Node has', async () => {
     const project = await createProject({
       'knexfile.js': plainKnexfile,
-      'witness.js': frugality,
+      'witness.js': globals,
       'migrations/001_items.js': migrationOf('create table items (id int)'),
     })
     const env = { DATABASE_URL: database().url ?? '', NODE_OPTIONS: `--require ${project.folder}/witness.js` }
     const { code, stderr } = await project.run(['up', '--quiet'], env)
-    expect({ code, ...(JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as object) }).toEqual({
-      code: 0,
-      lodash: 1,
-      loadsFetch: false,
-      leavesNavigator: false,
-    })
+    expect({ code, ...(JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as object) }).toEqual({ code: 0, added: [] })
+  })
+})
+
+const keepsCompiled = 'enableCompileCache' in Module
+
+describe('the compiled modules of the command line', () => {
+  const folderOf = (project: Project): string => join(project.folder, 'node_modules/.cache/knex-pgvector/compiled')
+
+  test('are kept for this user alone where Node can keep them', async () => {
+    const project = await createProject({})
+    await mkdir(join(project.folder, 'node_modules'), { recursive: true })
+    expect(await project.run(['--version'])).toMatchObject({ code: 0, stderr: '' })
+    const found = await stat(folderOf(project)).catch(() => null)
+    expect(found === null ? null : found.mode & 0o777).toBe(keepsCompiled ? 0o700 : null)
+  })
+
+  test('are not kept in a folder that others can write', async () => {
+    const project = await createProject({})
+    await mkdir(folderOf(project), { recursive: true })
+    await chmod(folderOf(project), 0o777)
+    expect(await project.run(['--version'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(folderOf(project))).toEqual([])
   })
 })
 

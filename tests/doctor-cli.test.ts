@@ -41,12 +41,12 @@ describeOnServers('knex-pgvector doctor', (database) => {
     expect(lines.length).toBeLessThan(40)
   })
 
-  test('exits with 1 on an error, and shows the statement that mends it', async () => {
+  test('exits with 3 on an error, and shows the statement that mends it', async () => {
     const { knex, url } = database()
     await ensurePgvector(knex, { logger: false })
     await knex.raw(`update pg_extension set extversion = '0.4.4' where extname = 'vector'`)
     const { code, stdout } = await doctor(url)
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     expect(stdout).toMatch(/^ {2}✗ extension {3}pgvector version 0\.4\.4 < required 0\.5\.0\n {16}→ .*ALTER EXTENSION/m)
   })
 
@@ -54,7 +54,7 @@ describeOnServers('knex-pgvector doctor', (database) => {
     const { knex, url } = database()
     await ensurePgvector(knex, { logger: false })
     const { code, stdout } = await doctor(url, '--min-version', '99.0.0')
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     expect(stdout).toContain('< required 99.0.0')
     expect((await doctor(url, '--min-version', 'newest')).code).toBe(2)
   })
@@ -88,10 +88,10 @@ describeOnServers('knex-pgvector doctor', (database) => {
 })
 
 describeWithoutPgvector('knex-pgvector doctor on a server without pgvector', (database) => {
-  test('exits with 1 and names the package', async () => {
+  test('exits with 3 and names the package', async () => {
     const { url, major } = database()
     const { code, stdout } = await doctor(url)
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     expect(stdout).toContain(`✗ extension   pgvector extension not available. Ensure postgresql-${major}-pgvector`)
   })
 })

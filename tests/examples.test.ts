@@ -85,7 +85,7 @@ describeOnServers('the example 4-release-pipeline', (database) => {
     await database().knex.raw(
       `update pg_index set indisvalid = false where indexrelid = 'documents_embedding'::regclass`,
     )
-    expect(await codeOf('doctor')).toBe(1)
+    expect(await codeOf('doctor')).toBe(3)
     const usage = await run('bash', ['release.sh', 'deplo'], { cwd: app, env })
     expect(usage).toMatchObject({ code: 64, stderr: 'usage: bash release.sh review | rehearse | deploy\n' })
   })

@@ -212,7 +212,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
   const allowing = `-- knex-pgvector: allow operator-class: nothing searches yet\n`
   const ivfflat = 'create index on documents using ivfflat (embedding)'
 
-  test('prints each finding with what to do, and exits with 1', async () => {
+  test('prints each finding with what to do, and exits with 3', async () => {
     const { code, stdout } = await runLint(
       await project({
         '001_documents': `${String(documents.up)}; ${allowing}${ivfflat}`,
@@ -234,7 +234,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
       'Findings: 1, allowed: 1, not read: 1',
       '',
     ])
-    expect(code).toBe(1)
+    expect(code).toBe(3)
   })
 
   test('says so where nothing is found, and exits with 0', async () => {
@@ -254,7 +254,7 @@ describeOnEveryDatabase('knex-pgvector lint', (database) => {
     expect(findings.map(({ rule, next }) => [rule, next])).toEqual([
       ['operator-class', expect.stringContaining('vector_cosine_ops')],
     ])
-    expect(code).toBe(1)
+    expect(code).toBe(3)
   })
 
   test('exits with 2 where what is declared cannot be found', async () => {

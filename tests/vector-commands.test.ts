@@ -44,7 +44,7 @@ describeOnServers('knex-pgvector index', (database) => {
     expect(listed).toMatchObject({ name: `public.${index}`, isValid: true, rows: 200, isQuickToRebuild: true })
   })
 
-  test('exits with 1 on an index that is not valid, and repairs it', async () => {
+  test('exits with 3 on an index that is not valid, and repairs it', async () => {
     const { knex } = database()
     const { run } = await withDocuments(database())
     await run('index', 'build', '--declared', 'vectors.ts')
@@ -52,7 +52,7 @@ describeOnServers('knex-pgvector index', (database) => {
     await knex.raw(`create index ${index}_ccnew on documents using hnsw (embedding vector_cosine_ops)`)
     await knex.raw(`update pg_index set indisvalid = false where indexrelid = '${index}_ccnew'::regclass`)
     const broken = await run('index', 'list')
-    expect(broken.code).toBe(1)
+    expect(broken.code).toBe(3)
     expect(broken.stdout).toContain('npx knex-pgvector index repair')
     const repaired = await run('index', 'repair')
     expect(repaired).toMatchObject({

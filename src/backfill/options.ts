@@ -1,3 +1,4 @@
+import { durationOption, type Duration } from '../core/durations.ts'
 import { conditionOption, nameOption, outputOptions, type Logger } from '../core/options.ts'
 import { lazySchema, type Parsed } from '../core/parse-options.ts'
 import type { QueryVector } from '../columns/values.ts'
@@ -47,8 +48,8 @@ export interface BackfillOptions<Row = Record<string, unknown>> extends Backfill
   readonly concurrency?: number | undefined
   /** How often `embed` is called for a batch before its error ends the backfill; default 5. */
   readonly attempts?: number | undefined
-  /** Milliseconds before the second call, doubled for each further one; default 1000. */
-  readonly retryDelay?: number | undefined
+  /** The pause before the second call, in milliseconds or like '1s', doubled for each further one; default 1000. */
+  readonly retryDelay?: Duration | undefined
   /** Stops it after what is under way; what is filled stays. */
   readonly signal?: AbortSignal | undefined
   /** Hears what happens while it runs. */
@@ -82,7 +83,7 @@ export const backfillOptions = lazySchema((z) => {
     batchSize: count.max(MOST_ROWS, `must be at most ${MOST_ROWS}`).default(100),
     concurrency: count.max(MOST_CALLS, `must be at most ${MOST_CALLS}`).default(1),
     attempts: count.default(5),
-    retryDelay: z.int('must be whole milliseconds').min(0, 'must not be negative').default(1000),
+    retryDelay: durationOption().default(1000),
     signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
     onEvent: z.custom<(event: BackfillEvent) => void>(isFunction, 'must be a function').optional(),
     logger: outputOptions().shape.logger,

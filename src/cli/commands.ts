@@ -1,13 +1,14 @@
 import { InvalidArgumentError, Option } from 'commander'
 
+import { millisecondsOf } from '../core/durations.ts'
 import { migrationKinds } from '../scaffold/templates.ts'
 import type { CommandDescription } from './command.ts'
 
+// A bare number is seconds on the command line.
 const milliseconds = (text: string): number => {
-  const found = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text)
-  const units = { ms: 1, s: 1000, m: 60_000 }
-  if (found === null) throw new InvalidArgumentError(`must be a time like 500ms, 60s or 5m, not ${text}`)
-  return Number(found[1]) * units[(found[2] ?? 's') as keyof typeof units]
+  const parsed = millisecondsOf(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text)
+  if (parsed === null) throw new InvalidArgumentError(`must be a time like 500ms, 60s or 5m, not ${text}`)
+  return parsed
 }
 
 const numberFrom =
@@ -69,7 +70,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'lint',
-      summary: 'judge the SQL of the pending migrations by rules that know vectors; exits with 1 on a finding',
+      summary: 'judge the SQL of the pending migrations by rules that know vectors; exits with 3 on a finding',
       options: [
         new Option('--to <version>', 'the last one to judge'),
         new Option('--only <version>', 'judge this one alone').conflicts(['to', 'skip']),
@@ -101,7 +102,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'doctor',
-      summary: 'look at server, extension, indexes and lock, and say what to do; exits with 1 on an error',
+      summary: 'look at server, extension, indexes and lock, and say what to do; exits with 3 on an error',
       options: [new Option('--min-version <version>', 'the oldest pgvector to accept (default: 0.5.0)')],
       examples: ['npx knex-pgvector doctor', 'npx knex-pgvector doctor --min-version 0.8.0 --json'],
       load: () => import('./commands/doctor.ts'),

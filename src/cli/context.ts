@@ -8,7 +8,6 @@ import { connectTo, type Connected } from '../database/connect.ts'
 import { createMigrator, type Migrator } from '../migrator/migrator.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
-import { withNavigator } from './quick-loading.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
 /** The flags that every command takes. */
@@ -61,7 +60,7 @@ function connect(config: Knex.Config, file: string, print: Printer): Connected {
   }
   try {
     const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
-    return withNavigator(() => connectTo(options))
+    return connectTo(options)
   } catch (error) {
     if (isPgvectorMigrationError(error)) throw error
     throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })

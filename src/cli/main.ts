@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { program } from './program.ts'
+import { useCompileCache } from './compile-cache.ts'
 import { wantsJson } from './wants-json.ts'
 
 // Whoever reads us may have read enough, as head does; a migration goes on all the same.
@@ -12,7 +12,9 @@ for (const stream of [process.stdout, process.stderr]) {
 void run()
 
 async function run(): Promise<void> {
+  useCompileCache()
   try {
+    const { program } = await import('./program.ts')
     await program().parseAsync()
   } catch (error) {
     const { reportFailure } = await import('./output/failure.ts')

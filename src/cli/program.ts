@@ -2,7 +2,6 @@ import { Command, Option } from 'commander'
 
 import { describeCommands } from './commands.ts'
 import type { CommandDescription } from './command.ts'
-import { loadLodashAtOnce } from './quick-loading.ts'
 import { redact } from '../sql-text/redact.ts'
 import { wantsJson } from './wants-json.ts'
 
@@ -32,7 +31,6 @@ function addCommand(root: Command, { name, summary, options = [], examples, load
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
   command.action(async (...given: unknown[]) => {
     const names = given.slice(0, -2).filter((value): value is string => typeof value === 'string')
-    loadLodashAtOnce()
     const { openContext } = await import('./context.ts')
     const context = await openContext(command.optsWithGlobals())
     try {

@@ -1,12 +1,13 @@
+import { durationOption, positiveDurationOption, type Duration } from '../core/durations.ts'
 import { lazySchema, type Parsed } from '../core/parse-options.ts'
 import { outputOptions, type Logger, type LogOptions } from '../core/options.ts'
 
 /** What {@link addVectorColumn} and {@link dropVectorColumn} may be told. */
 export interface ColumnOptions {
-  /** Milliseconds that others may have to wait behind this, at most; default 1000. */
-  readonly lockTimeout?: number | undefined
-  /** Milliseconds to try in all to get the table; default 60000. */
-  readonly wait?: number | undefined
+  /** How long others may have to wait behind this, at most, in milliseconds or like '500ms'; default 1000. */
+  readonly lockTimeout?: Duration | undefined
+  /** How long to try in all to get the table, in milliseconds or like '60s'; default 60000. */
+  readonly wait?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
@@ -20,10 +21,10 @@ export interface ColumnResult {
   readonly warnings: readonly string[]
 }
 
-export const columnOptions = lazySchema((z) =>
+export const columnOptions = lazySchema(() =>
   outputOptions().extend({
-    lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000),
-    wait: z.int('must be whole milliseconds').min(0, 'must not be negative').default(60_000),
+    lockTimeout: positiveDurationOption().default(1000),
+    wait: durationOption().default(60_000),
   }),
 )
 

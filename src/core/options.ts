@@ -1,3 +1,5 @@
+import { durationOption, type Duration } from './durations.ts'
+import { isShortEnough, NAME_BYTES } from './names.ts'
 import { lazySchema, type Parsed } from './parse-options.ts'
 
 /** The oldest pgvector that this library accepts by default: the first with HNSW indexes. */
@@ -41,8 +43,8 @@ export interface EnsureOptions {
   readonly dimensions?: readonly number[] | undefined
   /** Update an installed version below `minVersion` where the server has a newer one; default false. */
   readonly update?: boolean | undefined
-  /** Milliseconds to wait for another session that is enabling pgvector; default 60000. */
-  readonly lockTimeout?: number | undefined
+  /** How long to wait for another session that is enabling pgvector, in milliseconds or like '60s'; default 60000. */
+  readonly lockTimeout?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
@@ -53,23 +55,20 @@ export interface EnsureOptions {
 export interface DropOptions {
   /** Leave an extension that this library did not create; default true. */
   readonly onlyOurs?: boolean | undefined
-  /** Milliseconds to wait for another session that is changing pgvector; default 60000. */
-  readonly lockTimeout?: number | undefined
+  /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
+  readonly lockTimeout?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` neither reads nor writes one. */
   readonly log?: LogOptions | false | undefined
 }
 
-// PostgreSQL cuts a longer name silently, and it would then be looked up in vain.
-const NAME_BYTES = 63
-
 /** A name of PostgreSQL's. */
 export const nameOption = lazySchema((z) =>
   z
     .string()
     .min(1, 'must not be empty')
-    .refine((text) => Buffer.byteLength(text) <= NAME_BYTES, `must be at most ${NAME_BYTES} bytes long`)
+    .refine(isShortEnough, `must be at most ${NAME_BYTES} bytes long`)
     .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
 )
 
@@ -127,43 +126,28 @@ export const outputOptions = lazySchema((z) =>
 )
 
 /** The same for what waits for others who change the extension. */
-export const extensionOptions = lazySchema((z) =>
+export const extensionOptions = lazySchema(() =>
   outputOptions().extend({
-    lockTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(DEFAULT_LOCK_TIMEOUT),
+    lockTimeout: durationOption().default(DEFAULT_LOCK_TIMEOUT),
   }),
 )
 
-const ensureDefaults = {
-  minVersion: MIN_PGVECTOR_VERSION,
-  createSchema: false,
-  dimensions: [...REQUIRED_DIMENSIONS],
-  update: false,
-  lockTimeout: DEFAULT_LOCK_TIMEOUT,
-  log: DEFAULT_LOG,
-}
-
-export const ensureOptions = lazySchema(
-  (z) =>
-    z.strictObject({
-      minVersion: versionOption().default(ensureDefaults.minVersion),
-      schema: nameOption().optional(),
-      createSchema: z.boolean('must be true or false').default(ensureDefaults.createSchema),
-      dimensions: z.array(dimension(), 'must be a list of numbers').default(ensureDefaults.dimensions),
-      update: z.boolean('must be true or false').default(ensureDefaults.update),
-      ...extensionOptions().shape,
-    }),
-  ensureDefaults,
+export const ensureOptions = lazySchema((z) =>
+  z.strictObject({
+    minVersion: versionOption().default(MIN_PGVECTOR_VERSION),
+    schema: nameOption().optional(),
+    createSchema: z.boolean('must be true or false').default(false),
+    dimensions: z.array(dimension(), 'must be a list of numbers').default([...REQUIRED_DIMENSIONS]),
+    update: z.boolean('must be true or false').default(false),
+    ...extensionOptions().shape,
+  }),
 )
 
-const dropDefaults = { onlyOurs: true, lockTimeout: DEFAULT_LOCK_TIMEOUT, log: DEFAULT_LOG }
-
-export const dropOptions = lazySchema(
-  (z) =>
-    z.strictObject({
-      onlyOurs: z.boolean('must be true or false').default(dropDefaults.onlyOurs),
-      ...extensionOptions().shape,
-    }),
-  dropDefaults,
+export const dropOptions = lazySchema((z) =>
+  z.strictObject({
+    onlyOurs: z.boolean('must be true or false').default(true),
+    ...extensionOptions().shape,
+  }),
 )
 
 export type ParsedEnsureOptions = Parsed<typeof ensureOptions>

@@ -1,3 +1,4 @@
+import { bytesIn, mebibytes, memoryText } from '../core/sizes.ts'
 import { typeLimits } from '../pgvector/limits.ts'
 import { memoryToBuild } from '../indexes/decide/in-memory.ts'
 import type { PgvectorState } from '../extension/state.ts'
@@ -6,8 +7,6 @@ import type { BuildSettings, TableGraph } from './build-settings.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning, unknown } = findingsOf('settings')
-
-const MEBIBYTE = 1024 * 1024
 
 /** What Docker gives a container for /dev/shm unless told otherwise, in MB. */
 const DOCKER_SHARED_MEMORY = 64
@@ -18,7 +17,7 @@ type Facts = Pick<PgvectorState, 'installed' | 'server' | 'provider'>
 export function settingsFindings(facts: Facts, settings: BuildSettings): Finding[] {
   const { installed, server } = facts
   const { maintenanceWorkMemory: memory, maintenanceWorkers } = settings.settings
-  const summary = `maintenance_work_mem ${size(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
+  const summary = `maintenance_work_mem ${memoryText(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
   const builder = { major: server.major, pgvector: installed?.version ?? '' }
   const known = settings.graphs.flatMap((graph) => {
     const needs = memoryToBuild({ ...graph, type: indexedType(graph) }, settings.settings, builder)
@@ -35,10 +34,10 @@ export function settingsFindings(facts: Facts, settings: BuildSettings): Finding
   }
   const { graph, needed, fittingRows } = largest
   const others = needs.length === 1 ? '' : `; ${needs.length - 1} more would not fit either`
-  const wanted = Math.min(mebibytes(needed), Math.floor(settings.mostMemory / MEBIBYTE))
+  const wanted = Math.min(mebibytes(needed), Math.floor(settings.mostMemory / bytesIn.MB))
   return [
     warning(
-      `${summary}: ${describe(graph)} needs about ${size(needed)} to be built in memory, and ` +
+      `${summary}: ${describe(graph)} needs about ${memoryText(needed)} to be built in memory, and ` +
         `${fittingRows.toLocaleString('en')} of its ${graph.rows.toLocaleString('en')} rows fit${others}`,
       `SET maintenance_work_mem = '${wanted}MB'; -- before the next build or reindex, if the server has the memory`,
     ),
@@ -72,13 +71,4 @@ function describe(graph: TableGraph): string {
   const { index, table, column, dimensions, m } = graph
   const what = index === null ? `an HNSW index on ${table}.${column}` : `the index ${index} on ${table}`
   return `${what} (${indexedType(graph)}(${dimensions}), m = ${m})`
-}
-
-function mebibytes(bytes: number): number {
-  return Math.ceil(bytes / MEBIBYTE)
-}
-
-function size(bytes: number): string {
-  const count = bytes / MEBIBYTE
-  return count >= 1024 ? `${(count / 1024).toFixed(1)} GB` : `${mebibytes(bytes)} MB`
 }

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-
+import { indexName } from '../core/names.ts'
 import type { Partition } from './look/facts.ts'
 import type { VectorIndex } from './vector-index.ts'
 
 /** The same index on a partition; a partitioned table of its own has only what its partitions have. */
 export function indexOfPartition(index: VectorIndex, { schema, name }: Partition): VectorIndex {
-  return { ...index, name: partName(name, index.name), column: { ...index.column, schema, table: name } }
+  return { ...index, name: indexName(`${name}_${index.name}`), column: { ...index.column, schema, table: name } }
 }
 
 /**
@@ -14,15 +13,4 @@ export function indexOfPartition(index: VectorIndex, { schema, name }: Partition
  */
 export function attachSql(whole: string, part: string): string {
   return `alter index ${whole} attach partition ${part}`
-}
-
-const NAME_BYTES = 63
-
-function partName(partition: string, index: string): string {
-  const whole = `${partition}_${index}`
-  if (Buffer.byteLength(whole) <= NAME_BYTES) return whole
-  const ending = `_${createHash('sha256').update(whole).digest('hex').slice(0, 8)}_idx`
-  let start = whole
-  while (Buffer.byteLength(start + ending) > NAME_BYTES) start = [...start].slice(0, -1).join('')
-  return start + ending
 }

@@ -8,6 +8,7 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
 import { isCopySql, isValidSql } from './look/state.ts'
+import type { Duration } from '../core/durations.ts'
 import { withHeldSession, type HeldSession } from '../database/held-session.ts'
 
 /** What {@link upgradePgvector} may be told. */
@@ -16,8 +17,8 @@ export interface UpgradeOptions {
   readonly to?: string | undefined
   /** Rebuild the indexes that an advisory which the update ends says to rebuild, beside those who write; default false. */
   readonly reindex?: boolean | undefined
-  /** Milliseconds to wait for another session that is changing pgvector; default 60000. */
-  readonly lockTimeout?: number | undefined
+  /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
+  readonly lockTimeout?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none, and then no later run knows what is to be rebuilt. */

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
-
 import type { VectorType } from '../pgvector/limits.ts'
+import { indexName } from '../core/names.ts'
 import { conditionOption, nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions, type Z } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
@@ -129,16 +128,8 @@ export function vectorIndex<const Type extends VectorType, const Method extends 
   }
 }
 
-const NAME_BYTES = 63
-
 function defaultName({ table, name }: VectorColumn, method: IndexMethod, metric: Metric): string {
-  const whole = `${table}_${name}_${method}_${metric.toLowerCase()}_idx`
-  if (Buffer.byteLength(whole) <= NAME_BYTES) return whole
-  // PostgreSQL would cut it, and then two columns of one table might share a name.
-  const ending = `_${createHash('sha256').update(whole).digest('hex').slice(0, 8)}_idx`
-  let start = whole
-  while (Buffer.byteLength(start + ending) > NAME_BYTES) start = [...start].slice(0, -1).join('')
-  return start + ending
+  return indexName(`${table}_${name}_${method}_${metric.toLowerCase()}_idx`)
 }
 
 /** What an index, and a query that wants to use it, computes of each row: the same expression for both. */

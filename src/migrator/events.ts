@@ -1,3 +1,4 @@
+import type { Duration } from '../core/durations.ts'
 import type { LockHolder } from '../core/errors.ts'
 
 /** What a run tells while it runs. */
@@ -33,8 +34,8 @@ export interface RunResult {
 
 /** What every run can be told. */
 export interface RunOptions {
-  /** Milliseconds to wait for another run; default 60000. */
-  readonly wait?: number | undefined
+  /** How long to wait for another run, in milliseconds or like '60s'; default 60000. */
+  readonly wait?: Duration | undefined
   /** Stops the run: the migration that is running is rolled back, the lock freed. */
   readonly signal?: AbortSignal | undefined
   /** What runs, for those who wait; default the name of the method. */

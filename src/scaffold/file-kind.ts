@@ -1,5 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { dirname, extname, join, resolve } from 'node:path'
+import { dirname, extname, join } from 'node:path'
+
+import { up as find } from 'empathic/find'
+import { up as walk } from 'empathic/walk'
 
 import type { MigrationLanguage } from './templates.ts'
 
@@ -53,12 +56,9 @@ interface Folder {
 
 /** The folder and those above it, up to the one of the package.json. */
 async function foldersAbove(directory: string): Promise<Folder[]> {
-  const folders: Folder[] = []
-  for (let path = resolve(directory); ; path = dirname(path)) {
-    const files = await readdir(path).catch((): string[] => [])
-    folders.push({ path, files })
-    if (files.includes('package.json') || path === dirname(path)) return folders
-  }
+  const project = find('package.json', { cwd: directory })
+  const paths = walk(directory, project === undefined ? {} : { last: dirname(project) })
+  return Promise.all(paths.map(async (path) => ({ path, files: await readdir(path).catch((): string[] => []) })))
 }
 
 // As Knex's command line does, after the knexfile: what that one can load, Knex can.

@@ -23,7 +23,7 @@ export async function run({ knex, print }: Context, flags: Flags): Promise<numbe
     print.line(`To write the migration: npx knex-pgvector new --from-diff NAME --declared ${flags.declared}`)
   }
   print.document(differences)
-  return flags.exitCode === true && differences.some(isPending) ? exitCode.pending : exitCode.done
+  return flags.exitCode === true && differences.some(isPending) ? exitCode.found : exitCode.done
 }
 
 function show(difference: VectorDifference, line: (text: string) => void): void {

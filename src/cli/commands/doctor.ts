@@ -5,9 +5,6 @@ import type { Finding } from '../../doctor/finding.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 
-/** What the process exits with where the diagnosis found an error; the command itself did its work. */
-const UNHEALTHY = 1
-
 const marks = {
   ok: green('✓'),
   warning: yellow('⚠'),
@@ -29,7 +26,7 @@ export async function run({ knex, print }: Context, flags: { readonly minVersion
   print.line(`Errors: ${errors}, warnings: ${warnings}, not looked at: ${unknown}`)
   print.document({ findings, errors, warnings, unknown })
   if (findings.some(({ check, level }) => check === 'connection' && level === 'error')) return exitCode.failure
-  return errors > 0 ? UNHEALTHY : exitCode.done
+  return errors > 0 ? exitCode.found : exitCode.done
 }
 
 const CHECK_WIDTH = 'connection'.length

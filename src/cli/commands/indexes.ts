@@ -12,7 +12,7 @@ import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
 import { withSignals } from '../run-options.ts'
-import { sizeText } from '../output/sizes.ts'
+import { sizeText } from '../../core/sizes.ts'
 import { table } from '../output/table.ts'
 
 interface Flags {
@@ -39,9 +39,6 @@ function isAction(action: string): action is keyof typeof actions {
   return Object.hasOwn(actions, action)
 }
 
-/** What the process exits with where an index is broken, as the doctor does. */
-const BROKEN = 1
-
 async function list({ knex, print }: Context): Promise<number> {
   const indexes = await listVectorIndexes(knex)
   print.document(indexes)
@@ -56,7 +53,7 @@ async function list({ knex, print }: Context): Promise<number> {
   if (broken.length === 0) return exitCode.done
   print.line()
   print.line(`Not valid: ${broken.map(({ name }) => name).join(', ')}. To mend them: npx knex-pgvector index repair`)
-  return BROKEN
+  return exitCode.found
 }
 
 function rowOf(index: ListedIndex): string[] {
@@ -146,5 +143,5 @@ async function repair({ knex, print }: Context): Promise<number> {
   for (const { name, reason } of result.left) print.line(`${yellow('⚠')} ${name}: ${reason}`)
   if (result.rebuilt.length + result.dropped.length + result.left.length === 0) print.line('Every index is valid')
   print.document(result)
-  return result.left.length > 0 ? BROKEN : exitCode.done
+  return result.left.length > 0 ? exitCode.found : exitCode.done
 }

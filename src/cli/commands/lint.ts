@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact } from '../../sql-text/redact.ts'
+import { tokensOf } from '../../sql-text/tokens.ts'
 import { exitCode } from '../exit-code.ts'
 
 interface Flags {
@@ -16,9 +17,6 @@ interface Flags {
   readonly skip?: readonly string[]
   readonly declared?: string
 }
-
-/** What the process exits with where something was found, as the doctor does; the command itself did its work. */
-const FOUND = 1
 
 /** Judges the SQL of the pending migrations by rules that know vectors. */
 export async function run({ knex, print }: Context, { declared, to, only, skip }: Flags): Promise<number> {
@@ -32,7 +30,7 @@ export async function run({ knex, print }: Context, { declared, to, only, skip }
   if (findings.length === 0) print.line(`${green('✓')} Nothing found`)
   print.line(`Findings: ${findings.length}, allowed: ${allowed.length}, not read: ${unread.length}`)
   print.document(documentOf(result))
-  return findings.length > 0 ? FOUND : exitCode.done
+  return findings.length > 0 ? exitCode.found : exitCode.done
 }
 
 function migrationsIn({ findings, allowed, unread }: LintResult): string[] {
@@ -58,10 +56,8 @@ function show(name: string, { findings, allowed, unread }: LintResult, print: Pr
 const SHOWN = 100
 
 function shortened({ statement }: Pick<LintFinding, 'statement'>): string {
-  const text = redact(statement)
-    .replaceAll(/--[^\n]*\n/g, ' ')
-    .replaceAll(/\s+/g, ' ')
-    .trim()
+  const pieces = Array.from(tokensOf(redact(statement)), ({ kind, text }) => (kind === 'comment' ? ' ' : text))
+  const text = pieces.join('').replaceAll(/\s+/g, ' ').trim()
   return text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text
 }
 

@@ -25,7 +25,7 @@ export async function run({ migrator, print }: Context, flags: { readonly exitCo
   const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(migrator) : null
   if (hint !== null) print.line(`Next: ${hint}`)
   print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }) })
-  return flags.exitCode === true && pending > 0 ? exitCode.pending : exitCode.done
+  return flags.exitCode === true && pending > 0 ? exitCode.found : exitCode.done
 }
 
 /** What a run would say to files that are missing. */

@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress'
 
+import { secondsText } from '../../core/durations.ts'
 import type { IndexBuildEvent } from '../../indexes/build/options.ts'
 import type { Printer } from './printer.ts'
 
@@ -88,12 +89,6 @@ export function remaining({
 }): string {
   return [
     ...(rowsPerSecond === null ? [] : [`${rowsPerSecond.toLocaleString('en')} rows/s`]),
-    ...(secondsLeft === null ? [] : [`${duration(secondsLeft)} left`]),
+    ...(secondsLeft === null ? [] : [`${secondsText(secondsLeft)} left`]),
   ].join(', ')
-}
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
 }

@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 
 import { isPgvectorMigrationError, errorMessage, type PgvectorMigrationError } from '../../core/errors.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
-import { exitCode } from '../exit-code.ts'
+import { exitCode, exitCodeOfSignal } from '../exit-code.ts'
 import { configurationInUse } from '../load-config.ts'
 import { write, writeDocument } from './printer.ts'
 import { redact, redactAll } from '../../sql-text/redact.ts'
@@ -25,7 +25,7 @@ export function reportFailure(error: unknown, isJson: boolean): number {
 
 function codeOf(error: unknown): number {
   const signal = isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED') ? error.details.signal : signalThatStopped()
-  if (signal !== null) return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted
+  if (signal !== null) return exitCodeOfSignal(signal)
   const isExplained =
     isPgvectorMigrationError(error) || serverErrorOf(error) !== null || describeSystemError(error) !== null
   return isExplained ? exitCode.failure : exitCode.bug

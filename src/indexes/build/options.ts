@@ -1,5 +1,7 @@
+import { positiveDurationOption, type Duration } from '../../core/durations.ts'
 import { outputOptions, type Logger, type LogOptions } from '../../core/options.ts'
 import { lazySchema, type Parsed } from '../../core/parse-options.ts'
+import { bytesIn, sizeOption } from '../../core/sizes.ts'
 
 /** What a build tells while it runs. */
 export type IndexBuildEvent =
@@ -35,10 +37,10 @@ export interface BuildOptions {
    * the one that builds not more than it has processors, less one where others are at work, where that is known.
    */
   readonly workers?: number | undefined
-  /** Milliseconds that a writer may have to wait behind this, at most; default 1000. */
-  readonly lockTimeout?: number | undefined
-  /** Milliseconds to wait in all for others to let go of the table before the build begins; default 60000. */
-  readonly wait?: number | undefined
+  /** How long a writer may have to wait behind this, at most, in milliseconds or like '500ms'; default 1000. */
+  readonly lockTimeout?: Duration | undefined
+  /** How long to wait in all for others to let go of the table before the build begins; default 60000 (ms). */
+  readonly wait?: Duration | undefined
   /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
   /** Stops the build. */
@@ -51,29 +53,18 @@ export interface BuildOptions {
   readonly log?: LogOptions | false | undefined
 }
 
-const SIZE = /^(\d+)\s*(kB|MB|GB|TB)$/
-const units = { kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const
-
 // PostgreSQL accepts less, but pgvector cannot hold a single block of its graph then.
-const SMALLEST_MEMORY = units.MB
-
-function bytesOf(text: string): number {
-  const [, count = '', unit = 'kB'] = SIZE.exec(text) ?? []
-  return Number(count) * units[unit as keyof typeof units]
-}
+const SMALLEST_MEMORY = bytesIn.MB
 
 const MOST_WORKERS = 1024
 
 export const buildOptions = lazySchema((z) => {
-  const milliseconds = z.int('must be whole milliseconds').min(1, 'must be at least 1')
-  const memory = z
-    .union([z.int(), z.string().regex(SIZE).transform(bytesOf)], "must be whole bytes or a size like '2GB'")
-    .refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
+  const memory = sizeOption().refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
   return outputOptions().extend({
     maxMemory: memory.optional(),
     workers: z.int('must be a whole number').min(0, 'must not be negative').max(MOST_WORKERS).optional(),
-    lockTimeout: milliseconds.default(1000),
-    wait: milliseconds.default(60_000),
+    lockTimeout: positiveDurationOption().default(1000),
+    wait: positiveDurationOption().default(60_000),
     whenEmpty: z.enum(['refuse', 'postpone', 'build'], 'must be refuse, postpone or build').default('refuse'),
     signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
     onEvent: z.custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function').optional(),

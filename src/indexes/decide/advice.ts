@@ -1,9 +1,7 @@
+import { mebibytes, memoryText } from '../../core/sizes.ts'
 import { identifier } from '../../core/sql.ts'
 import type { BuildSettings } from './memory.ts'
 import type { VectorIndex } from '../vector-index.ts'
-
-const MEBIBYTE = 1024 * 1024
-const GIBIBYTE = 1024 * MEBIBYTE
 
 /** What to tell before a build that will not have the memory it wants, with what to do. */
 export function memoryWarnings(
@@ -13,21 +11,16 @@ export function memoryWarnings(
 ): string[] {
   if (spillsAfter === null || neededMemory === null) return []
   return [
-    `The graph of ${identifier(index.name)} takes ${size(neededMemory)} for ${rows} rows and may use ` +
-      `${size(maintenanceWorkMemory)}: after about ${spillsAfter} rows the rest is built in the index itself, many times ` +
+    `The graph of ${identifier(index.name)} takes ${memoryText(neededMemory)} for ${rows} rows and may use ` +
+      `${memoryText(maintenanceWorkMemory)}: after about ${spillsAfter} rows the rest is built in the index itself, many times ` +
       `slower. ${remedy(index, neededMemory)}`,
   ]
 }
 
 function remedy({ storage, column }: VectorIndex, needed: number): string {
-  const more = `Where the server can spare it, pass { maxMemory: '${Math.ceil((needed * 1.1) / MEBIBYTE)}MB' }`
+  const more = `Where the server can spare it, pass { maxMemory: '${mebibytes(needed * 1.1)}MB' }`
   const isWhole = storage.expression === 'column' && column.type === 'vector'
   return isWhole ? `${more}; an index with { storage: 'halfvec' } takes about half.` : `${more}.`
-}
-
-/** Bytes for people. */
-export function size(bytes: number): string {
-  return bytes < GIBIBYTE ? `${Math.ceil(bytes / MEBIBYTE)} MB` : `${(bytes / GIBIBYTE).toFixed(1)} GB`
 }
 
 const SPILLED = /^hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples$/

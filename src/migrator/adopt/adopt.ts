@@ -1,3 +1,4 @@
+import { waitOf } from '../../core/durations.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
@@ -24,8 +25,6 @@ export interface AdoptResult extends Pick<Choice, 'source' | 'unmatched'> {
   /** Each with the number of objects that were looked for and found. */
   readonly adopted: readonly { readonly name: string; readonly objects: number }[]
 }
-
-const DEFAULT_WAIT = 60_000
 
 /**
  * Records migrations as applied in a database that has what they make, without running them there.
@@ -82,11 +81,11 @@ async function recordAll(
   session: Session,
   { tables }: MigrationSettings,
   names: readonly string[],
-  { wait = DEFAULT_WAIT, onEvent }: AdoptOptions,
+  { wait, onEvent }: AdoptOptions,
 ): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
   const lease = await takeLease(session, tables, {
     command: 'adopt',
-    wait,
+    wait: waitOf(wait),
     isSingle: await readIsEmbedded(session),
     onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),

@@ -7,6 +7,7 @@ import { predictLosses, type PredictedLosses } from './foreseen.ts'
 import { reasonIn, tryDown, untried, type Tried } from './tried.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import type { StageOptions } from '../rehearse/stage.ts'
+import { durationOption, type Duration } from '../../core/durations.ts'
 import { selectDown, type DownSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
@@ -15,8 +16,8 @@ export type { LostColumn, LostTable }
 
 /** Which migrations to look at, how long to wait for locks and how long to count. */
 export interface LossOptions extends DownSelection, StageOptions {
-  /** Milliseconds to count rows for, of all tables together; the rest is estimated. Default 5000. */
-  readonly countTimeout?: number | undefined
+  /** How long to count rows, of all tables together, in milliseconds or like '5s'; the rest is estimated. Default 5000. */
+  readonly countTimeout?: Duration | undefined
 }
 
 /** What undoing migrations would lose. Nothing was changed. */
@@ -29,9 +30,7 @@ export interface Losses {
   readonly warnings: readonly string[]
 }
 
-const countOptions = lazySchema((z) =>
-  z.strictObject({ countTimeout: z.int('must be whole milliseconds').min(0, 'must not be negative').default(5000) }),
-)
+const countOptions = lazySchema((z) => z.strictObject({ countTimeout: durationOption().default(5000) }))
 
 /**
  * Finds out what undoing migrations would lose: undoes them in a transaction that is rolled back, and counts what was

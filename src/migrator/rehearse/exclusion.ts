@@ -1,3 +1,4 @@
+import { waitOf } from '../../core/durations.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
@@ -22,7 +23,6 @@ export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | '
   readonly isSingle: boolean
 }
 
-const DEFAULT_WAIT = 60_000
 const POLL_MILLISECONDS = 100
 
 /**
@@ -35,7 +35,8 @@ export async function excludeOthers(
   tables: MigrationTables,
   options: ExclusionOptions,
 ): Promise<Exclusion> {
-  const { wait = DEFAULT_WAIT, signal, onEvent } = options
+  const { signal, onEvent } = options
+  const wait = waitOf(options.wait)
   const present = await session.ask<
     Record<'all' | 'lock', boolean>
   >(`select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
@@ -64,7 +65,8 @@ async function withoutTrace(
   hasLock: boolean,
   options: ExclusionOptions,
 ): Promise<Exclusion> {
-  const { isSingle, wait = DEFAULT_WAIT, signal, onEvent } = options
+  const { isSingle, signal, onEvent } = options
+  const wait = waitOf(options.wait)
   const deadline = Date.now() + wait
   const locked = (): PgvectorMigrationError =>
     new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder: null, milliseconds: wait })

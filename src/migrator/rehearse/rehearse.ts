@@ -46,10 +46,18 @@ export async function rehearse(
     async (stage) => {
       // Again, now that nobody else can change it.
       const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
-      return rehearseMigrations(stage, settings, { migrations, direction: 'up', withLocks: true, signal, onEvent })
+      const rehearsed = await rehearseMigrations(stage, settings, {
+        migrations,
+        direction: 'up',
+        withLocks: true,
+        signal,
+        onEvent,
+      })
+      return { rehearsed, lockTimeout: stage.lockTimeout }
     },
   )
-  return { migrations: result, warnings: [...warningsOf(result, options.lockTimeout ?? 1000), ...warnings] }
+  const { rehearsed, lockTimeout } = result
+  return { migrations: rehearsed, warnings: [...warningsOf(rehearsed, lockTimeout), ...warnings] }
 }
 
 function warningsOf(results: readonly RehearsedMigration[], lockTimeout: number): string[] {

@@ -1,3 +1,4 @@
+import { positiveDurationOption, type Duration } from '../../core/durations.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
@@ -16,8 +17,8 @@ export interface Stage {
 
 /** How a stage is opened. */
 export interface StageOptions extends RunOptions {
-  /** Milliseconds that a statement may wait for a lock, and others behind it; default 1000. */
-  readonly lockTimeout?: number | undefined
+  /** How long a statement may wait for a lock, and others behind it, in milliseconds or like '1s'; default 1000. */
+  readonly lockTimeout?: Duration | undefined
 }
 
 /** What was found out on a stage, and what the rollback could not undo. */
@@ -26,9 +27,7 @@ export interface Staged<Result> {
   readonly warnings: readonly string[]
 }
 
-const timeouts = lazySchema((z) =>
-  z.strictObject({ lockTimeout: z.int('must be whole milliseconds').min(1, 'must be at least 1').default(1000) }),
-)
+const timeouts = lazySchema((z) => z.strictObject({ lockTimeout: positiveDurationOption().default(1000) }))
 
 /** Opens a stage, works on it, and takes everything back. */
 export async function withRehearsalStage<Result>(

@@ -1,3 +1,4 @@
+import { waitOf } from '../../core/durations.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { assertSupported } from '../../extension/glance.ts'
 import { backendsOf } from '../../database/backends.ts'
@@ -15,8 +16,6 @@ import { batchAfter, type AppliedMigration, type Tracking } from '../tracking.ts
 
 /** Chooses what to run from what there is and what was applied. */
 type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
-
-const DEFAULT_WAIT = 60_000
 
 /** Applies pending migrations. */
 export function up(
@@ -96,7 +95,7 @@ function leaseFor(
 ): Promise<Lease> {
   return takeLease(session, tables, {
     command: options.command ?? direction,
-    wait: options.wait ?? DEFAULT_WAIT,
+    wait: waitOf(options.wait),
     isSingle: isEmbeddedServer(server),
     hasTables: isComplete,
     planned,

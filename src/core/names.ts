@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto'
+
+/** The longest name that PostgreSQL keeps (NAMEDATALEN - 1); it cuts a longer one silently. */
+export const NAME_BYTES = 63
+
+/** Whether PostgreSQL keeps a name as it is. */
+export function isShortEnough(name: string): boolean {
+  return Buffer.byteLength(name) <= NAME_BYTES
+}
+
+/**
+ * The name of an index that fits: a longer one ends in a hash of the whole, so that two names with the same beginning
+ * stay two.
+ *
+ * @example indexName('documents_embedding_hnsw_cosine_idx') // 'documents_embedding_hnsw_cosine_idx'
+ */
+export function indexName(whole: string): string {
+  if (isShortEnough(whole)) return whole
+  const ending = `_${createHash('sha256').update(whole).digest('hex').slice(0, 8)}_idx`
+  let start = whole
+  while (!isShortEnough(start + ending)) start = [...start].slice(0, -1).join('')
+  return start + ending
+}
