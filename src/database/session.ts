@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 
 import { clientOf, discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
+import { pinned } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
 import { assertPostgres, notPostgres } from './supported.ts'
 import { inTransaction, type TransactionOptions } from './transaction.ts'
@@ -80,7 +81,7 @@ class KnexSession implements Session {
   }
 
   async askEach(queries: readonly string[]): Promise<readonly unknown[]> {
-    return (await this.#pinned(queries)).map((answer) => (answer.rows.length === 1 ? this.#stateOf(answer) : undefined))
+    return (await this.#pinned(queries)).map((answer) => (answer?.rows.length === 1 ? this.#stateOf(answer) : undefined))
   }
 
   async askAsCaller<State extends Answer>(query: string, bindings: readonly unknown[] = []): Promise<State> {
@@ -125,8 +126,11 @@ class KnexSession implements Session {
     }
   }
 
-  async #pinned(queries: readonly string[]): Promise<readonly QueryResult[]> {
-    return this.#roundTrip(queries.join(';\n'), { isQuestion: true })
+  // Fewer answers than statements are no PostgreSQL's.
+  async #pinned(queries: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
+    const { sql, answers } = pinned(queries)
+    const all = await this.#roundTrip(sql, { isQuestion: true })
+    return answers.map((place) => all[place])
   }
 
   async #roundTrip(sql: string, options: MessageOptions = {}): Promise<readonly QueryResult[]> {
