@@ -24,7 +24,12 @@ export interface PinnedQueries {
  * after the one before it has run, so that under READ COMMITTED it sees what that one did or waited for.
  */
 export function pinned(queries: readonly string[]): PinnedQueries {
-  const steps = (query: string): string[] => [
+  const all = queries.map(stepsOf)
+  return { sql: all.flat().join(';\n'), answers: all.map((each, place) => (place + 1) * each.length - 2) }
+}
+
+function stepsOf(query: string): string[] {
+  return [
     PIN,
     `declare ${CURSOR} no scroll cursor for ${query}`,
     UNPIN,
@@ -32,8 +37,6 @@ export function pinned(queries: readonly string[]): PinnedQueries {
     // An open transaction would keep it.
     `close ${CURSOR}`,
   ]
-  const all = queries.map(steps)
-  return { sql: all.flat().join(';\n'), answers: all.map((each, place) => (place + 1) * each.length - 2) }
 }
 
 /** Whether a message was made by {@link pinned}: it only reads. */

@@ -29,6 +29,8 @@ export interface Session {
   askEach(queries: readonly string[]): Promise<readonly unknown[]>
   /** The same for a query that contains the user's own text or reads a user's table: it runs under the user's search path. */
   askAsCaller<State extends Answer>(query: string, bindings?: readonly unknown[]): Promise<State>
+  /** The same for several in one round trip, each of which sees what those before it did. */
+  askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]>
   /** Sends statements that change something, in one round trip, under the user's search path. */
   send(statements: string | readonly string[]): Promise<void>
   /** The same, followed by a query of what they made; returns its `state`. */
@@ -81,12 +83,19 @@ class KnexSession implements Session {
   }
 
   async askEach(queries: readonly string[]): Promise<readonly unknown[]> {
-    return (await this.#pinned(queries)).map((answer) => (answer?.rows.length === 1 ? this.#stateOf(answer) : undefined))
+    return (await this.#pinned(queries)).map((answer) =>
+      answer?.rows.length === 1 ? this.#stateOf(answer) : undefined,
+    )
   }
 
   async askAsCaller<State extends Answer>(query: string, bindings: readonly unknown[] = []): Promise<State> {
     const [answer] = await this.#roundTrip(query, { bindings, isQuestion: true })
     return this.#stateOf(answer) as State
+  }
+
+  async askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]> {
+    const answers = await this.#roundTrip(queries.join(';\n'), { isQuestion: true })
+    return answers.map((answer) => this.#stateOf(answer))
   }
 
   async send(statements: string | readonly string[]): Promise<void> {

@@ -22,26 +22,30 @@ export interface LockFacts {
 
 /** Reads the lock of Knex's tables, which exist; `hasRuns` says whether our notes on runs do. */
 export async function readLock(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
-  const facts = await session.ask<Omit<LockFacts, 'run'>>(`with key as (
+  const facts = await session.askAsCaller<Omit<LockFacts, 'run'>>(`with key as (
       select ${lockNumber(tables.lock)} as number
     )
-    select json_build_object(
-      'rows', (select count(*) from ${tables.lock}),
-      'isLocked', exists (select from ${tables.lock} where is_locked = 1),
+    select pg_catalog.json_build_object(
+      'rows', (select pg_catalog.count(*) from ${tables.lock}),
+      'isLocked', exists (select from ${tables.lock} where is_locked operator(pg_catalog.=) 1),
       'isNoted', ${
         hasRuns
           ? `exists (
               select from ${tables.lock} as held
-              join ${tables.runs} as run on run.lock_xmin = held.xmin::text and run.ended_at is null
-              where held.is_locked = 1
+              join ${tables.runs} as run
+                on run.lock_xmin operator(pg_catalog.=) held.xmin::pg_catalog.text and run.ended_at is null
+              where held.is_locked operator(pg_catalog.=) 1
             )`
           : 'false'
       },
       'processId', (
         select l.pid from pg_catalog.pg_locks l, key
-        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-          and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-          and (l.classid::bigint << 32) | l.objid::bigint = key.number
+        where l.locktype operator(pg_catalog.=) 'advisory' and l.granted and l.objsubid operator(pg_catalog.=) 1
+          and l.database operator(pg_catalog.=) (
+            select oid from pg_catalog.pg_database where datname operator(pg_catalog.=) pg_catalog.current_database()
+          )
+          and ((l.classid::bigint operator(pg_catalog.<<) 32) operator(pg_catalog.|) l.objid::bigint)
+            operator(pg_catalog.=) key.number
       )
     ) as state`)
   return { ...facts, run: hasRuns ? await unfinishedRun(session, tables) : null }

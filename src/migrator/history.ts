@@ -1,8 +1,8 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
-import { identifier, qualified, toRegclass } from '../core/sql.ts'
+import { identifier, qualified, sendable, toRegclass } from '../core/sql.ts'
 import type { Direction } from './events.ts'
-import type { MigrationSettings } from './settings.ts'
+import { trackingTable, type MigrationSettings } from './settings.ts'
 
 /** One line of what happened here. */
 export type HistoryEntry = RunEntry | MigrationEntry | ExtensionEntry
@@ -89,15 +89,16 @@ export async function historyOf(
 ): Promise<HistoryEntry[]> {
   const name = log.table ?? 'pgvector_migration_log'
   const logTable = log.schema === undefined ? identifier(name) : qualified(log.schema, name)
-  const [hasMigrations, hasRuns, hasLog] = await session.ask<boolean[]>(
-    `select json_build_array(${[tables.migrations, tables.runs, logTable]
-      .map((table) => `${toRegclass(table)} is not null`)
+  const found = await session.ask<readonly (string | null)[]>(
+    `select json_build_array(${[trackingTable(tables.migrations), trackingTable(tables.runs), toRegclass(logTable)]
+      .map((oid) => `(${nameOf(oid)})`)
       .join(', ')}) as state`,
   )
-  return session.ask<HistoryEntry[]>(`with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
+  const [migrations, runs, lines] = found.map((table) => (table === null ? null : sendable(table)))
+  return session.ask<HistoryEntry[]>(`with run as (${typeof runs === 'string' ? runsOf(runs) : noRuns}),
     step as (${steps}),
     line as (
-      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(hasLog === true ? [logLines(logTable)] : [])].join('\n      union all ')}
+      ${[runLines, stepLines, ...(typeof migrations === 'string' ? [migrationLines(migrations)] : []), ...(typeof lines === 'string' ? [logLines(lines)] : [])].join('\n      union all ')}
     )
     select coalesce(json_agg(
       line.body || jsonb_build_object('at', line.at, 'role', coalesce(line.role, run.role), 'run', case
@@ -113,6 +114,10 @@ export async function historyOf(
       order by run.id desc limit 1
     ) as run on true`)
 }
+
+const nameOf = (oid: string): string => `
+  select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${oid}`
 
 // Read as a value, because a table that was made before has no such column.
 const runsOf = (table: string): string => `

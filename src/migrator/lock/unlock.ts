@@ -1,9 +1,8 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { glance } from '../../extension/glance.ts'
 import type { Session } from '../../database/session.ts'
-import { toRegclass } from '../../core/sql.ts'
 import { takeLease, unfinishedRun } from './lease.ts'
-import type { MigrationSettings, MigrationTables } from '../settings.ts'
+import { trackingTable, type MigrationSettings, type MigrationTables } from '../settings.ts'
 
 /** How to free the lock on migrations. */
 export interface UnlockOptions {
@@ -44,7 +43,7 @@ export async function unlock(
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
-  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked = 1`)
+  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked operator(pg_catalog.=) 1`)
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
@@ -54,16 +53,17 @@ async function readLock(
 ): Promise<{ readonly isLocked: boolean; readonly isNoted: boolean }> {
   const [hasLock, hasRuns] = await session.ask<boolean[]>(
     `select json_build_array(${[tables.lock, tables.runs]
-      .map((table) => `${toRegclass(table)} is not null`)
+      .map((table) => `${trackingTable(table)} is not null`)
       .join(', ')}) as state`,
   )
   if (hasLock !== true) return { isLocked: false, isNoted: false }
   const isNoted = `exists (
-    select from ${tables.lock} as held join ${tables.runs} as run on run.lock_xmin = held.xmin::text
-    where held.is_locked = 1 and run.ended_at is null
+    select from ${tables.lock} as held
+    join ${tables.runs} as run on run.lock_xmin operator(pg_catalog.=) held.xmin::pg_catalog.text
+    where held.is_locked operator(pg_catalog.=) 1 and run.ended_at is null
   )`
-  return session.ask(`select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
-      'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`)
+  return session.askAsCaller(`select pg_catalog.json_build_object(
+      'isLocked', exists (select from ${tables.lock} where is_locked operator(pg_catalog.=) 1), 'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`)
 }
 
 // As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.
