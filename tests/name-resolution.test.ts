@@ -24,6 +24,7 @@ import { isPinned } from '../src/database/search-path.ts'
 import { sessionOf } from '../src/database/session.ts'
 import { describeOnEveryDatabase, type TestDatabase } from './support/databases.ts'
 import { statementsOf } from './support/recorder.ts'
+import { rolledBack } from './support/rolled-back.ts'
 import { source } from './support/steps.ts'
 import { setTraps, sprung } from './support/traps.ts'
 import { unqualifiedNames } from './support/unqualified.ts'
@@ -212,16 +213,14 @@ describeOnEveryDatabase('the search path of a caller', (database) => {
   test('is what a transaction set it to, after a question that failed in a savepoint', async () => {
     const { knex } = database()
     const outside = await pathOf(knex)
-    await knex
-      .transaction(async (trx) => {
-        await trx.raw('set local search_path = public, pg_catalog')
-        const failing = trx.transaction((savepoint) => sessionOf(savepoint).ask('select 1 / 0'))
-        await expect(failing).rejects.toThrow('division by zero')
-        expect(await pathOf(trx)).toBe('public, pg_catalog')
-        await expect(sessionOf(trx).ask('select no_such_thing')).rejects.toThrow('no_such_thing')
-        await expect(trx.raw('select 1')).rejects.toThrow('current transaction is aborted')
-      })
-      .catch(() => undefined)
+    await rolledBack(knex, async (trx) => {
+      await trx.raw('set local search_path = public, pg_catalog')
+      const failing = trx.transaction((savepoint) => sessionOf(savepoint).ask('select 1 / 0'))
+      await expect(failing).rejects.toThrow('division by zero')
+      expect(await pathOf(trx)).toBe('public, pg_catalog')
+      await expect(sessionOf(trx).ask('select no_such_thing')).rejects.toThrow('no_such_thing')
+      await expect(trx.raw('select 1')).rejects.toThrow('current transaction is aborted')
+    })
     expect(await pathOf(knex)).toBe(outside)
   })
 

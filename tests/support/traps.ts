@@ -26,33 +26,20 @@ export async function sprung(knex: Knex): Promise<number> {
 }
 
 // Without version(), which Knex itself asks for when it connects.
-const functions = [
-  ...['age', 'array_length', 'clock_timestamp', 'concat', 'concat_ws', 'current_database', 'current_schema'],
-  ...[
-    'current_schemas',
-    'current_setting',
-    'format',
-    'format_type',
-    'has_any_column_privilege',
-    'has_column_privilege',
-  ],
-  ...['has_database_privilege', 'has_function_privilege', 'has_schema_privilege', 'has_sequence_privilege'],
-  ...['has_table_privilege', 'hashtextextended', 'json_array_elements', 'json_build_array', 'json_build_object'],
-  ...['jsonb_array_elements', 'jsonb_build_object', 'jsonb_set', 'left', 'length', 'now', 'num_nulls', 'octet_length'],
-  ...[
-    'pg_advisory_unlock',
-    'pg_backend_pid',
-    'pg_blocking_pids',
-    'pg_cancel_backend',
-    'pg_current_xact_id_if_assigned',
-  ],
-  ...['pg_describe_object', 'pg_function_is_visible', 'pg_get_constraintdef', 'pg_get_expr', 'pg_get_indexdef'],
-  ...['pg_get_userbyid', 'pg_has_role', 'pg_is_in_recovery', 'pg_relation_size', 'pg_sequence_last_value'],
-  ...['pg_size_bytes', 'pg_table_is_visible', 'pg_table_size', 'pg_try_advisory_lock', 'pg_try_advisory_xact_lock'],
-  ...['pg_type_is_visible', 'quote_ident', 'regexp_replace', 'replace', 'round', 'row_security_active', 'set_config'],
-  ...['starts_with', 'string_to_array', 'substring', 'to_json', 'to_jsonb', 'to_regclass', 'to_regoperator'],
-  ...['to_regproc', 'to_regrole', 'to_regtype', 'txid_current', 'unnest'],
-]
+const functions = `
+  age array_length clock_timestamp concat concat_ws current_database current_schema current_schemas
+  current_setting format format_type has_any_column_privilege has_column_privilege has_database_privilege
+  has_function_privilege has_schema_privilege has_sequence_privilege has_table_privilege hashtextextended
+  json_array_elements json_build_array json_build_object jsonb_array_elements jsonb_build_object jsonb_set left
+  length now num_nulls octet_length pg_advisory_unlock pg_backend_pid pg_blocking_pids pg_cancel_backend
+  pg_current_xact_id_if_assigned pg_describe_object pg_function_is_visible pg_get_constraintdef pg_get_expr
+  pg_get_indexdef pg_get_userbyid pg_has_role pg_is_in_recovery pg_relation_size pg_sequence_last_value
+  pg_size_bytes pg_table_is_visible pg_table_size pg_try_advisory_lock pg_try_advisory_xact_lock
+  pg_type_is_visible quote_ident regexp_replace replace round row_security_active set_config starts_with
+  string_to_array substring to_json to_jsonb to_regclass to_regoperator to_regproc to_regrole to_regtype
+  txid_current unnest`
+  .trim()
+  .split(/\s+/)
 
 const operators = ['=', '<>', '<', '>', '<=', '>=', '||', '->', '->>', '@>', '~', '!~', '~*', '~~', '!~~']
 const arithmetic = ['+', '-', '*', '/', '%', '<<', '|']
