@@ -3,6 +3,7 @@ import type { Session } from '../database/session.ts'
 import { identifier, literal, sendable } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
+import type { KeyColumn } from './facts.ts'
 import type { BackfillTarget } from './target.ts'
 import { typeSql } from '../columns/column.ts'
 import { conditionSql } from '../indexes/vector-index.ts'
@@ -31,26 +32,48 @@ export async function readBatch(
 ): Promise<readonly RowWithoutVector[]> {
   const { from: table, alias, key, read } = target
   const keys = key.map(({ name }) => `${alias}.${identifier(name)}`)
-  const from = key.map(({ type }, place) => `${literal(after?.[place] ?? '')}::${sendable(type)}`)
-  return session.askAsCaller<
-    RowWithoutVector[]
-  >(`select coalesce(json_agg(json_build_object('key', key, 'version', version, 'row', "row")), '[]') as state
+  const from = after?.map((value, place) => `${literal(value)}::${sendable(key[place]?.type ?? '')}`)
+  return session.askAsCaller<RowWithoutVector[]>(`select coalesce(pg_catalog.json_agg(
+      pg_catalog.json_build_object('key', key, 'version', version, 'row', "row")), '[]') as state
     from (
-      select json_build_array(${keys.map((name) => `${name}::text`).join(', ')}) as key, ${alias}.xmin::text as version, (
-          select to_json(chosen)
+      select pg_catalog.json_build_array(${keys.map((name) => `${name}::pg_catalog.text`).join(', ')}) as key,
+        ${alias}.xmin::pg_catalog.text as version, (
+          select pg_catalog.to_json(chosen)
           from (select ${read.map((name) => `${alias}.${identifier(name)}`).join(', ')}) as chosen
         ) as "row"
       from ${table} as ${alias}
-      where ${withoutVector(target)} ${after === null ? '' : `and (${keys.join(', ')}) > (${from.join(', ')})`}
+      where ${withoutVector(target)} ${from === undefined ? '' : `and ${isAfter(target, keys, from)}`}
       order by ${keys.join(', ')} limit ${limit}
     ) as batch`)
+}
+
+// As one row where that is possible, because then an index can begin at it.
+function isAfter({ key }: BackfillTarget, left: readonly string[], right: readonly string[]): string {
+  const [first, ...others] = key.map(({ operators }) => operators)
+  if (first !== undefined && others.every((each) => each === first)) {
+    return `(${left.join(', ')}) operator(${identifier(first)}.>) (${right.join(', ')})`
+  }
+  const each = key.map((column, place) => {
+    const isEqual = left
+      .slice(0, place)
+      .map((name, before) => `${name} ${operatorOf(key[before], '=')} ${right[before]}`)
+    return [...isEqual, `${left[place]} ${operatorOf(column, '>')} ${right[place]}`].join(' and ')
+  })
+  return `(${each.join(' or ')})`
+}
+
+// A type of an extension has its operators in the schema of the extension.
+function operatorOf(column: KeyColumn | undefined, operator: '=' | '>'): string {
+  return `operator(${identifier(column?.operators ?? 'pg_catalog')}.${operator})`
 }
 
 /** How many rows have no vector; null where the server does not count so long. */
 export async function countWithoutVector(session: Session, target: BackfillTarget): Promise<number | null> {
   const { from: table, alias } = target
   return session
-    .ask<number>(`select to_json(count(*)) as state from ${table} as ${alias} where ${withoutVector(target)}`)
+    .askAsCaller<number>(
+      `select pg_catalog.to_json(pg_catalog.count(*)) as state from ${table} as ${alias} where ${withoutVector(target)}`,
+    )
     .catch((error: unknown) => {
       if (sqlStateOf(error) === sqlState.queryCanceled) return null
       throw error
@@ -78,22 +101,27 @@ export async function writeBatch(
   const { from: table, alias, key, column, extensionSchema } = target
   const name = identifier(column.name)
   const type = typeSql(column.type, column.dimensions, extensionSchema)
-  const places = key.map((each, place) => `(key ->> ${place})::${sendable(each.type)} as key_${place}`)
+  const places = key.map(
+    (each, place) => `(key operator(pg_catalog.->>) ${place})::${sendable(each.type)} as key_${place}`,
+  )
   const isRow = (of: string): string =>
-    key.map((each, place) => `${alias}.${identifier(each.name)} = ${of}.key_${place}`).join(' and ')
+    key
+      .map((each, place) => `${alias}.${identifier(each.name)} ${operatorOf(each, '=')} ${of}.key_${place}`)
+      .join(' and ')
   try {
     return await session.askAsCaller<number>(
       `with made as (
         select ${places.join(', ')}, version, value::${type} as value
-        from json_to_recordset($1::json) as made (key json, version text, value text)
+        from pg_catalog.json_to_recordset($1::pg_catalog.json)
+          as made (key pg_catalog.json, version pg_catalog.text, value pg_catalog.text)
       ),
       given as (
         select made.* from ${table} as ${alias} join made on ${isRow('made')}
-        where ${alias}.xmin::text = made.version and ${alias}.${name} is null
+        where ${alias}.xmin::pg_catalog.text operator(pg_catalog.=) made.version and ${alias}.${name} is null
         for no key update of ${alias} skip locked
       ),
       changed as (update ${table} as ${alias} set ${name} = given.value from given where ${isRow('given')} returning 1)
-      select to_json(count(*)) as state from changed`,
+      select pg_catalog.to_json(pg_catalog.count(*)) as state from changed`,
       [JSON.stringify(rows)],
     )
   } catch (error) {

@@ -36,11 +36,11 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   const session = sessionOf(db)
   const target = backfillTarget(await readBackfillFacts(session, column), column, wanted)
   const { from: table, alias, read } = target
-  const lengths = read.map((name) => `coalesce(length(${alias}.${identifier(name)}::text), 0)`)
+  const lengths = read.map((name) => `coalesce(pg_catalog.length(${alias}.${identifier(name)}::pg_catalog.text), 0)`)
   const mean = await session.askAsCaller<
     readonly [number | null]
-  >(`select json_build_array(round(avg(characters))) as state from (
-      select ${lengths.join(' + ')} as characters from ${table} as ${alias} where ${withoutVector(target)} limit ${SAMPLE}
+  >(`select pg_catalog.json_build_array(pg_catalog.round(pg_catalog.avg(characters))) as state from (
+      select ${lengths.join(' operator(pg_catalog.+) ')} as characters from ${table} as ${alias} where ${withoutVector(target)} limit ${SAMPLE}
     ) as sample`)
   return { rows: await countWithoutVector(session, target), charactersPerRow: mean[0] }
 }

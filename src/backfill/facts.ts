@@ -1,16 +1,19 @@
 import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
-import { literal, toRegclass } from '../core/sql.ts'
+import { literal } from '../core/sql.ts'
 import { isValidSql } from '../indexes/look/state.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
-import { tableOf, type VectorColumn } from '../columns/column.ts'
+import type { VectorColumn } from '../columns/column.ts'
+import { tableNumberSql } from '../columns/schema-rights.ts'
 
 /** A column by which rows are told apart and put in order. */
 export interface KeyColumn {
   readonly name: string
-  /** As PostgreSQL writes it. */
+  /** With its schema, quoted where it must be, and without its length. */
   readonly type: string
+  /** The schema of the operators that compare its values. */
+  readonly operators: string
 }
 
 /** Everything that decides whether a column can be filled. */
@@ -37,16 +40,18 @@ export async function readBackfillFacts(session: Session, column: VectorColumn):
 function factsSql(column: VectorColumn): string {
   return `
     with relation as (
-      select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = ${toRegclass(tableOf(column))}
+      select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = ${tableNumberSql(column)}
     ),
     attribute as (
-      select a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) as type
+      select a.attrelid, a.attnum, a.attname, format('%I.%I', n.nspname, t.typname) as type
       from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
       where a.attnum > 0 and not a.attisdropped
     ),
     key as (
       -- included columns are no part of a key, and an expression has the number 0
-      select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns
+      select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns, (x.indclass::oid[])[0:x.indnkeyatts - 1] as classes
       from relation join pg_catalog.pg_index x on x.indrelid = relation.oid
       where x.indisunique and ${isValidSql('x')} and x.indimmediate and x.indpred is null and not exists (
         select from unnest((x.indkey::int2[])[0:x.indnkeyatts - 1]) as k (number)
@@ -65,9 +70,15 @@ function factsSql(column: VectorColumn): string {
       'canRead', coalesce((select has_any_column_privilege(oid, 'select') from relation), true),
       'columns', (select coalesce(json_agg(attname order by attnum), '[]') from attribute),
       'key', (
-        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type) order by k.place), '[]')
-        from key cross join unnest(key.columns) with ordinality as k (number, place)
+        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type, 'operators', n.nspname)
+          order by k.place), '[]')
+        from key cross join unnest(key.columns, key.classes) with ordinality as k (number, class, place)
         join attribute a on a.attnum = k.number
+        join pg_catalog.pg_opclass o on o.oid = k.class
+        join pg_catalog.pg_amop m on m.amopfamily = o.opcfamily and m.amoplefttype = o.opcintype
+          and m.amoprighttype = o.opcintype and m.amopstrategy = 3
+        join pg_catalog.pg_operator compared on compared.oid = m.amopopr
+        join pg_catalog.pg_namespace n on n.oid = compared.oprnamespace
       ),
       'indexes', (
         select coalesce(json_agg(c.relname order by c.relname), '[]')

@@ -91,7 +91,8 @@ export function tableOf({ schema, table }: Pick<VectorColumn, 'schema' | 'table'
  */
 export function typeSql(type: VectorType, dimensions: number | null, extensionSchema: string | null): string {
   // bit without a length is bit(1); a bit string of any length is varbit, which no index takes.
-  if (type === 'bit') return dimensions === null ? 'varbit' : `bit(${dimensions})`
+  if (type === 'bit' && dimensions !== null) return `bit(${dimensions})`
+  if (type === 'bit') return extensionSchema === null ? 'varbit' : 'pg_catalog.varbit'
   const name = inExtension(type, extensionSchema)
   return dimensions === null ? name : `${name}(${dimensions})`
 }

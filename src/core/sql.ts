@@ -17,19 +17,22 @@ export function qualified(schema: string, name: string): string {
 }
 
 /**
- * The relation of a name in SQL, by its number; null where there is none.
+ * The relation of a name in SQL, by its number; null where there is none. Without a schema it is the one that the search
+ * path finds.
  *
- * to_regclass reads identifiers, but not their form with escapes, which {@link identifier} needs for question marks.
- *
- * @example toRegclass('"public"."documents"') // `to_regclass('"public"."documents"')`
+ * @example toRegclass('"public"."documents"') // `pg_catalog.to_regclass('"public"."documents"')`
  */
 export function toRegclass(name: string): string {
-  const plain = name.replaceAll(/(U&)?"((?:[^"]|"")*)"/g, (quoted: string, escaped: string | undefined, text: string) =>
+  return `pg_catalog.to_regclass(${literal(withoutEscapes(name))})`
+}
+
+/** A quoted name as to_regclass reads it: not in the form with escapes, which {@link identifier} needs for question marks. */
+export function withoutEscapes(name: string): string {
+  return name.replaceAll(/(U&)?"((?:[^"]|"")*)"/g, (quoted: string, escaped: string | undefined, text: string) =>
     escaped === undefined
       ? quoted
       : `"${text.replaceAll(/\\(\\|003F)/g, (_, code) => (code === '003F' ? '?' : '\\'))}"`,
   )
-  return `to_regclass(${literal(plain)})`
 }
 
 /** An identifier as PostgreSQL prints it, without its quotes. */
@@ -63,5 +66,5 @@ export function nullable(text: string | null): string {
 
 /** A value as a jsonb literal. */
 export function json(value: unknown): string {
-  return `${literal(JSON.stringify(value))}::jsonb`
+  return `${literal(JSON.stringify(value))}::pg_catalog.jsonb`
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 
 import { clientOf, discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
+import { pinned } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
 import { assertPostgres, notPostgres } from './supported.ts'
 import { inTransaction, type TransactionOptions } from './transaction.ts'
@@ -28,6 +29,8 @@ export interface Session {
   askEach(queries: readonly string[]): Promise<readonly unknown[]>
   /** The same for a query that contains the user's own text or reads a user's table: it runs under the user's search path. */
   askAsCaller<State extends Answer>(query: string, bindings?: readonly unknown[]): Promise<State>
+  /** The same for several in one round trip, each of which sees what those before it did. */
+  askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]>
   /** Sends statements that change something, in one round trip, under the user's search path. */
   send(statements: string | readonly string[]): Promise<void>
   /** The same, followed by a query of what they made; returns its `state`. */
@@ -80,12 +83,19 @@ class KnexSession implements Session {
   }
 
   async askEach(queries: readonly string[]): Promise<readonly unknown[]> {
-    return (await this.#pinned(queries)).map((answer) => (answer.rows.length === 1 ? this.#stateOf(answer) : undefined))
+    return (await this.#pinned(queries)).map((answer) =>
+      answer?.rows.length === 1 ? this.#stateOf(answer) : undefined,
+    )
   }
 
   async askAsCaller<State extends Answer>(query: string, bindings: readonly unknown[] = []): Promise<State> {
     const [answer] = await this.#roundTrip(query, { bindings, isQuestion: true })
     return this.#stateOf(answer) as State
+  }
+
+  async askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]> {
+    const answers = await this.#roundTrip(queries.join(';\n'), { isQuestion: true })
+    return answers.map((answer) => this.#stateOf(answer))
   }
 
   async send(statements: string | readonly string[]): Promise<void> {
@@ -125,8 +135,11 @@ class KnexSession implements Session {
     }
   }
 
-  async #pinned(queries: readonly string[]): Promise<readonly QueryResult[]> {
-    return this.#roundTrip(queries.join(';\n'), { isQuestion: true })
+  // Fewer answers than statements are no PostgreSQL's.
+  async #pinned(queries: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
+    const { sql, answers } = pinned(queries)
+    const all = await this.#roundTrip(sql, { isQuestion: true })
+    return answers.map((place) => all[place])
   }
 
   async #roundTrip(sql: string, options: MessageOptions = {}): Promise<readonly QueryResult[]> {

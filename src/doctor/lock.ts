@@ -17,16 +17,19 @@ export interface LockFacts extends HeldLock {
 
 /** Reads the lock of Knex's tables, which exist; `hasRuns` says whether our notes on runs do. */
 export async function readLock(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
-  const facts = await session.ask<Omit<LockFacts, keyof HeldLock>>(`with key as (
+  const facts = await session.askAsCaller<Omit<LockFacts, keyof HeldLock>>(`with key as (
       select ${lockNumber(tables.lock)} as number
     )
-    select json_build_object(
-      'rows', (select count(*) from ${tables.lock}),
+    select pg_catalog.json_build_object(
+      'rows', (select pg_catalog.count(*) from ${tables.lock}),
       'processId', (
         select l.pid from pg_catalog.pg_locks l, key
-        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-          and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-          and (l.classid::bigint << 32) | l.objid::bigint = key.number
+        where l.locktype operator(pg_catalog.=) 'advisory' and l.granted and l.objsubid operator(pg_catalog.=) 1
+          and l.database operator(pg_catalog.=) (
+            select oid from pg_catalog.pg_database where datname operator(pg_catalog.=) pg_catalog.current_database()
+          )
+          and ((l.classid::bigint operator(pg_catalog.<<) 32) operator(pg_catalog.|) l.objid::bigint)
+            operator(pg_catalog.=) key.number
       )
     ) as state`)
   return { ...facts, ...(await readHolder(session, tables, hasRuns)) }

@@ -1,6 +1,5 @@
 import type { Session } from '../database/session.ts'
-import { toRegclass } from '../core/sql.ts'
-import type { MigrationTables } from '../migrator/settings.ts'
+import { trackingTable, type MigrationTables } from '../migrator/settings.ts'
 import { neededPrivileges } from '../migrator/tracking.ts'
 
 /** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
@@ -16,7 +15,7 @@ export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & 
 
 export function readTableRights(session: Session, tables: MigrationTables): Promise<TableRights> {
   const rights = (Object.keys(neededPrivileges) as (keyof MigrationTables)[]).map((name) => {
-    const table = toRegclass(tables[name])
+    const table = trackingTable(tables[name])
     const isAllowed = neededPrivileges[name].map((privilege) => `has_table_privilege(${table}, '${privilege}')`)
     return `'${name}', json_build_object('exists', ${table} is not null,
       'isWritable', coalesce(${isAllowed.join(' and ')}, false))`
@@ -25,6 +24,6 @@ export function readTableRights(session: Session, tables: MigrationTables): Prom
       select json_build_object('name', s.oid::regclass::text, 'isUsable', has_sequence_privilege(s.oid, 'usage'))
       from pg_catalog.pg_class s
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = s.oid and d.deptype = 'a'
-      where s.relkind = 'S' and d.refobjid = ${toRegclass(tables.migrations)}
+      where s.relkind = 'S' and d.refobjid = ${trackingTable(tables.migrations)}
     )) as state`)
 }

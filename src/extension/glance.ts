@@ -42,9 +42,9 @@ export async function glanceAtBoot(session: Session): Promise<Glance> {
   // A plan tells of another server than the one it runs on.
   if (currentTarget() !== null) return glance(session)
   const before = seenBefore.get(session.identity)
-  if (before !== undefined && (await session.ask<string | undefined>(fingerprintSql)) === before.fingerprint)
+  if (before !== undefined && (await session.askAsCaller<string | undefined>(fingerprintSql)) === before.fingerprint)
     return before.seen
-  const answer = await session.ask<GlanceAnswer>(glanceSql())
+  const answer = await session.askAsCaller<GlanceAnswer>(glanceSql())
   const seen = readGlance(answer)
   if (answer.fingerprint !== null && seen.installed?.missing.length === 0) {
     seenBefore.set(session.identity, { fingerprint: answer.fingerprint, seen })
@@ -54,7 +54,7 @@ export async function glanceAtBoot(session: Session): Promise<Glance> {
 
 /** What is enabled here and on which server, in one query that any role may send, in any transaction and on a standby. */
 export async function glance(session: Session): Promise<Glance> {
-  return readGlance(await session.ask<GlanceAnswer>(glanceSql()))
+  return readGlance(await session.askAsCaller<GlanceAnswer>(glanceSql()))
 }
 
 export function readGlance({
@@ -103,17 +103,17 @@ function missing(found: InstalledAnswer['operators']): string[] {
 
 const operators = ['<->', '<#>', '<=>'] as const
 
-const installedExtension = `from pg_catalog.pg_extension where extname = 'vector'`
+const installedExtension = `from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector'`
 
 const fingerprintSql = `
-  select concat_ws(' ', oid, extversion, extnamespace::regnamespace) as state ${installedExtension}`
+  select pg_catalog.concat_ws(' ', oid, extversion, extnamespace::pg_catalog.regnamespace) as state ${installedExtension}`
 
 // One scan of a tiny table and a few function calls: to plan a join or a subquery takes longer than to run all of this.
 // It stays away from pg_available_extension_versions, which scans the server's files (2 ms and more), and pg_settings.
 const installedSql = `
-  select json_build_object('version', extversion, 'schema', extnamespace::regnamespace, 'oid', oid::int8, 'operators', case
-    when not has_schema_privilege(extnamespace, 'usage') then null
-    when to_regtype(format('%s.vector', extnamespace::regnamespace)) is null then array[]::regoperator[]
+  select pg_catalog.json_build_object('version', extversion, 'schema', extnamespace::pg_catalog.regnamespace, 'oid', oid::bigint, 'operators', case
+    when not pg_catalog.has_schema_privilege(extnamespace, 'usage') then null
+    when pg_catalog.to_regtype(pg_catalog.format('%s.vector', extnamespace::pg_catalog.regnamespace)) is null then array[]::pg_catalog.regoperator[]
     else array[${operators.map(resolved).join(', ')}]
   end) ${installedExtension}`
 
@@ -121,19 +121,19 @@ const installedSql = `
 export const installedQuery = `select (${installedSql}) as state`
 
 function resolved(operator: string): string {
-  return `to_regoperator(format('%1$s.${operator}(%1$s.vector,%1$s.vector)', extnamespace::regnamespace))`
+  return `pg_catalog.to_regoperator(pg_catalog.format('%1$s.${operator}(%1$s.vector,%1$s.vector)', extnamespace::pg_catalog.regnamespace))`
 }
 
 /** The query of the glance; its one column is called state. */
 export function glanceSql(): string {
   return `
-    select json_build_object(
-      'version', current_setting('server_version'),
+    select pg_catalog.json_build_object(
+      'version', pg_catalog.current_setting('server_version'),
       'major', ${majorSql},
-      'description', version(),
-      'settings', ${list(markedSettings(), (name) => `current_setting(${name}, true)`)},
-      'roles', ${list(markedRoles(), (name) => `to_regrole(${name})`)},
-      'functions', ${list(markedFunctions(), (name) => `to_regproc(${name})`)},
+      'description', pg_catalog.version(),
+      'settings', ${list(markedSettings(), (name) => `pg_catalog.current_setting(${name}, true)`)},
+      'roles', ${list(markedRoles(), (name) => `pg_catalog.to_regrole(${name})`)},
+      'functions', ${list(markedFunctions(), (name) => `pg_catalog.to_regproc(${name})`)},
       'installed', (${installedSql}),
       'fingerprint', (${fingerprintSql})
     ) as state`

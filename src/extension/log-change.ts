@@ -59,10 +59,12 @@ async function look(session: Session, log: LogOptions, seen: Glance | undefined)
 /** The numbers of a table and of one of its columns in the catalog, to be worked out by the database. */
 export function numbersOf(schema: string, table: string, column?: string): Readonly<Record<string, string>> {
   const number = `(
-    select c.oid::int8 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${literal(schema)} and c.relname = ${literal(table)})`
+    select c.oid::bigint from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+    where n.nspname operator(pg_catalog.=) ${literal(schema)} and c.relname operator(pg_catalog.=) ${literal(table)})`
   if (column === undefined) return { table: number }
   const attribute = `(
-    select attnum from pg_catalog.pg_attribute where attrelid = ${number} and attname = ${literal(column)})`
+    select attnum from pg_catalog.pg_attribute
+    where attrelid operator(pg_catalog.=) ${number} and attname operator(pg_catalog.=) ${literal(column)})`
   return { table: number, column: attribute }
 }

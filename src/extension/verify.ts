@@ -82,7 +82,7 @@ async function askForDistances(
   const at = identifier(schema)
   const distances = checks.map(({ operator }) => `a operator(${at}.${operator}) b`)
   try {
-    const sql = `select json_build_array(${distances.join(', ')}) as state
+    const sql = `select pg_catalog.json_build_array(${distances.join(', ')}) as state
       from (select '[1,2,3]'::${at}.vector as a, '[4,5,6]'::${at}.vector as b) as sample`
     return noted.length === 0 ? await trx.ask(sql) : await trx.sendAndAsk(noted, sql)
   } catch (error) {

@@ -88,20 +88,20 @@ function createTable(table: string): string[] {
   return [
     `create table if not exists ${table} (
       id bigint generated always as identity primary key,
-      happened_at timestamptz not null default clock_timestamp(),
-      event text not null,
-      role text not null default current_user,
-      application text default current_setting('application_name', true),
-      migration text,
-      version_before text,
-      version_after text,
-      schema text,
-      server text not null,
-      provider text not null,
-      extension_oid oid,
-      dimensions jsonb,
+      happened_at timestamp with time zone not null default pg_catalog.clock_timestamp(),
+      event pg_catalog.text not null,
+      role pg_catalog.text not null default current_user,
+      application pg_catalog.text default pg_catalog.current_setting('application_name', true),
+      migration pg_catalog.text,
+      version_before pg_catalog.text,
+      version_after pg_catalog.text,
+      schema pg_catalog.text,
+      server pg_catalog.text not null,
+      provider pg_catalog.text not null,
+      extension_oid pg_catalog.oid,
+      dimensions pg_catalog.jsonb,
       duration_ms integer,
-      details jsonb not null default '{}'
+      details pg_catalog.jsonb not null default '{}'
     )`,
     `comment on table ${table} is 'What happened to pgvector in this database (knex-pgvector); append only'`,
   ]
@@ -122,10 +122,12 @@ function insert(table: string, event: LogEvent): string {
 
 function detailsSql({ details, computedDetails = {} }: LogEvent): string {
   const pairs = Object.entries(computedDetails).map(([name, expression]) => `${literal(name)}, ${expression}`)
-  return pairs.length === 0 ? json(details) : `${json(details)} || jsonb_build_object(${pairs.join(', ')})`
+  return pairs.length === 0
+    ? json(details)
+    : `${json(details)} operator(pg_catalog.||) pg_catalog.jsonb_build_object(${pairs.join(', ')})`
 }
 
 // Asked of the database that the line is written in: a script made from a plan runs in another one.
 function installed(column: 'extversion' | 'oid'): string {
-  return `(select ${column} from pg_catalog.pg_extension where extname = 'vector')`
+  return `(select ${column} from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector')`
 }

@@ -1,9 +1,9 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
-import { qualified, toRegclass } from '../core/sql.ts'
+import { qualified, sendable } from '../core/sql.ts'
 import { logStateSql, type LogState } from '../log/log-state.ts'
 import type { Direction } from './events.ts'
-import type { MigrationSettings } from './settings.ts'
+import { trackingTable, type MigrationSettings } from './settings.ts'
 
 /** One line of what happened here. */
 export type HistoryEntry = RunEntry | MigrationEntry | ExtensionEntry
@@ -88,16 +88,16 @@ export async function historyOf(
   { tables }: MigrationSettings,
   { log = {} }: HistoryOptions = {},
 ): Promise<HistoryEntry[]> {
-  const [[hasMigrations, hasRuns], kept] = (await session.askEach([
-    `select json_build_array(${[tables.migrations, tables.runs]
-      .map((table) => `${toRegclass(table)} is not null`)
-      .join(', ')}) as state`,
+  const [found, kept] = (await session.askEach([
+    `select json_build_array((${nameOf(trackingTable(tables.migrations))}), (${nameOf(trackingTable(tables.runs))})) as state`,
     logStateSql(log),
-  ])) as [boolean[], LogState]
-  return session.ask<HistoryEntry[]>(`with run as (${hasRuns === true ? runsOf(tables.runs) : noRuns}),
+  ])) as [readonly (string | null)[], LogState]
+  const [migrations, runs] = found.map((table) => (table === null ? null : sendable(table)))
+  const lines = kept.exists && kept.schema !== null ? qualified(kept.schema, kept.table) : null
+  return session.ask<HistoryEntry[]>(`with run as (${typeof runs === 'string' ? runsOf(runs) : noRuns}),
     step as (${steps}),
     line as (
-      ${[runLines, stepLines, ...(hasMigrations === true ? [migrationLines(tables.migrations)] : []), ...(kept.exists && kept.schema !== null ? [logLines(qualified(kept.schema, kept.table))] : [])].join('\n      union all ')}
+      ${[runLines, stepLines, ...(typeof migrations === 'string' ? [migrationLines(migrations)] : []), ...(lines === null ? [] : [logLines(lines)])].join('\n      union all ')}
     )
     select coalesce(json_agg(
       line.body || jsonb_build_object('at', line.at, 'role', coalesce(line.role, run.role), 'run', case
@@ -113,6 +113,10 @@ export async function historyOf(
       order by run.id desc limit 1
     ) as run on true`)
 }
+
+const nameOf = (oid: string): string => `
+  select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${oid}`
 
 // Read as a value, because a table that was made before has no such column.
 const runsOf = (table: string): string => `

@@ -2,10 +2,10 @@ import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
-import { identifier, literal, nullable, toRegclass } from '../core/sql.ts'
+import { identifier, literal, nullable } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
-import type { MigrationSettings, MigrationTables } from './settings.ts'
+import { trackingTable, type MigrationSettings, type MigrationTables } from './settings.ts'
 import { neededPrivileges } from './tracking.ts'
 
 /** What a command does with the tables of a run. */
@@ -105,7 +105,7 @@ async function readRights(session: Session, { tables, names, schema }: Migration
   // to_regclass refuses to look into a schema that this role may not use.
   const numbers = keys.map((key) =>
     schema === null
-      ? `${toRegclass(tables[key])}::oid as "${key}"`
+      ? `${trackingTable(tables[key])}::oid as "${key}"`
       : `(select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
           where n.nspname = ${literal(schema)} and c.relname = ${literal(names[key])}) as "${key}"`,
   )

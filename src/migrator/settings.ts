@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 import { migrationConfigOf, type Hook } from '../database/migration-config.ts'
 import type { Session } from '../database/session.ts'
-import { identifier, qualified } from '../core/sql.ts'
+import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
 
 /** What the runner needs to know of how a Knex instance migrates. */
 export interface MigrationSettings {
@@ -43,6 +43,17 @@ export function settingsOf(session: Session, options: MigratorOptions = {}): Mig
     disableTransactions: merged.disableTransactions,
     hooks: { beforeAll, beforeEach, afterEach, afterAll },
   }
+}
+
+/**
+ * The oid of such a table in SQL; null where there is none. Without a schema it is the one in current_schema(), where stock
+ * Knex looks for it and creates it: a namesake further down the search path is another application's.
+ */
+export function trackingTable(quoted: string): string {
+  const isQualified = /^(?:U&)?"(?:[^"]|"")*"[.]/.test(quoted)
+  if (isQualified) return toRegclass(quoted)
+  const schema = 'pg_catalog.quote_ident(pg_catalog.current_schema())'
+  return `pg_catalog.to_regclass(${schema} operator(pg_catalog.||) ${literal(`.${withoutEscapes(quoted)}`)})`
 }
 
 const none: Hook = () => undefined

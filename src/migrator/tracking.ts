@@ -2,9 +2,9 @@ import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { sqlStateOf } from '../core/errors.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
-import { literal, toRegclass } from '../core/sql.ts'
+import { literal } from '../core/sql.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
-import type { MigrationTables } from './settings.ts'
+import { trackingTable, type MigrationTables } from './settings.ts'
 
 /** What a run does with each table, here and in lease.ts. */
 export const neededPrivileges = {
@@ -45,19 +45,19 @@ export async function readApplied(session: Session, tables: MigrationTables): Pr
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
   const { hasMigrations, ...seen } = await session.ask<
     Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }
-  >(`select json_build_object('hasMigrations', ${toRegclass(tables.migrations)} is not null,
-      'hasRuns', ${toRegclass(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
+  >(`select json_build_object('hasMigrations', ${trackingTable(tables.migrations)} is not null,
+      'hasRuns', ${trackingTable(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
       'server', version(), 'readOnly', ${readOnlySql}) as state`)
   return { ...seen, applied: hasMigrations ? await readExisting(session, tables) : [] }
 }
 
 function areMissing(tables: MigrationTables): string {
-  const names = Object.values(tables).map((table) => toRegclass(table))
+  const names = Object.values(tables).map(trackingTable)
   return `num_nulls(${names.join(', ')}) > 0`
 }
 
 function haveNotes({ runs }: MigrationTables): string {
-  return `exists (select from pg_catalog.pg_attribute where attrelid = ${toRegclass(runs)} and attname = 'notes')`
+  return `exists (select from pg_catalog.pg_attribute where attrelid = ${trackingTable(runs)} and attname = 'notes')`
 }
 
 /** Whether the table of runs has a place for notes. */
@@ -73,7 +73,7 @@ export async function addNotes(session: Session, { runs }: MigrationTables): Pro
   try {
     await session.transaction(async (trx) => {
       if (!session.isInTransaction) await trx.send(`set local lock_timeout = '1s'`)
-      await trx.send(`alter table ${runs} add column if not exists notes jsonb`)
+      await trx.send(`alter table ${runs} add column if not exists notes pg_catalog.jsonb`)
     })
     return true
   } catch (error) {
@@ -85,14 +85,14 @@ export async function addNotes(session: Session, { runs }: MigrationTables): Pro
 
 /** The same of tables that are known to exist. */
 export async function readExisting(session: Session, tables: MigrationTables): Promise<AppliedMigration[]> {
-  return session.ask<AppliedMigration[]>(appliedSql(tables))
+  return session.askAsCaller<AppliedMigration[]>(appliedSql(tables))
 }
 
 /** The query of {@link readExisting}, for a statement that belongs before it. */
 export function appliedSql({ migrations }: MigrationTables): string {
   return `
-    select coalesce(json_agg(json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]')
-      as state
+    select coalesce(pg_catalog.json_agg(
+      pg_catalog.json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]') as state
     from ${migrations}`
 }
 
@@ -125,21 +125,21 @@ async function sendTables(session: Session, tables: MigrationTables): Promise<vo
   await session.send(
     [
       `create table if not exists ${tables.migrations} (
-        id serial primary key, name varchar(255), batch integer, migration_time timestamptz)`,
+        id serial primary key, name varchar(255), batch integer, migration_time timestamp with time zone)`,
       `create table if not exists ${tables.lock} (index serial primary key, is_locked integer)`,
       `insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock})`,
       `create table if not exists ${tables.runs} (
         id bigint generated always as identity primary key,
-        command text not null,
-        started_at timestamptz not null default clock_timestamp(),
-        ended_at timestamptz,
-        outcome text,
-        host text not null,
+        command pg_catalog.text not null,
+        started_at timestamp with time zone not null default pg_catalog.clock_timestamp(),
+        ended_at timestamp with time zone,
+        outcome pg_catalog.text,
+        host pg_catalog.text not null,
         process_id integer not null,
-        operating_system_user text,
-        role text not null default current_user,
-        lock_xmin text not null,
-        notes jsonb)`,
+        operating_system_user pg_catalog.text,
+        role pg_catalog.text not null default current_user,
+        lock_xmin pg_catalog.text not null,
+        notes pg_catalog.jsonb)`,
       `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
     ].join(';\n'),
   )
@@ -152,7 +152,9 @@ export function batchAfter(applied: readonly AppliedMigration[]): number {
 
 /** The same, asked of the database. */
 export async function nextBatch(session: Session, tables: MigrationTables): Promise<number> {
-  return session.ask<number>(`select to_json(coalesce(max(batch), 0) + 1) as state from ${tables.migrations}`)
+  return session.askAsCaller<number>(`
+    select pg_catalog.to_json(coalesce(pg_catalog.max(batch), 0) operator(pg_catalog.+) 1) as state
+    from ${tables.migrations}`)
 }
 
 /**
@@ -171,7 +173,9 @@ export async function record(
   const name = literal(change.name)
   const statement =
     change.direction === 'up'
-      ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, now() where ${isLockHeld} returning 1`
-      : `delete from ${tables.migrations} where name = ${name} and ${isLockHeld} returning 1`
-  return session.ask<boolean>(`with changed as (${statement}) select to_json(count(*) > 0) as state from changed`)
+      ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, pg_catalog.now() where ${isLockHeld} returning 1`
+      : `delete from ${tables.migrations} where name operator(pg_catalog.=) ${name} and ${isLockHeld} returning 1`
+  return session.askAsCaller<boolean>(
+    `with changed as (${statement}) select pg_catalog.to_json(exists (select from changed)) as state`,
+  )
 }

@@ -35,11 +35,12 @@ export interface BuiltIndex {
  */
 export async function checkIndex(session: Session, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
   const name = qualified(place.schema, place.name)
-  const isValid = `select ${isValidSql('x')} from pg_catalog.pg_index x where x.indexrelid = ${toRegclass(name)}`
+  const isValid = `select ${isValidSql('x')} from pg_catalog.pg_index x where x.indexrelid operator(pg_catalog.=) ${toRegclass(name)}`
   try {
     const [valid, family, , , , plan] = await session.inRolledBackTransaction([
       isValid,
-      `select json_agg(c.relname) from pg_partition_tree(${toRegclass(name)}) t join pg_catalog.pg_class c on c.oid = t.relid`,
+      `select pg_catalog.json_agg(c.relname) from pg_catalog.pg_partition_tree(${toRegclass(name)}) t
+        join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) t.relid`,
       'set local enable_seqscan = off',
       'set local enable_sort = off',
       'set local enable_bitmapscan = off',

@@ -36,7 +36,7 @@ export function watchBuild(
   { wait, signal }: { readonly wait: number; readonly signal?: AbortSignal | undefined },
 ): Watch {
   const side = openSideConnection(db)
-  const cancel = (): Promise<void> => side.session.send(`select pg_cancel_backend(${processId})`)
+  const cancel = (): Promise<void> => side.session.send(`select pg_catalog.pg_cancel_backend(${processId})`)
 
   const look = async (state: Looking): Promise<void> => {
     if (signal?.aborted === true) {

@@ -30,7 +30,7 @@ export async function countRows(
   ].join(' ')
   try {
     if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(session, rows)
-    return await session.askAsCaller<number>(`select to_json(count(*)) as state ${rows}`)
+    return await session.askAsCaller<number>(`select pg_catalog.to_json(pg_catalog.count(*)) as state ${rows}`)
   } catch (error) {
     // What fails here is the condition, and the build would fail of it too.
     if (condition === null || sqlStateOf(error) === undefined) throw error

@@ -18,7 +18,7 @@ export async function emptyPartitions(
   const leaves = await session.ask<readonly Leaf[]>(leavesSql(index, table.oid))
   // Where row security decides what is seen, only the size of a table tells.
   const seen = leaves.filter(({ hidesRows }) => !hidesRows).map(({ name }) => name)
-  const empty = seen.length === 0 ? [] : await session.ask<readonly string[]>(emptySql(index, seen))
+  const empty = seen.length === 0 ? [] : await session.askAsCaller<readonly string[]>(emptySql(index, seen))
   return leaves
     .filter(({ name, hidesRows, hasPages }) => (hidesRows ? !hasPages : empty.includes(name)))
     .map(({ name }) => name)
@@ -55,5 +55,5 @@ function emptySql(index: VectorIndex, leaves: readonly string[]): string {
   const each = leaves.map(
     (leaf) => `select ${literal(leaf)} as name where not exists (select from ${sendable(leaf)} where ${has})`,
   )
-  return `select coalesce(json_agg(name), '[]') as state from (${each.join(' union all ')}) empty`
+  return `select coalesce(pg_catalog.json_agg(name), '[]') as state from (${each.join(' union all ')}) empty`
 }

@@ -19,8 +19,8 @@ export async function normaliseCondition(
     const [, , answer] = await session.inRolledBackTransaction([
       `create temporary table ${CLONE} (like ${qualified(table.schema, table.name)})`,
       `create index ${CLONE}_idx on pg_temp.${CLONE} ((1)) where ${condition}`,
-      `select pg_get_expr(indpred, indrelid) as state from pg_catalog.pg_index
-        where indexrelid = 'pg_temp.${CLONE}_idx'::regclass`,
+      `select pg_catalog.pg_get_expr(indpred, indrelid) as state from pg_catalog.pg_index
+        where indexrelid operator(pg_catalog.=) 'pg_temp.${CLONE}_idx'::pg_catalog.regclass`,
     ])
     const text = onlyValue(answer)
     return typeof text === 'string' ? text : null

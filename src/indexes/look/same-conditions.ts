@@ -31,7 +31,7 @@ export async function sameConditions(
       // With fewer digits two numbers may look the same.
       'set local extra_float_digits = 1',
       `explain (verbose, costs off, format json) select ${conditions.join(', ')}
-        from unnest('{}'::${qualified(table.schema, table.name)}[]) as ${identifier(table.name)}`,
+        from pg_catalog.unnest('{}'::${qualified(table.schema, table.name)}[]) as ${identifier(table.name)}`,
     ])
     const [first, ...explained] = explainedPlan(onlyValue(answer)).Output ?? []
     if (first === undefined || explained.length !== others.length) return null

@@ -28,9 +28,9 @@ export async function measureValueBytes(
   const name = identifier(index.column.name)
   try {
     const [answer] = await session.inRolledBackTransaction([
-      `select avg(octet_length(sent)) as state from (
+      `select pg_catalog.avg(pg_catalog.octet_length(sent)) as state from (
         select ${qualified(extension.schema, 'sparsevec_send')}(${name}) as sent
-        from ${qualified(table.schema, table.name)} tablesample system (${sampledPercent(table.heapBytes, rows)})
+        from ${qualified(table.schema, table.name)} tablesample pg_catalog.system (${sampledPercent(table.heapBytes, rows)})
         where ${name} is not null${condition === null ? '' : ` and ${condition}`}
         limit ${SAMPLE_ROWS}
       ) sample`,

@@ -43,9 +43,9 @@ async function readOldTable(session: Session): Promise<OldMigration[] | null> {
   // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
   if (!columns.includes('version') || columns.includes('dirty')) return null
   // Some tools write a name beside the version, and most do not.
-  return session.ask<
-    OldMigration[]
-  >(`select coalesce(json_agg(json_build_object('version', version::text, 'name', to_jsonb(old) ->> 'name')
+  return session.askAsCaller<OldMigration[]>(`select coalesce(pg_catalog.json_agg(
+      pg_catalog.json_build_object('version', version::pg_catalog.text,
+        'name', pg_catalog.to_jsonb(old) operator(pg_catalog.->>) 'name')
       order by version), '[]') as state from schema_migrations as old`)
 }
 

@@ -17,11 +17,13 @@ export interface HeldLock {
 export async function readHolder(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<HeldLock> {
   const isNoted = `exists (
     select from ${tables.lock} as held
-    join ${tables.runs} as run on run.lock_xmin = held.xmin::text and run.ended_at is null
-    where held.is_locked = 1
+    join ${tables.runs} as run
+      on run.lock_xmin operator(pg_catalog.=) held.xmin::pg_catalog.text and run.ended_at is null
+    where held.is_locked operator(pg_catalog.=) 1
   )`
-  const seen = await session.ask<Omit<HeldLock, 'run'>>(
-    `select json_build_object('isLocked', exists (select from ${tables.lock} where is_locked = 1),
+  const seen = await session.askAsCaller<Omit<HeldLock, 'run'>>(
+    `select pg_catalog.json_build_object(
+      'isLocked', exists (select from ${tables.lock} where is_locked operator(pg_catalog.=) 1),
       'isNoted', ${hasRuns ? isNoted : 'false'}) as state`,
   )
   return { ...seen, run: seen.isNoted ? await unfinishedRun(session, tables) : null }

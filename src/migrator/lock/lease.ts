@@ -142,7 +142,7 @@ function leaseOf(
 
 // Lets a statement's commit not wait for the disk. Who loses it loses nothing: the server has crashed, and the run with
 // it. A migration's own commit waits, and takes along what was written before.
-const NOT_FLUSHED = `set_config('synchronous_commit', 'off', true) as not_flushed`
+const NOT_FLUSHED = `pg_catalog.set_config('synchronous_commit', 'off', true) as not_flushed`
 
 /**
  * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
@@ -159,21 +159,23 @@ async function takeKnexLock(
   command: string,
   planned: readonly NotedStep[] | null,
 ): Promise<{ readonly run: number | null; readonly applied: readonly AppliedMigration[] }> {
-  const [run, applied] = await session.askEach([
+  const [run, applied] = await session.askEachAsCaller([
     `with free as (
-      select ctid from ${tables.lock} where is_locked = 0 for update skip locked
+      select ctid from ${tables.lock} where is_locked operator(pg_catalog.=) 0 for update skip locked
     ),
     taken as (
       update ${tables.lock} as held set is_locked = 1 from free
-      where held.ctid = free.ctid and (select count(*) from free) = (select count(*) from ${tables.lock}) returning 1
+      where held.ctid operator(pg_catalog.=) free.ctid
+        and (select pg_catalog.count(*) from free) operator(pg_catalog.=) (select pg_catalog.count(*) from ${tables.lock})
+      returning 1
     ),
     run as (
       insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${planned === null ? '' : ', notes'})
       select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
-        (txid_current() % 4294967296)::text${planned === null ? '' : `, ${json({ steps: planned, error: null })}`}
+        (pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text${planned === null ? '' : `, ${json({ steps: planned, error: null })}`}
       where exists (select from taken) returning id
     )
-    select to_json((select id from run)) as state from ${NOT_FLUSHED}`,
+    select pg_catalog.to_json((select id from run)) as state from ${NOT_FLUSHED}`,
     appliedSql(tables),
   ])
   return { run: run as number | null, applied: applied as readonly AppliedMigration[] }
@@ -186,28 +188,29 @@ async function freeStaleLock(
   isSingle: boolean,
 ): Promise<LockHolder | null | undefined> {
   const notes = (await readHasNotes(session, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
-  const { holder, freed } = await session.ask<{ holder: LockHolder | null; freed: number }>(`with stale as (
+  const { holder, freed } = await session.askAsCaller<{ holder: LockHolder | null; freed: number }>(`with stale as (
       select run.* from ${tables.runs} as run
-      join ${tables.lock} as held on held.is_locked = 1 and held.xmin::text = run.lock_xmin
+      join ${tables.lock} as held on held.is_locked operator(pg_catalog.=) 1
+        and held.xmin::pg_catalog.text operator(pg_catalog.=) run.lock_xmin
       where run.ended_at is null
     ),
     ended as (
-      update ${tables.runs} as run set ended_at = clock_timestamp(), outcome = 'died'${notes}
-      from stale where run.id = stale.id returning 1
+      update ${tables.runs} as run set ended_at = pg_catalog.clock_timestamp(), outcome = 'died'${notes}
+      from stale where run.id operator(pg_catalog.=) stale.id returning 1
     ),
     freed as (
       update ${tables.lock} as held set is_locked = 0
-      where held.is_locked = 1 and (${
+      where held.is_locked operator(pg_catalog.=) 1 and (${
         // Where there is only this process, nobody else can be migrating, whoever set it.
-        isSingle ? 'true' : 'held.xmin::text in (select lock_xmin from stale)'
+        isSingle ? 'true' : 'held.xmin::pg_catalog.text operator(pg_catalog.=) any (select lock_xmin from stale)'
       }) returning 1
     ),
     -- stock Knex's unlock deletes the row before it inserts a new one
     restored as (
       insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
     )
-    select json_build_object('holder', (select ${holderJson('stale')} from stale limit 1),
-      'freed', (select count(*) from freed) + (select count(*) from restored)) as state`)
+    select pg_catalog.json_build_object('holder', (select ${holderJson('stale')} from stale limit 1), 'freed',
+      (select pg_catalog.count(*) from freed) operator(pg_catalog.+) (select pg_catalog.count(*) from restored)) as state`)
   return freed > 0 ? holder : undefined
 }
 
@@ -222,24 +225,26 @@ async function giveKnexLockBack(
   outcome: string,
   notes?: RunNotes,
 ): Promise<void> {
-  const change = `ended_at = clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
+  const change = `ended_at = pg_catalog.clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
   await session.send(`with ended as (
-      update ${tables.runs} set ${change} where id = ${run}
+      update ${tables.runs} set ${change} where id operator(pg_catalog.=) ${run}
       returning lock_xmin
     )
-    update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED} where held.xmin::text = ended.lock_xmin;
-    delete from ${tables.lock} where is_locked = 0 and index > (select min(index) from ${tables.lock})`)
+    update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED}
+    where held.xmin::pg_catalog.text operator(pg_catalog.=) ended.lock_xmin;
+    delete from ${tables.lock} where is_locked operator(pg_catalog.=) 0
+      and index operator(pg_catalog.>) (select pg_catalog.min(index) from ${tables.lock})`)
 }
 
 /** The run that is noted as not ended: while the advisory lock is held, that of its holder. */
 export async function unfinishedRun(session: Session, tables: MigrationTables): Promise<LockHolder | null> {
-  return session.ask<LockHolder | null>(`select (
+  return session.askAsCaller<LockHolder | null>(`select (
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`)
 }
 
 function holderJson(alias: string): string {
-  return `json_build_object('id', ${alias}.id, 'host', ${alias}.host, 'processId', ${alias}.process_id,
+  return `pg_catalog.json_build_object('id', ${alias}.id, 'host', ${alias}.host, 'processId', ${alias}.process_id,
     'user', ${alias}.operating_system_user, 'role', ${alias}.role, 'command', ${alias}.command,
     'since', ${alias}.started_at)`
 }

@@ -1,7 +1,7 @@
 import { openTransaction, type OpenTransaction } from '../../database/open-transaction.ts'
 import type { Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
-import { toRegclass } from '../../core/sql.ts'
+import { trackingTable } from '../settings.ts'
 
 /** A connection of its own, with a transaction that stays open for the lock. */
 export interface LockConnection {
@@ -21,7 +21,8 @@ export interface SideLock {
 
 /** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
 export function lockNumber(lockTable: string): string {
-  return `hashtextextended('knex-pgvector ' || ${toRegclass(lockTable)}::oid::text, 0)`
+  const oid = `${trackingTable(lockTable)}::pg_catalog.oid::pg_catalog.text`
+  return `pg_catalog.hashtextextended('knex-pgvector ' operator(pg_catalog.||) ${oid}, 0)`
 }
 
 // PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
@@ -77,12 +78,15 @@ async function tryLock(trx: Session, lockTable: string): Promise<SideLock | null
   const unsigned = BigInt.asUintN(64, BigInt(number))
   return {
     isHeld: `exists (
-      select from pg_catalog.pg_locks where locktype = 'advisory' and granted and pid = ${pid}
-        and classid = ${unsigned >> 32n} and objid = ${unsigned & 0xffffffffn}
-        and database = (select oid from pg_catalog.pg_database where datname = current_database())
+      select from pg_catalog.pg_locks
+      where locktype operator(pg_catalog.=) 'advisory' and granted and pid operator(pg_catalog.=) ${pid}
+        and classid operator(pg_catalog.=) ${unsigned >> 32n} and objid operator(pg_catalog.=) ${unsigned & 0xffffffffn}
+        and database operator(pg_catalog.=) (
+          select oid from pg_catalog.pg_database where datname operator(pg_catalog.=) pg_catalog.current_database()
+        )
     )`,
     cancel: async (backendProcessId) => {
-      await trx.send(`select pg_cancel_backend(${backendProcessId})`)
+      await trx.send(`select pg_catalog.pg_cancel_backend(${backendProcessId})`)
     },
   }
 }

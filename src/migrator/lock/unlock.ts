@@ -1,10 +1,9 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
-import { toRegclass } from '../../core/sql.ts'
 import { readHolder, type HeldLock } from './holder.ts'
 import { takeLease } from './lease.ts'
-import type { MigrationSettings, MigrationTables } from '../settings.ts'
+import { trackingTable, type MigrationSettings, type MigrationTables } from '../settings.ts'
 
 /** How to free the lock on migrations. */
 export interface UnlockOptions {
@@ -45,14 +44,14 @@ export async function unlock(
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
-  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked = 1`)
+  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked operator(pg_catalog.=) 1`)
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
 async function readLock(session: Session, tables: MigrationTables): Promise<HeldLock> {
   const [hasLock, hasRuns] = await session.ask<boolean[]>(
     `select json_build_array(${[tables.lock, tables.runs]
-      .map((table) => `${toRegclass(table)} is not null`)
+      .map((table) => `${trackingTable(table)} is not null`)
       .join(', ')}) as state`,
   )
   if (hasLock !== true) return { isLocked: false, isNoted: false, run: null }

@@ -59,8 +59,8 @@ function counter(trx: Session, milliseconds: number): (part: LostPart) => Promis
 }
 
 async function count(trx: Session, part: LostPart, timeout: number): Promise<CountedPart | null> {
-  const counts = ['*', ...part.columns.map(({ name }) => name)].map((what) => `count(${what})`)
-  const question = `select json_build_array(${counts.join(', ')}) as state from ${part.table.name}`
+  const counts = ['*', ...part.columns.map(({ name }) => name)].map((what) => `pg_catalog.count(${what})`)
+  const question = `select pg_catalog.json_build_array(${counts.join(', ')}) as state from ${part.table.name}`
   try {
     const numbers = await trx.transaction(async (savepoint) => {
       await savepoint.send(`set local statement_timeout = ${timeout}`)

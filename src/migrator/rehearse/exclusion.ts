@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
-import { toRegclass } from '../../core/sql.ts'
 import { isRace, sqlState } from '../../database/sqlstate.ts'
 import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { takeLease, type Lease } from '../lock/lease.ts'
-import type { MigrationTables } from '../settings.ts'
+import { trackingTable, type MigrationTables } from '../settings.ts'
 import { createMissingTables } from '../tracking.ts'
 
 /** What keeps others from migrating while something is rehearsed. */
@@ -39,8 +38,8 @@ export async function excludeOthers(
   const wait = waitOf(options.wait)
   const present = await session.ask<
     Record<'all' | 'lock', boolean>
-  >(`select json_build_object('all', num_nulls(${Object.values(tables).map(toRegclass).join(', ')}) = 0,
-      'lock', ${toRegclass(tables.lock)} is not null) as state`)
+  >(`select json_build_object('all', num_nulls(${Object.values(tables).map(trackingTable).join(', ')}) = 0,
+      'lock', ${trackingTable(tables.lock)} is not null) as state`)
   if (!present.all) return withoutTrace(session, tables, present.lock, options)
   const lease = await takeLease(session, tables, {
     ...options,
@@ -83,7 +82,7 @@ async function withoutTrace(
   if (hasLock && !isSingle) await until(() => isFree(session, tables))
   return {
     isHeld: 'true',
-    cancel: (processId) => session.send(`select pg_cancel_backend(${processId})`),
+    cancel: (processId) => session.send(`select pg_catalog.pg_cancel_backend(${processId})`),
     release: () => Promise.resolve(),
     enter: async (trx) => {
       await createMissingTables(trx, tables).catch((error: unknown) => {
@@ -95,10 +94,14 @@ async function withoutTrace(
 }
 
 async function isFree(session: Session, { lock }: MigrationTables): Promise<boolean> {
-  return session.ask<boolean>(`select to_json(not exists (select from ${lock} where is_locked = 1)) as state`)
+  return session.askAsCaller<boolean>(
+    `select pg_catalog.to_json(not exists (select from ${lock} where is_locked operator(pg_catalog.=) 1)) as state`,
+  )
 }
 
 async function lockFreeRow(trx: Session, tables: MigrationTables): Promise<boolean> {
-  return trx.ask<boolean>(`with free as (select from ${tables.lock} where is_locked = 0 limit 1 for update skip locked)
-    select to_json(count(*) > 0) as state from free`)
+  return trx.askAsCaller<boolean>(`with free as (
+      select from ${tables.lock} where is_locked operator(pg_catalog.=) 0 limit 1 for update skip locked
+    )
+    select pg_catalog.to_json(exists (select from free)) as state`)
 }

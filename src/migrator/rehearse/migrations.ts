@@ -130,14 +130,15 @@ async function rehearseOne(
 async function checkDeferredConstraints(trx: Session): Promise<void> {
   await trx.send(`do $$
     declare
-      names text;
+      names pg_catalog.text;
     begin
       set constraints all immediate;
-      select string_agg(distinct format('%I.%I', n.nspname, c.conname), ', ') into names
-      from pg_catalog.pg_constraint c join pg_catalog.pg_namespace n on n.oid = c.connamespace
+      select pg_catalog.string_agg(distinct pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') into names
+      from pg_catalog.pg_constraint c
+      join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.connamespace
       where c.condeferred;
       if names is not null then
-        execute 'set constraints ' || names || ' deferred';
+        execute pg_catalog.concat('set constraints ', names, ' deferred');
       end if;
     end $$`)
 }

@@ -37,7 +37,7 @@ export async function openReplay(db: Session, surroundings: Surroundings): Promi
       await applyIn(session, surroundings, migration)
     },
     reset: async () => {
-      await session.send(`select set_config('search_path', ${literal(searchPath)}, false)`)
+      await session.send(`select pg_catalog.set_config('search_path', ${literal(searchPath)}, false)`)
     },
     close: async () => {
       await replica.close()

@@ -87,23 +87,31 @@ export function openNotebook(direction: Direction): Notebook {
  */
 export function notesOfDead({ migrations }: MigrationTables): string {
   return `(
-    select jsonb_set(run.notes, '{steps}', coalesce(jsonb_agg(step || case
-      when is_done then jsonb_build_object('outcome', 'done', 'batch', batch,
-        'after', extract(epoch from migration_time - run.started_at) * 1000)
-      when position = first_left then jsonb_build_object('outcome', 'died',
-        'after', extract(epoch from coalesce(last_done, run.started_at) - run.started_at) * 1000)
+    select pg_catalog.jsonb_set(run.notes, '{steps}', coalesce(pg_catalog.jsonb_agg(step operator(pg_catalog.||) case
+      when is_done then pg_catalog.jsonb_build_object('outcome', 'done', 'batch', batch,
+        'after', ${millisecondsSinceStart('migration_time')})
+      when position operator(pg_catalog.=) first_left then pg_catalog.jsonb_build_object('outcome', 'died',
+        'after', ${millisecondsSinceStart('coalesce(last_done, run.started_at)')})
       else '{"outcome": "not reached"}'
     end order by position), '[]'))
     from (
-      select *, min(position) filter (where not is_done) over () as first_left,
-        max(migration_time) filter (where is_done) over () as last_done
+      select *, pg_catalog.min(position) filter (where not is_done) over () as first_left,
+        pg_catalog.max(migration_time) filter (where is_done) over () as last_done
       from (
-        select step, position, batch, migration_time, (id is not null) = (step ->> 'direction' = 'up') as is_done
-        from jsonb_array_elements(run.notes -> 'steps') with ordinality as planned (step, position)
-        left join ${migrations} as row on row.name = step ->> 'name'
+        select step, position, batch, migration_time,
+          (id is not null) operator(pg_catalog.=) (
+            (step operator(pg_catalog.->>) 'direction') operator(pg_catalog.=) 'up'
+          ) as is_done
+        from pg_catalog.jsonb_array_elements(run.notes operator(pg_catalog.->) 'steps')
+          with ordinality as planned (step, position)
+        left join ${migrations} as row on row.name operator(pg_catalog.=) (step operator(pg_catalog.->>) 'name')
       ) as seen
     ) as judged
   )`
+}
+
+function millisecondsSinceStart(time: string): string {
+  return `extract(epoch from ${time} operator(pg_catalog.-) run.started_at) operator(pg_catalog.*) 1000`
 }
 
 const MOST_OF_MESSAGE = 2000

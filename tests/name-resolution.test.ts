@@ -1,0 +1,253 @@
+import type { Knex } from 'knex'
+
+import {
+  addVectorColumn,
+  backfillVectors,
+  buildIndex,
+  createMigrator,
+  diagnose,
+  dropIndex,
+  dropPgvector,
+  dropVectorColumn,
+  ensurePgvector,
+  estimateBackfill,
+  findDependents,
+  inspectPgvector,
+  listVectorIndexes,
+  repairVectorIndexes,
+  vectorColumn,
+  vectorIndex,
+  verifyPgvector,
+} from '../src/index.ts'
+import type { BackfillOptions } from '../src/backfill/options.ts'
+import { isPinned } from '../src/database/search-path.ts'
+import { sessionOf } from '../src/database/session.ts'
+import { describeOnEveryDatabase, type TestDatabase } from './support/databases.ts'
+import { statementsOf } from './support/recorder.ts'
+import { rolledBack } from './support/rolled-back.ts'
+import { source } from './support/steps.ts'
+import { setTraps, sprung } from './support/traps.ts'
+import { unqualifiedNames } from './support/unqualified.ts'
+
+/** A caller with a search path of its own; the embedded database has one connection, whose path is set. */
+async function callerWith({ knex, url, connect }: TestDatabase, path: readonly string[]): Promise<Knex> {
+  if (url !== null) return connect({ searchPath: path })
+  await knex.raw(`set search_path = ${path.join(', ')}`)
+  return knex
+}
+
+/** Back to a path that nobody has tampered with. */
+async function ownerOf({ knex, url }: TestDatabase): Promise<Knex> {
+  if (url === null) await knex.raw('set search_path = pg_catalog, public')
+  return knex
+}
+
+const embedding = vectorColumn('documents', 'embedding', { dimensions: 3 })
+const bySchema = vectorColumn('documents', 'second', { schema: 'app', dimensions: 3 })
+const whole = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+const partial = vectorIndex(embedding, {
+  method: 'ivfflat',
+  metric: 'l2',
+  name: 'wanted_idx',
+  lists: 1,
+  where: 'is_wanted(note)',
+})
+
+const tables = `
+  create schema app;
+  create table app.documents (id integer, kind text, note text not null, primary key (id, kind));
+  insert into app.documents select i, 'kind', 'note ' || i from generate_series(1, 20) i;
+  create function app.is_wanted(text) returns boolean language sql immutable as 'select true'`
+
+const backfill: BackfillOptions<{ readonly note: string }> = {
+  read: ['note'],
+  embed: (rows) => Promise.resolve(rows.map((_, place) => [1, 2, place])),
+  batchSize: 7,
+  retryDelay: 0,
+  logger: false,
+}
+
+const quiet = { logger: false } as const
+
+/** Everything that the traps are to be sprung by. */
+async function doEverything(knex: Knex): Promise<void> {
+  const migrationSource = source({ name: '001', up: 'create table app.made ()', down: 'drop table app.made' })
+  const migrator = createMigrator(knex, { migrationSource })
+  await migrator.status()
+  await migrator.up()
+  await migrator.status()
+  await ensurePgvector(knex, quiet)
+  await ensurePgvector(knex, quiet)
+  await verifyPgvector(knex)
+  await inspectPgvector(knex)
+  await addVectorColumn(knex, embedding, quiet)
+  await addVectorColumn(knex, bySchema, quiet)
+  await estimateBackfill(knex, embedding, { read: ['note'] })
+  await backfillVectors(knex, embedding, backfill)
+  await buildIndex(knex, whole, quiet)
+  await buildIndex(knex, whole, quiet)
+  await listVectorIndexes(knex)
+  await repairVectorIndexes(knex, quiet)
+  await findDependents(knex)
+  await diagnose(knex, { migrationSource })
+  await migrator.history()
+  await dropIndex(knex, whole, quiet)
+  await dropVectorColumn(knex, embedding, { ...quiet, onlyOurs: true })
+  await dropVectorColumn(knex, bySchema, quiet)
+  await migrator.rehearse()
+  await migrator.losses({})
+  await migrator.down({})
+  await dropPgvector(knex, quiet)
+}
+
+describeOnEveryDatabase('names in our statements', (database) => {
+  test.each([
+    ['the schema of another role before ours', ['hostile', 'app', 'public']],
+    ['pg_catalog last', ['app', 'hostile', 'public', 'pg_catalog']],
+  ])('mean what they mean to PostgreSQL, with %s on the search path', async (_, path) => {
+    const { knex } = database()
+    await knex.raw(tables)
+    await setTraps(knex)
+    const done = await doEverything(await callerWith(database(), path)).then(
+      () => 'done',
+      (error: unknown) => error,
+    )
+    expect({ done, sprung: await sprung(await ownerOf(database())) }).toEqual({ done: 'done', sprung: 0 })
+  })
+
+  test('are qualified wherever the path is not pinned', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    const caller = await callerWith(database(), ['app', 'public'])
+    const sent = (await statementsOf(caller, () => doEverything(caller))).filter((sql) => !isPinned(sql))
+    const ours = sent.filter((sql) => !/^select version\(\);?$/.test(sql))
+    const found = await Promise.all(
+      ours.map(async (sql) => ({ sql, names: (await unqualifiedNames(sql)).filter(isNotTheUsers) })),
+    )
+    expect(found.filter(({ names }) => names.length > 0)).toEqual([])
+  })
+})
+
+// Tables that stock Knex and the user leave to the search path.
+function isNotTheUsers(name: string): boolean {
+  return !/^relation (documents|knex_migrations(_lock|_runs)?)$/.test(name)
+}
+
+describeOnEveryDatabase("a user's own names", (database) => {
+  test('in triggers, conditions and defaults are found on their search path', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    await knex.raw(`
+      create function app.stamp() returns text language sql as $$ select 'stamped' $$;
+      create function app.on_write() returns trigger language plpgsql as $$
+        begin new.note := stamp(); return new; end $$;
+      create trigger on_write before update on app.documents for each row execute function app.on_write()`)
+    const caller = await callerWith(database(), ['app', 'public'])
+    await ensurePgvector(caller, quiet)
+    await addVectorColumn(caller, embedding, quiet)
+    expect(await backfillVectors(caller, embedding, { ...backfill, where: 'is_wanted(note)' })).toMatchObject({
+      filled: 20,
+    })
+    expect(await caller('documents').distinct('note').pluck('note')).toEqual(['stamped'])
+    expect(await buildIndex(caller, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await buildIndex(caller, partial, quiet)).toMatchObject({ status: 'kept' })
+  })
+
+  test('of tables are found in a later schema of the path', async () => {
+    const { knex } = database()
+    await knex.raw(tables)
+    await knex.raw('create schema empty')
+    const caller = await callerWith(database(), ['empty', 'app', 'public'])
+    await ensurePgvector(caller, quiet)
+    expect(await addVectorColumn(caller, embedding, quiet)).toMatchObject({ status: 'added' })
+    expect(await backfillVectors(caller, embedding, backfill)).toMatchObject({ filled: 20 })
+    expect(await buildIndex(caller, whole, quiet)).toMatchObject({ status: 'built' })
+  })
+
+  test('of tables that are called like a catalog mislead nobody', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, quiet)
+    await knex.transaction(async (trx) => {
+      await trx.raw('create temporary table pg_class (oid oid, relname name, relnamespace oid, relkind "char")')
+      await trx.raw('create temporary table pg_extension (extname name, extversion text, extnamespace oid, oid oid)')
+      expect(await ensurePgvector(trx, quiet)).toMatchObject({ status: 'unchanged' })
+      expect(await listVectorIndexes(trx)).toEqual([])
+    })
+  })
+
+  test('keys of other types are compared with the operators of those types', async () => {
+    const { knex } = database()
+    await knex.raw(`create schema app; create type app.size as enum ('small', 'large', 'huge')`)
+    await knex.raw('create table app.sizes (size app.size primary key, note text)')
+    await knex.raw(`insert into app.sizes values ('small', 'a'), ('large', 'b'), ('huge', 'c')`)
+    const sizes = vectorColumn('sizes', 'embedding', { schema: 'app', dimensions: 3 })
+    await ensurePgvector(knex, quiet)
+    await addVectorColumn(knex, sizes, quiet)
+    expect(await backfillVectors(knex, sizes, { ...backfill, batchSize: 1 })).toMatchObject({ filled: 3 })
+  })
+})
+
+describeOnEveryDatabase('the search path of a caller', (database) => {
+  const pathOf = async (knex: Knex): Promise<string> => {
+    const { rows } = await knex.raw<{ rows: [{ search_path: string }] }>('show search_path')
+    return rows[0].search_path
+  }
+
+  test.each(['"$user", public', '"a b", "c""d", public', `''`, 'public', 'pg_temp, pg_catalog'])(
+    'is back after a question: %s',
+    async (path) => {
+      const { knex } = database()
+      await knex.transaction(async (trx) => {
+        await trx.raw(`set local search_path = ${path}`)
+        const before = await pathOf(trx)
+        const session = sessionOf(trx)
+        expect(await session.askEach([`select current_setting('search_path') as state`, 'select 1'])).toEqual([
+          before,
+          1,
+        ])
+        expect(await pathOf(trx)).toBe(before)
+      })
+    },
+  )
+
+  test('is what a transaction set it to, after a question that failed in a savepoint', async () => {
+    const { knex } = database()
+    const outside = await pathOf(knex)
+    await rolledBack(knex, async (trx) => {
+      await trx.raw('set local search_path = public, pg_catalog')
+      const failing = trx.transaction((savepoint) => sessionOf(savepoint).ask('select 1 / 0'))
+      await expect(failing).rejects.toThrow('division by zero')
+      expect(await pathOf(trx)).toBe('public, pg_catalog')
+      await expect(sessionOf(trx).ask('select no_such_thing')).rejects.toThrow('no_such_thing')
+      await expect(trx.raw('select 1')).rejects.toThrow('current transaction is aborted')
+    })
+    expect(await pathOf(knex)).toBe(outside)
+  })
+
+  test('is left by a transaction as it would be without us', async () => {
+    const { knex } = database()
+    await knex.transaction(async (trx) => {
+      await trx.raw('set search_path = public, pg_temp')
+      expect(await sessionOf(trx).ask('select 1')).toBe(1)
+    })
+    await knex.transaction((trx) => sessionOf(trx).ask('select 1'), { readOnly: true })
+    expect(await pathOf(knex)).toBe('public, pg_temp')
+    await knex.raw('reset search_path')
+  })
+})
+
+describeOnEveryDatabase("Knex's tables", (database) => {
+  test('are those of current_schema(), as for stock Knex, and not a namesake further down the path', async () => {
+    const { knex } = database()
+    const migrationSource = source({ name: '001', up: 'create table made ()', down: 'drop table made' })
+    await createMigrator(knex, { migrationSource }).up()
+    await knex.raw('create schema app')
+    const caller = await callerWith(database(), ['app', 'public'])
+    const migrator = createMigrator(caller, { migrationSource })
+    expect(await migrator.status()).toMatchObject([{ name: '001', state: 'pending' }])
+    expect(await migrator.up()).toMatchObject({ migrations: [{ name: '001' }] })
+    expect(await caller('app.knex_migrations').pluck('name')).toEqual(['001'])
+    expect(await caller('public.knex_migrations').pluck('batch')).toEqual([1])
+    expect(await caller.migrate.currentVersion({ migrationSource })).toBe('001')
+  })
+})
