@@ -131,7 +131,7 @@ describeOnEveryDatabase('an index with difficult names', (database) => {
       String.raw`
       create schema "App ""one""";
       create table "App ""one"""."Order\? items" ("Em""bed\?ding" "My ""ext""\?".vector(5000), meta jsonb);
-      create index ?? ${indexDefinition(index, schema)}`,
+      create index ?? ${indexDefinition(index, schema).replaceAll('?', '\\?')}`,
       [index.name],
     )
     const { rows } = await knex.raw(
