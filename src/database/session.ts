@@ -23,11 +23,17 @@ export interface Session {
   readonly isInTransaction: boolean
   /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
   readonly identity: object
-  /** Sends a query of catalogs and settings, which reads only, and returns the `state` of its only row. */
+  /**
+   * Sends a query of catalogs and settings (a SELECT without INSERT, UPDATE or DELETE in it) and returns the `state` of its
+   * only row. Its names are resolved in pg_catalog; it runs under the caller's search path.
+   */
   ask<State extends Answer>(query: string): Promise<State>
   /** The same for several in one round trip; undefined for one that has no row or several. */
   askEach(queries: readonly string[]): Promise<readonly unknown[]>
-  /** The same for a query that contains the user's own text or reads a user's table: it runs under the user's search path. */
+  /**
+   * The same for a query that contains the user's own text, reads a user's table or writes: its names are resolved by the
+   * user's search path too, so ours are qualified.
+   */
   askAsCaller<State extends Answer>(query: string, bindings?: readonly unknown[]): Promise<State>
   /** The same for several in one round trip, each of which sees what those before it did. */
   askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]>
