@@ -70,6 +70,7 @@ interface BuildSettings
 interface ColumnDistanceOptions
 interface ColumnOptions
 interface ColumnResult
+interface Deadlines
 interface DeclaredVectors
 interface Dependent
 interface Dependents

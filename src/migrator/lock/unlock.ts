@@ -1,8 +1,10 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { glance } from '../../extension/glance.ts'
 import type { Session } from '../../database/session.ts'
+import { READ_COMMITTED } from '../../database/transaction.ts'
 import { toRegclass } from '../../core/sql.ts'
-import { takeLease, unfinishedRun } from './lease.ts'
+import { unfinishedRun } from './holder.ts'
+import { withRunLock } from './run-lock.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
 
 /** How to free the lock on migrations. */
@@ -40,11 +42,12 @@ export async function unlock(
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
   const holder = lock.isNoted ? await unfinishedRun(session, tables) : null
   const isSingle = (await glance(session)).provider === 'pglite'
-  if ((holder !== null || isSingle) && (await freeAsNextRun(session, tables, isSingle))) {
+  if ((holder !== null || isSingle) && (await freeAsNextRun(session, settings, isSingle))) {
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
-  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked = 1`)
+  const update = `update ${tables.lock} set is_locked = 0 where is_locked = 1`
+  await session.send(session.isInTransaction ? update : [READ_COMMITTED, update])
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
@@ -66,14 +69,22 @@ async function readLock(
       'isNoted', ${hasRuns === true ? isNoted : 'false'}) as state`)
 }
 
-// As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.
-async function freeAsNextRun(session: Session, tables: MigrationTables, isSingle: boolean): Promise<boolean> {
+// As the next run would: who gets the lock has freed what a dead run left behind. It leaves a note of who did it.
+async function freeAsNextRun(
+  session: Session,
+  { tables, deadlines }: MigrationSettings,
+  isSingle: boolean,
+): Promise<boolean> {
+  const options = { command: 'unlock', wait: 0, isSingle, deadlines, onKept: raise }
   try {
-    const lease = await takeLease(session, tables, { command: 'unlock', wait: 0, isSingle })
-    await lease.release('succeeded')
+    await withRunLock(session, tables, options, () => Promise.resolve())
     return true
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATIONS_LOCKED')) return false
     throw error
   }
+}
+
+function raise(error: unknown): never {
+  throw error
 }
