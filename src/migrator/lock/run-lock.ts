@@ -118,7 +118,10 @@ async function acquire(
   let tried: TriedLock | null = null
   try {
     tried = await tryAdvisoryLock(session, held, tables, options, state, watch)
-    if (tried === null) return null
+    if (tried === null) {
+      watch.stop()
+      return null
+    }
     const { advisory, connection, pooled } = tried
     for (;;) {
       const { run, applied } = await takeKnexLock(
