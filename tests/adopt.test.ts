@@ -56,7 +56,13 @@ describeOnEveryDatabase('adopt', (database) => {
     expect(result.adopted.map(({ name }) => name)).toEqual(Object.keys(three))
     expect((await migrator.status()).map(({ state }) => state)).toEqual(['applied', 'applied', 'applied'])
     expect((await migrator.up()).migrations).toEqual([])
-    expect(await migrator.adopt()).toEqual({ batch: null, adopted: [], source: 'files', unmatched: [] })
+    expect(await migrator.adopt()).toEqual({
+      batch: null,
+      adopted: [],
+      source: 'files',
+      unmatched: [],
+      warnings: [],
+    })
     expect(await knex('knex_migrations_runs').pluck('command')).toEqual(['adopt'])
   })
 

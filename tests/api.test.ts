@@ -71,6 +71,7 @@ interface BuildSettings
 interface ColumnDistanceOptions
 interface ColumnOptions
 interface ColumnResult
+interface Deadlines
 interface DeclaredVectors
 interface Dependent
 interface Dependents

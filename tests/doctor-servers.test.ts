@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 
 import { sessionOf } from '../src/database/session.ts'
 import { diagnose, ensurePgvector, migrateToLatest, type Finding } from '../src/index.ts'
-import { takeLease } from '../src/migrator/lock/lease.ts'
+import { defaultDeadlines as deadlines } from '../src/database/deadlines.ts'
+import { withRunLock } from '../src/migrator/lock/run-lock.ts'
 import { settingsOf } from '../src/migrator/settings.ts'
 import { describeOnOldPostgres, describeOnServers, describeWithoutPgvector } from './support/databases.ts'
 import { errorsOf, follow, levelsOf, of, source, two } from './support/findings.ts'
@@ -96,15 +97,19 @@ describeOnServers('the lock on migrations', (database) => {
     const { knex, connect } = database()
     await migrateToLatest(knex, two)
     const { tables } = settingsOf(sessionOf(knex))
-    const lease = await takeLease(sessionOf(connect()), tables, { command: 'up', wait: 0, isSingle: false })
-    await knex.raw(
-      `select pg_terminate_backend(pid, 10000) from pg_locks join pg_database on datname = current_database()
+    const options = { command: 'up', wait: 0, isSingle: false, deadlines, onKept: () => undefined }
+    await withRunLock(sessionOf(connect()), tables, options, async () => {
+      await knex.raw(
+        `select pg_terminate_backend(pid, 10000) from pg_locks join pg_database on datname = current_database()
       where locktype = 'advisory' and database = pg_database.oid`,
-    )
-    expect(of(await diagnose(knex, two), 'lock')).toMatchObject([
-      { level: 'warning', message: expect.stringMatching(/^left behind by a run that is gone: up by process \d+ on /) },
-    ])
-    await lease.release('ended')
+      )
+      expect(of(await diagnose(knex, two), 'lock')).toMatchObject([
+        {
+          level: 'warning',
+          message: expect.stringMatching(/^left behind by a run that is gone: up by process \d+ on /),
+        },
+      ])
+    })
   })
 
   test('that stock Knex has set is named as such', async () => {

@@ -51,6 +51,9 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <version>', 'apply this one alone').conflicts(['to', 'skip']),
         new Option('--skip <version...>', 'leave these out; they stay pending'),
         new Option('--dry-run', 'say what would be applied, and change nothing'),
+        new Option('--transaction <mode>', 'commit each migration by itself, or all of them at once')
+          .choices(['each', 'batch'])
+          .default('each'),
         new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
       ],
       examples: ['npx knex-pgvector up', 'npx knex-pgvector up --to 2', 'npx knex-pgvector up --skip 002'],
@@ -88,6 +91,9 @@ export function describeCommands(): CommandDescription[] {
         new Option('--to <version>', 'everything applied after this one').conflicts('steps'),
         new Option('--dry-run', 'say what would be undone and lost, and change nothing'),
         new Option('--yes', 'do not ask'),
+        new Option('--transaction <mode>', 'commit each migration by itself, or all of them at once')
+          .choices(['each', 'batch'])
+          .default('each'),
         new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
       ],
       examples: ['npx knex-pgvector down', 'npx knex-pgvector down --to 001 --yes'],

@@ -66,6 +66,8 @@ export interface ErrorDetails {
   readonly MIGRATION_FILES_MISSING: { readonly missing: readonly string[] }
   readonly MIGRATION_FAILED: FailedMigration
   readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
+  /** The backend PID that the connection had; null where it is not known. */
+  readonly CONNECTION_LOST: { readonly processId: number | null }
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
   readonly MIGRATION_INTERRUPTED: InterruptedMigration
   readonly UNLOCK_REFUSED: { readonly holder: LockHolder | null }
@@ -393,6 +395,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       holder === null
         ? 'Wait for it. If no process is migrating: npx knex-pgvector unlock --force'
         : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself.',
+  }),
+  CONNECTION_LOST: ({ processId }) => ({
+    message: `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost`,
+    hint: 'Check the connection to the server, then run the same command again.',
   }),
   MIGRATION_LOCK_LOST: ({ migration }) => ({
     message: `The connection that held the migration lock was lost${migration === null ? '' : ` during ${migration}, which was rolled back`}`,

@@ -1,4 +1,6 @@
 import { literal } from '../core/sql.ts'
+import { defaultDeadlines } from './deadlines.ts'
+import { STARTED_AT, whileAlive, type Backend } from './liveness.ts'
 import { isEmbeddedSql } from './server-facts.ts'
 import type { Session } from './session.ts'
 import { assertSameProcess } from './shared-session.ts'
@@ -11,6 +13,8 @@ export interface HeldSession extends Session {
   readonly isEmbedded: boolean
   /** Refuses a connection that a pooler shares out statement by statement (SESSION_SHARED); it asks once. */
   assertOwn(): Promise<void>
+  /** Runs a statement that may take long, and ends the wait for it where its backend is gone (CONNECTION_LOST). */
+  whileAlive<Result>(run: () => Promise<Result>): Promise<Result>
   /** Runs with settings of its own, and puts back what was there, also after an error. */
   withSettings<Result>(settings: Readonly<Record<string, string>>, run: () => Promise<Result>): Promise<Result>
 }
@@ -24,21 +28,24 @@ export async function withHeldSession<Result>(
   run: (held: HeldSession) => Promise<Result>,
 ): Promise<Result> {
   const listener = ({ message = '' }: Notice): void => onNotice(message)
-  return session.hold(async ({ session: held, connection, discard }) => {
+  return session.hold(async ({ session: held, connection, processId, discard, hangUp }) => {
     connection.on?.('notice', listener)
     try {
-      const about = await held.ask<Pick<HeldSession, 'processId' | 'isEmbedded'>>(
-        `select json_build_object('processId', pg_backend_pid(), 'isEmbedded', ${isEmbeddedSql}) as state`,
-      )
+      const { startedAt, ...about } = await held.ask<
+        Pick<HeldSession, 'processId' | 'isEmbedded'> & Pick<Backend, 'startedAt'>
+      >(`select json_build_object('processId', pg_backend_pid(), 'startedAt', ${STARTED_AT},
+          'isEmbedded', ${isEmbeddedSql}) as state`)
       // In a transaction every pooler keeps to one process.
-      const isOwn = connection.processID === about.processId || about.isEmbedded || held.isInTransaction
+      const isOwn = processId === about.processId || about.isEmbedded || held.isInTransaction
       let asked = isOwn ? Promise.resolve() : undefined
       const assertOwn = (): Promise<void> => (asked ??= assertSameProcess(held, about.processId))
       const withOwnSettings: HeldSession['withSettings'] = async (settings, work) => {
         await assertOwn()
         return withSettings(held, discard, settings, work)
       }
-      return await run(Object.assign(held, { ...about, assertOwn, withSettings: withOwnSettings }))
+      const backends = about.isEmbedded ? [] : [{ processId: about.processId, startedAt, hangUp }]
+      const alive: HeldSession['whileAlive'] = (work) => whileAlive(session, defaultDeadlines, () => backends, work)
+      return await run(Object.assign(held, { ...about, assertOwn, whileAlive: alive, withSettings: withOwnSettings }))
     } finally {
       connection.removeListener?.('notice', listener)
     }

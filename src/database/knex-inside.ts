@@ -14,6 +14,9 @@ export interface Connection {
   readonly processID?: number | null
   on?(event: string, listener: (...args: never[]) => void): void
   removeListener?(event: string, listener: (...args: never[]) => void): void
+  end?(): Promise<void> | void
+  /** The protocol's side of a connection of node-postgres, with its socket. */
+  readonly connection?: { readonly stream?: { destroy?(): void } }
 }
 
 /** The parts of Knex's client that its types do not declare. They are the same in Knex 3.0.1 to 3.3. */
@@ -31,6 +34,8 @@ export interface KnexClient {
     query: { readonly sql: string; readonly bindings?: readonly unknown[] },
   ): Promise<{ readonly response: QueryResult | readonly QueryResult[] }>
   emit(event: string, ...args: readonly unknown[]): boolean
+  on(event: string, listener: (...args: readonly unknown[]) => void): unknown
+  removeAllListeners(): unknown
 }
 
 /** The client of a Knex instance or transaction. */
@@ -38,7 +43,23 @@ export function clientOf(knex: Knex): KnexClient {
   return knex.client as KnexClient
 }
 
+/** Closes a connection of a pool at once: its statement fails, and the server frees what its session holds. */
+export function hangUp(connection: Connection, reason: unknown): void {
+  discard(connection, reason)
+  const ended = connection.end?.()
+  if (ended instanceof Promise) ended.catch(() => undefined)
+  // The other end may never answer a farewell.
+  connection.connection?.stream?.destroy?.()
+}
+
 /** Marks a connection so that Knex's pool closes it instead of lending it out again. */
 export function discard(connection: Connection, reason: unknown): void {
-  Reflect.set(connection, '__knex__disposed', reason)
+  Reflect.set(connection, DISPOSED, reason)
 }
+
+/** Whether a connection is so marked; Knex marks those that were lost. */
+export function isDiscarded(connection: Connection): boolean {
+  return Reflect.has(connection, DISPOSED)
+}
+
+const DISPOSED = '__knex__disposed'

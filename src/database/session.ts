@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { clientOf, discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
+import { clientOf, discard, hangUp, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
 import { pinned } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
@@ -53,8 +53,12 @@ export interface Session {
 export interface HeldConnection {
   readonly session: Session
   readonly connection: Connection
+  /** The backend PID that the connection was told; a pooler names a number of its own. */
+  readonly processId: number | null
   /** Has the pool close it afterwards, because it could not be left as it was found. */
   readonly discard: (reason: unknown) => void
+  /** Closes it at once, and with it ends what its session holds. */
+  readonly hangUp: (reason: unknown) => void
 }
 
 /**
@@ -135,7 +139,13 @@ class KnexSession implements Session {
     const connection = this.#connection ?? (await this.#client.acquireConnection())
     try {
       const session = new KnexSession(this.knex, connection)
-      return await work({ session, connection, discard: (reason) => discard(connection, reason) })
+      return await work({
+        session,
+        connection,
+        processId: connection.processID ?? null,
+        discard: (reason) => discard(connection, reason),
+        hangUp: (reason) => hangUp(connection, reason),
+      })
     } finally {
       if (this.#connection === null) await this.#client.releaseConnection(connection)
     }

@@ -1,6 +1,7 @@
 import Knex from 'knex'
 
 import { backendsOf } from './backends.ts'
+import { defaultDeadlines, within, type Deadlines } from './deadlines.ts'
 import { clientOf } from './knex-inside.ts'
 import { sessionOf, type Session } from './session.ts'
 
@@ -13,25 +14,28 @@ export interface SideConnection {
   close(): Promise<void>
 }
 
-const CLOSING_MILLISECONDS = 5000
-
 /** Opens a connection beside that of a session. */
-export function openSideConnection(session: Session): SideConnection {
+export function openSideConnection(
+  session: Session,
+  { connect, close }: Pick<Deadlines, 'connect' | 'close'> = defaultDeadlines,
+): SideConnection {
   const { config, version } = clientOf(session.knex)
-  // Knex asks every server whose version it does not know.
-  const knex = Knex({ ...config, ...(version === undefined ? {} : { version }), pool: { min: 0, max: 1 } })
+  const knex = Knex({
+    ...config,
+    // Knex asks every server whose version it does not know.
+    ...(version === undefined ? {} : { version }),
+    acquireConnectionTimeout: Math.min(connect, config.acquireConnectionTimeout ?? connect),
+    pool: { min: 0, max: 1 },
+  })
   const side = sessionOf(knex)
   return {
     session: side,
     backends: () => backendsOf(side),
     close: async () => {
-      const closing = new AbortController()
-      const timer = setTimeout(() => closing.abort(), CLOSING_MILLISECONDS)
-      const late = new Promise<void>((resolve) => {
-        closing.signal.addEventListener('abort', () => resolve())
-      })
-      await Promise.race([knex.destroy().catch(() => undefined), late])
-      clearTimeout(timer)
+      await within(
+        close,
+        knex.destroy().catch(() => undefined),
+      )
     },
   }
 }

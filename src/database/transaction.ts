@@ -59,6 +59,9 @@ export async function inTransaction<Result>(
   }
 }
 
+/** Goes first in a message of several statements, which the server runs as one transaction, where none is open. */
+export const READ_COMMITTED = 'set transaction isolation level read committed'
+
 const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
 
 const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'

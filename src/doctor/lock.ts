@@ -2,7 +2,7 @@ import type { LockHolder } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
 import { readHolder, type HeldLock } from '../migrator/lock/holder.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
-import { lockNumber } from '../migrator/lock/side-lock.ts'
+import { lockNumber } from '../migrator/lock/advisory-lock.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning } = findingsOf('lock')

@@ -35,7 +35,7 @@ export function poolerFindings(backends: Backends): Finding[] {
   if ('refusal' in backends) {
     return [
       warning(
-        `no second connection could be opened (${backends.refusal}), and a run of migrations needs one for its lock`,
+        `no second connection could be opened (${backends.refusal}), and a run of migrations needs one to cancel a statement`,
         'Allow this role another connection: ALTER ROLE … CONNECTION LIMIT, or max_connections, or the size of the pool.',
       ),
     ]

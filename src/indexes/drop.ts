@@ -128,7 +128,9 @@ async function dropOne(
   const settings = { lock_timeout: isBrief ? String(needs.lockTimeout) : '0', statement_timeout: '0' }
   await session.withSettings(settings, async () => {
     const outcome = await watch.during(() =>
-      isBrief ? sendWithLockRetry(session, table, statement, needs, report) : session.send(statement),
+      isBrief
+        ? sendWithLockRetry(session, table, statement, needs, report)
+        : session.whileAlive(() => session.send(statement)),
     )
     if ('result' in outcome) return
     throw buildError(outcome.error, outcome.stopped, index, table, Math.round(performance.now() - started))

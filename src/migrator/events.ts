@@ -30,12 +30,24 @@ export interface RunResult {
   readonly migrations: readonly { readonly name: string; readonly milliseconds: number }[]
   /** Pending migrations that this run left out. */
   readonly skipped: readonly string[]
+  /** Whether each migration committed by itself, or all of them at once. */
+  readonly transaction: TransactionMode
+  /** What should be known although all went well. */
+  readonly warnings: readonly string[]
 }
+
+/** How a run commits: `each` migration by itself, or all of them at once, as stock Knex does. */
+export type TransactionMode = 'each' | 'batch'
 
 /** What every run can be told. */
 export interface RunOptions {
   /** How long to wait for another run, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
+  /**
+   * How to commit; default `each`. With `batch` a failure takes back the whole run. Where one of its migrations asks for
+   * no transaction, every migration commits by itself.
+   */
+  readonly transaction?: TransactionMode | undefined
   /** Stops the run: the migration that is running is rolled back, the lock freed. */
   readonly signal?: AbortSignal | undefined
   /** What runs, for those who wait; default the name of the method. */

@@ -93,9 +93,9 @@ function startReading(session: Session, tables: MigrationTables): Promise<Tracki
  * MIGRATION_FILES_MISSING.
  */
 export async function migrateToLatest(db: Database, options: RunOptions & MigratorOptions = {}): Promise<RunResult> {
-  const { tableName, schemaName, migrationSource, ...runOptions } = options
+  const { tableName, schemaName, migrationSource, deadlines, ...runOptions } = options
   const given = Object.fromEntries(
-    Object.entries({ tableName, schemaName, migrationSource }).filter(([, value]) => value !== undefined),
+    Object.entries({ tableName, schemaName, migrationSource, deadlines }).filter(([, value]) => value !== undefined),
   )
   return createMigrator(db, given).up({ command: 'migrateToLatest', ...runOptions })
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { deadlinesOf, type Deadlines } from '../database/deadlines.ts'
 import { migrationConfigOf, type Hook } from '../database/migration-config.ts'
 import type { Session } from '../database/session.ts'
 import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
@@ -14,6 +15,7 @@ export interface MigrationSettings {
   readonly source: Knex.MigrationSource<unknown>
   readonly loadExtensions: readonly string[]
   readonly disableTransactions: boolean
+  readonly deadlines: Deadlines
   readonly hooks: Readonly<Record<'beforeAll' | 'beforeEach' | 'afterEach' | 'afterAll', Hook>>
 }
 
@@ -25,10 +27,13 @@ export interface MigrationTables {
 }
 
 /** What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`. */
-export type MigratorOptions = Pick<Knex.MigratorConfig, 'tableName' | 'schemaName' | 'migrationSource'>
+export type MigratorOptions = Pick<Knex.MigratorConfig, 'tableName' | 'schemaName' | 'migrationSource'> & {
+  /** How long the connections that a migrator opens by itself may take, in milliseconds. */
+  readonly deadlines?: Partial<Deadlines> | undefined
+}
 
 /** Reads how a Knex instance migrates, from the place where stock Knex reads it. */
-export function settingsOf(session: Session, options: MigratorOptions = {}): MigrationSettings {
+export function settingsOf(session: Session, { deadlines, ...options }: MigratorOptions = {}): MigrationSettings {
   const merged = { ...migrationConfigOf(session), ...options }
   const { beforeAll = none, beforeEach = none, afterEach = none, afterAll = none } = merged
   const schema = merged.schemaName ?? null
@@ -41,6 +46,7 @@ export function settingsOf(session: Session, options: MigratorOptions = {}): Mig
     source: merged.migrationSource,
     loadExtensions: merged.loadExtensions ?? [],
     disableTransactions: merged.disableTransactions,
+    deadlines: deadlinesOf(deadlines),
     hooks: { beforeAll, beforeEach, afterEach, afterAll },
   }
 }

@@ -3,10 +3,11 @@ import { sqlStateOf } from '../core/errors.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
+import { READ_COMMITTED } from '../database/transaction.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
 import { trackingTable, type MigrationTables } from './settings.ts'
 
-/** What a run does with each table, here and in lease.ts. */
+/** What a run does with each table, here and in lock/. */
 export const neededPrivileges = {
   migrations: ['select', 'insert', 'delete'],
   lock: ['select', 'insert', 'update', 'delete'],
@@ -124,6 +125,7 @@ export async function createMissingTables(session: Session, tables: MigrationTab
 async function sendTables(session: Session, tables: MigrationTables): Promise<void> {
   await session.send(
     [
+      ...(session.isInTransaction ? [] : [READ_COMMITTED]),
       `create table if not exists ${tables.migrations} (
         id serial primary key, name varchar(255), batch integer, migration_time timestamp with time zone)`,
       `create table if not exists ${tables.lock} (index serial primary key, is_locked integer)`,

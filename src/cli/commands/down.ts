@@ -1,4 +1,4 @@
-import { green } from 'colorette'
+import { green, yellow } from 'colorette'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Losses } from '../../migrator/losses/losses.ts'
@@ -14,11 +14,12 @@ interface Flags {
   readonly to?: string
   readonly dryRun?: boolean
   readonly yes?: boolean
+  readonly transaction: 'each' | 'batch'
   readonly wait: number
 }
 
 /** Undoes migrations, newest first, after it has said what would be lost. */
-export async function run(context: Context, { dryRun, yes, wait, ...selection }: Flags): Promise<number> {
+export async function run(context: Context, { dryRun, yes, wait, transaction, ...selection }: Flags): Promise<number> {
   const { migrator, print } = context
   const names = await migrator.preview('down', selection)
   if (names.length === 0) {
@@ -39,10 +40,11 @@ export async function run(context: Context, { dryRun, yes, wait, ...selection }:
     return exitCode.failure
   }
   const result = await withSignals((signal) =>
-    migrator.down({ ...selection, ...runOptions(print, 'down', wait, signal) }),
+    migrator.down({ ...selection, transaction, ...runOptions(print, 'down', wait, signal) }),
   )
   for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
   print.line(result.migrations.length === 0 ? 'Nothing to undo' : `Undone ${result.migrations.length}`)
+  for (const warning of result.warnings) print.note(yellow(warning))
   print.document({ ...result, losses })
   return exitCode.done
 }

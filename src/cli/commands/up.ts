@@ -1,4 +1,4 @@
-import { green } from 'colorette'
+import { green, yellow } from 'colorette'
 
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
@@ -9,11 +9,15 @@ interface Flags {
   readonly only?: string
   readonly skip?: readonly string[]
   readonly dryRun?: boolean
+  readonly transaction: 'each' | 'batch'
   readonly wait: number
 }
 
 /** Applies pending migrations. */
-export async function run({ migrator, print }: Context, { dryRun, wait, ...selection }: Flags): Promise<number> {
+export async function run(
+  { migrator, print }: Context,
+  { dryRun, wait, transaction, ...selection }: Flags,
+): Promise<number> {
   if (dryRun === true) {
     const names = await migrator.preview('up', selection)
     for (const name of names) print.line(`would apply ${name}`)
@@ -21,10 +25,13 @@ export async function run({ migrator, print }: Context, { dryRun, wait, ...selec
     print.document({ dryRun: true, direction: 'up', migrations: names })
     return exitCode.done
   }
-  const result = await withSignals((signal) => migrator.up({ ...selection, ...runOptions(print, 'up', wait, signal) }))
+  const result = await withSignals((signal) =>
+    migrator.up({ ...selection, transaction, ...runOptions(print, 'up', wait, signal) }),
+  )
   for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
   print.line(result.migrations.length === 0 ? 'Nothing to apply' : `Applied ${result.migrations.length}`)
   if (result.skipped.length > 0) print.line(`Still pending: ${result.skipped.join(', ')}`)
+  for (const warning of result.warnings) print.note(yellow(warning))
   print.document(result)
   return exitCode.done
 }

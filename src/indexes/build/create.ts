@@ -70,7 +70,7 @@ function sendBuild(
 ): ReturnType<typeof watch.during> {
   return how === 'directly'
     ? unwatched.during(() => sendWithLockRetry(session, table, statement, needs, report))
-    : watch.during(() => withoutLockTimeout(session, () => session.send(statement)))
+    : watch.during(() => withoutLockTimeout(session, () => session.whileAlive(() => session.send(statement))))
 }
 
 function sessionSettings(

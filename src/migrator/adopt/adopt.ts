@@ -1,12 +1,13 @@
 import { waitOf } from '../../core/durations.ts'
-import { PgvectorMigrationError } from '../../core/errors.ts'
+import { PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import { choose, type Choice } from './choice.ts'
 import { effectsOf, type Effect } from './effects.ts'
 import type { RunOptions } from '../events.ts'
-import { takeLease } from '../lock/lease.ts'
+import { withRunLock } from '../lock/run-lock.ts'
+import { keptLock } from '../run/run.ts'
 import { listMigrations } from '../files/list.ts'
 import { assertFilesExist } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
@@ -24,6 +25,8 @@ export interface AdoptResult extends Pick<Choice, 'source' | 'unmatched'> {
   readonly batch: number | null
   /** Each with the number of objects that were looked for and found. */
   readonly adopted: readonly { readonly name: string; readonly objects: number }[]
+  /** What should be known although all went well. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -44,7 +47,7 @@ export async function adopt(
   const applied = await readApplied(session, settings.tables)
   assertFilesExist(files.names, applied)
   const { names, source, unmatched } = await choose(session, files.names, applied, options.to)
-  if (names.length === 0) return { batch: null, adopted: [], source, unmatched }
+  if (names.length === 0) return { batch: null, adopted: [], source, unmatched, warnings: [] }
   const known = new Set([...applied.map(({ name }) => name), ...names])
   const effects = await effectsOf(
     session,
@@ -53,11 +56,11 @@ export async function adopt(
   )
   const wanted = effects.filter(({ migration }) => names.includes(migration))
   assertThere(wanted, (await readCatalog(session)).lookup)
-  const { batch, recorded } = await recordAll(session, settings, names, options)
+  const { batch, recorded, warnings } = await recordAll(session, settings, names, options)
   const adopted = wanted
     .filter(({ migration }) => recorded.includes(migration))
     .map(({ migration, made }) => ({ name: migration, objects: made.length }))
-  return { batch, adopted, source, unmatched }
+  return { batch, adopted, source, unmatched, warnings }
 }
 
 function assertThere(effects: readonly Effect[], there: SchemaObjects): void {
@@ -79,32 +82,31 @@ function problemOf({ key, type, owner }: SchemaObject, there: SchemaObjects): st
 
 async function recordAll(
   session: Session,
-  { tables }: MigrationSettings,
+  { tables, deadlines }: MigrationSettings,
   names: readonly string[],
   { wait, onEvent }: AdoptOptions,
-): Promise<{ readonly batch: number | null; readonly recorded: readonly string[] }> {
-  const lease = await takeLease(session, tables, {
+): Promise<Pick<AdoptResult, 'batch' | 'warnings'> & { readonly recorded: readonly string[] }> {
+  const warnings: string[] = []
+  const options = {
     command: 'adopt',
     wait: waitOf(wait),
+    deadlines,
     isSingle: await readIsEmbedded(session),
-    onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
-    onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
-  })
-  let outcome = 'failed'
-  try {
+    onWait: (holder: LockHolder | null) => onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),
+    onKept: (error: unknown) => warnings.push(keptLock(error)),
+  }
+  return withRunLock(session, tables, options, async (lock) => {
     // Another run may have applied some of them while this one was looking.
-    const applied = new Set(lease.applied.map(({ name }) => name))
+    const applied = new Set(lock.applied.map(({ name }) => name))
     const recorded = names.filter((name) => !applied.has(name))
-    const batch = batchAfter(lease.applied)
-    await session.transaction(async (trx) => {
+    const batch = batchAfter(lock.applied)
+    await lock.connection.transaction(async (trx) => {
       for (const name of recorded) {
-        if (await record(trx, tables, { direction: 'up', name, batch }, lease.isHeld)) continue
+        if (await record(trx, tables, { direction: 'up', name, batch }, lock.isHeld)) continue
         throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
       }
     })
-    outcome = 'succeeded'
-    return { batch: recorded.length > 0 ? batch : null, recorded }
-  } finally {
-    await lease.release(outcome)
-  }
+    return { batch: recorded.length > 0 ? batch : null, recorded, warnings }
+  })
 }

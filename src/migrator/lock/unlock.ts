@@ -1,8 +1,9 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
+import { READ_COMMITTED } from '../../database/transaction.ts'
 import { readHolder, type HeldLock } from './holder.ts'
-import { takeLease } from './lease.ts'
+import { withRunLock } from './run-lock.ts'
 import { trackingTable, type MigrationSettings, type MigrationTables } from '../settings.ts'
 
 /** How to free the lock on migrations. */
@@ -40,11 +41,12 @@ export async function unlock(
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
   const { run: holder } = lock
   const isSingle = await readIsEmbedded(session)
-  if ((holder !== null || isSingle) && (await freeAsNextRun(session, tables, isSingle))) {
+  if ((holder !== null || isSingle) && (await freeAsNextRun(session, settings, isSingle))) {
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
-  await session.send(`update ${tables.lock} set is_locked = 0 where is_locked operator(pg_catalog.=) 1`)
+  const update = `update ${tables.lock} set is_locked = 0 where is_locked operator(pg_catalog.=) 1`
+  await session.send(session.isInTransaction ? update : [READ_COMMITTED, update])
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
@@ -58,14 +60,22 @@ async function readLock(session: Session, tables: MigrationTables): Promise<Held
   return readHolder(session, tables, hasRuns === true)
 }
 
-// As the next run would: whoever gets the lease has freed what a dead run left behind. It leaves a note of who did it.
-async function freeAsNextRun(session: Session, tables: MigrationTables, isSingle: boolean): Promise<boolean> {
+// As the next run would: who gets the lock has freed what a dead run left behind. It leaves a note of who did it.
+async function freeAsNextRun(
+  session: Session,
+  { tables, deadlines }: MigrationSettings,
+  isSingle: boolean,
+): Promise<boolean> {
+  const options = { command: 'unlock', wait: 0, isSingle, deadlines, onKept: raise }
   try {
-    const lease = await takeLease(session, tables, { command: 'unlock', wait: 0, isSingle })
-    await lease.release('succeeded')
+    await withRunLock(session, tables, options, () => Promise.resolve())
     return true
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATIONS_LOCKED')) return false
     throw error
   }
+}
+
+function raise(error: unknown): never {
+  throw error
 }

@@ -24,22 +24,17 @@ export async function tryDown(
   options: StageOptions,
 ): Promise<Tried> {
   const { signal, command = 'losses' } = options
-  const { result, warnings } = await withRehearsalStage(
-    session,
-    settings.tables,
-    { ...options, command },
-    async (stage) => {
-      const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
-      const before = await readTables(stage.trx)
-      const results = await rehearseMigrations(stage, settings, {
-        migrations: chosen.map(inTransaction),
-        direction: 'down',
-        withLocks: false,
-        signal,
-      })
-      return { results, lost: lostBetween(before, await readTables(stage.trx)) }
-    },
-  )
+  const { result, warnings } = await withRehearsalStage(session, settings, { ...options, command }, async (stage) => {
+    const chosen = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    const before = await readTables(stage.trx)
+    const results = await rehearseMigrations(session, stage, settings, {
+      migrations: chosen.map(inTransaction),
+      direction: 'down',
+      withLocks: false,
+      signal,
+    })
+    return { results, lost: lostBetween(before, await readTables(stage.trx)) }
+  })
   const migrations = result.results.map((each) => ({ name: each.name, problem: problemOf(each) }))
   return { migrations, lost: result.lost, warnings }
 }

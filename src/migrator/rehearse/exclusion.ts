@@ -1,17 +1,20 @@
 import { waitOf } from '../../core/durations.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { PgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
+import { PgvectorMigrationError, sqlStateOf, type LockHolder } from '../../core/errors.ts'
+import type { Deadlines } from '../../database/deadlines.ts'
+import { watchConnection } from '../../database/lost-connection.ts'
 import type { Session } from '../../database/session.ts'
 import { isRace, sqlState } from '../../database/sqlstate.ts'
 import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
-import { takeLease, type Lease } from '../lock/lease.ts'
+import { withRunLock, type RunLock } from '../lock/run-lock.ts'
+import { connectionSql, runConnection, type ConnectionFacts } from '../run/connection.ts'
 import { trackingTable, type MigrationTables } from '../settings.ts'
 import { createMissingTables } from '../tracking.ts'
 
 /** What keeps others from migrating while something is rehearsed. */
-export interface Exclusion extends Omit<Lease, 'applied'> {
+export interface Exclusion extends Omit<RunLock, 'applied'> {
   /** To be called first in the transaction of the rehearsal. */
   enter(trx: Session): Promise<void>
 }
@@ -19,51 +22,54 @@ export interface Exclusion extends Omit<Lease, 'applied'> {
 /** How to keep others out, and how long to wait for them. */
 export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'> {
   readonly command: string
+  readonly deadlines: Deadlines
   readonly isSingle: boolean
 }
 
 const POLL_MILLISECONDS = 100
 
 /**
- * Keeps others out: with a lease, as every run does, or without a trace where the tables of a lease are not all there.
+ * Works while others are kept out: under the lock of a run, or without a trace where the tables of runs are not all there.
  *
  * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED or MIGRATION_INTERRUPTED.
  */
-export async function excludeOthers(
+export async function withOthersExcluded<Result>(
   session: Session,
   tables: MigrationTables,
   options: ExclusionOptions,
-): Promise<Exclusion> {
-  const { signal, onEvent } = options
+  work: (exclusion: Exclusion) => Promise<Result>,
+): Promise<Result> {
+  const { onEvent } = options
   const wait = waitOf(options.wait)
   const present = await session.ask<
     Record<'all' | 'lock', boolean>
   >(`select json_build_object('all', num_nulls(${Object.values(tables).map(trackingTable).join(', ')}) = 0,
       'lock', ${trackingTable(tables.lock)} is not null) as state`)
-  if (!present.all) return withoutTrace(session, tables, present.lock, options)
-  const lease = await takeLease(session, tables, {
+  if (!present.all) return withoutTrace(session, tables, present.lock, options, work)
+  const lockOptions = {
     ...options,
     wait,
-    onWait: (holder) => onEvent?.({ type: 'waiting', holder }),
-    onRecover: (holder) => onEvent?.({ type: 'recovered', holder }),
-  }).catch((error: unknown) => {
-    throw signal?.aborted === true ? interrupted(null, signal) : error
-  })
-  return { ...lease, enter: () => Promise.resolve() }
+    onWait: (holder: LockHolder | null) => onEvent?.({ type: 'waiting', holder }),
+    onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),
+    // What was found out stands; the next run frees the lock.
+    onKept: () => undefined,
+  }
+  return withRunLock(session, tables, lockOptions, (lock) => work({ ...lock, enter: () => Promise.resolve() }))
 }
 
 /**
- * Makes the missing tables in the transaction that is rolled back: whoever wants to migrate must make them too, and
- * waits for it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
+ * Makes the missing tables in the transaction that is rolled back: who wants to migrate must make them too, and waits for
+ * it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
  *
- * Somebody who migrates is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
+ * A run is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
  */
-async function withoutTrace(
+async function withoutTrace<Result>(
   session: Session,
   tables: MigrationTables,
   hasLock: boolean,
   options: ExclusionOptions,
-): Promise<Exclusion> {
+  work: (exclusion: Exclusion) => Promise<Result>,
+): Promise<Result> {
   const { isSingle, signal, onEvent } = options
   const wait = waitOf(options.wait)
   const deadline = Date.now() + wait
@@ -79,18 +85,28 @@ async function withoutTrace(
       await sleep(POLL_MILLISECONDS)
     }
   }
-  if (hasLock && !isSingle) await until(() => isFree(session, tables))
-  return {
-    isHeld: 'true',
-    cancel: (processId) => session.send(`select pg_catalog.pg_cancel_backend(${processId})`),
-    release: () => Promise.resolve(),
-    enter: async (trx) => {
-      await createMissingTables(trx, tables).catch((error: unknown) => {
-        throw isRace(error) || sqlStateOf(error) === sqlState.lockNotAvailable ? locked() : error
-      })
-      if (!isSingle) await until(() => lockFreeRow(trx, tables))
-    },
+  const enter = async (trx: Session): Promise<void> => {
+    await createMissingTables(trx, tables).catch((error: unknown) => {
+      throw isRace(error) || sqlStateOf(error) === sqlState.lockNotAvailable ? locked() : error
+    })
+    if (!isSingle) await until(() => lockFreeRow(trx, tables))
   }
+  if (hasLock && !isSingle) await until(() => isFree(session, tables))
+  return session.hold(async (held) => {
+    const facts = await held.session.ask<ConnectionFacts>(`select ${connectionSql} as state`)
+    const { lost, stop } = watchConnection(held.connection)
+    const topology = isSingle ? 'single' : 'pooled'
+    try {
+      return await work({
+        isHeld: 'true',
+        lost,
+        connection: runConnection(session, held, facts, { topology, lost }),
+        enter,
+      })
+    } finally {
+      stop()
+    }
+  })
 }
 
 async function isFree(session: Session, { lock }: MigrationTables): Promise<boolean> {

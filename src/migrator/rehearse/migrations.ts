@@ -1,7 +1,8 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 import type { Direction, RunOptions } from '../events.ts'
-import { interrupted, whenAborted } from '../run/interrupted.ts'
+import { guarded } from '../run/guard.ts'
+import { interrupted } from '../run/interrupted.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import type { Stage } from './stage.ts'
 import { recordStatements, type Recorder, type RehearsedStatement } from './statements.ts'
@@ -33,6 +34,7 @@ export interface Rehearsing extends Pick<RunOptions, 'signal' | 'onEvent'> {
  * What asks for no transaction is left out, and the others are tried all the same. The first one that fails ends it.
  */
 export async function rehearseMigrations(
+  session: Session,
   stage: Stage,
   settings: MigrationSettings,
   work: Rehearsing,
@@ -54,7 +56,7 @@ export async function rehearseMigrations(
         continue
       }
       onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
-      const result = await rehearseOne(stage, settings, recorder, work, index)
+      const result = await rehearseOne(session, stage, settings, recorder, work, index)
       results.push(result)
       if (result.state === 'rehearsed')
         onEvent?.({ type: 'finished', migration: name, direction, milliseconds: result.milliseconds })
@@ -74,6 +76,7 @@ function reasonToLeaveOut(
 }
 
 async function rehearseOne(
+  session: Session,
   stage: Stage,
   settings: MigrationSettings,
   recorder: Recorder,
@@ -83,30 +86,21 @@ async function rehearseOne(
   const migration = migrations[index] as LoadedMigration
   const { name } = migration
   let statements: readonly RehearsedStatement[] = []
-  let backend: number | undefined
-  const stopCancelling = whenAborted(signal, async () => {
-    if (backend !== undefined) await stage.others.cancel(backend)
-  })
   const started = performance.now() - recorder.overhead()
   const milliseconds = (): number => performance.now() - recorder.overhead() - started
-  try {
-    await stage.trx.transaction(async (savepoint) => {
+  const { connection, lost, isHeld } = stage.others
+  const rehearse = (): Promise<void> =>
+    stage.trx.transaction(async (savepoint) => {
       // The migration before may have set its own, which in a run would have gone with its transaction.
       await savepoint.send(`set local lock_timeout = ${stage.lockTimeout}`)
       const batch = direction === 'up' ? await nextBatch(savepoint, settings.tables) : 0
-      await runOne(savepoint, settings, {
-        migration,
-        direction,
-        batch,
-        isLockHeld: stage.others.isHeld,
-        onBackend: (processId) => {
-          backend = processId
-          statements = recorder.begin(name)
-        },
-      })
+      statements = recorder.begin(name)
+      await runOne(savepoint, settings, { migration, direction, batch, isLockHeld: isHeld })
       recorder.end()
       await checkDeferredConstraints(savepoint)
     })
+  try {
+    await guarded(session, { connection, lost, signal, deadlines: stage.deadlines, migration: name }, rehearse)
     return { name, state: 'rehearsed', milliseconds: milliseconds(), statements }
   } catch (error) {
     // Nothing is done in a rehearsal: what came before is rolled back too.
@@ -122,7 +116,6 @@ async function rehearseOne(
     }
   } finally {
     recorder.end()
-    await stopCancelling()
   }
 }
 

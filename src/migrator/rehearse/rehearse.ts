@@ -22,7 +22,7 @@ export interface Rehearsal {
 /**
  * Really executes the pending migrations, in one transaction that is rolled back.
  *
- * A lease is taken as for a run, so that nobody migrates meanwhile; in a database where nothing was migrated yet not
+ * The lock is taken as for a run, so that nobody migrates meanwhile; in a database where nothing was migrated yet not
  * even that leaves a trace. Knex's hooks are called but for `afterAll`. What a migration does outside its transaction,
  * on a connection of its own or on disk, is not undone.
  */
@@ -39,23 +39,18 @@ export async function rehearse(
   }
   if ((await choose(session)).length === 0) return { migrations: [], warnings: [] }
   const { signal, onEvent, command = 'rehearse' } = options
-  const { result, warnings } = await withRehearsalStage(
-    session,
-    settings.tables,
-    { ...options, command },
-    async (stage) => {
-      // Again, now that nobody else can change it.
-      const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
-      const rehearsed = await rehearseMigrations(stage, settings, {
-        migrations,
-        direction: 'up',
-        withLocks: true,
-        signal,
-        onEvent,
-      })
-      return { rehearsed, lockTimeout: stage.lockTimeout }
-    },
-  )
+  const { result, warnings } = await withRehearsalStage(session, settings, { ...options, command }, async (stage) => {
+    // Again, now that nobody else can change it.
+    const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
+    const rehearsed = await rehearseMigrations(session, stage, settings, {
+      migrations,
+      direction: 'up',
+      withLocks: true,
+      signal,
+      onEvent,
+    })
+    return { rehearsed, lockTimeout: stage.lockTimeout }
+  })
   const { rehearsed, lockTimeout } = result
   return { migrations: rehearsed, warnings: [...warningsOf(rehearsed, lockTimeout), ...warnings] }
 }

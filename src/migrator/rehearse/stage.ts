@@ -1,18 +1,20 @@
 import { positiveDurationOption, type Duration } from '../../core/durations.ts'
+import type { Deadlines } from '../../database/deadlines.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
 import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
-import { excludeOthers, type Exclusion } from './exclusion.ts'
+import { withOthersExcluded, type Exclusion } from './exclusion.ts'
 import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
-import type { MigrationTables } from '../settings.ts'
+import type { MigrationSettings } from '../settings.ts'
 
 /** Where migrations are rehearsed: a transaction that is always rolled back, while nobody else can migrate. */
 export interface Stage {
   readonly trx: Session
   readonly others: Exclusion
   readonly lockTimeout: number
+  readonly deadlines: Deadlines
 }
 
 /** How a stage is opened. */
@@ -32,46 +34,33 @@ const timeouts = lazySchema((z) => z.strictObject({ lockTimeout: positiveDuratio
 /** Opens a stage, works on it, and takes everything back. */
 export async function withRehearsalStage<Result>(
   session: Session,
-  tables: MigrationTables,
+  { tables, deadlines }: MigrationSettings,
   options: StageOptions & { readonly command: string },
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
   const { lockTimeout } = parseOptions(timeouts, { lockTimeout: options.lockTimeout })
   const isSingle = await readIsEmbedded(session)
-  const others = await excludeOthers(session, tables, { ...options, isSingle })
-  let outcome = 'failed'
-  try {
-    const before = await rolledBack(session, lockTimeout, readSequences)
-    const { attempt, used } = await rolledBack(session, lockTimeout, async (trx) => {
+  return withOthersExcluded(session, tables, { ...options, deadlines, isSingle }, async (others) => {
+    // It does not wait for locks.
+    const begin = [`set local lock_timeout = ${lockTimeout}`]
+    const rolledBack = <Value>(run: (trx: Session) => Promise<Value>): Promise<Value> =>
+      others.connection.transaction(run, { begin, rollBack: true })
+    const before = await rolledBack(readSequences)
+    const { attempt, used } = await rolledBack(async (trx) => {
       await others.enter(trx)
       const usedSince = await usedSequences(trx, before)
-      const ended = await outcomeOf(work({ trx, others, lockTimeout }))
+      const ended = await outcomeOf(work({ trx, others, lockTimeout, deadlines }))
       // Where the connection is lost, nothing more can be known.
       return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
     })
-    const warnings = await putSequencesBack(used, (run) => rolledBack(session, lockTimeout, run))
+    const warnings = await putSequencesBack(used, rolledBack).catch((error: unknown) => {
+      // What failed first counts.
+      throw 'error' in attempt ? attempt.error : error
+    })
     if ('error' in attempt) throw attempt.error
     if (options.signal?.aborted === true) throw interrupted(null, options.signal)
-    outcome = 'succeeded'
     return { result: attempt.value, warnings }
-  } finally {
-    await others.release(outcome)
-  }
-}
-
-/** Runs in a transaction that does not wait for locks, and rolls it back. */
-async function rolledBack<Result>(
-  session: Session,
-  lockTimeout: number,
-  run: (trx: Session) => Promise<Result>,
-): Promise<Result> {
-  return session.transaction(
-    async (trx) => {
-      await trx.send(`set local lock_timeout = ${lockTimeout}`)
-      return run(trx)
-    },
-    { rollBack: true },
-  )
+  })
 }
 
 async function outcomeOf<Value>(

@@ -35,6 +35,8 @@ export interface Notebook {
   chose(names: readonly string[]): void
   began(name: string, batch: number | null): void
   done(): void
+  /** What was done before was taken back. */
+  rolledBack(): void
   failed(error: unknown): void
   /** What is to be kept of all that the run chose. */
   read(): RunNotes
@@ -66,6 +68,10 @@ export function openNotebook(direction: Direction): Notebook {
       current = { name, batch, after: performance.now() - start }
     },
     done: () => end('done'),
+    rolledBack: () => {
+      // What is not noted was not reached.
+      steps.splice(0)
+    },
     failed: (error) => {
       noted = notedError(error)
       end(isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED') ? 'interrupted' : 'failed')

@@ -1,0 +1,51 @@
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
+
+/** How long the connections that this library opens by itself may take, in milliseconds. */
+export interface Deadlines {
+  /** To connect; default 10000. */
+  readonly connect: number
+  /** To wait for a lock on the tables of a run; default 10000. How long to wait for another run is its option `wait`. */
+  readonly lock: number
+  /** To answer a question; default 10000. */
+  readonly ask: number
+  /** To close a connection; default 5000. A statement that is still running is not waited for. */
+  readonly close: number
+  /**
+   * After how long, and how often, the backend of a running migration is looked up from a second connection; default
+   * 30000. A migration whose backend lives is never cut off.
+   */
+  readonly probe: number
+}
+
+export const defaultDeadlines: Deadlines = { connect: 10_000, lock: 10_000, ask: 10_000, close: 5000, probe: 30_000 }
+
+const deadlines = lazySchema((z) => {
+  const duration = (milliseconds: number) =>
+    z.int('must be whole milliseconds').min(1, 'must be at least 1').default(milliseconds)
+  const { connect, lock, ask, close, probe } = defaultDeadlines
+  return z.strictObject({
+    connect: duration(connect),
+    lock: duration(lock),
+    ask: duration(ask),
+    close: duration(close),
+    probe: duration(probe),
+  })
+})
+
+/** The deadlines that a caller named, and the defaults of the others. */
+export function deadlinesOf(options: Partial<Deadlines> | undefined): Deadlines {
+  return options === undefined ? defaultDeadlines : parseOptions(deadlines, options)
+}
+
+/** Waits for work no longer than this; undefined where it is not done by then. */
+export async function within<Result>(milliseconds: number, work: Promise<Result>): Promise<Result | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

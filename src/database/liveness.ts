@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { literal } from '../core/sql.ts'
+import { within, type Deadlines } from './deadlines.ts'
+import type { Session } from './session.ts'
+import { openSideConnection } from './side-connection.ts'
+
+/** A backend that works for us, and how to end the wait for it. */
+export interface Backend {
+  readonly processId: number
+  /** When it started, in seconds as the server counts them; null where that is not known. */
+  readonly startedAt: string | null
+  /** Closes the connection to it: the statement that waits for an answer fails. */
+  readonly hangUp: (reason: unknown) => void
+}
+
+/** The text of a query's column for {@link Backend.startedAt}, asked by the backend itself. */
+export const STARTED_AT = `(select extract(epoch from backend_start)::pg_catalog.text
+  from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()))`
+
+/**
+ * Runs work, and every so often looks from a second connection whether its backends are still there. A network may
+ * lose a connection without a word, and the wait for the answer to a statement would have no end.
+ *
+ * Work whose backends are alive is never cut off, and neither is work of which nothing can be found out.
+ *
+ * @throws {PgvectorMigrationError} CONNECTION_LOST where a backend is gone.
+ */
+export async function whileAlive<Result>(
+  session: Session,
+  deadlines: Deadlines,
+  backends: () => readonly Backend[],
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const ended = new AbortController()
+  let gone: PgvectorMigrationError | undefined
+  const watch = async (): Promise<void> => {
+    while (gone === undefined) {
+      await sleep(deadlines.probe, undefined, { signal: ended.signal })
+      const asked = backends()
+      const missing = asked.length === 0 ? [] : await missingOf(session, deadlines, asked).catch(() => [])
+      for (const { processId, hangUp } of asked.filter((backend) => missing.includes(backend.processId))) {
+        gone = new PgvectorMigrationError('CONNECTION_LOST', { processId })
+        hangUp(gone)
+      }
+    }
+  }
+  // It ends with the work.
+  void watch().catch(() => undefined)
+  try {
+    return await work()
+  } catch (error) {
+    if (gone === undefined) throw error
+    throw new PgvectorMigrationError('CONNECTION_LOST', gone.details as { readonly processId: number }, {
+      cause: error,
+    })
+  } finally {
+    ended.abort()
+  }
+}
+
+/** The backend PIDs of those that the server no longer runs. */
+async function missingOf(
+  session: Session,
+  deadlines: Deadlines,
+  backends: readonly Backend[],
+): Promise<readonly number[]> {
+  const side = openSideConnection(session, deadlines)
+  // Another backend may have got the same PID since. The start of one that is another role's is not shown.
+  const isMissing = ({ processId, startedAt }: Backend): string =>
+    `case when not exists (select from pg_catalog.pg_stat_get_activity(${processId})
+      where pid = ${processId} and ${startedAt === null ? 'true' : `coalesce(extract(epoch from backend_start)::text = ${literal(startedAt)}, true)`}) then ${processId} end`
+  try {
+    const answer = side.session.ask<readonly (number | null)[]>(
+      `select json_build_array(${backends.map(isMissing).join(', ')}) as state`,
+    )
+    answer.catch(() => undefined)
+    return ((await within(deadlines.ask, answer)) ?? []).filter((processId) => processId !== null)
+  } finally {
+    void side.close()
+  }
+}

@@ -1,0 +1,30 @@
+import { trackingTable } from '../settings.ts'
+
+/** An advisory lock that is held, and how it is known to be. */
+export interface AdvisoryLock {
+  /** An SQL condition that is true while the lock is held; it may be evaluated on any connection. */
+  readonly isHeld: string
+  /** Aborted where the connection that holds it is lost. */
+  readonly lost: AbortSignal
+  /** Statements that give it back, on the connection that holds it; none where it ends otherwise. */
+  readonly giveBack: readonly string[]
+}
+
+/** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
+export function lockNumber(lockTable: string): string {
+  const oid = `${trackingTable(lockTable)}::pg_catalog.oid::pg_catalog.text`
+  return `pg_catalog.hashtextextended('knex-pgvector ' operator(pg_catalog.||) ${oid}, 0)`
+}
+
+/** The condition that a backend holds the lock of a number, for a session or for a transaction. */
+export function holdsLock(processId: number, number: string): string {
+  const unsigned = BigInt.asUintN(64, BigInt(number))
+  return `exists (
+      select from pg_catalog.pg_locks
+      where locktype operator(pg_catalog.=) 'advisory' and granted and pid operator(pg_catalog.=) ${processId}
+        and classid operator(pg_catalog.=) ${unsigned >> 32n} and objid operator(pg_catalog.=) ${unsigned & 0xffffffffn}
+        and database operator(pg_catalog.=) (
+          select oid from pg_catalog.pg_database where datname operator(pg_catalog.=) pg_catalog.current_database()
+        )
+    )`
+}

@@ -1,0 +1,47 @@
+import type { ConnectionWatch } from '../../database/lost-connection.ts'
+import type { HeldConnection } from '../../database/session.ts'
+import { connectionSql, type ConnectionFacts } from '../run/connection.ts'
+import { holdsLock, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
+
+/** What came of asking for the lock on the connection that migrates. */
+export interface LockAnswer {
+  readonly facts: ConnectionFacts
+  /** The lock; `busy` where another session has it, `pooled` where this connection cannot hold one. */
+  readonly lock: AdvisoryLock | 'busy' | 'pooled'
+}
+
+// PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
+const KEEP_ALIVE = { tcp_keepalives_idle: '30', tcp_keepalives_interval: '10', tcp_keepalives_count: '3' }
+
+/**
+ * Tries to take the lock on the connection that migrates, so that the lock and the work live and die together: for the
+ * session, or in a transaction of the caller until that ends. It does not wait, and leaves no transaction open.
+ *
+ * Nothing is taken where the backend that answers is not the one that the connection was given: a pooler is between.
+ */
+export async function tryConnectionLock(
+  { session, processId }: HeldConnection,
+  { lost }: ConnectionWatch,
+  lockTable: string,
+): Promise<LockAnswer> {
+  const { isInTransaction } = session
+  const isOwn = isInTransaction ? 'true' : `pg_backend_pid() = ${processId ?? 'null'}`
+  const lock = isInTransaction ? 'pg_try_advisory_xact_lock' : 'pg_try_advisory_lock'
+  const settings: Readonly<Record<string, string>> = isInTransaction ? {} : KEEP_ALIVE
+  const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`)
+  const { facts, number, isHeld } = await session.ask<{
+    facts: ConnectionFacts
+    number: string
+    isHeld: boolean | null
+  }>(`select json_build_object('facts', ${connectionSql}, 'number', number::text, 'isHeld', is_held, 'settings',
+      case when is_held then json_build_array(${set.join(', ')}) end) as state
+    from (
+      select number, case when ${isOwn} then ${lock}(number) end as is_held
+      from (select ${lockNumber(lockTable)} as number) as named offset 0
+    ) as tried`)
+  if (isHeld === null) return { facts, lock: 'pooled' }
+  if (!isHeld) return { facts, lock: 'busy' }
+  const resets = Object.keys(settings).map((name) => `reset ${name}`)
+  const giveBack = isInTransaction ? [] : [`select pg_catalog.pg_advisory_unlock(${number})`, ...resets]
+  return { facts, lock: { isHeld: holdsLock(facts.processId, number), lost, giveBack } }
+}

@@ -1,0 +1,187 @@
+import { hostname, userInfo } from 'node:os'
+
+import type { LockHolder } from '../../core/errors.ts'
+import { json, literal, nullable } from '../../core/sql.ts'
+import type { Session } from '../../database/session.ts'
+import { READ_COMMITTED } from '../../database/transaction.ts'
+import { notesOfDead, type NotedStep, type RunNotes } from '../run/notes.ts'
+import type { MigrationTables } from '../settings.ts'
+import { appliedSql, readHasNotes, type AppliedMigration } from '../tracking.ts'
+import { holderJson } from './holder.ts'
+
+/** What came of asking for Knex's lock: our note on the run, or null where another one has it. */
+export interface TakenRun {
+  readonly run: number | null
+  readonly applied: readonly AppliedMigration[]
+}
+
+// Lets a statement's commit not wait for the disk. Who loses it loses nothing: the server has crashed, and the run with
+// it. A migration's own commit waits, and takes along what was written before.
+const NOT_FLUSHED = `pg_catalog.set_config('synchronous_commit', 'off', true) as not_flushed`
+
+/** What goes before statements of ours in one message, which are a transaction then. That of a caller is left as it is. */
+function begin({ isInTransaction }: Session, lockTimeout: number): readonly string[] {
+  return isInTransaction ? [] : [READ_COMMITTED, `set local lock_timeout = ${lockTimeout}`]
+}
+
+/**
+ * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
+ *
+ * Every row of the lock's table is taken, or none: stock Knex looks at the first one, whichever that is. `skip locked`,
+ * because it may hold them in an open transaction, and a waiter must not block in a query.
+ * The row's xmin tells later whether it is still this run that set it.
+ *
+ * What was applied is read in the same round trip, by a statement that comes after and so sees what others did.
+ */
+export async function takeKnexLock(
+  session: Session,
+  tables: MigrationTables,
+  command: string,
+  planned: readonly NotedStep[] | null,
+  lockTimeout: number,
+): Promise<TakenRun> {
+  const taking = `with free as (
+      select ctid from ${tables.lock} where is_locked operator(pg_catalog.=) 0 for update skip locked
+    ),
+    taken as (
+      update ${tables.lock} as held set is_locked = 1 from free
+      where held.ctid operator(pg_catalog.=) free.ctid
+        and (select pg_catalog.count(*) from free) operator(pg_catalog.=) (select pg_catalog.count(*) from ${tables.lock})
+      returning 1
+    ),
+    run as (
+      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${planned === null ? '' : ', notes'})
+      select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
+        (pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text${planned === null ? '' : `, ${json({ steps: planned, error: null })}`}
+      where exists (select from taken) returning id
+    )
+    select pg_catalog.set_config('knex_pgvector.run', coalesce((select id::pg_catalog.text from run), ''), true) from ${NOT_FLUSHED}`
+  return session.sendAndAsk<TakenRun>(
+    [...begin(session, lockTimeout), taking],
+    `select pg_catalog.json_build_object('run', case
+        when pg_catalog.length(pg_catalog.current_setting('knex_pgvector.run')) operator(pg_catalog.>) 0
+        then pg_catalog.current_setting('knex_pgvector.run')::bigint
+      end,
+      'applied', (${appliedSql(tables)})) as state`,
+  )
+}
+
+/** Frees `is_locked` where the run that set it is dead; returns that run, or undefined where it is not ours to free. */
+export async function freeStaleLock(
+  session: Session,
+  tables: MigrationTables,
+  isSingle: boolean,
+  lockTimeout: number,
+): Promise<LockHolder | null | undefined> {
+  const notes = (await readHasNotes(session, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
+  const free = `with stale as (
+      select run.* from ${tables.runs} as run
+      join ${tables.lock} as held on held.is_locked operator(pg_catalog.=) 1
+        and held.xmin::pg_catalog.text operator(pg_catalog.=) run.lock_xmin
+      where run.ended_at is null
+    ),
+    ended as (
+      update ${tables.runs} as run set ended_at = pg_catalog.clock_timestamp(), outcome = 'died'${notes}
+      from stale where run.id operator(pg_catalog.=) stale.id returning 1
+    ),
+    freed as (
+      update ${tables.lock} as held set is_locked = 0
+      where held.is_locked operator(pg_catalog.=) 1 and (${
+        // Where there is only this process, nobody else can be migrating, whoever set it.
+        isSingle ? 'true' : 'held.xmin::pg_catalog.text operator(pg_catalog.=) any (select lock_xmin from stale)'
+      }) returning 1
+    ),
+    -- stock Knex's unlock deletes the row before it inserts a new one
+    restored as (
+      insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
+    )
+    select pg_catalog.json_build_object('holder', (select ${holderJson('stale')} from stale limit 1), 'freed',
+      (select pg_catalog.count(*) from freed) operator(pg_catalog.+) (select pg_catalog.count(*) from restored)) as state`
+  const { holder, freed } = await session.sendAndAsk<{ holder: LockHolder | null; freed: number }>(
+    begin(session, lockTimeout),
+    free,
+  )
+  return freed > 0 ? holder : undefined
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly run: number
+  readonly outcome: string
+  readonly notes: RunNotes | undefined
+}
+
+/**
+ * Frees `is_locked`, and drops all rows but one: stock Knex looks for the row and inserts it in two steps, so where it
+ * starts beside another run on an empty database it leaves two, and then takes itself for locked out for ever.
+ *
+ * The advisory lock is given back in the same message, behind the commit: before it, the next run would see that no run
+ * is alive and a lock that is set.
+ */
+export async function giveKnexLockBack(
+  session: Session,
+  tables: MigrationTables,
+  end: RunEnd,
+  {
+    giveAdvisoryLockBack,
+    lockTimeout,
+    isOpen,
+  }: {
+    readonly giveAdvisoryLockBack: readonly string[]
+    readonly lockTimeout: number
+    /** Whether a transaction may be open that is not to be kept. */
+    readonly isOpen: boolean
+  },
+): Promise<void> {
+  const frame = session.isInTransaction
+    ? { before: [], after: [] }
+    : {
+        before: [
+          ...(isOpen ? ['rollback'] : []),
+          'begin isolation level read committed read write',
+          `set local lock_timeout = ${lockTimeout}`,
+        ],
+        after: ['commit'],
+      }
+  await session.send([...frame.before, ...freeing(tables, end, 'true'), ...frame.after, ...giveAdvisoryLockBack])
+}
+
+/**
+ * The same from another connection, once no one holds the advisory lock; false where somebody does: the backend of the
+ * lost connection may still be at work.
+ */
+export async function giveKnexLockBackFromAside(
+  side: Session,
+  tables: MigrationTables,
+  end: RunEnd,
+  lockNumber: string,
+  lockTimeout: number,
+): Promise<boolean> {
+  return side.sendAndAsk<boolean>(
+    [...begin(side, lockTimeout), ...freeing(tables, end, `pg_catalog.pg_try_advisory_xact_lock(${lockNumber})`)],
+    `select pg_catalog.to_json(ended_at is not null) as state from ${tables.runs} where id operator(pg_catalog.=) ${end.run}`,
+  )
+}
+
+function freeing(tables: MigrationTables, { run, outcome, notes }: RunEnd, condition: string): readonly string[] {
+  const change = `ended_at = pg_catalog.clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
+  return [
+    `with ended as (
+      update ${tables.runs} set ${change} where id operator(pg_catalog.=) ${run} and ${condition}
+      returning lock_xmin
+    )
+    update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED}
+    where held.xmin::pg_catalog.text operator(pg_catalog.=) ended.lock_xmin`,
+    `delete from ${tables.lock} where is_locked operator(pg_catalog.=) 0
+      and index operator(pg_catalog.>) (select pg_catalog.min(index) from ${tables.lock})`,
+  ]
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username
+  } catch {
+    // A container may run under a user id that has no name.
+    return null
+  }
+}

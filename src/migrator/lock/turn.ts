@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
+
+/** How to wait for another run. */
+export interface TurnOptions {
+  /** In milliseconds. */
+  readonly wait: number
+  readonly signal?: AbortSignal | undefined
+  /** Called once, when another run holds the lock. */
+  readonly onWait?: (holder: LockHolder | null) => void
+}
+
+const POLL_MILLISECONDS = 100
+
+/**
+ * Returns what waits until it is time to ask for the lock again.
+ *
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED once `wait` is over; the signal's reason where that comes.
+ */
+export function waitForTurn({ wait, signal, onWait }: TurnOptions): (holder: LockHolder | null) => Promise<void> {
+  const deadline = Date.now() + wait
+  let hasWaited = false
+  return async (holder) => {
+    if (!hasWaited) onWait?.(holder)
+    hasWaited = true
+    signal?.throwIfAborted()
+    if (Date.now() >= deadline) throw new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder, milliseconds: wait })
+    await sleep(POLL_MILLISECONDS * (0.5 + Math.random()), undefined, { signal })
+  }
+}

@@ -1,0 +1,131 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import type { Session } from '../../database/session.ts'
+import type { Direction, RunOptions, RunResult, TransactionMode } from '../events.ts'
+import type { LoadedMigration } from '../files/list.ts'
+import type { RunLock } from '../lock/run-lock.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { batchAfter } from '../tracking.ts'
+import { guarded } from './guard.ts'
+import { interrupted, type Progress } from './interrupted.ts'
+import type { Notebook } from './notes.ts'
+import { runOne } from './one.ts'
+
+/** Migrations to run, one after the other, while no one else can. */
+export interface Work {
+  readonly migrations: readonly LoadedMigration[]
+  readonly direction: Direction
+  readonly options: RunOptions
+  readonly lock: RunLock
+  readonly notebook: Notebook
+}
+
+/** What became of them. */
+export type Done = Pick<RunResult, 'batch' | 'migrations' | 'transaction'>
+
+/** Runs migrations with their hooks, each in a transaction of its own, all in one, or outside of any. */
+export async function runAll(session: Session, settings: MigrationSettings, work: Work): Promise<Done> {
+  const { migrations, lock, options } = work
+  const transaction = transactionOf(migrations, options)
+  if (migrations.length === 0) return { batch: null, migrations: [], transaction }
+  if (transaction === 'each') return { ...(await runEach(session, settings, work, null)), transaction }
+  let isAtCommit = false
+  try {
+    const done = await lock.connection.transaction(async (trx) => {
+      const result = await runEach(session, settings, work, trx)
+      isAtCommit = true
+      return result
+    })
+    return { ...done, transaction }
+  } catch (error) {
+    work.notebook.rolledBack()
+    throw isAtCommit ? failedAtCommit(work, error) : error
+  }
+}
+
+/** What the commit refuses, a deferred constraint as a rule, may be the work of any of them; it is found after the last. */
+function failedAtCommit({ migrations, direction }: Work, cause: unknown): PgvectorMigrationError {
+  const names = migrations.map(({ name }) => name)
+  const migration = names.at(-1) ?? ''
+  const details = { migration, direction, transactional: true, done: [], left: names.slice(0, -1) }
+  const hint =
+    'The commit of the whole run failed: nothing of it was kept. Fix the cause, then run the same command again.'
+  return new PgvectorMigrationError('MIGRATION_FAILED', details, { cause, hint })
+}
+
+function transactionOf(migrations: readonly LoadedMigration[], { transaction = 'each' }: RunOptions): TransactionMode {
+  return migrations.every(({ transactional }) => transactional) ? transaction : 'each'
+}
+
+async function runEach(
+  session: Session,
+  settings: MigrationSettings,
+  work: Work,
+  trx: Session | null,
+): Promise<Pick<Done, 'batch' | 'migrations'>> {
+  const { migrations, direction, options, lock, notebook } = work
+  const { hooks, deadlines } = settings
+  const { signal, onEvent } = options
+  const batch = direction === 'up' ? batchAfter(lock.applied) : 0
+  const batchOf = (name: string): number | null =>
+    direction === 'up' ? batch : (lock.applied.find((each) => each.name === name)?.batch ?? null)
+  const files = migrations.map(({ file }) => file)
+  const around = (): Session => trx ?? lock.connection.outside()
+  const done: { name: string; milliseconds: number }[] = []
+  await hooks.beforeAll(around().knex, files)
+  for (const [index, migration] of migrations.entries()) {
+    const { name } = migration
+    // A transaction that is rolled back leaves everything to do.
+    const standing = (next: number): Progress =>
+      trx === null
+        ? progress(done, migrations.slice(next))
+        : progress([], next === index ? migrations : migrations.filter((each) => each !== migration))
+    if (signal?.aborted === true) throw interrupted(null, signal, undefined, standing(index))
+    onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
+    const started = performance.now()
+    notebook.began(name, batchOf(name))
+    const { connection, lost } = lock
+    const run = (): Promise<void> => runIn(settings, work, { migration, batch, trx })
+    await guarded(session, { connection, lost, signal, deadlines, migration: name }, run).catch((error: unknown) => {
+      if (signal?.aborted === true) throw interrupted(name, signal, error, standing(index + 1))
+      const details = { migration: name, direction, transactional: migration.transactional, ...standing(index + 1) }
+      throw new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error, ...batchHint(trx, index) })
+    })
+    const milliseconds = performance.now() - started
+    notebook.done()
+    done.push({ name, milliseconds })
+    onEvent?.({ type: 'finished', migration: name, direction, milliseconds })
+  }
+  await hooks.afterAll(around().knex, files)
+  return { batch: direction === 'up' ? batch : null, migrations: done }
+}
+
+interface Step {
+  readonly migration: LoadedMigration
+  readonly batch: number
+  /** The transaction of the whole run; null where each migration has its own. */
+  readonly trx: Session | null
+}
+
+async function runIn(
+  settings: MigrationSettings,
+  { direction, lock }: Work,
+  { migration, batch, trx }: Step,
+): Promise<void> {
+  const { connection } = lock
+  const job = { migration, direction, batch, isLockHeld: lock.isHeld }
+  if (trx !== null) return runOne(trx, settings, job)
+  if (migration.transactional) return connection.transaction((own) => runOne(own, settings, job))
+  return runOne(connection.outside(), settings, { ...job, recordOn: connection.session })
+}
+
+function progress(done: readonly { readonly name: string }[], left: readonly { readonly name: string }[]): Progress {
+  return { done: done.map(({ name }) => name), left: left.map(({ name }) => name) }
+}
+
+function batchHint(trx: Session | null, before: number): { readonly hint?: string } {
+  if (trx === null) return {}
+  const others = before === 0 ? '' : ` with the ${before} migrations of this run before it`
+  return {
+    hint: `It was rolled back${others}: nothing of this run was kept. Fix the cause, then run the same command again.`,
+  }
+}
