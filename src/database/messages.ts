@@ -42,7 +42,7 @@ export async function sendMessage(
   }
   client.emit('query', event)
   try {
-    const { response } = await client._query(connection, { sql, bindings })
+    const { response } = await query(client, connection, { sql, bindings }, isQuestion === true)
     client.emit('query-response', response, event)
     return Array.isArray(response) ? (response as readonly QueryResult[]) : [response as QueryResult]
   } catch (error) {
@@ -50,4 +50,26 @@ export async function sendMessage(
     client.emit('query-error', error, event)
     throw error
   }
+}
+
+let isQuestionUnderway = false
+
+// Knex's client hands the message to the connection before it returns, so this is true just then.
+function query(
+  client: KnexClient,
+  connection: Connection,
+  message: Parameters<KnexClient['_query']>[1],
+  isQuestion: boolean,
+): ReturnType<KnexClient['_query']> {
+  isQuestionUnderway = isQuestion
+  try {
+    return client._query(connection, message)
+  } finally {
+    isQuestionUnderway = false
+  }
+}
+
+/** Whether what a connection is being handed right now is a question of ours, for one that stands before it. */
+export function isSendingQuestion(): boolean {
+  return isQuestionUnderway
 }

@@ -1,7 +1,7 @@
 import { callbackify } from 'node:util'
 
 import { clientOf, type QueryResult } from './knex-inside.ts'
-import { isPinned } from './search-path.ts'
+import { isSendingQuestion } from './messages.ts'
 import type { Session } from './session.ts'
 
 /** What node-postgres answers; an array of it for several statements. */
@@ -36,7 +36,7 @@ export async function observe(trx: Session, observer: Observer): Promise<() => v
     const sql = typeof config === 'string' ? config : config.text
     // A stream or a COPY is a statement that handles its own answers.
     const isPlain = typeof config === 'string' || config.submit === undefined
-    if (sql === undefined || isPinned(sql) || !isPlain) return original.call(connection, config, ...rest)
+    if (sql === undefined || isSendingQuestion() || !isPlain) return original.call(connection, config, ...rest)
     const callback = rest.find((argument): argument is Callback => typeof argument === 'function')
     const values = rest.filter((argument) => argument !== callback)
     const answer = turn.then(() =>
