@@ -5,7 +5,9 @@ import type { Knex } from 'knex'
 import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { connectTo, type Connected } from '../database/connect.ts'
-import { createMigrator, type Migrator } from '../migrator/migrator.ts'
+import type { Migrator } from '../migrator/migrator.ts'
+import { createReader, type MigrationReader } from '../migrator/reader.ts'
+import { settingsOf } from '../migrator/settings.ts'
 import { loadConfig, type ConfigFlags } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { learnPassword } from '../sql-text/redact.ts'
@@ -20,7 +22,10 @@ export interface GlobalFlags extends ConfigFlags {
 /** What a command works with. */
 export interface Context {
   readonly knex: Knex
-  readonly migrator: Migrator
+  /** For commands that run nothing. */
+  readonly reader: MigrationReader
+  /** Loads what migrates, which takes a while. */
+  readonly migrator: () => Promise<Migrator>
   /** The folder of the migrations; null where only the migration source of the knexfile knows. */
   readonly directory: string | null
   /** What tells how a new migration is to be written. */
@@ -39,7 +44,8 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
   const { session, close } = connect(config, file, print)
   return {
     knex: session.knex,
-    migrator: createMigrator(session.knex),
+    reader: createReader(session, settingsOf(session)),
+    migrator: async () => (await import('../migrator/migrator.ts')).createMigrator(session.knex),
     directory,
     fileKind,
     print,

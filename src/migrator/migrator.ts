@@ -2,27 +2,23 @@ import type { Knex } from 'knex'
 
 import { connectTo } from '../database/connect.ts'
 import type { Database, Session } from '../database/session.ts'
-import type { Direction, RunOptions, RunResult } from './events.ts'
+import type { RunOptions, RunResult } from './events.ts'
 import { adopt, type AdoptOptions, type AdoptResult } from './adopt/adopt.ts'
 import { withExplainedErrors } from './explained.ts'
 import { historyOf, type HistoryEntry, type HistoryOptions } from './history.ts'
 import { losses, type LossOptions, type Losses } from './losses/losses.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
 import { plan } from './plan/plan.ts'
+import { createReader, type MigrationReader } from './reader.ts'
 import type { PlanResult } from './plan/result.ts'
 import { down, up } from './run/run.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
-import { preview, statusOf, type MigrationStatus } from './status.ts'
 import { readTracking, type Tracking } from './tracking.ts'
 import { unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
 
 /** Migrations over Knex's own tables, with a lock that never sticks. */
-export interface Migrator {
-  /** Every migration and whether it was applied; reads only. */
-  status(): Promise<MigrationStatus[]>
-  /** The names of what a run would do; reads only. */
-  preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
+export interface Migrator extends MigrationReader {
   /** Really executes the pending migrations, in one transaction that is rolled back. */
   rehearse(options?: RehearseOptions): Promise<Rehearsal>
   /** What undoing applied migrations would lose, found out in a transaction that is rolled back. */
@@ -61,8 +57,7 @@ export function createMigrator(knexOrConfig: Database | Knex.Config, options: Mi
   const writes = <Result>(work: () => Promise<Result>): Promise<Result> =>
     withExplainedErrors(session, settings, 'write', work)
   return {
-    status: () => reads(() => statusOf(session, settings)),
-    preview: (direction, choice = {}) => reads(() => preview(session, settings, direction, choice)),
+    ...createReader(session, settings),
     rehearse: (choice = {}) => writes(() => rehearse(session, settings, choice)),
     losses: (choice = {}) => writes(() => losses(session, settings, choice)),
     plan: (choice = {}) => reads(() => plan(session, settings, choice)),

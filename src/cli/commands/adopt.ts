@@ -17,15 +17,16 @@ export async function run({ migrator, print }: Context, flags: Flags): Promise<n
   // What migrations say while they are tried out in memory does not happen here.
   const result = await withConsole(
     () => undefined,
-    () => migrator.adopt({ ...flags, onEvent }),
+    async () => (await migrator()).adopt({ ...flags, onEvent }),
   )
-  const { adopted, source, unmatched } = result
+  const { adopted, source, unmatched, warnings } = result
   const from = source === 'schema_migrations' ? ' that the table schema_migrations lists' : ''
   for (const { name, objects } of adopted) {
     print.line(`${green('✓')} ${name}: ${objects} ${objects === 1 ? 'object is' : 'objects are'} there`)
   }
   if (unmatched.length > 0)
     print.line(`${yellow('⚠')} schema_migrations also lists what has no file: ${unmatched.join(', ')}`)
+  for (const warning of warnings) print.note(yellow(warning))
   print.line(adopted.length === 0 ? `Nothing to adopt${from}` : `Adopted ${adopted.length}${from}`)
   print.document(result)
   return exitCode.done

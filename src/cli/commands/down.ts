@@ -20,8 +20,8 @@ interface Flags {
 
 /** Undoes migrations, newest first, after it has said what would be lost. */
 export async function run(context: Context, { dryRun, yes, wait, transaction, ...selection }: Flags): Promise<number> {
-  const { migrator, print } = context
-  const names = await migrator.preview('down', selection)
+  const { reader, migrator, print } = context
+  const names = await reader.preview('down', selection)
   if (names.length === 0) {
     print.line('Nothing to undo')
     print.document({ dryRun: dryRun === true, direction: 'down', migrations: [] })
@@ -39,8 +39,8 @@ export async function run(context: Context, { dryRun, yes, wait, transaction, ..
     print.line('Nothing was undone')
     return exitCode.failure
   }
-  const result = await withSignals((signal) =>
-    migrator.down({ ...selection, transaction, ...runOptions(print, 'down', wait, signal) }),
+  const result = await withSignals(async (signal) =>
+    (await migrator()).down({ ...selection, transaction, ...runOptions(print, 'down', wait, signal) }),
   )
   for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
   print.line(result.migrations.length === 0 ? 'Nothing to undo' : `Undone ${result.migrations.length}`)
@@ -57,7 +57,10 @@ async function look(
 ): Promise<Losses> {
   return withConsole(
     () => undefined,
-    () => withSignals((signal) => migrator.losses({ ...selection, ...runOptions(print, 'losses', wait, signal) })),
+    () =>
+      withSignals(async (signal) =>
+        (await migrator()).losses({ ...selection, ...runOptions(print, 'losses', wait, signal) }),
+      ),
   )
 }
 

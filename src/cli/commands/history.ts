@@ -6,7 +6,7 @@ import { table } from '../output/table.ts'
 
 /** Shows everything that is on record, oldest first. */
 export async function run({ migrator, print }: Context, flags: { readonly verbose?: boolean }): Promise<number> {
-  const entries = await migrator.history()
+  const entries = await (await migrator()).history()
   const columns = flags.verbose === true ? [...shown, ...shownToo] : shown
   const head = columns.map(([title]) => title)
   const rows = entries.map((entry) => columns.map(([, text]) => text(entry)))

@@ -20,7 +20,7 @@ interface Flags {
 export async function run({ migrator, print }: Context, { script, ...selection }: Flags): Promise<number> {
   // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
   globalThis.console = new Console(process.stderr)
-  const result = await migrator.plan(selection)
+  const result = await (await migrator()).plan(selection)
   print.document(redactAll(result))
   if (script === true) {
     const notes = [...result.notes, ...passwordNote(result)]

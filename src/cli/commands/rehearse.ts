@@ -22,7 +22,10 @@ interface Flags {
 export async function run({ migrator, print }: Context, { wait, ...choice }: Flags): Promise<number> {
   const rehearsal = await withConsole(
     (text) => print.note(dim(`      ${text}`)),
-    () => withSignals((signal) => migrator.rehearse({ ...choice, ...runOptions(print, 'rehearse', wait, signal) })),
+    () =>
+      withSignals(async (signal) =>
+        (await migrator()).rehearse({ ...choice, ...runOptions(print, 'rehearse', wait, signal) }),
+      ),
   )
   const { migrations, warnings } = rehearsal
   for (const line of describeRehearsed(migrations)) print.line(line)

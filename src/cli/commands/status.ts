@@ -1,7 +1,7 @@
 import { green, red, yellow } from 'colorette'
 
 import { isPgvectorMigrationError } from '../../core/errors.ts'
-import type { Migrator } from '../../migrator/migrator.ts'
+import type { MigrationReader } from '../../migrator/reader.ts'
 import type { MigrationStatus } from '../../migrator/status.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
@@ -13,8 +13,8 @@ const shown = {
 } as const satisfies Record<MigrationStatus['state'], { readonly mark: string; readonly word: string }>
 
 /** Shows each migration, applied or pending. */
-export async function run({ migrator, print }: Context, flags: { readonly exitCode?: boolean }): Promise<number> {
-  const migrations = await migrator.status()
+export async function run({ reader, print }: Context, flags: { readonly exitCode?: boolean }): Promise<number> {
+  const migrations = await reader.status()
   const applied = migrations.filter(({ state }) => state !== 'pending').length
   const pending = migrations.length - applied
   print.line('Migration Status')
@@ -22,15 +22,15 @@ export async function run({ migrator, print }: Context, flags: { readonly exitCo
   for (const { name, state } of migrations) print.line(`  ${shown[state].mark} ${name}: ${shown[state].word}`)
   print.line()
   print.line(`Applied: ${applied} / ${migrations.length}`)
-  const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(migrator) : null
+  const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(reader) : null
   if (hint !== null) print.line(`Next: ${hint}`)
   print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }) })
   return flags.exitCode === true && pending > 0 ? exitCode.found : exitCode.done
 }
 
 /** What a run would say to files that are missing. */
-async function adviceOf(migrator: Migrator): Promise<string | null> {
-  return migrator.preview('up').then(
+async function adviceOf(reader: MigrationReader): Promise<string | null> {
+  return reader.preview('up').then(
     () => null,
     (error: unknown) => (isPgvectorMigrationError(error) ? error.hint : null),
   )

@@ -6,7 +6,7 @@ import { describeHolder } from '../run-options.ts'
 
 /** Frees the lock on migrations where its holder is gone. */
 export async function run({ migrator, print }: Context, flags: { readonly force?: boolean }): Promise<number> {
-  const result = await migrator.unlock(flags)
+  const result = await (await migrator()).unlock(flags)
   const { status, holder, isHolderAlive } = result
   const whose = describeHolder(holder)
   if (status === 'free') print.line('Nothing is locked')

@@ -15,18 +15,18 @@ interface Flags {
 
 /** Applies pending migrations. */
 export async function run(
-  { migrator, print }: Context,
+  { reader, migrator, print }: Context,
   { dryRun, wait, transaction, ...selection }: Flags,
 ): Promise<number> {
   if (dryRun === true) {
-    const names = await migrator.preview('up', selection)
+    const names = await reader.preview('up', selection)
     for (const name of names) print.line(`would apply ${name}`)
     print.line(`${names.length} to apply; nothing was changed`)
     print.document({ dryRun: true, direction: 'up', migrations: names })
     return exitCode.done
   }
-  const result = await withSignals((signal) =>
-    migrator.up({ ...selection, transaction, ...runOptions(print, 'up', wait, signal) }),
+  const result = await withSignals(async (signal) =>
+    (await migrator()).up({ ...selection, transaction, ...runOptions(print, 'up', wait, signal) }),
   )
   for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
   print.line(result.migrations.length === 0 ? 'Nothing to apply' : `Applied ${result.migrations.length}`)

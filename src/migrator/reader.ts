@@ -1,0 +1,24 @@
+import type { Session } from '../database/session.ts'
+import type { Direction } from './events.ts'
+import { withExplainedErrors } from './explained.ts'
+import type { DownSelection, UpSelection } from './select.ts'
+import type { MigrationSettings } from './settings.ts'
+import { preview, statusOf, type MigrationStatus } from './status.ts'
+
+/** What can be asked of migrations without running any. */
+export interface MigrationReader {
+  /** Every migration and whether it was applied; reads only. */
+  status(): Promise<MigrationStatus[]>
+  /** The names of what a run would do; reads only. */
+  preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
+}
+
+/** Apart from the migrator, so that a command that only reads does not load what migrates. */
+export function createReader(session: Session, settings: MigrationSettings): MigrationReader {
+  const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withExplainedErrors(session, settings, 'read', work)
+  return {
+    status: () => reads(() => statusOf(session, settings)),
+    preview: (direction, choice = {}) => reads(() => preview(session, settings, direction, choice)),
+  }
+}
