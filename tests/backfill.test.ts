@@ -1,7 +1,13 @@
 import type { Knex } from 'knex'
 
-import { backfillVectors, ensurePgvector, estimateBackfill, vectorColumn } from '../src/index.ts'
-import type { BackfillEvent, BackfillOptions } from '../src/backfill/options.ts'
+import {
+  type BackfillEvent,
+  type BackfillOptions,
+  backfillVectors,
+  ensurePgvector,
+  estimateBackfill,
+  vectorColumn,
+} from '../src/index.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { rolledBack } from './support/rolled-back.ts'

@@ -1,12 +1,14 @@
 import type { Knex } from 'knex'
 
-import { ensurePgvector } from '../src/index.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { dropIndex } from '../src/indexes/drop.ts'
-import { readIndexFacts } from '../src/indexes/look/read-facts.ts'
-import { repairVectorIndexes } from '../src/indexes/repair.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
+import {
+  buildIndex,
+  dropIndex,
+  ensurePgvector,
+  readIndexFacts,
+  repairVectorIndexes,
+  vectorColumn,
+  vectorIndex,
+} from '../src/index.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { indexesOf } from './support/documents.ts'

@@ -1,11 +1,6 @@
 import type { Knex } from 'knex'
 
-import { vectorColumn } from '../src/columns/column.ts'
-import { addVectorColumn } from '../src/columns/add.ts'
-import { readIndexFacts } from '../src/indexes/look/read-facts.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
-import { dropIndex } from '../src/indexes/drop.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
+import { addVectorColumn, buildIndex, dropIndex, readIndexFacts, vectorColumn, vectorIndex } from '../src/index.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'

@@ -1,7 +1,7 @@
+import type { Finding } from '../src/index.ts'
 import type { LockHolder } from '../src/core/errors.ts'
 import { settingsFindings } from '../src/doctor/build-memory.ts'
 import type { BuildSettings } from '../src/doctor/build-settings.ts'
-import type { Finding } from '../src/doctor/finding.ts'
 import { indexFindings } from '../src/doctor/indexes.ts'
 import { lockFindings, type LockFacts } from '../src/doctor/lock.ts'
 import { migrationFindings, type Recorded } from '../src/doctor/migrations.ts'

@@ -1,11 +1,7 @@
 import fc from 'fast-check'
 
-import { ensurePgvector } from '../src/index.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { dropIndex } from '../src/indexes/drop.ts'
+import { buildIndex, dropIndex, ensurePgvector, vectorColumn, vectorIndex } from '../src/index.ts'
 import { graphMemory, rowsInMemory, type Graph } from '../src/pgvector/graph-memory.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { describeOnServers } from './support/databases.ts'
 
 const MEBIBYTE = 1024 * 1024

@@ -1,8 +1,15 @@
-import { vectorColumn } from '../src/columns/column.ts'
+import {
+  type ExistingIndex,
+  type IndexBuildPlan,
+  type IndexFacts,
+  type IndexPlanOptions,
+  planIndexBuild,
+  type TableFacts,
+  vectorColumn,
+  vectorIndex,
+  type VectorIndex,
+} from '../src/index.ts'
 import { graphMemory } from '../src/pgvector/graph-memory.ts'
-import type { ExistingIndex, IndexFacts, TableFacts } from '../src/indexes/look/facts.ts'
-import { planIndexBuild, type IndexBuildPlan, type IndexPlanOptions } from '../src/indexes/decide/plan.ts'
-import { vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
 
 const MEBIBYTE = 1024 * 1024
 const GIBIBYTE = 1024 * MEBIBYTE

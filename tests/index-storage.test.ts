@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 
 import { sqlStateOf } from '../src/core/errors.ts'
-import { typeLimits, type VectorType } from '../src/pgvector/limits.ts'
-import { ensurePgvector } from '../src/index.ts'
-import { metrics, type IndexMethod, type Metric } from '../src/pgvector/capabilities.ts'
-import { vectorColumn, type VectorColumn } from '../src/columns/column.ts'
-import { planIndexStorage, type IndexStorage, type StorageChoice } from '../src/indexes/storage.ts'
+import { typeLimits } from '../src/pgvector/limits.ts'
+import {
+  ensurePgvector,
+  type IndexMethod,
+  type IndexStorage,
+  type Metric,
+  type StorageChoice,
+  type VectorColumn,
+  vectorColumn,
+  type VectorType,
+} from '../src/index.ts'
+import { metrics } from '../src/pgvector/capabilities.ts'
+import { planIndexStorage } from '../src/indexes/storage.ts'
 import { indexDefinition } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

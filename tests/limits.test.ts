@@ -1,6 +1,6 @@
-import { typeLimits, type VectorType } from '../src/pgvector/limits.ts'
+import { typeLimits } from '../src/pgvector/limits.ts'
 import { planStorage } from '../src/pgvector/storage.ts'
-import { ensurePgvector } from '../src/index.ts'
+import { ensurePgvector, type VectorType } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 const operatorClasses: Readonly<Record<VectorType, string>> = {

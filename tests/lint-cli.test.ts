@@ -1,10 +1,14 @@
 import { join } from 'node:path'
 
-import { lint, migrationSource, type LintResult } from '../src/index.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { dropIndex } from '../src/indexes/drop.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
+import {
+  buildIndex,
+  dropIndex,
+  lint,
+  type LintResult,
+  migrationSource,
+  vectorColumn,
+  vectorIndex,
+} from '../src/index.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

@@ -5,15 +5,15 @@ import { assert, asyncProperty, constantFrom, nat, string } from 'fast-check'
 
 import {
   ensurePgvector,
-  lintMigrations,
   type KnownTable,
   type LintFacts,
+  lintMigrations,
   type LintResult,
   type LintRule,
+  vectorColumn,
+  vectorIndex,
 } from '../src/index.ts'
 import { rules } from '../src/lint/rules.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { describeEmbedded } from './support/databases.ts'
 
 const ids = Object.keys(rules) as LintRule[]

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 
 import {
   addVectorColumn,
+  type BackfillOptions,
   backfillVectors,
   buildIndex,
   createMigrator,
@@ -19,7 +20,6 @@ import {
   vectorIndex,
   verifyPgvector,
 } from '../src/index.ts'
-import type { BackfillOptions } from '../src/backfill/options.ts'
 import { isPinned } from '../src/database/search-path.ts'
 import { sessionOf } from '../src/database/session.ts'
 import { describeOnEveryDatabase, type TestDatabase } from './support/databases.ts'

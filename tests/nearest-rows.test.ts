@@ -1,12 +1,16 @@
 import type { Knex } from 'knex'
 import { fromSql, toSql } from 'pgvector/knex'
 
-import { ensurePgvector } from '../src/index.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { nearestRows, type NearestRowsOptions } from '../src/search/nearest-rows.ts'
-import { withSearchOptions } from '../src/search/options.ts'
-import { distance } from '../src/search/distance.ts'
-import { vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
+import {
+  distance,
+  ensurePgvector,
+  nearestRows,
+  type NearestRowsOptions,
+  vectorColumn,
+  vectorIndex,
+  type VectorIndex,
+  withSearchOptions,
+} from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { unconnected } from './support/unconnected.ts'

@@ -1,10 +1,7 @@
 import fc from 'fast-check'
 
-import type { VectorType } from '../src/pgvector/limits.ts'
-import type { Metric } from '../src/pgvector/capabilities.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { queryVectorText, type QueryVector } from '../src/columns/values.ts'
-import { ensurePgvector } from '../src/index.ts'
+import { queryVectorText } from '../src/columns/values.ts'
+import { ensurePgvector, type Metric, type QueryVector, vectorColumn, type VectorType } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

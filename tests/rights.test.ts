@@ -1,12 +1,15 @@
 import type { Knex } from 'knex'
 
-import { ensurePgvector, inspectPgvector } from '../src/index.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
-import { addVectorColumn } from '../src/columns/add.ts'
-import { dropVectorColumn } from '../src/columns/drop.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { dropIndex } from '../src/indexes/drop.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
+import {
+  addVectorColumn,
+  buildIndex,
+  dropIndex,
+  dropVectorColumn,
+  ensurePgvector,
+  inspectPgvector,
+  vectorColumn,
+  vectorIndex,
+} from '../src/index.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { recordingLogger } from './support/recorder.ts'

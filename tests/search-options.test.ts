@@ -3,8 +3,8 @@ import { join } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { ensurePgvector } from '../src/index.ts'
-import { searchSettings, withSearchOptions, type SearchOptions } from '../src/search/options.ts'
+import { ensurePgvector, type SearchOptions, withSearchOptions } from '../src/index.ts'
+import { searchSettings } from '../src/search/options.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { statementsOf } from './support/recorder.ts'

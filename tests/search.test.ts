@@ -1,8 +1,14 @@
-import { ensurePgvector, REQUIRED_DIMENSIONS } from '../src/index.ts'
-import type { Metric } from '../src/pgvector/capabilities.ts'
-import { vectorColumn, type VectorColumn } from '../src/columns/column.ts'
-import { distance } from '../src/search/distance.ts'
-import { indexDefinition, vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
+import {
+  distance,
+  ensurePgvector,
+  type Metric,
+  REQUIRED_DIMENSIONS,
+  type VectorColumn,
+  vectorColumn,
+  vectorIndex,
+  type VectorIndex,
+} from '../src/index.ts'
+import { indexDefinition } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { rolledBack } from './support/rolled-back.ts'
 import { createWithIndex, planOf } from './support/vector-tables.ts'

@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
 
+import { buildIndex, vectorIndex } from '../src/index.ts'
 import { sessionOf } from '../src/database/session.ts'
-import { buildIndex } from '../src/indexes/build/build.ts'
 import { readServerLoad } from '../src/indexes/look/server-load.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding } from './support/documents.ts'
 import { until } from './support/phases.ts'

@@ -1,6 +1,5 @@
-import { ensurePgvector } from '../src/index.ts'
-import { vectorColumn, type VectorColumnOptions } from '../src/columns/column.ts'
-import { indexDefinition, vectorIndex, type VectorIndex } from '../src/indexes/vector-index.ts'
+import { ensurePgvector, vectorColumn, type VectorColumnOptions, vectorIndex, type VectorIndex } from '../src/index.ts'
+import { indexDefinition } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

@@ -1,8 +1,4 @@
-import { CreateVectorIndex } from '../src/operations/create-vector-index.ts'
-import { DropVectorIndex } from '../src/operations/drop-vector-index.ts'
-import { vectorColumn } from '../src/columns/column.ts'
-import { distance } from '../src/search/distance.ts'
-import { vectorIndex } from '../src/indexes/vector-index.ts'
+import { CreateVectorIndex, distance, DropVectorIndex, vectorColumn, vectorIndex } from '../src/index.ts'
 import { expectError } from './support/expect-error.ts'
 import { unconnected } from './support/unconnected.ts'
 

@@ -1,7 +1,6 @@
 import type { Knex } from 'knex'
 
-import { ensurePgvector } from '../../src/index.ts'
-import { vectorColumn, type VectorColumn } from '../../src/columns/column.ts'
+import { ensurePgvector, vectorColumn, type VectorColumn } from '../../src/index.ts'
 
 /** The column that most tests of indexes are about. */
 export const embedding: VectorColumn<'vector'> = vectorColumn('documents', 'embedding', { dimensions: 16 })

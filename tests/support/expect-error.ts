@@ -1,5 +1,3 @@
-import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError } from '../../src/core/errors.ts'
-
 /** Runs what must fail with this code, and returns the error for a closer look. */
 export async function expectError<Code extends ErrorCode>(
   code: Code,
@@ -13,3 +11,4 @@ export async function expectError<Code extends ErrorCode>(
   }
   throw new Error(`expected an error with the code ${code}, and nothing failed`)
 }
+import { type ErrorCode, isPgvectorMigrationError, type PgvectorMigrationError } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-import type { PgvectorState } from '../../src/extension/state.ts'
+import type { PgvectorState } from '../../src/index.ts'
 
 /** What is read of a server on which nothing is wrong. */
 export const healthy: PgvectorState = {

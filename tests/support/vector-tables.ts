@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 
+import type { VectorIndex } from '../../src/index.ts'
 import { tableOf, typeSql } from '../../src/columns/column.ts'
-import { indexDefinition, type VectorIndex } from '../../src/indexes/vector-index.ts'
+import { indexDefinition } from '../../src/indexes/vector-index.ts'
 
 /** Makes the table of an index, with an id, and the index. */
 export async function createWithIndex(knex: Knex, index: VectorIndex, extensionSchema: string): Promise<void> {
