@@ -16,7 +16,7 @@ import { recorded, replayApplied } from '../replay/applied.ts'
 import { openReplay, runUp } from '../replay/replay.ts'
 import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
-import { createTables } from '../tracking.ts'
+import { createMissingTables } from '../tracking.ts'
 
 /**
  * The SQL of pending migrations, seen by running them on an embedded database.
@@ -74,10 +74,13 @@ export async function planAsFarAsItGoes(
 }
 
 async function bookkeepingOf(session: Session, tables: MigrationTables): Promise<PlannedStatement[]> {
-  const recording = startRecording(session)
-  await createTables(session, tables)
-  recording.stop()
-  return statementsOf(recording.sent, true)
+  // The script has a transaction of its own.
+  return session.transaction(async (trx) => {
+    const recording = startRecording(session)
+    await createMissingTables(trx, tables)
+    recording.stop()
+    return statementsOf(recording.sent, true)
+  })
 }
 
 async function planAll(
