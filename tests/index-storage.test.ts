@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 
 import { sqlStateOf } from '../src/core/errors.ts'
-import { typeLimits } from '../src/pgvector/limits.ts'
+import { typeLimits } from '../src/pgvector/vector-types.ts'
 import {
   ensurePgvector,
   type IndexMethod,
@@ -12,7 +12,7 @@ import {
   vectorColumn,
   type VectorType,
 } from '../src/index.ts'
-import { metrics } from '../src/pgvector/capabilities.ts'
+import { metrics } from '../src/pgvector/index-methods.ts'
 import { planIndexStorage } from '../src/indexes/storage.ts'
 import { indexDefinition } from '../src/indexes/vector-index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'

@@ -1,4 +1,4 @@
-import { typeLimits } from '../src/pgvector/limits.ts'
+import { typeLimits } from '../src/pgvector/vector-types.ts'
 import { planStorage } from '../src/pgvector/storage.ts'
 import { ensurePgvector, type VectorType } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'

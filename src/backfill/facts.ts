@@ -2,10 +2,11 @@ import type { ReadOnlyReason } from '../core/error-messages.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
-import { isValidSql } from '../indexes/look/state.ts'
+import { isValidSql } from '../indexes/look/validity.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import { tableNumberSql } from '../columns/schema-rights.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** A column by which rows are told apart and put in order. */
 export interface KeyColumn {
@@ -85,7 +86,7 @@ function factsSql(column: VectorColumn): string {
         from attribute a join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass
           and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
         join pg_catalog.pg_class c on c.oid = d.objid join pg_catalog.pg_am m on m.oid = c.relam
-        where a.attname = ${literal(column.name)} and m.amname in ('hnsw', 'ivfflat')
+        where a.attname = ${literal(column.name)} and m.amname in ${indexMethodsSql}
       )
     ) as state`
 }

@@ -1,4 +1,4 @@
-import { typeLimits, type VectorType } from '../pgvector/limits.ts'
+import { typeLimits, type VectorType } from '../pgvector/vector-types.ts'
 import { nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'

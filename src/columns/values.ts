@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import type { VectorType } from '../pgvector/limits.ts'
-import type { Metric } from '../pgvector/capabilities.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
+import type { Metric } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from './column.ts'
 
 /**

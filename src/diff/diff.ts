@@ -6,6 +6,7 @@ import type { VectorColumn } from '../columns/column.ts'
 import { isEqual } from '../indexes/decide/equal.ts'
 import { readCatalogFacts } from '../indexes/look/read-facts.ts'
 import { indexDefinition, type VectorIndex } from '../indexes/vector-index.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** What an application says its vectors are. */
 export interface DeclaredVectors {
@@ -163,7 +164,7 @@ function readVectors(session: Session): Promise<ExistingVectors> {
         select coalesce(json_agg(json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname),
           'definition', pg_get_indexdef(c.oid)) order by n.nspname, c.relname), '[]')
         from pg_catalog.pg_class c
-        join pg_catalog.pg_am m on m.oid = c.relam and m.amname in ('hnsw', 'ivfflat')
+        join pg_catalog.pg_am m on m.oid = c.relam and m.amname in ${indexMethodsSql}
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('i', 'I') and not c.relispartition and c.relpersistence <> 't'
       )

@@ -1,5 +1,5 @@
 import { bytesIn, mebibytes, memoryText } from '../core/sizes.ts'
-import { typeLimits } from '../pgvector/limits.ts'
+import { typeLimits } from '../pgvector/vector-types.ts'
 import { memoryToBuild } from '../indexes/decide/in-memory.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Graph } from '../pgvector/graph-memory.ts'

@@ -1,5 +1,6 @@
 import type { Session } from '../database/session.ts'
-import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from '../indexes/look/state.ts'
+import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from '../indexes/look/validity.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** An index on vectors that can be used. Names are quoted where needed, ready for a statement. */
 export interface VectorIndex {
@@ -61,7 +62,7 @@ export function readIndexes(session: Session): Promise<Indexes> {
     select json_build_object(
       'vector', (
         select coalesce(json_agg(json_build_object('name', name, 'method', method) order by name), '[]')
-        from index where valid and not partitioned and method in ('hnsw', 'ivfflat')
+        from index where valid and not partitioned and method in ${indexMethodsSql}
       ),
       'invalid', (
         select coalesce(json_agg(json_build_object('name', name, 'table', "table", 'method', method,

@@ -5,6 +5,7 @@ import { literal, nullable } from '../core/sql.ts'
 import { logStateSql } from '../log/log-state.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** Where to look, besides the database as a whole. */
 export interface InspectOptions {
@@ -81,7 +82,7 @@ function inspectSql({ schema, log }: InspectOptions, enough: string | null, glan
       left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_am'::regclass and d.objid = a.oid
         and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
       left join pg_catalog.pg_extension x on x.oid = d.refobjid
-      where a.amname in ('hnsw', 'ivfflat') and x.extname is distinct from 'vector'
+      where a.amname in ${indexMethodsSql} and x.extname is distinct from 'vector'
     )
     select json_build_object(
       'glance', (select state from glance),

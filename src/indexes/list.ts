@@ -1,12 +1,12 @@
-import type { VectorType } from '../pgvector/limits.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
 import { majorSql } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
-import type { IndexMethod } from '../pgvector/capabilities.ts'
+import { indexMethodsSql, type IndexMethod } from '../pgvector/index-methods.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 import { isCached, memoryToBuild, type GraphMemory } from './decide/in-memory.ts'
 import { rowsWithValueSql } from './look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
-import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from './look/state.ts'
+import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from './look/validity.ts'
 
 /** An index on vectors as it is in a database. */
 export interface ListedIndex {
@@ -114,7 +114,7 @@ const listSql = `
         'm', (select option_value::int from pg_options_to_table(c.reloptions) where option_name = 'm')
       ) order by n.nspname, c.relname), '[]')
       from pg_catalog.pg_class c
-      join pg_catalog.pg_am am on am.oid = c.relam and am.amname in ('hnsw', 'ivfflat')
+      join pg_catalog.pg_am am on am.oid = c.relam and am.amname in ${indexMethodsSql}
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_index x on x.indexrelid = c.oid
       join pg_catalog.pg_class t on t.oid = x.indrelid

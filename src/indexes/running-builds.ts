@@ -1,7 +1,7 @@
 import { type Database, sessionOf } from '../database/session.ts'
 import type { BuildProgress } from './build/options.ts'
 import { progressFields, progressMeter, type ProgressAnswer } from './build/progress.ts'
-import { runningBuildsSql } from './look/state.ts'
+import { runningBuildsSql } from './look/validity.ts'
 
 /** A build of an index that runs right now, of whatever method. */
 export interface RunningIndexBuild extends BuildProgress {

@@ -1,4 +1,4 @@
-import type { VectorType } from '../pgvector/limits.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import {
   indexLimit,
@@ -6,7 +6,7 @@ import {
   type IndexMethod,
   type Metric,
   type OperatorClass,
-} from '../pgvector/capabilities.ts'
+} from '../pgvector/index-methods.ts'
 import type { VectorColumn } from '../columns/column.ts'
 
 /** What an index keeps of a column's values, and why. */

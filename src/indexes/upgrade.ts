@@ -7,7 +7,7 @@ import { extensionOptions, versionOption, type Logger, type LogOptions } from '.
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { sendable } from '../core/sql.ts'
-import { isCopySql, isValidSql } from './look/state.ts'
+import { isCopySql, isValidSql } from './look/validity.ts'
 import type { Duration } from '../core/durations.ts'
 import { withHeldSession, type HeldSession } from '../database/held-session.ts'
 

@@ -1,9 +1,16 @@
-import type { VectorType } from '../pgvector/limits.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
 import { indexName } from '../core/names.ts'
 import { conditionOption, nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions, type Z } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
-import { metrics, type IndexMethod, type MethodFor, type Metric, type MetricFor } from '../pgvector/capabilities.ts'
+import {
+  indexMethods,
+  metrics,
+  type IndexMethod,
+  type MethodFor,
+  type Metric,
+  type MetricFor,
+} from '../pgvector/index-methods.ts'
 import { evenAfterOtherProblems, inExtension, tableOf, typeSql, type VectorColumn } from '../columns/column.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from './storage.ts'
@@ -64,12 +71,10 @@ export const parameterRanges = {
   lists: { smallest: 1, largest: 32_768 },
 } as const satisfies Record<keyof IndexParameters, { readonly smallest: number; readonly largest: number }>
 
-const METHODS = ['hnsw', 'ivfflat'] as const satisfies readonly IndexMethod[]
-
 const indexOptions = lazySchema((z) =>
   z
     .strictObject({
-      method: z.enum(METHODS, 'must be hnsw or ivfflat'),
+      method: z.enum(indexMethods, 'must be hnsw or ivfflat'),
       metric: z.enum(Object.keys(metrics) as readonly Metric[], `must be one of ${Object.keys(metrics).join(', ')}`),
       name: nameOption().optional(),
       m: within(z, parameterRanges.m).optional(),

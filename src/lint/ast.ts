@@ -1,6 +1,6 @@
 import type { Node, RangeVar, TypeName } from 'libpg-query'
 
-import { typeLimits, type VectorType } from '../pgvector/limits.ts'
+import { typeLimits, type VectorType } from '../pgvector/vector-types.ts'
 import type { ColumnType, RelationName } from './statement.ts'
 
 type NameOf<Each> = Each extends unknown ? keyof Each & string : never

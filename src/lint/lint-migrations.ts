@@ -7,7 +7,7 @@ import { readStatement } from './read-statement.ts'
 import type { Step } from './rule.ts'
 import { lintRules, rules, type LintRule } from './rules.ts'
 import { nothing, type Statement } from './statement.ts'
-import type { KnownTable } from './table.ts'
+import type { KnownTable } from './known-table.ts'
 import { Tables } from './tables.ts'
 
 /** A migration as {@link lintMigrations} takes it; one of a plan is one. */

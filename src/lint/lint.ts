@@ -1,7 +1,7 @@
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
-import { withExplainedErrors } from '../migrator/explained.ts'
+import { withExplainedErrors } from '../migrator/explained-errors.ts'
 import { planAsFarAsItGoes } from '../migrator/plan/plan.ts'
 import type { UpSelection } from '../migrator/select.ts'
 import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'

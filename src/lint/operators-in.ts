@@ -1,4 +1,4 @@
-import { metrics } from '../pgvector/capabilities.ts'
+import { metrics } from '../pgvector/index-methods.ts'
 import { identifierOf } from '../sql-text/names.ts'
 import { significantTokens } from '../sql-text/tokens.ts'
 

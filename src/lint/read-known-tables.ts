@@ -1,7 +1,8 @@
 import type { Session } from '../database/session.ts'
-import type { VectorType } from '../pgvector/limits.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
 import type { LintFacts } from './lint-migrations.ts'
-import type { TableIndex } from './table.ts'
+import type { TableIndex } from './known-table.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 interface State {
   readonly hasLockTimeout: boolean
@@ -54,7 +55,7 @@ export async function readLintFacts(session: Session): Promise<Required<Pick<Lin
             ))), '[]')
             from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
             join pg_catalog.pg_am m on m.oid = ic.relam
-            where i.indrelid = c.oid and m.amname in ('hnsw', 'ivfflat')
+            where i.indrelid = c.oid and m.amname in ${indexMethodsSql}
           ),
           'columns', (
             select coalesce(json_agg(json_build_object('name', a.attname,

@@ -1,5 +1,5 @@
-import type { VectorType } from '../pgvector/limits.ts'
-import type { IndexMethod } from '../pgvector/capabilities.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
+import type { IndexMethod } from '../pgvector/index-methods.ts'
 
 /** A table or an index as a statement names it. */
 export interface RelationName {

@@ -17,7 +17,7 @@ import {
   withIndex,
   type KnownTable,
   type Table,
-} from './table.ts'
+} from './known-table.ts'
 
 /** An index that one of the migrations makes. */
 interface MadeName extends NamedIndex {

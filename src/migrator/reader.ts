@@ -1,6 +1,6 @@
 import type { Session } from '../database/session.ts'
 import type { Direction } from './events.ts'
-import { withExplainedErrors } from './explained.ts'
+import { withExplainedErrors } from './explained-errors.ts'
 import type { DownSelection, UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'

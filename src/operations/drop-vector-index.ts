@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
-import type { VectorType } from '../pgvector/limits.ts'
-import type { IndexMethod, MethodFor } from '../pgvector/capabilities.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
+import type { IndexMethod, MethodFor } from '../pgvector/index-methods.ts'
 import { IndexOperation } from './index-operation.ts'
 
 /**

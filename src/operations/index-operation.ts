@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 
-import type { VectorType } from '../pgvector/limits.ts'
+import type { VectorType } from '../pgvector/vector-types.ts'
 import { buildIndex } from '../indexes/build/build.ts'
 import type { BuildOptions } from '../indexes/build/options.ts'
-import type { IndexMethod, MethodFor } from '../pgvector/capabilities.ts'
+import type { IndexMethod, MethodFor } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import { dropIndex } from '../indexes/drop.ts'
 import { vectorIndex, type VectorIndex, type VectorIndexOptions } from '../indexes/vector-index.ts'

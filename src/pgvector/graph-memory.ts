@@ -1,4 +1,4 @@
-import type { VectorType } from './limits.ts'
+import type { VectorType } from './vector-types.ts'
 
 /** What decides how much memory the graph of an HNSW index takes while it is built. */
 export interface Graph {

@@ -1,4 +1,4 @@
-import { typeLimits } from './limits.ts'
+import { typeLimits } from './vector-types.ts'
 import { isAtLeast } from './version.ts'
 
 /** How an embedding of so many dimensions is stored in a vector column and reached by an HNSW index. */

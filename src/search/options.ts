@@ -4,6 +4,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions, type Parsed, type Z } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
+import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** How far a search looks, for one transaction; what is left out stays as it is. */
 export interface SearchOptions {
@@ -167,7 +168,7 @@ async function set(trx: Session, wanted: readonly Wanted[]): Promise<void> {
 // To ask an access method for a property calls its handler, wherever the extension is, and that loads the library.
 const loadSql = `
   select json_build_object('version', extversion, 'methods', (
-    select count(pg_indexam_has_property(oid, 'can_order')) from pg_catalog.pg_am where amname in ('hnsw', 'ivfflat')
+    select count(pg_indexam_has_property(oid, 'can_order')) from pg_catalog.pg_am where amname in ${indexMethodsSql}
   )) as state
   from pg_catalog.pg_extension where extname = 'vector'`
 

@@ -1,10 +1,10 @@
 import { sqlStateOf } from '../../core/errors.ts'
 import { identifier, qualified, toRegclass } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
-import { metrics } from '../../pgvector/capabilities.ts'
+import { metrics } from '../../pgvector/index-methods.ts'
 import { typeSql } from '../../columns/column.ts'
 import { explainedPlan, onlyValue, type PlanNode } from '../../database/explain.ts'
-import { isValidSql } from '../look/state.ts'
+import { isValidSql } from '../look/validity.ts'
 import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
 
 /** What was seen of an index after it was built. */

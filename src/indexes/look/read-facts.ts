@@ -9,8 +9,9 @@ import { sameConditions } from './same-conditions.ts'
 import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-rights.ts'
 import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
-import { isValidSql, runningBuildsSql } from './state.ts'
+import { isValidSql, runningBuildsSql } from './validity.ts'
 import type { VectorIndex } from '../vector-index.ts'
+import { indexMethodsSql } from '../../pgvector/index-methods.ts'
 
 /**
  * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
@@ -156,5 +157,5 @@ function indexesSql(name: string): string {
     join pg_catalog.pg_class c on c.oid = x.indexrelid
     join pg_catalog.pg_am m on m.oid = c.relam
     join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
-    where m.amname in ('hnsw', 'ivfflat') or c.relname = ${literal(name)}`
+    where m.amname in ${indexMethodsSql} or c.relname = ${literal(name)}`
 }

@@ -4,8 +4,8 @@ import {
   operatorClasses,
   type IndexMethod,
   type Metric,
-} from '../../pgvector/capabilities.ts'
-import type { VectorType } from '../../pgvector/limits.ts'
+} from '../../pgvector/index-methods.ts'
+import type { VectorType } from '../../pgvector/vector-types.ts'
 import { isVectorType } from '../ast.ts'
 import { operatorsIn } from '../operators-in.ts'
 import { shownIndex, type Problem, type Rule, type Step } from '../rule.ts'

@@ -1,5 +1,5 @@
-import { indexLimit } from '../../pgvector/capabilities.ts'
-import { typeLimits } from '../../pgvector/limits.ts'
+import { indexLimit } from '../../pgvector/index-methods.ts'
+import { typeLimits } from '../../pgvector/vector-types.ts'
 import { shownIndex, type Rule } from '../rule.ts'
 import type { MadeIndex } from '../statement.ts'
 

@@ -1,6 +1,6 @@
 import { defaultLogTable } from '../../core/options.ts'
 import { literal } from '../../core/sql.ts'
-import { isValidSql } from '../../indexes/look/state.ts'
+import { isValidSql } from '../../indexes/look/validity.ts'
 import type { Session } from '../../database/session.ts'
 
 /** Something that a migration can make, in a form that is the same on every server. */

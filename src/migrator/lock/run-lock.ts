@@ -14,7 +14,7 @@ import { unfinishedRun } from './holder.ts'
 import { freeStaleLock, takeKnexLock } from './knex-lock.ts'
 import { pooledLock, type PooledLock } from './pooled-lock.ts'
 import { giveBack, type TakenLock } from './give-back.ts'
-import { waitForTurn, type TurnOptions } from './turn.ts'
+import { waitForTurn, type TurnOptions } from './wait.ts'
 
 /** The right to migrate: held by one run at a time, on the connection that migrates, and given back by its death. */
 export interface RunLock {

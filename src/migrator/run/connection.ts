@@ -1,6 +1,6 @@
 import { STARTED_AT, type Backend } from '../../database/liveness.ts'
 import { canCheckConnectionSql } from '../../database/server-facts.ts'
-import { preferHeld, type PreferringSession } from '../../database/preferring-session.ts'
+import { preferHeld, type PreferringSession } from '../../database/prefer-held.ts'
 import type { HeldConnection, Session } from '../../database/session.ts'
 
 /** What is asked of the connection that a run works on. */

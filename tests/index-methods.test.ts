@@ -1,8 +1,8 @@
 import { sqlStateOf } from '../src/core/errors.ts'
-import { typeLimits } from '../src/pgvector/limits.ts'
+import { typeLimits } from '../src/pgvector/vector-types.ts'
 import { isAtLeast } from '../src/pgvector/version.ts'
 import { ensurePgvector, type IndexMethod, type Metric, type VectorType } from '../src/index.ts'
-import { indexLimit, metrics, operatorClass, operatorClasses } from '../src/pgvector/capabilities.ts'
+import { indexLimit, metrics, operatorClass, operatorClasses } from '../src/pgvector/index-methods.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 
 const types = Object.keys(typeLimits) as readonly VectorType[]

@@ -1,4 +1,4 @@
-import { typeLimits, type VectorType } from './limits.ts'
+import { typeLimits, type VectorType } from './vector-types.ts'
 
 /** The operators that measure how far apart two vectors are (vector.sql of pgvector); the smallest comes first. */
 export const metrics = {
@@ -19,8 +19,14 @@ export const metrics = {
 /** How far apart two vectors are. */
 export type Metric = keyof typeof metrics
 
+/** The index access methods of pgvector. */
+export const indexMethods = ['hnsw', 'ivfflat'] as const
+
 /** An index access method of pgvector. */
-export type IndexMethod = 'hnsw' | 'ivfflat'
+export type IndexMethod = (typeof indexMethods)[number]
+
+/** SQL: their names, as the list of an IN. */
+export const indexMethodsSql = `(${indexMethods.map((method) => `'${method}'`).join(', ')})`
 
 /** An operator class, and the pgvector release that brought it. */
 export interface OperatorClass {
