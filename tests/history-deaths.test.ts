@@ -68,7 +68,9 @@ describeOnServers('after a bad day the history', (database) => {
     expect((await what(project, env)).slice(-1)).toEqual([`down not ended | ${role}`])
     expect((await project.run(['up', '--wait', '10s'], env)).stdout).toBe('✓ 003_third\nApplied 1\n')
     expect(
-      (await what(project, env, '--verbose')).slice(4).map((line) => line.replace(/ \| [a-z]+ \| [^|]+ \| [^|]*run (\d)\)/, ' in $1')),
+      (await what(project, env, '--verbose'))
+        .slice(4)
+        .map((line) => line.replace(/ \| [a-z]+ \| [^|]+ \| [^|]*run (\d)\)/, ' in $1')),
     ).toEqual([
       'down died | ? ms in 3 | not reached: 001_first',
       'undone | 003_third in 3',
