@@ -40,6 +40,19 @@ async function expectFree(knex: Knex): Promise<void> {
 }
 
 describeOnServers('a run whose database has other defaults', (database) => {
+  test('keeps its connection while a migration outside a transaction works elsewhere', async () => {
+    const { knex } = database()
+    const impatient = await setDefault(database(), 'idle_session_timeout = 200')
+    const elsewhere: TestMigration = {
+      name: '001_elsewhere',
+      transaction: false,
+      up: () => knex.raw('select pg_sleep(1)'),
+    }
+    const { migrations } = await up(impatient, elsewhere)
+    expect(migrations).toMatchObject([{ name: '001_elsewhere' }])
+    await expectFree(knex)
+  })
+
   test.each([
     `default_transaction_isolation = 'serializable'`,
     `idle_in_transaction_session_timeout = '1ms'`,

@@ -10,6 +10,9 @@ export interface AdvisoryLock {
   readonly giveBack: readonly string[]
 }
 
+/** How PostgreSQL notices the death of a machine: after 30 + 3 × 10 seconds. That of a process it notices at once. */
+export const KEEP_ALIVE = { tcp_keepalives_idle: 30, tcp_keepalives_interval: 10, tcp_keepalives_count: 3 } as const
+
 /** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
 export function lockNumber(lockTable: string): string {
   const oid = `${trackingTable(lockTable)}::pg_catalog.oid::pg_catalog.text`

@@ -1,7 +1,7 @@
 import type { ConnectionWatch } from '../../database/lost-connection.ts'
 import type { HeldConnection } from '../../database/session.ts'
 import { connectionSql, type ConnectionFacts } from '../run/connection.ts'
-import { holdsLock, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
+import { holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
 /** What came of asking for the lock on the connection that migrates. */
 export interface LockAnswer {
@@ -10,8 +10,8 @@ export interface LockAnswer {
   readonly lock: AdvisoryLock | 'busy' | 'pooled'
 }
 
-// PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
-const KEEP_ALIVE = { tcp_keepalives_idle: '30', tcp_keepalives_interval: '10', tcp_keepalives_count: '3' }
+// A migration outside a transaction may work elsewhere for a while, and its connection has the lock. From PostgreSQL 14.
+const NEVER_IDLE = { idle_session_timeout: 0 } as const
 
 /**
  * Tries to take the lock on the connection that migrates, so that the lock and the work live and die together: for the
@@ -27,13 +27,17 @@ export async function tryConnectionLock(
   const { isInTransaction } = session
   const isOwn = isInTransaction ? 'true' : `pg_backend_pid() = ${processId ?? 'null'}`
   const lock = isInTransaction ? 'pg_try_advisory_xact_lock' : 'pg_try_advisory_lock'
-  const settings: Readonly<Record<string, string>> = isInTransaction ? {} : KEEP_ALIVE
-  const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`)
-  const { facts, number, isHeld } = await session.ask<{
+  const settings: Readonly<Record<string, number>> = isInTransaction ? {} : { ...KEEP_ALIVE, ...NEVER_IDLE }
+  const set = Object.entries(settings).map(
+    ([name, value]) =>
+      `case when current_setting('${name}', true) is not null then set_config('${name}', '${value}', false) end`,
+  )
+  const { facts, number, isHeld, changed } = await session.ask<{
     facts: ConnectionFacts
     number: string
     isHeld: boolean | null
-  }>(`select json_build_object('facts', ${connectionSql}, 'number', number::text, 'isHeld', is_held, 'settings',
+    changed: readonly (string | null)[] | null
+  }>(`select json_build_object('facts', ${connectionSql}, 'number', number::text, 'isHeld', is_held, 'changed',
       case when is_held then json_build_array(${set.join(', ')}) end) as state
     from (
       select number, case when ${isOwn} then ${lock}(number) end as is_held
@@ -41,7 +45,9 @@ export async function tryConnectionLock(
     ) as tried`)
   if (isHeld === null) return { facts, lock: 'pooled' }
   if (!isHeld) return { facts, lock: 'busy' }
-  const resets = Object.keys(settings).map((name) => `reset ${name}`)
+  const resets = Object.keys(settings).flatMap((name, index) =>
+    (changed ?? [])[index] === null ? [] : `reset ${name}`,
+  )
   const giveBack = isInTransaction ? [] : [`select pg_catalog.pg_advisory_unlock(${number})`, ...resets]
   return { facts, lock: { isHeld: holdsLock(facts.processId, number), lost, giveBack } }
 }

@@ -2,7 +2,7 @@ import type { Deadlines } from '../../database/deadlines.ts'
 import { openTransaction, type OpenTransaction } from '../../database/open-transaction.ts'
 import type { Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
-import { holdsLock, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
+import { holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
 /** A connection of its own, with a transaction that stays open for the lock. */
 export interface PooledLock {
@@ -12,12 +12,9 @@ export interface PooledLock {
   close(): Promise<void>
 }
 
-// PostgreSQL notices the death of a machine after 30 + 3 × 10 seconds; that of a process it notices at once.
-const KEEP_ALIVE = `
-  set local statement_timeout = 0;
-  set local tcp_keepalives_idle = 30;
-  set local tcp_keepalives_interval = 10;
-  set local tcp_keepalives_count = 3`
+const BEGIN = Object.entries({ statement_timeout: 0, ...KEEP_ALIVE }).map(
+  ([name, value]) => `set local ${name} = ${value}`,
+)
 
 /**
  * Prepares the lock of a run behind a pooler in transaction mode, where a lock of the session would be left on a server
@@ -33,7 +30,7 @@ export function pooledLock(session: Session, deadlines: Deadlines): PooledLock {
     // A transaction that did not get the lock ends at once. CREATE INDEX CONCURRENTLY waits for the end of every
     // transaction that it met in the middle of a statement, and its runner may be the one that is waited for here.
     tryLock: async (lockTable) => {
-      open ??= await openTransaction(side.session, { begin: [KEEP_ALIVE] })
+      open ??= await openTransaction(side.session, { begin: BEGIN })
       const lock = await tryLock(open, lockTable)
       if (lock !== null) return lock
       const ended = open
