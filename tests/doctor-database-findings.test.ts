@@ -1,7 +1,7 @@
 import type { Finding } from '../src/index.ts'
 import type { LockHolder } from '../src/core/errors.ts'
 import { settingsFindings } from '../src/doctor/build-memory.ts'
-import type { BuildSettings } from '../src/doctor/build-settings.ts'
+import type { BuildFacts } from '../src/doctor/build-facts.ts'
 import { indexFindings } from '../src/doctor/indexes.ts'
 import { lockFindings, type LockFacts } from '../src/doctor/lock.ts'
 import { migrationFindings, type Recorded } from '../src/doctor/migrations.ts'
@@ -77,7 +77,7 @@ describe('indexes', () => {
 })
 
 describe('settings', () => {
-  const settings: BuildSettings = {
+  const settings: BuildFacts = {
     settings: {
       maintenanceWorkMemory: 64 * MEBIBYTE,
       sharedBuffers: 128 * MEBIBYTE,

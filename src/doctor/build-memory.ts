@@ -3,7 +3,7 @@ import { typeLimits } from '../pgvector/vector-types.ts'
 import { memoryToBuild } from '../indexes/decide/in-memory.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Graph } from '../pgvector/graph-memory.ts'
-import type { BuildSettings, TableGraph } from './build-settings.ts'
+import type { BuildFacts, TableGraph } from './build-facts.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning, unknown } = findingsOf('settings')
@@ -14,7 +14,7 @@ const DOCKER_SHARED_MEMORY = 64
 type Facts = Pick<PgvectorState, 'installed' | 'server' | 'provider'>
 
 /** Whether the builds that may come fit into maintenance_work_mem. */
-export function settingsFindings(facts: Facts, settings: BuildSettings): Finding[] {
+export function settingsFindings(facts: Facts, settings: BuildFacts): Finding[] {
   const { installed, server } = facts
   const { maintenanceWorkMemory: memory, maintenanceWorkers } = settings.settings
   const summary = `maintenance_work_mem ${memoryText(memory)}, max_parallel_maintenance_workers ${maintenanceWorkers}`
@@ -46,7 +46,7 @@ export function settingsFindings(facts: Facts, settings: BuildSettings): Finding
 }
 
 // With `wanted` MB of maintenance_work_mem. No view shows how large /dev/shm is, nor whether this is a container.
-function containerFindings({ provider }: Facts, settings: BuildSettings, wanted: number): Finding[] {
+function containerFindings({ provider }: Facts, settings: BuildFacts, wanted: number): Finding[] {
   const { sharedMemory } = settings
   const { maintenanceWorkers } = settings.settings
   const isInQuestion = provider === 'stock' && sharedMemory === 'posix' && maintenanceWorkers > 0

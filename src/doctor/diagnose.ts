@@ -9,7 +9,7 @@ import { settingsOf, type MigrationSettings, type MigratorOptions } from '../mig
 import { readApplied } from '../migrator/tracking.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
-import { readBuildSettings } from './build-settings.ts'
+import { readBuildFacts } from './build-facts.ts'
 import { conflictFindings } from './conflicts.ts'
 import { connectionFinding, callerFindings, readCaller, type Caller } from './connection.ts'
 import {
@@ -79,7 +79,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
     ...(isOld ? [] : conflictFindings(seen, needs, reach)),
     ...from('indexes', indexes, indexFindings),
-    ...from('settings', await readingOf(session, readBuildSettings), (each) => settingsFindings(seen, each)),
+    ...from('settings', await readingOf(session, readBuildFacts), (each) => settingsFindings(seen, each)),
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(session, settings, tables, isSingle)),
   ]

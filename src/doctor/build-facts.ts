@@ -4,7 +4,7 @@ import { serverSettingsSql, type ServerSettings } from '../indexes/look/settings
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 
 /** What decides how an index is built, in bytes. */
-export interface BuildSettings {
+export interface BuildFacts {
   readonly settings: ServerSettings
   /** The most maintenance_work_mem that the server accepts. */
   readonly mostMemory: number
@@ -28,7 +28,7 @@ export interface TableGraph {
 }
 
 /** Reads settings and sizes without touching a table: they are estimates of the last ANALYZE. */
-export function readBuildSettings(session: Session): Promise<BuildSettings> {
+export function readBuildFacts(session: Session): Promise<BuildFacts> {
   return session.ask(`with extension_type as (
       select t.oid, t.typname from pg_catalog.pg_type t
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
