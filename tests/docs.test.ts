@@ -244,6 +244,11 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     done: ['001_initial_schema', '002_add_semantic_search'],
     left: [],
   },
+  REHEARSAL_COMMITTED: {
+    migration: '003_add_scaling_tables',
+    end: 'committed',
+    statements: ['create table scaling ()'],
+  },
   UNLOCK_REFUSED: { holder: null },
   ADOPT_MISMATCH: {
     problems: [{ migration: '002_add_semantic_search', problem: 'index idx_entry_embeddings_hnsw is missing' }],

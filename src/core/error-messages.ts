@@ -70,6 +70,7 @@ export interface ErrorDetails {
   readonly CONNECTION_LOST: { readonly processId: number | null }
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
   readonly MIGRATION_INTERRUPTED: InterruptedMigration
+  readonly REHEARSAL_COMMITTED: CommittedRehearsal
   readonly UNLOCK_REFUSED: { readonly holder: LockHolder | null }
   readonly ADOPT_MISMATCH: { readonly problems: readonly { readonly migration: string; readonly problem: string }[] }
   readonly REPLAY_FAILED: { readonly migration: string }
@@ -139,6 +140,16 @@ export interface InterruptedMigration {
   readonly left: readonly string[]
 }
 
+/** A rehearsal whose transaction was ended from inside, so that its rollback did not take everything back. */
+export interface CommittedRehearsal {
+  /** The migration during which the transaction ended; null where that is not known. */
+  readonly migration: string | null
+  /** How it ended. After a rollback, what was sent next was committed statement by statement. */
+  readonly end: 'committed' | 'rolled back'
+  /** What the migrations had sent, as far as it was recorded. */
+  readonly statements: readonly string[]
+}
+
 /** A migration that does not run where plans are made. */
 export interface FailedPlan {
   readonly migration: string
@@ -162,6 +173,14 @@ const SHOWN_OF_LIST = 10
 function listed(names: readonly string[]): string {
   const more = names.length - SHOWN_OF_LIST
   return more > 0 ? `${names.slice(0, SHOWN_OF_LIST).join(', ')} and ${more} more` : names.join(', ')
+}
+
+function shownStatements(statements: readonly string[]): string {
+  const more = statements.length - SHOWN_OF_LIST
+  const lines = statements
+    .slice(0, SHOWN_OF_LIST)
+    .map((statement) => `- ${statement.replaceAll(/\s+/g, ' ').trim().slice(0, SHOWN_OF_STATEMENT)}`)
+  return [...lines, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n')
 }
 
 /**
@@ -409,6 +428,15 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}` +
       (done.length + left.length === 0 ? '' : ` (done: ${done.length}, not yet: ${left.length})`),
     hint: 'What was applied before stays applied. Run the same command again to go on.',
+  }),
+  REHEARSAL_COMMITTED: ({ migration, end, statements }) => ({
+    message:
+      `The rehearsal changed the database: ${migration ?? 'a migration or a hook'} ` +
+      (end === 'committed' ? 'committed its transaction' : 'rolled its transaction back and went on without one') +
+      (statements.length === 0 ? '' : `. It had sent:\n${shownStatements(statements)}`),
+    hint:
+      'Check which of these changes are there, and undo them by hand. Then take the commit or rollback out of the ' +
+      'migration: the runner ends its transaction.',
   }),
   UNLOCK_REFUSED: ({ holder }) => ({
     message:

@@ -15,8 +15,12 @@ export interface Connection {
   on?(event: string, listener: (...args: never[]) => void): void
   removeListener?(event: string, listener: (...args: never[]) => void): void
   end?(): Promise<void> | void
-  /** The protocol's side of a connection of node-postgres, with its socket. */
-  readonly connection?: { readonly stream?: { destroy?(): void } }
+  /** The protocol's side of a connection of node-postgres, with its messages and its socket. */
+  readonly connection?: {
+    on?(event: string, listener: (message: never) => void): void
+    removeListener?(event: string, listener: (message: never) => void): void
+    readonly stream?: { destroy?(): void }
+  }
 }
 
 /** The parts of Knex's client that its types do not declare. They are the same in Knex 3.0.1 to 3.3. */

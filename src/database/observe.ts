@@ -24,9 +24,11 @@ interface Sending {
  * Lets an observer stand before everything that is sent on the connection of a transaction, but for what this library
  * only asks, one message after the other; returns what ends that.
  *
+ * What handles its own answers, a stream or a COPY, cannot be observed; `refuse` may throw where it must not be sent.
+ *
  * It listens at the connection, because Knex gives every savepoint a client of its own, and its events do not wait.
  */
-export async function observe(trx: Session, observer: Observer): Promise<() => void> {
+export async function observe(trx: Session, observer: Observer, refuse: (sql: string) => void): Promise<() => void> {
   const connection = (await clientOf(trx.knex).acquireConnection()) as unknown as Sending
   const isOwn = Object.hasOwn(connection, 'query')
   const original = connection.query
@@ -34,8 +36,8 @@ export async function observe(trx: Session, observer: Observer): Promise<() => v
 
   connection.query = (config, ...rest) => {
     const sql = typeof config === 'string' ? config : config.text
-    // A stream or a COPY is a statement that handles its own answers.
     const isPlain = typeof config === 'string' || config.submit === undefined
+    if (sql !== undefined && !isPlain) refuse(sql)
     if (sql === undefined || isSendingQuestion() || !isPlain) return original.call(connection, config, ...rest)
     const callback = rest.find((argument): argument is Callback => typeof argument === 'function')
     const values = rest.filter((argument) => argument !== callback)

@@ -58,6 +58,7 @@ export async function rehearseMigrations(
       onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
       const result = await rehearseOne(session, stage, settings, recorder, work, index)
       results.push(result)
+      assertStillOpen(stage, results)
       if (result.state === 'rehearsed')
         onEvent?.({ type: 'finished', migration: name, direction, milliseconds: result.milliseconds })
     }
@@ -65,6 +66,16 @@ export async function rehearseMigrations(
     recorder.stop()
   }
   return results
+}
+
+// What ended the transaction made the migration real, and those before it.
+function assertStillOpen({ others }: Stage, results: readonly RehearsedMigration[]): void {
+  const end = others.connection.earlyEnd()
+  const last = results.at(-1)
+  if (end === null || last === undefined) return
+  const statements = results.flatMap((each) => each.statements.filter(({ error }) => error === undefined))
+  const details = { migration: last.name, end, statements: statements.map(({ sql }) => sql) }
+  throw new PgvectorMigrationError('REHEARSAL_COMMITTED', details, { cause: last.error?.cause })
 }
 
 function reasonToLeaveOut(

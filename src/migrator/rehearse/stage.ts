@@ -1,3 +1,4 @@
+import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/errors.ts'
 import { positiveDurationOption, type Duration } from '../../core/durations.ts'
 import type { Deadlines } from '../../database/deadlines.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
@@ -46,13 +47,16 @@ export async function withRehearsalStage<Result>(
     const rolledBack = <Value>(run: (trx: Session) => Promise<Value>): Promise<Value> =>
       others.connection.transaction(run, { begin, rollBack: true })
     const before = await rolledBack(readSequences)
+    let transactionId = ''
     const { attempt, used } = await rolledBack(async (trx) => {
+      transactionId = await trx.ask<string>('select pg_current_xact_id()::text as state')
       await others.enter(trx)
       const usedSince = await usedSequences(trx, before)
       const ended = await outcomeOf(work({ trx, others, lockTimeout, deadlines }))
       // Where the connection is lost, nothing more can be known.
       return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
     })
+    await assertRolledBack(others, transactionId, attempt)
     const warnings = await putSequencesBack(used, rolledBack).catch((error: unknown) => {
       // What failed first counts.
       throw 'error' in attempt ? attempt.error : error
@@ -61,6 +65,27 @@ export async function withRehearsalStage<Result>(
     if (options.signal?.aborted === true) throw interrupted(null, options.signal)
     return { result: attempt.value, warnings }
   })
+}
+
+/** Compares the transaction that a rehearsal began with the one that it ended. */
+async function assertRolledBack(
+  { connection, lost }: Exclusion,
+  transactionId: string,
+  attempt: object,
+): Promise<void> {
+  const cause = 'error' in attempt ? attempt.error : undefined
+  if (isPgvectorMigrationError(cause, 'REHEARSAL_COMMITTED')) throw cause
+  const { session } = connection
+  // Of a connection that is lost the server takes everything back by itself. A caller's transaction goes on.
+  const status =
+    lost.aborted || session.isInTransaction
+      ? null
+      : await session.ask<string>(`select pg_xact_status('${transactionId}') as state`).catch((error: unknown) => {
+          throw cause ?? error
+        })
+  const end = connection.earlyEnd() ?? (status === null || status === 'aborted' ? null : 'committed')
+  if (end === null) return
+  throw new PgvectorMigrationError('REHEARSAL_COMMITTED', { migration: null, end, statements: [] }, { cause })
 }
 
 async function outcomeOf<Value>(

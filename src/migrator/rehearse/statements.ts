@@ -1,5 +1,5 @@
 import { errorMessage } from '../../core/errors.ts'
-import { observe } from '../../database/observe.ts'
+import { observe, type Observer } from '../../database/observe.ts'
 import type { Session } from '../../database/session.ts'
 import { refuseToEndTransaction } from '../../sql-text/transaction-guard.ts'
 import { withoutOurs } from './answers.ts'
@@ -35,7 +35,7 @@ export async function recordStatements(trx: Session, withLocks: boolean): Promis
   let isFirst = true
   let overhead = 0
 
-  const stop = await observe(trx, async (sql, send) => {
+  const observed: Observer = async (sql, send) => {
     // Only what the migration sends is looked at, and not what the runner adds around it.
     const { migration, statements } = current ?? {}
     if (migration === undefined || statements === undefined) return send()
@@ -55,6 +55,9 @@ export async function recordStatements(trx: Session, withLocks: boolean): Promis
     const told = withoutOurs(sql, answered)
     if (told !== null) statements.push({ ...told, milliseconds, locks })
     return answered
+  }
+  const stop = await observe(trx, observed, (sql) => {
+    if (current !== undefined) refuseToEndTransaction(sql, current.migration)
   })
 
   return {

@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
+import type { EarlyEnd } from '../../database/transaction-watch.ts'
 import type { Direction, RunOptions, RunResult, TransactionMode } from '../events.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import type { RunLock } from '../lock/run-lock.ts'
@@ -37,7 +38,7 @@ export async function runAll(session: Session, settings: MigrationSettings, work
     })
     return { ...done, transaction }
   } catch (error) {
-    work.notebook.rolledBack()
+    if (lock.connection.earlyEnd() !== 'committed') work.notebook.rolledBack()
     throw isAtCommit ? failedAtCommit(work, error) : error
   }
 }
@@ -76,7 +77,7 @@ async function runEach(
     const { name } = migration
     // A transaction that is rolled back leaves everything to do.
     const standing = (next: number): Progress =>
-      trx === null
+      trx === null || lock.connection.earlyEnd() === 'committed'
         ? progress(done, migrations.slice(next))
         : progress([], next === index ? migrations : migrations.filter((each) => each !== migration))
     if (signal?.aborted === true) throw interrupted(null, signal, undefined, standing(index))
@@ -87,8 +88,11 @@ async function runEach(
     const run = (): Promise<void> => runIn(settings, work, { migration, batch, trx })
     await guarded(session, { connection, lost, signal, deadlines, migration: name }, run).catch((error: unknown) => {
       if (signal?.aborted === true) throw interrupted(name, signal, error, standing(index + 1))
-      const details = { migration: name, direction, transactional: migration.transactional, ...standing(index + 1) }
-      throw new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error, ...batchHint(trx, index) })
+      const end = migration.transactional ? connection.earlyEnd() : null
+      const transactional = migration.transactional && end === null
+      const details = { migration: name, direction, transactional, ...standing(index + 1) }
+      const hint = end === null ? batchHint(trx, index) : EARLY_END_HINTS[end]
+      throw new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error, hint })
     })
     const milliseconds = performance.now() - started
     notebook.done()
@@ -122,10 +126,17 @@ function progress(done: readonly { readonly name: string }[], left: readonly { r
   return { done: done.map(({ name }) => name), left: left.map(({ name }) => name) }
 }
 
-function batchHint(trx: Session | null, before: number): { readonly hint?: string } {
-  if (trx === null) return {}
+function batchHint(trx: Session | null, before: number): string | undefined {
+  if (trx === null) return undefined
   const others = before === 0 ? '' : ` with the ${before} migrations of this run before it`
-  return {
-    hint: `It was rolled back${others}: nothing of this run was kept. Fix the cause, then run the same command again.`,
-  }
+  return `It was rolled back${others}: nothing of this run was kept. Fix the cause, then run the same command again.`
 }
+
+const EARLY_END_HINTS = {
+  committed:
+    'It committed its transaction itself: what it did before that stays, and what it sent afterwards may stay too. ' +
+    'Take the commit out, fix the cause, then run the same command again.',
+  'rolled back':
+    'It rolled its transaction back itself: what it sent afterwards may stay. ' +
+    'Take the rollback out, fix the cause, then run the same command again.',
+} as const satisfies Record<EarlyEnd, string>

@@ -2,6 +2,7 @@ import { STARTED_AT, type Backend } from '../../database/liveness.ts'
 import { canCheckConnectionSql } from '../../database/server-facts.ts'
 import { preferHeld, type PreferringSession } from '../../database/prefer-held.ts'
 import type { HeldConnection, Session } from '../../database/session.ts'
+import { watchTransaction, type EarlyEnd, type TransactionWatch } from '../../database/transaction-watch.ts'
 
 /** What is asked of the connection that a run works on. */
 export interface ConnectionFacts {
@@ -23,6 +24,8 @@ export interface RunConnection {
   readonly outside: () => Session
   /** The backends that work for the run now, as far as they are known. */
   backends(): readonly Backend[]
+  /** How the transaction that is open now, or was last, ended before the run ended it; null where the run did. */
+  earlyEnd(): EarlyEnd | null
   /** Runs in a transaction on it. The server ends it soon after this process dies, also in the middle of a statement. */
   transaction<Result>(work: (trx: Session) => Promise<Result>, options?: RunTransaction): Promise<Result>
 }
@@ -51,6 +54,7 @@ export function runConnection(
 ): RunConnection {
   let preferring: PreferringSession | undefined
   let current: Backend | undefined
+  let watch: TransactionWatch | undefined
   const own: Backend = { processId: facts.processId, startedAt: facts.startedAt, hangUp: held.hangUp }
   const prefer = (): PreferringSession => (preferring ??= preferHeld(session, held, lost))
   const outside = (): readonly Backend[] =>
@@ -67,17 +71,20 @@ export function runConnection(
       if (current !== undefined) return [current]
       return topology === 'direct' ? outside() : []
     },
+    earlyEnd: () => watch?.earlyEnd() ?? null,
     transaction: async (work, { begin = [], rollBack = false } = {}) => {
       const checks = facts.canCheck ? ['set local client_connection_check_interval = 1000'] : []
       const asks = topology !== 'pooled' ? [] : [`select pg_catalog.pg_backend_pid() as pid, ${STARTED_AT} as started`]
       const { isInTransaction } = held.session
+      watch = undefined
       try {
         return await held.session.transaction(
           async (trx) => {
             current ??= own
             // A savepoint takes the place of BEGIN.
             if (isInTransaction) await trx.send([...checks, ...begin])
-            return work(trx)
+            watch = watchTransaction(held.connection)
+            return work(trx).finally(watch.stop)
           },
           {
             rollBack,
