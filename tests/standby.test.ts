@@ -14,7 +14,7 @@ describeWithDocker(`a hot standby [${IMAGE}]`, () => {
   let container: StartedPostgreSqlContainer | null = null
 
   beforeAll(async () => {
-    container = await startImage(IMAGE)
+    container = await startImage(IMAGE, { keepsFiles: true })
     if (container === null) throw new Error(`${IMAGE} did not start`)
     await whenReady(container.getConnectionUri())
     const primary = Knex({ client: 'pg', connection: container.getConnectionUri() })

@@ -77,6 +77,7 @@ export function describeEmbedded(title: string, body: (database: CurrentDatabase
 
 function describeOn(title: string, targets: readonly Target[], body: (database: CurrentDatabase) => void): void {
   afterAll(closeEmbedded)
+  afterAll(closeAdministrators)
   for (const { name, hooks } of targets) {
     // The name of the server goes last, so that the report still reads as sentences.
     describe(`${title} [${name}]`, () => {
@@ -121,7 +122,9 @@ function servers(fits: (server: TestServer) => boolean): Target[] {
 
 async function createDatabase(server: TestServer): Promise<Opened> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await asAdministrator(server, `create database ${name}`)
+  const copiesFiles = server.isInMemory === true && server.major >= 15
+  const administrator = administratorOf(server)
+  await administrator.raw(`create database ${name}${copiesFiles ? ' strategy file_copy' : ''}`)
   const url = new URL(server.url)
   url.pathname = `/${name}`
   const opened: KnexInstance[] = []
@@ -135,19 +138,23 @@ async function createDatabase(server: TestServer): Promise<Opened> {
     database: { knex, url: url.href, major: server.major, pgvector: server.pgvector ?? '', connect },
     close: async () => {
       await Promise.all(opened.map((each) => each.destroy()))
-      await asAdministrator(server, `drop database ${name} with (force)`)
+      await administrator.raw(`drop database ${name} with (force)`)
     },
   }
 }
 
-/** Sends one statement to the server's own database, for what belongs to the whole cluster. */
-async function asAdministrator(server: TestServer, statement: string): Promise<void> {
-  const knex = Knex({ client: 'pg', connection: server.url })
-  try {
-    await knex.raw(statement)
-  } finally {
-    await knex.destroy()
-  }
+const administrators = new Map<string, KnexInstance>()
+
+/** A connection to the server's own database, for what belongs to the whole cluster; one serves a file. */
+function administratorOf({ url }: TestServer): KnexInstance {
+  const administrator = administrators.get(url) ?? Knex({ client: 'pg', connection: url, pool: { min: 0, max: 1 } })
+  administrators.set(url, administrator)
+  return administrator
+}
+
+async function closeAdministrators(): Promise<void> {
+  await Promise.all([...administrators.values()].map((administrator) => administrator.destroy()))
+  administrators.clear()
 }
 
 interface Opened {

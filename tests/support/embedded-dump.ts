@@ -1,6 +1,5 @@
 import { openAsBlob } from 'node:fs'
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { PGlite } from '@electric-sql/pglite'
@@ -9,7 +8,7 @@ import { vector } from '@electric-sql/pglite-pgvector'
 // An initdb takes seconds, and opening its dump a fraction of one; the version keeps a dump from another release out.
 const { devDependencies } = require('../../package.json') as { devDependencies: Record<string, string> }
 const version = devDependencies['@electric-sql/pglite']
-const directory = join(tmpdir(), 'knex-pgvector-tests')
+const directory = join(__dirname, '../../node_modules/.cache/knex-pgvector-tests')
 // Not compressed: the tests load it hundreds of times.
 const file = join(directory, `pglite-${version}-small-log.tar`)
 

@@ -6,6 +6,8 @@ export interface TestServer {
   readonly major: number
   /** The version that `create extension vector` would install; null where the server has no files of it. */
   readonly pgvector: string | null
+  /** Whether its files are in memory, where a new database is a quick copy of files. */
+  readonly isInMemory?: boolean
 }
 
 /** What was found for the tests, and what was not, by name. */

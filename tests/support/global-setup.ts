@@ -12,12 +12,8 @@ interface Selection {
 }
 
 export default async function globalSetup({ testNamePattern, testPathPatterns }: Selection): Promise<void> {
-  const [{ servers, containers }] = await Promise.all([
-    startServers(),
-    dumpEmptyDatabase(),
-    buildIfStale(),
-    openRunFolder(),
-  ])
+  await openRunFolder()
+  const [{ servers, containers }] = await Promise.all([startServers(), dumpEmptyDatabase(), buildIfStale()])
   globalThis.testContainers = containers
   publishTestServers(servers)
   const isWholeSuite = (testNamePattern ?? '') === '' && testPathPatterns.patterns.length === 0
