@@ -12,7 +12,7 @@ import { backfillOnce } from './pass.ts'
 import { reportBackfill } from './report.ts'
 import { assertWritable, backfillTarget } from './target.ts'
 import { columnLabel } from '../columns/facts.ts'
-import type { VectorColumn } from '../columns/column.ts'
+import { assertColumn, type VectorColumn } from '../columns/column.ts'
 
 /** What {@link backfillVectors} did. */
 export interface BackfillResult {
@@ -51,6 +51,7 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   column: VectorColumn,
   options: BackfillOptions<Row>,
 ): Promise<BackfillResult> {
+  assertColumn(column)
   const needs = parseOptions(backfillOptions, options)
   const session = sessionOf(db)
   const started = performance.now()

@@ -5,7 +5,7 @@ import { countWithoutVector, withoutVector } from './batch.ts'
 import { readBackfillFacts } from './facts.ts'
 import { rowOptions, type BackfillRows } from './options.ts'
 import { backfillTarget } from './target.ts'
-import type { VectorColumn } from '../columns/column.ts'
+import { assertColumn, type VectorColumn } from '../columns/column.ts'
 
 /** What there is to fill, and how much a model would have to read for that. */
 export interface BackfillEstimate {
@@ -32,6 +32,7 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   column: VectorColumn,
   options: BackfillRows<Row>,
 ): Promise<BackfillEstimate> {
+  assertColumn(column)
   const wanted = parseOptions(rowOptions, options)
   const session = sessionOf(db)
   const target = backfillTarget(await readBackfillFacts(session, column), column, wanted)

@@ -4,10 +4,11 @@ import { millisecondsOf } from '../core/durations.ts'
 import { migrationKinds } from '../scaffold/templates.ts'
 import type { CommandDescription } from './command.ts'
 
-// A bare number is seconds on the command line.
+// A bare number would be milliseconds to some and seconds to others.
 const milliseconds = (text: string): number => {
-  const parsed = millisecondsOf(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text)
-  if (parsed === null) throw new InvalidArgumentError(`must be a time like 500ms, 60s or 5m, not ${text}`)
+  const parsed = millisecondsOf(text)
+  if (parsed === null)
+    throw new InvalidArgumentError(`must be a time with its unit, like 500ms, 60s or 5m, not ${text}`)
   return parsed
 }
 

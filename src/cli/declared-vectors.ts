@@ -2,9 +2,9 @@ import { resolve } from 'node:path'
 
 import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
-import type { VectorColumn } from '../columns/column.ts'
+import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import type { DeclaredVectors } from '../diff/diff.ts'
-import type { VectorIndex } from '../indexes/vector-index.ts'
+import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** The columns and indexes that a module exports: by themselves, in lists or in objects. */
 export async function declaredVectors(path: string): Promise<DeclaredVectors> {
@@ -29,20 +29,9 @@ async function load(file: string): Promise<LoadedModule> {
 
 function collect(value: unknown, found: { readonly columns: VectorColumn[]; readonly indexes: VectorIndex[] }): void {
   if (typeof value !== 'object' || value === null) return
-  if (isIndex(value)) found.indexes.push(value)
-  else if (isColumn(value)) found.columns.push(value)
+  if (isVectorIndex(value)) found.indexes.push(value)
+  else if (isVectorColumn(value)) found.columns.push(value)
   else for (const inside of Object.values(value)) collect(inside, found)
-}
-
-// By shape: the module may use another copy of this package.
-function isIndex(value: object): value is VectorIndex {
-  const { column, method, storage } = value as Partial<VectorIndex>
-  return column?.table !== undefined && method !== undefined && storage?.operatorClass !== undefined
-}
-
-function isColumn(value: object): value is VectorColumn {
-  const { table, name, type, dimensions } = value as Partial<VectorColumn>
-  return table !== undefined && name !== undefined && type !== undefined && dimensions !== undefined
 }
 
 function invalid(problem: string, cause?: unknown): PgvectorMigrationError {

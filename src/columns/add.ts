@@ -8,7 +8,7 @@ import { typeLimits } from '../pgvector/vector-types.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
 import { columnOptions, type ColumnOptions, type ColumnResult } from './change-options.ts'
-import { tableOf, typeSql, type VectorColumn } from './column.ts'
+import { assertColumn, tableOf, typeSql, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from './facts.ts'
 
 /**
@@ -25,6 +25,7 @@ export async function addVectorColumn(
   column: VectorColumn,
   options: ColumnOptions = {},
 ): Promise<ColumnResult> {
+  assertColumn(column)
   const needs = parseOptions(columnOptions, options)
   const session = sessionOf(db)
   const facts = await readColumnFacts(session, column)

@@ -1,4 +1,5 @@
 import { typeLimits, type VectorType } from '../pgvector/vector-types.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
@@ -46,7 +47,7 @@ const columnOptions = lazySchema((z) =>
     })
     .superRefine(({ type, dimensions = 1 }, context) => {
       const most = Object.hasOwn(typeLimits, type) ? typeLimits[type].column : Infinity
-      if (dimensions <= most) return
+      if (!Number.isInteger(dimensions) || dimensions <= most) return
       const message = `must be at most ${most}, the limit of a ${type} column`
       context.addIssue({ code: 'custom', path: ['dimensions'], message })
     }, evenAfterOtherProblems),
@@ -67,7 +68,7 @@ export function vectorColumn<const Type extends VectorType = 'vector'>(
   name: string,
   options: VectorColumnOptions<Type> = {},
 ): VectorColumn<Type> {
-  const parsed = parseOptions(columnOptions, { ...options, table, name })
+  const parsed = parseOptions(columnOptions, isObject(options) ? { ...options, table, name } : options)
   return {
     schema: parsed.schema ?? null,
     table: parsed.table,
@@ -76,6 +77,24 @@ export function vectorColumn<const Type extends VectorType = 'vector'>(
     dimensions: parsed.dimensions ?? null,
     notNull: parsed.notNull,
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether a value is a column; by shape, because it may come from another copy of this package. */
+export function isVectorColumn(value: unknown): value is VectorColumn {
+  if (typeof value !== 'object' || value === null) return false
+  const { table, name, type, dimensions } = value as Partial<VectorColumn>
+  const isMeasured = dimensions === null || typeof dimensions === 'number'
+  return typeof table === 'string' && typeof name === 'string' && vectorTypes.includes(type ?? 'vector') && isMeasured
+}
+
+/** @throws {PgvectorMigrationError} INVALID_OPTIONS */
+export function assertColumn(value: unknown): asserts value is VectorColumn {
+  if (isVectorColumn(value)) return
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['column: must be made by vectorColumn'] })
 }
 
 /** The column's table, quoted, with its schema where one was given. */

@@ -6,7 +6,7 @@ import { type Database, sessionOf } from '../database/session.ts'
 import { isLogged } from '../log/migration-log.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
 import { columnOptions, type ColumnOptions, type ColumnResult, type ParsedColumnOptions } from './change-options.ts'
-import { tableOf, type VectorColumn } from './column.ts'
+import { assertColumn, tableOf, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts } from './facts.ts'
 
 /** What {@link dropVectorColumn} may be told. */
@@ -33,6 +33,7 @@ export async function dropVectorColumn(
   column: VectorColumn,
   options: DropColumnOptions = {},
 ): Promise<ColumnResult> {
+  assertColumn(column)
   const needs = parseOptions(dropColumnOptions, options)
   const session = sessionOf(db)
   const facts = await readColumnFacts(session, column)

@@ -40,6 +40,11 @@ export const positiveDurationOption = lazySchema(() =>
   durationOption().refine((milliseconds) => milliseconds !== 0, 'must be at least 1'),
 )
 
+/** Whether a value is a duration in milliseconds already. */
+export function isMilliseconds(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LONGEST
+}
+
 const DEFAULT_WAIT = 60_000
 
 const waitOption = lazySchema((z) => z.strictObject({ wait: durationOption() }))
@@ -51,8 +56,7 @@ const waitOption = lazySchema((z) => z.strictObject({ wait: durationOption() }))
  */
 export function waitOf(wait: Duration = DEFAULT_WAIT): number {
   // A number needs no schema, and so a short command does not load zod.
-  const isWhole = Number.isInteger(wait) && Number(wait) >= 0 && Number(wait) <= LONGEST
-  return isWhole ? Number(wait) : parseOptions(waitOption, { wait }).wait
+  return isMilliseconds(wait) ? Number(wait) : parseOptions(waitOption, { wait }).wait
 }
 
 /**

@@ -107,12 +107,14 @@ const logger = lazySchema((z) =>
   ),
 )
 
+/** Where the migration log is, for what only reads it. */
+export const logOptions = lazySchema((z) =>
+  z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
+)
+
 const log = lazySchema((z) =>
   z.union(
-    [
-      z.literal(false),
-      z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
-    ],
+    [z.literal(false), logOptions()],
     'must be false or an object with schema and table (names of 1 to 63 bytes)',
   ),
 )

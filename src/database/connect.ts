@@ -1,6 +1,8 @@
 import Knex from 'knex'
 
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { sessionOf, type Database, type Session } from './session.ts'
+import { assertConfig } from './supported.ts'
 
 /** A session, and whether this library opened its connections. */
 export interface Connected {
@@ -9,11 +11,26 @@ export interface Connected {
   readonly close: () => Promise<void>
 }
 
-/** Makes a session of a Knex instance, or of a configuration for one. */
+/**
+ * Makes a session of a Knex instance, or of a configuration for one, for what has transactions and a lock of its own.
+ *
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE, or INVALID_OPTIONS where it is a transaction.
+ */
 export function connectTo(knexOrConfig: Database | Knex.Knex.Config): Connected {
   if (typeof knexOrConfig === 'function') {
-    return { session: sessionOf(knexOrConfig), close: () => Promise.resolve() }
+    const session = sessionOf(knexOrConfig)
+    // The lock and the tables of a run would wait for the caller's transaction, and that one for the run.
+    if (session.isInTransaction) throw invalid('knex: must be a Knex instance, not a transaction')
+    return { session, close: () => Promise.resolve() }
   }
+  if (typeof knexOrConfig !== 'object' || knexOrConfig === null) {
+    throw invalid('knex: must be a Knex instance or its configuration')
+  }
+  assertConfig(knexOrConfig)
   const knex = Knex(knexOrConfig)
   return { session: sessionOf(knex), close: () => knex.destroy() }
+}
+
+function invalid(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
 }

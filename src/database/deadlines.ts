@@ -1,3 +1,4 @@
+import { positiveDurationOption, type Duration } from '../core/durations.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 
 /** How long the connections that this library opens by itself may take, in milliseconds. */
@@ -19,21 +20,22 @@ export interface Deadlines {
 
 export const defaultDeadlines: Deadlines = { connect: 10_000, lock: 10_000, ask: 10_000, close: 5000, probe: 30_000 }
 
+/** Deadlines as a caller gives them: milliseconds or texts like '10s'. */
+export type DeadlineOptions = { readonly [Name in keyof Deadlines]?: Duration | undefined }
+
 const deadlines = lazySchema((z) => {
-  const duration = (milliseconds: number) =>
-    z.int('must be whole milliseconds').min(1, 'must be at least 1').default(milliseconds)
   const { connect, lock, ask, close, probe } = defaultDeadlines
   return z.strictObject({
-    connect: duration(connect),
-    lock: duration(lock),
-    ask: duration(ask),
-    close: duration(close),
-    probe: duration(probe),
+    connect: positiveDurationOption().default(connect),
+    lock: positiveDurationOption().default(lock),
+    ask: positiveDurationOption().default(ask),
+    close: positiveDurationOption().default(close),
+    probe: positiveDurationOption().default(probe),
   })
 })
 
 /** The deadlines that a caller named, and the defaults of the others. */
-export function deadlinesOf(options: Partial<Deadlines> | undefined): Deadlines {
+export function deadlinesOf(options: DeadlineOptions | undefined): Deadlines {
   return options === undefined ? defaultDeadlines : parseOptions(deadlines, options)
 }
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
 import { identifier } from '../core/sql.ts'
+import { assertPostgres } from './supported.ts'
 
 /** The rows a query is about, and what becomes of them. */
 export interface OrderedRows {
@@ -24,6 +25,7 @@ export interface Ordering {
 
 /** An expression for the user's own queries: in `select`, `orderByRaw`, `whereRaw` and `raw`. */
 export function fragment<Value>(knex: Knex, sql: string, bindings: readonly string[]): Knex.Raw<Value> {
+  assertPostgres(knex)
   return knex.raw<Value>(sql, bindings)
 }
 

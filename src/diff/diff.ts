@@ -2,10 +2,11 @@ import { glance } from '../extension/glance.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { identifier } from '../core/sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn, readColumnFacts } from '../columns/facts.ts'
-import type { VectorColumn } from '../columns/column.ts'
+import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { isEqual } from '../indexes/decide/equal.ts'
 import { readCatalogFacts } from '../indexes/look/read-facts.ts'
-import { indexDefinition, type VectorIndex } from '../indexes/vector-index.ts'
+import { indexDefinition, isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** What an application says its vectors are. */
@@ -14,6 +15,13 @@ export interface DeclaredVectors {
   /** Their columns count as declared too. */
   readonly indexes: readonly VectorIndex[]
 }
+
+const declaredVectors = lazySchema((z) =>
+  z.strictObject({
+    columns: z.array(z.custom<VectorColumn>(isVectorColumn, 'must be made by vectorColumn'), 'must be a list'),
+    indexes: z.array(z.custom<VectorIndex>(isVectorIndex, 'must be made by vectorIndex'), 'must be a list'),
+  }),
+)
 
 /** Something in which a database is not as declared. */
 export type VectorDifference =
@@ -50,11 +58,12 @@ export type VectorDifference =
  *
  * @example const differences = await diffVectors(knex, { columns: [embedding], indexes: [byAngle] })
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
  */
 export async function diffVectors(db: Database, declared: DeclaredVectors): Promise<VectorDifference[]> {
+  const { columns: own, indexes } = parseOptions(declaredVectors, declared)
   const session = sessionOf(db)
-  const columns = unique([...declared.columns, ...declared.indexes.map(({ column }) => column)])
+  const columns = unique([...own, ...indexes.map(({ column }) => column)])
   const there = await readVectors(session)
   const differences: VectorDifference[] = []
   const seen = new Set<string>()
@@ -70,7 +79,7 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
       differences.push({ kind: 'column differs', name, column, existing: columnDeclaration(existing), wanted })
     }
   }
-  for (const index of declared.indexes) {
+  for (const index of indexes) {
     const { difference, found } = await diffIndex(session, index)
     if (difference !== null) differences.push(difference)
     for (const oid of found) seen.add(String(oid))

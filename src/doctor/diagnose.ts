@@ -2,10 +2,11 @@ import { readState } from '../extension/inspect.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Requirements } from '../extension/assess.ts'
 import { ensureOptions, MIN_POSTGRES_MAJOR, type EnsureOptions } from '../core/options.ts'
+import { optionsParser, textKind } from '../core/option-kinds.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { isEmbeddedServer } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
-import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
+import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { readApplied } from '../migrator/tracking.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
@@ -36,6 +37,8 @@ import { readTableRights, type TableRights } from './tables.ts'
 /** What {@link diagnose} may be told besides what the Knex configuration says under `migrations`. */
 export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion' | 'schema'>
 
+const parseDiagnoseOptions = optionsParser({ ...migratorKinds, minVersion: textKind, schema: textKind })
+
 /**
  * Looks at everything that decides whether migrations and vector search work here, and says what to do about it.
  *
@@ -49,7 +52,7 @@ export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion'
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE where this is no PostgreSQL.
  */
 export async function diagnose(db: Database, options: DiagnoseOptions = {}): Promise<Finding[]> {
-  const { minVersion, schema, ...migratorOptions } = options
+  const { minVersion, schema, ...migratorOptions } = parseDiagnoseOptions(options)
   const needs = parseOptions(ensureOptions, { minVersion, schema })
   const session = sessionOf(db)
   const settings = settingsOf(session, migratorOptions)

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { optionsParser, valueKind } from '../core/option-kinds.ts'
 import { claimDirectory } from './claim.ts'
 import { startEmpty, type StartOptions } from './empty-database.ts'
 import { loadPackage } from './load-package.ts'
@@ -24,6 +25,14 @@ export interface EmbeddedOptions {
   readonly pglite?: PGliteInstance | undefined
 }
 
+const isInstance = (value: unknown): boolean => typeof value === 'object' && value !== null && 'waitReady' in value
+
+const parseEmbeddedOptions = optionsParser({
+  dataDir: valueKind<string>((value) => typeof value === 'string', 'must be the path of a folder'),
+  loadDataDir: valueKind<Blob>((value) => value instanceof Blob, 'must be what dumpDataDir returned'),
+  pglite: valueKind<PGliteInstance>(isInstance, 'must be an instance of PGlite'),
+})
+
 /** The part of a Knex configuration that reaches the embedded database. */
 export interface EmbeddedKnexConfig {
   readonly client: 'pg'
@@ -45,14 +54,15 @@ const START_MILLISECONDS = 180_000
  * @example
  * const knex = Knex(embeddedPgvector({ dataDir: '.pgdata' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS where `dataDir` is no folder; on the first query:
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, also where `dataDir` is no folder; on the first query:
  * EMBEDDED_NOT_INSTALLED without the packages of PGlite, EMBEDDED_IN_USE where another process has the folder open.
  */
 export function embeddedPgvector(options: EmbeddedOptions = {}): EmbeddedKnexConfig {
-  const dataDir = folderIn(options.dataDir)
+  const given = parseEmbeddedOptions(options)
+  const dataDir = folderIn(given.dataDir)
   return {
     client: 'pg',
-    connection: () => connect({ ...options, dataDir }),
+    connection: () => connect({ ...given, dataDir }),
     pool: { min: 1, max: 1, createTimeoutMillis: START_MILLISECONDS },
     acquireConnectionTimeout: START_MILLISECONDS,
   }

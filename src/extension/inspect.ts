@@ -1,4 +1,5 @@
-import type { LogOptions } from '../core/options.ts'
+import { logOptions, nameOption, type LogOptions } from '../core/options.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { literal, nullable } from '../core/sql.ts'
@@ -14,6 +15,10 @@ export interface InspectOptions {
   /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
 }
+
+const inspectOptions = lazySchema((z) =>
+  z.strictObject({ schema: nameOption().optional(), log: logOptions().optional() }),
+)
 
 type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available'> & {
   /** Null where it was fresh already. */
@@ -31,11 +36,12 @@ type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'availab
  * @example
  * const { installed, available, role } = await inspectPgvector(knex)
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE where this is no PostgreSQL.
  */
 export async function inspectPgvector(db: Database, options: InspectOptions = {}): Promise<PgvectorState> {
+  const wanted = parseOptions(inspectOptions, options)
   const session = sessionOf(db)
-  return readState(session, options, null)
+  return readState(session, wanted, null)
 }
 
 /**

@@ -16,7 +16,7 @@ import { readCatalogFacts } from './look/read-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
 import { differs } from './decide/from-catalog.ts'
 import { lackingRights } from '../columns/schema-rights.ts'
-import type { VectorIndex } from './vector-index.ts'
+import { assertIndex, type VectorIndex } from './vector-index.ts'
 import { unwatched, watchBuild } from './build/watch.ts'
 
 /** What {@link dropIndex} may be told. */
@@ -56,6 +56,7 @@ export async function dropIndex(
   index: VectorIndex,
   options: DropIndexOptions = {},
 ): Promise<DropIndexResult> {
+  assertIndex(index)
   const needs = parseOptions(dropIndexOptions, options)
   const caller = sessionOf(db)
   const started = performance.now()

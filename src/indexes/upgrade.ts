@@ -44,7 +44,7 @@ export interface UpgradeResult {
   readonly warnings: readonly string[]
 }
 
-const upgradeOptions = lazySchema((z) =>
+export const upgradeOptions = lazySchema((z) =>
   extensionOptions().extend({
     to: versionOption().optional(),
     reindex: z.boolean('must be true or false').default(false),

@@ -1,4 +1,5 @@
 import type { VectorType } from '../pgvector/vector-types.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { indexName } from '../core/names.ts'
 import { conditionOption, nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions, type Z } from '../core/parse-options.ts'
@@ -11,7 +12,15 @@ import {
   type Metric,
   type MetricFor,
 } from '../pgvector/index-methods.ts'
-import { evenAfterOtherProblems, inExtension, tableOf, typeSql, type VectorColumn } from '../columns/column.ts'
+import {
+  assertColumn,
+  evenAfterOtherProblems,
+  inExtension,
+  isVectorColumn,
+  tableOf,
+  typeSql,
+  type VectorColumn,
+} from '../columns/column.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from './storage.ts'
 
@@ -90,7 +99,9 @@ const indexOptions = lazySchema((z) =>
       if (method === 'ivfflat' && m !== undefined) complain('m', 'is a parameter of hnsw')
       if (method === 'ivfflat' && efConstruction !== undefined) complain('efConstruction', 'is a parameter of hnsw')
       if (method === 'hnsw' && lists !== undefined) complain('lists', 'is a parameter of ivfflat')
-      if (method === 'hnsw' && (efConstruction ?? DEFAULT_EF_CONSTRUCTION) < 2 * (m ?? DEFAULT_M)) {
+      const [connections, looked] = [m ?? DEFAULT_M, efConstruction ?? DEFAULT_EF_CONSTRUCTION]
+      const areNumbers = Number.isInteger(connections) && Number.isInteger(looked)
+      if (method === 'hnsw' && areNumbers && looked < 2 * connections) {
         complain('efConstruction', `must be at least twice m, which is ${m ?? DEFAULT_M}`)
       }
     }, evenAfterOtherProblems),
@@ -121,6 +132,7 @@ export function vectorIndex<const Type extends VectorType, const Method extends 
   column: VectorColumn<Type>,
   options: VectorIndexOptions<Type, Method>,
 ): VectorIndex<Type> {
+  assertColumn(column)
   const { method, metric, name, storage, where, ...parameters } = parseOptions(indexOptions, options)
   return {
     column,
@@ -131,6 +143,20 @@ export function vectorIndex<const Type extends VectorType, const Method extends 
     parameters,
     where: where ?? null,
   }
+}
+
+/** Whether a value is an index; by shape, because it may come from another copy of this package. */
+export function isVectorIndex(value: unknown): value is VectorIndex {
+  if (typeof value !== 'object' || value === null) return false
+  const { column, name, method, storage } = value as Partial<VectorIndex>
+  const isStored = storage?.operatorClass !== undefined
+  return isVectorColumn(column) && typeof name === 'string' && indexMethods.includes(method ?? 'hnsw') && isStored
+}
+
+/** @throws {PgvectorMigrationError} INVALID_OPTIONS */
+export function assertIndex(value: unknown): asserts value is VectorIndex {
+  if (isVectorIndex(value)) return
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['index: must be made by vectorIndex'] })
 }
 
 function defaultName({ table, name }: VectorColumn, method: IndexMethod, metric: Metric): string {

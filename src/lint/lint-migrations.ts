@@ -1,4 +1,5 @@
-import type { VectorIndex } from '../indexes/vector-index.ts'
+import { flagKind, optionsParser, valueKind } from '../core/option-kinds.ts'
+import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { splitStatements } from '../sql-text/split-statements.ts'
 import { allowancesIn, type Allowances } from './allowances.ts'
 import { lockTimeoutAfter, lockTimeoutAfterAll, lockTimeoutAtStart, lockTimeoutWithin } from './lock-timeout.ts'
@@ -26,6 +27,17 @@ export interface LintFacts {
   /** Indexes as they are declared with `vectorIndex`; an index that differs in its operator class is a finding. */
   readonly declared?: readonly VectorIndex[] | undefined
 }
+
+export const declaredKind = valueKind<readonly VectorIndex[]>(
+  (value) => Array.isArray(value) && value.every(isVectorIndex),
+  'must be a list of what vectorIndex made',
+)
+
+const parseFacts = optionsParser({
+  tables: valueKind<readonly KnownTable[]>(Array.isArray, 'must be a list of tables'),
+  hasLockTimeout: flagKind,
+  declared: declaredKind,
+})
 
 /** A statement that is better not sent as it stands. */
 export interface LintFinding {
@@ -79,12 +91,13 @@ interface ReadStatement {
  * const { migrations } = await createMigrator(knex).plan()
  * const { findings } = await lintMigrations(migrations)
  *
- * @throws {PgvectorMigrationError} PARSER_NOT_INSTALLED without the package libpg-query, which is optional.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS; PARSER_NOT_INSTALLED without the package libpg-query, which is optional.
  */
 export async function lintMigrations(
   migrations: readonly LintedMigration[],
-  { tables: known, hasLockTimeout = false, declared = [] }: LintFacts = {},
+  facts: LintFacts = {},
 ): Promise<LintResult> {
+  const { tables: known, hasLockTimeout = false, declared = [] } = parseFacts(facts)
   const parse = await loadParser()
   const read = migrations.map((migration) => readAll(migration, parse))
   const queries = read.flat().flatMap(({ statement }) => statement.query ?? [])

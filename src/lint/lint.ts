@@ -1,11 +1,10 @@
-import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { optionsParser } from '../core/option-kinds.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
-import type { VectorIndex } from '../indexes/vector-index.ts'
 import { withExplainedErrors } from '../migrator/explained-errors.ts'
 import { planAsFarAsItGoes } from '../migrator/plan/plan.ts'
-import type { UpSelection } from '../migrator/select.ts'
-import { settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
-import { lintMigrations, type LintFacts, type LintResult } from './lint-migrations.ts'
+import { upKinds, type UpSelection } from '../migrator/select.ts'
+import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
+import { declaredKind, lintMigrations, type LintFacts, type LintResult } from './lint-migrations.ts'
 import { loadParser } from './parser.ts'
 import { readLintFacts } from './read-known-tables.ts'
 
@@ -15,23 +14,7 @@ import { readLintFacts } from './read-known-tables.ts'
  */
 export type LintOptions = UpSelection & Pick<LintFacts, 'declared'> & MigratorOptions
 
-const lintOptions = lazySchema((z) => {
-  const version = z.string('must be the name of a migration, or its beginning').optional()
-  const table = z.string('must be a name').optional()
-  return z.strictObject({
-    to: version,
-    only: version,
-    skip: z.array(z.string('must be the name of a migration, or its beginning'), 'must be a list').optional(),
-    declared: z.array(z.custom<VectorIndex>(isObject, 'must be made by vectorIndex'), 'must be a list').optional(),
-    tableName: table,
-    schemaName: table,
-    migrationSource: z.custom<MigratorOptions['migrationSource']>(isObject, 'must be a migration source').optional(),
-  })
-})
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
+const parseLintOptions = optionsParser({ ...upKinds, ...migratorKinds, declared: declaredKind })
 
 /**
  * Checks the SQL of the pending migrations, as `plan` shows it, against rules that know vectors and against what the
@@ -46,12 +29,9 @@ function isObject(value: unknown): boolean {
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, PARSER_NOT_INSTALLED, and whatever `plan` throws.
  */
 export async function lint(db: Database, options: LintOptions = {}): Promise<LintResult> {
-  const { declared, to, only, skip, ...given } = parseOptions(lintOptions, options)
+  const { declared, to, only, skip, ...given } = parseLintOptions(options)
   const session = sessionOf(db)
-  const settings = settingsOf(
-    session,
-    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-  )
+  const settings = settingsOf(session, given)
   return withExplainedErrors(session, settings, 'read', () =>
     lintPending(session, settings, { to, only, skip }, declared),
   )

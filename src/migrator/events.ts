@@ -1,5 +1,6 @@
 import type { Duration } from '../core/durations.ts'
 import type { LockHolder } from '../core/errors.ts'
+import { choiceKind, durationKind, functionKind, signalKind, textKind } from '../core/option-kinds.ts'
 
 /** What a run tells while it runs. */
 export type MigratorEvent =
@@ -55,3 +56,11 @@ export interface RunOptions {
   /** Told of everything that happens while it runs: waiting, each migration as it starts and ends. */
   readonly onEvent?: ((event: MigratorEvent) => void) | undefined
 }
+
+export const runKinds = {
+  wait: durationKind,
+  transaction: choiceKind(['each', 'batch']),
+  signal: signalKind,
+  command: textKind,
+  onEvent: functionKind<(event: MigratorEvent) => void>(),
+} as const satisfies Record<keyof RunOptions, unknown>

@@ -1,3 +1,4 @@
+import { logKind, optionsParser } from '../core/option-kinds.ts'
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
 import { qualified, sendable } from '../core/sql.ts'
@@ -81,6 +82,8 @@ export interface HistoryOptions {
   /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
 }
+
+export const parseHistoryOptions = optionsParser({ log: logKind })
 
 /** Everything that is on record, oldest first; reads only, and makes do with the tables there are. */
 export async function historyOf(

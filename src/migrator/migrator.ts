@@ -1,21 +1,22 @@
 import type { Knex } from 'knex'
 
+import { optionsParser } from '../core/option-kinds.ts'
 import { connectTo } from '../database/connect.ts'
 import type { Database, Session } from '../database/session.ts'
-import type { RunOptions, RunResult } from './events.ts'
-import { adopt, type AdoptOptions, type AdoptResult } from './adopt/adopt.ts'
+import { runKinds, type RunOptions, type RunResult } from './events.ts'
+import { adopt, parseAdoptOptions, type AdoptOptions, type AdoptResult } from './adopt/adopt.ts'
 import { withExplainedErrors } from './explained-errors.ts'
-import { historyOf, type HistoryEntry, type HistoryOptions } from './history.ts'
-import { losses, type LossOptions, type Losses } from './losses/losses.ts'
-import { rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
+import { historyOf, parseHistoryOptions, type HistoryEntry, type HistoryOptions } from './history.ts'
+import { losses, parseLossOptions, type LossOptions, type Losses } from './losses/losses.ts'
+import { parseRehearseOptions, rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
 import { plan } from './plan/plan.ts'
 import { createReader, type MigrationReader } from './reader.ts'
 import type { PlanResult } from './plan/result.ts'
 import { down, up } from './run/run.ts'
-import type { DownSelection, UpSelection } from './select.ts'
-import { settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
+import { downKinds, parseUpSelection, upKinds, type DownSelection, type UpSelection } from './select.ts'
+import { migratorKinds, settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { readTracking, type Tracking } from './tracking.ts'
-import { unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
+import { parseUnlockOptions, unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
 
 /** Migrations over Knex's own tables, with a lock that never sticks. */
 export interface Migrator extends MigrationReader {
@@ -39,6 +40,10 @@ export interface Migrator extends MigrationReader {
   close(): Promise<void>
 }
 
+const parseUpOptions = optionsParser({ ...upKinds, ...runKinds })
+const parseDownOptions = optionsParser({ ...downKinds, ...runKinds })
+const parseLatestOptions = optionsParser({ ...runKinds, ...migratorKinds })
+
 /**
  * A migrator over the migrations that a Knex configuration names, interchangeable with stock `knex migrate:*`.
  *
@@ -46,8 +51,8 @@ export interface Migrator extends MigrationReader {
  * const migrator = createMigrator(knex)
  * const { migrations } = await migrator.up({ wait: 60_000 })
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL. Its methods: INSUFFICIENT_PRIVILEGE,
- * READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL, INVALID_OPTIONS. Its methods also:
+ * INSUFFICIENT_PRIVILEGE, READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
  */
 export function createMigrator(knexOrConfig: Database | Knex.Config, options: MigratorOptions = {}): Migrator {
   const { session, close } = connectTo(knexOrConfig)
@@ -58,14 +63,15 @@ export function createMigrator(knexOrConfig: Database | Knex.Config, options: Mi
     withExplainedErrors(session, settings, 'write', work)
   return {
     ...createReader(session, settings),
-    rehearse: (choice = {}) => writes(() => rehearse(session, settings, choice)),
-    losses: (choice = {}) => writes(() => losses(session, settings, choice)),
-    plan: (choice = {}) => reads(() => plan(session, settings, choice)),
-    up: (choice = {}) => writes(() => up(session, settings, choice, startReading(session, settings.tables))),
-    down: (choice = {}) => writes(() => down(session, settings, choice, startReading(session, settings.tables))),
-    history: (choice = {}) => reads(() => historyOf(session, settings, choice)),
-    adopt: (choice = {}) => writes(() => adopt(session, settings, choice)),
-    unlock: (choice = {}) => writes(() => unlock(session, settings, choice)),
+    rehearse: (choice) => writes(() => rehearse(session, settings, parseRehearseOptions(choice))),
+    losses: (choice) => writes(() => losses(session, settings, parseLossOptions(choice))),
+    plan: (choice) => reads(() => plan(session, settings, parseUpSelection(choice))),
+    up: (choice) => writes(() => up(session, settings, parseUpOptions(choice), startReading(session, settings.tables))),
+    down: (choice) =>
+      writes(() => down(session, settings, parseDownOptions(choice), startReading(session, settings.tables))),
+    history: (choice) => reads(() => historyOf(session, settings, parseHistoryOptions(choice))),
+    adopt: (choice) => writes(() => adopt(session, settings, parseAdoptOptions(choice))),
+    unlock: (choice) => writes(() => unlock(session, settings, parseUnlockOptions(choice))),
     close,
   }
 }
@@ -84,13 +90,10 @@ function startReading(session: Session, tables: MigrationTables): Promise<Tracki
  *
  * @example await migrateToLatest(knex, { wait: 120_000 })
  *
- * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED, MIGRATION_FAILED, MIGRATION_LOCK_LOST, MIGRATION_INTERRUPTED or
- * MIGRATION_FILES_MISSING.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, MIGRATIONS_LOCKED, MIGRATION_FAILED, MIGRATION_LOCK_LOST,
+ * MIGRATION_INTERRUPTED or MIGRATION_FILES_MISSING.
  */
 export async function migrateToLatest(db: Database, options: RunOptions & MigratorOptions = {}): Promise<RunResult> {
-  const { tableName, schemaName, migrationSource, deadlines, ...runOptions } = options
-  const given = Object.fromEntries(
-    Object.entries({ tableName, schemaName, migrationSource, deadlines }).filter(([, value]) => value !== undefined),
-  )
-  return createMigrator(db, given).up({ command: 'migrateToLatest', ...runOptions })
+  const { wait, transaction, signal, command = 'migrateToLatest', onEvent, ...given } = parseLatestOptions(options)
+  return createMigrator(db, given).up({ wait, transaction, signal, command, onEvent })
 }

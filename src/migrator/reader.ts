@@ -1,7 +1,8 @@
+import { choiceKind, optionsParser, required } from '../core/option-kinds.ts'
 import type { Session } from '../database/session.ts'
 import type { Direction } from './events.ts'
 import { withExplainedErrors } from './explained-errors.ts'
-import type { DownSelection, UpSelection } from './select.ts'
+import { parseDownSelection, parseUpSelection, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
 import { preview, statusOf, type MigrationStatus } from './status.ts'
 
@@ -13,12 +14,19 @@ export interface MigrationReader {
   preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
 }
 
+const parseDirection = optionsParser({ direction: required(choiceKind(['up', 'down'])) })
+
 /** Apart from the migrator, so that a command that only reads does not load what migrates. */
 export function createReader(session: Session, settings: MigrationSettings): MigrationReader {
   const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
     withExplainedErrors(session, settings, 'read', work)
   return {
     status: () => reads(() => statusOf(session, settings)),
-    preview: (direction, choice = {}) => reads(() => preview(session, settings, direction, choice)),
+    preview: (direction, selection) =>
+      reads(() => {
+        parseDirection({ direction })
+        const choice = direction === 'up' ? parseUpSelection(selection) : parseDownSelection(selection)
+        return preview(session, settings, direction, choice)
+      }),
   }
 }

@@ -1,4 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { countKind, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
 import type { AppliedMigration } from './tracking.ts'
 import { resolveVersion } from './files/versions.ts'
 
@@ -19,6 +20,16 @@ export interface DownSelection {
   /** Everything that was applied after this one. */
   readonly to?: string | undefined
 }
+
+export const upKinds = { to: textKind, only: textKind, skip: textsKind } as const satisfies Record<
+  keyof UpSelection,
+  unknown
+>
+
+export const downKinds = { steps: countKind, to: textKind } as const satisfies Record<keyof DownSelection, unknown>
+
+export const parseUpSelection = optionsParser(upKinds)
+export const parseDownSelection = optionsParser(downKinds)
 
 /** The pending migrations to apply, in order. */
 export function selectUp(

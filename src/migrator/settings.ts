@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
 
-import { deadlinesOf, type Deadlines } from '../database/deadlines.ts'
+import { deadlinesOf, type DeadlineOptions, type Deadlines } from '../database/deadlines.ts'
 import { migrationConfigOf, type Hook } from '../database/migration-config.ts'
 import type { Session } from '../database/session.ts'
+import { optionsParser, textKind, valueKind } from '../core/option-kinds.ts'
 import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
 
 /** What the runner needs to know of how a Knex instance migrates. */
@@ -26,15 +27,32 @@ export interface MigrationTables {
   readonly runs: string
 }
 
+type KnexOption = 'tableName' | 'schemaName' | 'migrationSource'
+
 /** What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`. */
-export type MigratorOptions = Pick<Knex.MigratorConfig, 'tableName' | 'schemaName' | 'migrationSource'> & {
-  /** How long the connections that a migrator opens by itself may take, in milliseconds. */
-  readonly deadlines?: Partial<Deadlines> | undefined
+export type MigratorOptions = { readonly [Name in KnexOption]?: Knex.MigratorConfig[Name] | undefined } & {
+  /** How long the connections that a migrator opens by itself may take, in milliseconds or like '10s'. */
+  readonly deadlines?: DeadlineOptions | undefined
 }
 
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+export const migratorKinds = {
+  tableName: textKind,
+  schemaName: textKind,
+  migrationSource: valueKind<Knex.MigrationSource<unknown>>(isObject, 'must be a migration source'),
+  deadlines: valueKind<DeadlineOptions>(isObject, 'must be an object'),
+} as const satisfies Record<keyof MigratorOptions, unknown>
+
+const parseMigratorOptions = optionsParser(migratorKinds)
+
 /** Reads how a Knex instance migrates, from the place where stock Knex reads it. */
-export function settingsOf(session: Session, { deadlines, ...options }: MigratorOptions = {}): MigrationSettings {
-  const merged = { ...migrationConfigOf(session), ...options }
+export function settingsOf(session: Session, options: MigratorOptions = {}): MigrationSettings {
+  const { deadlines, ...given } = parseMigratorOptions(options)
+  const merged = {
+    ...migrationConfigOf(session),
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  }
   const { beforeAll = none, beforeEach = none, afterEach = none, afterAll = none } = merged
   const schema = merged.schemaName ?? null
   const names = namesOf(merged.tableName)

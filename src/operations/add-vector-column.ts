@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 
 import { addVectorColumn } from '../columns/add.ts'
-import type { ColumnOptions } from '../columns/change-options.ts'
+import { columnOptions, type ColumnOptions } from '../columns/change-options.ts'
+import { parseOptions } from '../core/parse-options.ts'
 import { dropVectorColumn } from '../columns/drop.ts'
 import { columnLabel } from '../columns/facts.ts'
-import { typeSql, type VectorColumn } from '../columns/column.ts'
+import { assertColumn, typeSql, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**
@@ -19,6 +20,8 @@ export class AddVectorColumn implements Operation {
   readonly #options: ColumnOptions
 
   constructor(column: VectorColumn, options: ColumnOptions = {}) {
+    assertColumn(column)
+    parseOptions(columnOptions, options)
     this.description = `add column ${columnLabel(column)} ${typeSql(column.type, column.dimensions, null)}`
     this.#column = column
     this.#options = options

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 
 import { addVectorColumn } from '../columns/add.ts'
-import type { ColumnOptions } from '../columns/change-options.ts'
+import { columnOptions, type ColumnOptions } from '../columns/change-options.ts'
+import { parseOptions } from '../core/parse-options.ts'
 import { dropVectorColumn } from '../columns/drop.ts'
 import { columnLabel } from '../columns/facts.ts'
-import type { VectorColumn } from '../columns/column.ts'
+import { assertColumn, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**
@@ -21,6 +22,8 @@ export class DropVectorColumn implements Operation {
 
   /** @param column as it is declared now: one of another type is not dropped */
   constructor(column: VectorColumn, options: ColumnOptions = {}) {
+    assertColumn(column)
+    parseOptions(columnOptions, options)
     this.description = `drop column ${columnLabel(column)}`
     this.#column = column
     this.#options = options

@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 
 import { dropPgvector } from '../extension/drop.ts'
 import { ensurePgvector } from '../extension/ensure.ts'
-import type { EnsureOptions } from '../core/options.ts'
+import { ensureOptions, type EnsureOptions } from '../core/options.ts'
+import { parseOptions } from '../core/parse-options.ts'
 import type { Operation } from './operation.ts'
 
 /**
@@ -17,6 +18,7 @@ export class EnablePgvector implements Operation {
 
   /** @param options those of {@link ensurePgvector} */
   constructor(options: EnsureOptions = {}) {
+    parseOptions(ensureOptions, options)
     this.#options = options
   }
 

@@ -2,11 +2,12 @@ import type { Knex } from 'knex'
 
 import type { VectorType } from '../pgvector/vector-types.ts'
 import { buildIndex } from '../indexes/build/build.ts'
-import type { BuildOptions } from '../indexes/build/options.ts'
+import { buildOptions, type BuildOptions } from '../indexes/build/options.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import type { IndexMethod, MethodFor } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import { dropIndex } from '../indexes/drop.ts'
-import { vectorIndex, type VectorIndex, type VectorIndexOptions } from '../indexes/vector-index.ts'
+import { isVectorIndex, vectorIndex, type VectorIndex, type VectorIndexOptions } from '../indexes/vector-index.ts'
 import type { Operation } from './operation.ts'
 
 /** How an index of a migration is built, and whether the migration stays in a transaction. */
@@ -23,6 +24,12 @@ export type IndexArguments<Type extends VectorType, Method extends IndexMethod &
   | readonly [index: VectorIndex<Type>, options?: IndexOperationOptions]
   | readonly [column: VectorColumn<Type>, index: VectorIndexOptions<Type, Method>, options?: IndexOperationOptions]
 
+const operationOptions = lazySchema((z) =>
+  buildOptions()
+    .omit({ signal: true })
+    .extend({ transaction: z.boolean('must be true or false').default(false) }),
+)
+
 /** What building an index and dropping it have in common, each of which is the way back of the other. */
 export abstract class IndexOperation<
   const Type extends VectorType,
@@ -35,7 +42,9 @@ export abstract class IndexOperation<
 
   constructor(...given: IndexArguments<Type, Method>) {
     const isDeclared = isIndex(given)
-    const { transaction = false, ...options } = (isDeclared ? given[1] : given[2]) ?? {}
+    const all: IndexOperationOptions | undefined = isDeclared ? given[1] : given[2]
+    if (all !== undefined) parseOptions(operationOptions, all)
+    const { transaction = false, ...options } = all ?? {}
     this.index = isDeclared ? given[0] : vectorIndex(given[0], given[1])
     this.transaction = transaction
     this.#options = options
@@ -58,5 +67,5 @@ export abstract class IndexOperation<
 function isIndex<Type extends VectorType, Method extends IndexMethod & MethodFor<Type>>(
   given: IndexArguments<Type, Method>,
 ): given is readonly [index: VectorIndex<Type>, options?: IndexOperationOptions] {
-  return 'column' in given[0]
+  return isVectorIndex(given[0])
 }

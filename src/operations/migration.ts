@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { PgvectorMigrationError } from '../core/errors.ts'
 import type { Operation } from './operation.ts'
 
 /** The `down` of a migration. */
@@ -35,8 +36,10 @@ export interface MigrationModule {
  *   new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }),
  * ])
  * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS where one of them is no operation.
  */
 export function migration(operations: readonly Operation[]): MigrationModule {
+  assertOperations(operations)
   const inTransaction = operations.filter(({ transaction, downInTransaction = transaction }) => downInTransaction)
   return {
     up: async (knex) => {
@@ -47,6 +50,22 @@ export function migration(operations: readonly Operation[]): MigrationModule {
     }),
     config: { transaction: operations.every(({ transaction }) => transaction) },
   }
+}
+
+// JavaScript callers pass anything.
+function assertOperations(operations: unknown): void {
+  if (!Array.isArray(operations)) throw invalid('operations: must be a list')
+  const wrong = operations.findIndex((operation) => !isOperation(operation))
+  if (wrong !== -1) throw invalid(`operations[${wrong}]: must be an operation, like new EnablePgvector()`)
+}
+
+function isOperation(value: unknown): boolean {
+  const { up, down, transaction } = (value ?? {}) as Partial<Operation>
+  return typeof up === 'function' && typeof down === 'function' && typeof transaction === 'boolean'
+}
+
+function invalid(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
 }
 
 async function rollBack(knex: Knex, operations: readonly Operation[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 
+import { optionsParser, required, valueKind } from '../core/option-kinds.ts'
 import { sessionOf } from '../database/session.ts'
 import type { Operation } from './operation.ts'
 
@@ -10,6 +11,9 @@ export interface RunSqlOptions {
   /** Sent in `down`, as it stands. */
   readonly down: string
 }
+
+const statements = required(valueKind<string>((value) => typeof value === 'string', 'must be SQL as a text'))
+const parseStatements = optionsParser({ up: statements, down: statements })
 
 /**
  * Statements of your own between the others: a table, a function. Either way they run in one transaction.
@@ -28,7 +32,7 @@ export class RunSql implements Operation {
   readonly #options: RunSqlOptions
 
   constructor(options: RunSqlOptions) {
-    this.#options = options
+    this.#options = parseStatements(options)
   }
 
   async up(knex: Knex): Promise<void> {

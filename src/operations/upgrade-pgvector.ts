@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 
 import { loggerFrom } from '../database/logger.ts'
-import { upgradePgvector, type UpgradeOptions } from '../indexes/upgrade.ts'
+import { parseOptions } from '../core/parse-options.ts'
+import { upgradeOptions, upgradePgvector, type UpgradeOptions } from '../indexes/upgrade.ts'
 import type { Operation } from './operation.ts'
 
 /**
@@ -16,6 +17,7 @@ export class UpgradePgvector implements Operation {
   readonly #options: UpgradeOptions
 
   constructor(options: UpgradeOptions = {}) {
+    parseOptions(upgradeOptions, options)
     this.description = `update pgvector to ${options.to ?? 'the newest version'}`
     this.transaction = options.reindex !== true
     this.#options = options

@@ -2,11 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, extname, parse, resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { choiceKind, optionsParser, required, textKind, textsKind, valueKind } from '../core/option-kinds.ts'
 import type { VectorDifference } from '../diff/diff.ts'
 import { fileKindFor, type FileKindOptions } from './file-kind.ts'
 import { composeFrom } from './from-diff.ts'
 import { migrationSource } from '../migrator/files/source.ts'
-import { migrationText, type MigrationKind } from './templates.ts'
+import { migrationKinds, migrationText, type MigrationKind } from './templates.ts'
 import { sessionOf, type Database } from '../database/session.ts'
 import { settingsOf, type MigrationSettings } from '../migrator/settings.ts'
 
@@ -19,6 +20,16 @@ export interface NewMigrationOptions extends FileKindOptions {
   /** What it is to bring about, as {@link diffVectors} found it; instead of a kind. */
   readonly differences?: readonly VectorDifference[] | undefined
 }
+
+const parseNewOptions = optionsParser({
+  directory: required(textKind),
+  kind: choiceKind(migrationKinds),
+  differences: valueKind<readonly VectorDifference[]>(Array.isArray, 'must be what diffVectors returned'),
+  extension: textKind,
+  loadExtensions: textsKind,
+  knexfile: textKind,
+})
+const parseName = optionsParser({ name: required(textKind) })
 
 /** A migration file that was written. */
 export interface NewMigration {
@@ -36,10 +47,9 @@ export interface NewMigration {
  * @throws {PgvectorMigrationError} MIGRATION_EXISTS where one has this name already, INVALID_OPTIONS where it cannot
  * have one.
  */
-export async function newMigration(
-  name: string,
-  { directory, kind = 'blank', differences, ...fileKind }: NewMigrationOptions,
-): Promise<NewMigration> {
+export async function newMigration(name: string, options: NewMigrationOptions): Promise<NewMigration> {
+  const { directory, kind = 'blank', differences, ...fileKind } = parseNewOptions(options)
+  parseName({ name })
   const words = snakeCase(name)
   await mkdir(directory, { recursive: true })
   const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])

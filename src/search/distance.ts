@@ -7,9 +7,9 @@ import type { Database } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { metrics, operatorClass, type DistanceFor, type Metric } from '../pgvector/index-methods.ts'
-import { inExtension, typeSql, type VectorColumn } from '../columns/column.ts'
+import { assertColumn, inExtension, typeSql, type VectorColumn } from '../columns/column.ts'
 import { queryVectorText, type QueryVector } from '../columns/values.ts'
-import { indexedExpression, type VectorIndex } from '../indexes/vector-index.ts'
+import { indexedExpression, isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** What {@link distance} may be told of a query that an index serves. */
 export interface DistanceOptions {
@@ -82,10 +82,11 @@ export function distance(
   query: QueryVector,
   options: DistanceOptions | ColumnDistanceOptions = {},
 ): Knex.Raw<number> {
-  if ('storage' in target) {
+  if (isVectorIndex(target)) {
     const { as, schema = null, alias } = parseOptions(distanceOptions, options)
     return named(indexedDistance(knex, target, query, schema, alias ?? target.column.table), as)
   }
+  assertColumn(target)
   const { as, schema = null, alias, metric } = parseOptions(columnDistanceOptions[target.type], options)
   return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
 }

@@ -7,7 +7,7 @@ import { identifier } from '../core/sql.ts'
 import { tableOf } from '../columns/column.ts'
 import type { QueryVector } from '../columns/values.ts'
 import { distanceOptions, exactDistance, indexedDistance } from './distance.ts'
-import { conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
+import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** What {@link nearestRows} may be told. */
 export interface NearestRowsOptions<As extends string = string> {
@@ -71,6 +71,7 @@ export function nearestRows<Row extends object = Record<string, unknown>, As ext
   query: QueryVector,
   options: NearestRowsOptions<As>,
 ): Knex.QueryBuilder<Row, (Row & Record<As, number>)[]> {
+  assertIndex(index)
   const parsed = parseOptions(nearestRowsOptions, options)
   const { limit, where, columns, as = 'distance', schema = null } = parsed
   const { column, metric, storage } = index

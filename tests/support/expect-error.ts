@@ -1,7 +1,7 @@
 /** Runs what must fail with this code, and returns the error for a closer look. */
 export async function expectError<Code extends ErrorCode>(
   code: Code,
-  run: () => Promise<unknown>,
+  run: () => unknown,
 ): Promise<PgvectorMigrationError<Code>> {
   try {
     await run()

@@ -14,7 +14,7 @@ import type { BuildSettings } from '../decide/memory.ts'
 import { withHeldSession, type HeldSession } from '../../database/held-session.ts'
 import { ensureIndex } from './ensure.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
-import type { VectorIndex } from '../vector-index.ts'
+import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
 import { unwatched, watchBuild } from './watch.ts'
 
@@ -55,6 +55,7 @@ export interface BuildResult {
  * INDEX_BUILD_FAILED.
  */
 export async function buildIndex(db: Database, index: VectorIndex, options: BuildOptions = {}): Promise<BuildResult> {
+  assertIndex(index)
   const needs = parseOptions(buildOptions, options)
   const caller = sessionOf(db)
   const started = performance.now()

@@ -12,9 +12,9 @@ import type { BuildCosts, CatalogFacts, IndexFacts } from '../look/facts.ts'
 import { readBuildCosts, readCatalogFacts } from '../look/read-facts.ts'
 import {
   areRowsDecisive,
-  planIndexBuild,
+  planFromFacts,
   type IndexBuildPlan,
-  type IndexPlanOptions,
+  type PlanLimits,
   type PlannedBuild,
 } from '../decide/plan.ts'
 import { planFromCatalog } from '../decide/from-catalog.ts'
@@ -27,7 +27,7 @@ const MOST_RACES = 5
 export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<EnsuredIndex> {
   const { needs } = job
   // A plan is made on an empty copy: what is missing there says nothing.
-  const limits: IndexPlanOptions = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
+  const limits: PlanLimits = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
   let { workers } = needs
   const started = Date.now()
   for (let races = 0; races < MOST_RACES;) {
@@ -52,7 +52,7 @@ type Attempt = EnsuredIndex | 'look again' | Exclude<Attempted, 'built'>
  * The catalog is read first, and again once the lock is held, because whoever had it may have done the work. What takes
  * longer to read is read only where a build is planned, and before the lock only where it decides whether there is one.
  */
-async function attempt(job: BuildJob, index: VectorIndex, limits: IndexPlanOptions): Promise<Attempt> {
+async function attempt(job: BuildJob, index: VectorIndex, limits: PlanLimits): Promise<Attempt> {
   const { session, lock, report } = job
   const facts = await readCatalogFacts(session, index)
   const seen = planFromCatalog(facts, index)
@@ -63,7 +63,7 @@ async function attempt(job: BuildJob, index: VectorIndex, limits: IndexPlanOptio
   })
   let all = areRowsDecisive(index, limits) ? await readAll() : null
   if (all !== null) {
-    const early = planIndexBuild(all, index, limits)
+    const early = planFromFacts(all, index, limits)
     if (early.action !== 'build' && early.action !== 'build partitions') return end(job, early, all)
   }
   await session.assertOwn()
@@ -74,7 +74,7 @@ async function attempt(job: BuildJob, index: VectorIndex, limits: IndexPlanOptio
   }
   if (taken !== 'held') return 'look again'
   all ??= await readAll()
-  const plan = planIndexBuild(all, index, limits)
+  const plan = planFromFacts(all, index, limits)
   if (plan.action === 'build partitions') {
     return buildPartitions(job, index, plan, all, (part) => ensureIndex(job, part))
   }

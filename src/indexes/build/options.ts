@@ -58,17 +58,26 @@ const SMALLEST_MEMORY = bytesIn.MB
 
 const MOST_WORKERS = 1024
 
-export const buildOptions = lazySchema((z) => {
+/** What decides how an index is built. */
+export const limitOptions = lazySchema((z) => {
   const memory = sizeOption().refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
-  return outputOptions().extend({
+  return z.strictObject({
     maxMemory: memory.optional(),
     workers: z.int('must be a whole number').min(0, 'must not be negative').max(MOST_WORKERS).optional(),
-    lockTimeout: positiveDurationOption().default(1000),
-    wait: positiveDurationOption().default(60_000),
     whenEmpty: z.enum(['refuse', 'postpone', 'build'], 'must be refuse, postpone or build').default('refuse'),
-    signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
-    onEvent: z.custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function').optional(),
   })
 })
+
+export const buildOptions = lazySchema((z) =>
+  outputOptions().extend({
+    ...limitOptions().shape,
+    lockTimeout: positiveDurationOption().default(1000),
+    wait: positiveDurationOption().default(60_000),
+    signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
+    onEvent: z
+      .custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function', 'must be a function')
+      .optional(),
+  }),
+)
 
 export type ParsedBuildOptions = Parsed<typeof buildOptions>

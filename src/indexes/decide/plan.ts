@@ -1,10 +1,12 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
+import { parseOptions } from '../../core/parse-options.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { memoryWarnings } from './advice.ts'
 import { planSettings, type BuildLimits, type BuildSettings } from './memory.ts'
 import { failed, fitting, planFromCatalog, refuse, type WithoutBuild } from './from-catalog.ts'
 import type { ExistingIndex, IndexFacts, TableFacts } from '../look/facts.ts'
-import { parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
+import { limitOptions } from '../build/options.ts'
+import { assertIndex, parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
 
 /** What is to be done about an index, from what is there. */
 export type IndexBuildPlan =
@@ -32,7 +34,9 @@ export interface PlannedBuild {
 }
 
 /** What {@link planIndexBuild} may be told. */
-export interface IndexPlanOptions extends BuildLimits {
+export interface IndexPlanOptions extends Pick<BuildLimits, 'workers'> {
+  /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
+  readonly maxMemory?: number | string | undefined
   /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
 }
@@ -45,8 +49,20 @@ export interface IndexPlanOptions extends BuildLimits {
  * const plan = planIndexBuild(await readIndexFacts(knex, index), index, { maxMemory: 4 * 1024 ** 3 })
  * if (plan.action === 'build') console.log(plan.settings, plan.warnings)
  * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS
  */
 export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: IndexPlanOptions = {}): IndexBuildPlan {
+  assertIndex(index)
+  return planFromFacts(facts, index, parseOptions(limitOptions, options))
+}
+
+/** What a build may use, and what it does about a table without rows, once it is parsed. */
+export interface PlanLimits extends BuildLimits {
+  readonly whenEmpty?: IndexPlanOptions['whenEmpty'] | undefined
+}
+
+/** The same with options that are parsed. */
+export function planFromFacts(facts: IndexFacts, index: VectorIndex, options: PlanLimits): IndexBuildPlan {
   const seen = planFromCatalog(facts, index)
   if (seen.action !== 'look at rows') return seen
   const { table, equal } = seen
@@ -56,7 +72,7 @@ export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: I
 }
 
 /** Whether it depends on the rows whether an index is built at all. */
-export function areRowsDecisive({ method }: VectorIndex, { whenEmpty }: IndexPlanOptions): boolean {
+export function areRowsDecisive({ method }: VectorIndex, { whenEmpty }: PlanLimits): boolean {
   return method === 'ivfflat' && whenEmpty !== 'build'
 }
 
@@ -65,7 +81,7 @@ function planBuild(
   index: VectorIndex,
   table: TableFacts,
   equal: readonly ExistingIndex[],
-  options: IndexPlanOptions,
+  options: PlanLimits,
 ): IndexBuildPlan {
   const { rows } = facts
   const lacking = withoutRows(facts, index, options)
@@ -94,7 +110,7 @@ function planPartitions(
   index: VectorIndex,
   table: TableFacts,
   equal: readonly ExistingIndex[],
-  options: IndexPlanOptions,
+  options: PlanLimits,
 ): IndexBuildPlan {
   const foreign = table.partitions.find(({ isForeign }) => isForeign)
   if (foreign !== undefined) {
@@ -112,7 +128,7 @@ function planPartitions(
 function withoutRows(
   { rows, table, emptyPartitions: partitions }: IndexFacts,
   index: VectorIndex,
-  { whenEmpty }: IndexPlanOptions,
+  { whenEmpty }: PlanLimits,
 ): IndexBuildPlan | null {
   const isEmpty = partitions.length > 0 || (table?.kind === 'partitioned' ? table.partitions.length === 0 : rows === 0)
   if (!isEmpty || !areRowsDecisive(index, { whenEmpty })) return null

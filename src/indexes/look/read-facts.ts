@@ -10,7 +10,7 @@ import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-ri
 import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
 import { isValidSql, runningBuildsSql } from './validity.ts'
-import type { VectorIndex } from '../vector-index.ts'
+import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { indexMethodsSql } from '../../pgvector/index-methods.ts'
 
 /**
@@ -28,6 +28,7 @@ export async function readIndexFacts(
   index: VectorIndex,
   own: readonly number[] = [],
 ): Promise<IndexFacts> {
+  assertIndex(index)
   const session = sessionOf(db)
   const facts = await readCatalogFacts(session, index)
   return { ...facts, ...(await readBuildCosts(session, index, facts, own)) }

@@ -5,7 +5,8 @@ import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import { choose, type Choice } from './choice.ts'
 import { effectsOf, type Effect } from './effects.ts'
-import type { RunOptions } from '../events.ts'
+import { optionsParser, textKind } from '../../core/option-kinds.ts'
+import { runKinds, type RunOptions } from '../events.ts'
 import { withRunLock } from '../lock/run-lock.ts'
 import { keptLock } from '../run/run.ts'
 import { listMigrations } from '../files/list.ts'
@@ -18,6 +19,8 @@ export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
   /** The last one; by default those that a table schema_migrations lists, or all where there is none. */
   readonly to?: string | undefined
 }
+
+export const parseAdoptOptions = optionsParser({ to: textKind, wait: runKinds.wait, onEvent: runKinds.onEvent })
 
 /** What was recorded, and on whose word. */
 export interface AdoptResult extends Pick<Choice, 'source' | 'unmatched'> {

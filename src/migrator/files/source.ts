@@ -4,6 +4,7 @@ import { parse, resolve } from 'node:path'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
+import { flagKind, optionsParser, required, textOrTextsKind } from '../../core/option-kinds.ts'
 import { inMigration } from '../../database/migration-context.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './load.ts'
 
@@ -29,6 +30,8 @@ export interface FileMigrationSource extends Knex.MigrationSource<FileMigration>
   readonly directories: readonly string[]
 }
 
+const parseSourceOptions = optionsParser({ directory: required(textOrTextsKind), keepExtensions: flagKind })
+
 /** What can be a migration; declarations (.d.ts) and maps cannot. */
 const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
 
@@ -41,9 +44,10 @@ const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
  * @example
  * export default { client: 'pg', connection, migrations: { migrationSource: migrationSource({ directory: 'migrations' }) } }
  *
- * @throws {PgvectorMigrationError} INVALID_MIGRATION when two files have one name, or a file lacks up or down.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS; later, when it is read: INVALID_MIGRATION when two files have one name, or a file lacks up or down.
  */
-export function migrationSource({ directory, keepExtensions = false }: MigrationSourceOptions): FileMigrationSource {
+export function migrationSource(options: MigrationSourceOptions): FileMigrationSource {
+  const { directory, keepExtensions = false } = parseSourceOptions(options)
   const directories = typeof directory === 'string' ? [directory] : directory
   return {
     directories,

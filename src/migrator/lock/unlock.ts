@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError, PgvectorMigrationError, type LockHolder } from '../../core/errors.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
+import { flagKind, optionsParser } from '../../core/option-kinds.ts'
 import type { Session } from '../../database/session.ts'
 import { READ_COMMITTED } from '../../database/transaction.ts'
 import { readHolder, type HeldLock } from './holder.ts'
@@ -11,6 +12,8 @@ export interface UnlockOptions {
   /** Free Knex's lock whoever holds it; default false. */
   readonly force?: boolean | undefined
 }
+
+export const parseUnlockOptions = optionsParser({ force: flagKind })
 
 /** What was found, and what was done about it. */
 export interface UnlockResult {

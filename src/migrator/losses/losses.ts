@@ -1,14 +1,14 @@
 import { isPgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
-import { lazySchema, parseOptions } from '../../core/parse-options.ts'
+import { durationKind, optionsParser } from '../../core/option-kinds.ts'
 import { joinParts } from './catalog.ts'
 import { countAll, type LostColumn, type LostTable } from './count.ts'
 import { predictLosses, type PredictedLosses } from './foreseen.ts'
 import { reasonIn, tryDown, untried, type Tried } from './tried.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
-import type { StageOptions } from '../rehearse/stage.ts'
-import { durationOption, type Duration } from '../../core/durations.ts'
-import { selectDown, type DownSelection } from '../select.ts'
+import { stageKinds, type StageOptions } from '../rehearse/stage.ts'
+import type { Duration } from '../../core/durations.ts'
+import { downKinds, selectDown, type DownSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
 
@@ -30,15 +30,21 @@ export interface Losses {
   readonly warnings: readonly string[]
 }
 
-const countOptions = lazySchema((z) => z.strictObject({ countTimeout: durationOption().default(5000) }))
+const DEFAULT_COUNT_TIMEOUT = 5000
+
+export const parseLossOptions = optionsParser({ ...downKinds, ...stageKinds, countTimeout: durationKind })
 
 /**
  * Finds out what undoing migrations would lose: undoes them in a transaction that is rolled back, and counts what was
  * gone in it. What cannot be tried so is foreseen on an embedded copy. A row that a migration deletes from a table that
  * stays is not told.
  */
-export async function losses(session: Session, settings: MigrationSettings, options: LossOptions): Promise<Losses> {
-  const { countTimeout } = parseOptions(countOptions, { countTimeout: options.countTimeout })
+export async function losses(
+  session: Session,
+  settings: MigrationSettings,
+  options: ReturnType<typeof parseLossOptions>,
+): Promise<Losses> {
+  const { countTimeout = DEFAULT_COUNT_TIMEOUT } = options
   const files = await listMigrations(settings)
   const choose = async (from: Session): Promise<readonly string[]> =>
     selectDown(files.names, await readApplied(from, settings.tables), options)

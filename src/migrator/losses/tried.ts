@@ -5,7 +5,7 @@ import { sqlState } from '../../database/sqlstate.ts'
 import { lostBetween, readTables, type LostPart } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
 import { rehearseMigrations, type RehearsedMigration } from '../rehearse/migrations.ts'
-import { withRehearsalStage, type StageOptions } from '../rehearse/stage.ts'
+import { withRehearsalStage, type ParsedStageOptions } from '../rehearse/stage.ts'
 import type { MigrationSettings } from '../settings.ts'
 
 /** What came of undoing for a try; `problem` says why a migration was not. */
@@ -21,7 +21,7 @@ export async function tryDown(
   settings: MigrationSettings,
   files: MigrationFiles,
   choose: (from: Session) => Promise<readonly string[]>,
-  options: StageOptions,
+  options: ParsedStageOptions,
 ): Promise<Tried> {
   const { signal, command = 'losses' } = options
   const { result, warnings } = await withRehearsalStage(session, settings, { ...options, command }, async (stage) => {

@@ -3,13 +3,16 @@ import { sqlStateOf } from '../../core/errors.ts'
 import { sqlState } from '../../database/sqlstate.ts'
 import { listMigrations } from '../files/list.ts'
 import { rehearseMigrations, type RehearsedMigration } from './migrations.ts'
-import { withRehearsalStage, type StageOptions } from './stage.ts'
-import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
+import { optionsParser } from '../../core/option-kinds.ts'
+import { stageKinds, withRehearsalStage, type ParsedStageOptions, type StageOptions } from './stage.ts'
+import { assertFilesExist, selectUp, upKinds, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
 
 /** Which pending migrations to rehearse, and how long a statement of theirs may wait for a lock. */
 export type RehearseOptions = UpSelection & StageOptions
+
+export const parseRehearseOptions = optionsParser({ ...upKinds, ...stageKinds })
 
 /** What a rehearsal found out. Nothing of it was kept. */
 export interface Rehearsal {
@@ -29,7 +32,7 @@ export interface Rehearsal {
 export async function rehearse(
   session: Session,
   settings: MigrationSettings,
-  options: RehearseOptions,
+  options: UpSelection & ParsedStageOptions,
 ): Promise<Rehearsal> {
   const files = await listMigrations(settings)
   const choose = async (from: Session): Promise<readonly string[]> => {

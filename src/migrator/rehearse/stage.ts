@@ -1,10 +1,10 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/errors.ts'
-import { positiveDurationOption, type Duration } from '../../core/durations.ts'
+import type { Duration } from '../../core/durations.ts'
 import type { Deadlines } from '../../database/deadlines.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
-import { lazySchema, parseOptions } from '../../core/parse-options.ts'
-import type { RunOptions } from '../events.ts'
+import { positiveDurationKind } from '../../core/option-kinds.ts'
+import { runKinds, type RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { withOthersExcluded, type Exclusion } from './exclusion.ts'
 import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
@@ -30,16 +30,24 @@ export interface Staged<Result> {
   readonly warnings: readonly string[]
 }
 
-const timeouts = lazySchema((z) => z.strictObject({ lockTimeout: positiveDurationOption().default(1000) }))
+export const stageKinds = { ...runKinds, lockTimeout: positiveDurationKind } as const satisfies Record<
+  keyof StageOptions,
+  unknown
+>
+
+/** The same once they are parsed. */
+export type ParsedStageOptions = StageOptions & { readonly lockTimeout?: number | undefined }
+
+const DEFAULT_LOCK_TIMEOUT = 1000
 
 /** Opens a stage, works on it, and takes everything back. */
 export async function withRehearsalStage<Result>(
   session: Session,
   { tables, deadlines }: MigrationSettings,
-  options: StageOptions & { readonly command: string },
+  options: ParsedStageOptions & { readonly command: string },
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
-  const { lockTimeout } = parseOptions(timeouts, { lockTimeout: options.lockTimeout })
+  const { lockTimeout = DEFAULT_LOCK_TIMEOUT } = options
   const isSingle = await readIsEmbedded(session)
   return withOthersExcluded(session, tables, { ...options, deadlines, isSingle }, async (others) => {
     // It does not wait for locks.

@@ -1,0 +1,152 @@
+import type * as Zod from 'zod'
+
+import { durationOption, isMilliseconds, positiveDurationOption } from './durations.ts'
+import { logOptions, type LogOptions } from './options.ts'
+import { lazySchema, parseOptions, type LazySchema } from './parse-options.ts'
+
+/**
+ * What an option may be. Most values need no parsing: a short command does not load zod for `{ wait: 60_000 }`. Whatever
+ * is not plainly right is left to the schema.
+ */
+export interface OptionKind<Value, IsRequired extends boolean = boolean> {
+  readonly isPlain: (value: unknown) => boolean
+  readonly schema: LazySchema<Zod.ZodType<Value>>
+  readonly isRequired: IsRequired
+}
+
+type AnyKinds = Readonly<Record<string, OptionKind<unknown>>>
+
+type ParsedKinds<Kinds extends AnyKinds> = {
+  readonly [Name in keyof Kinds as Kinds[Name]['isRequired'] extends true ? Name : never]: ValueOf<Kinds[Name]>
+} & {
+  readonly [Name in keyof Kinds as Kinds[Name]['isRequired'] extends true ? never : Name]?:
+    | ValueOf<Kinds[Name]>
+    | undefined
+}
+
+type ValueOf<Kind> = Kind extends OptionKind<infer Value> ? Value : never
+
+/**
+ * Makes the parser of a function's options: every name it knows, and nothing else.
+ *
+ * @example const parse = optionsParser({ force: flagKind })
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, from what it returns.
+ */
+export function optionsParser<const Kinds extends AnyKinds>(kinds: Kinds): (options?: unknown) => ParsedKinds<Kinds> {
+  const schema = lazySchema((z) =>
+    z.strictObject(
+      Object.fromEntries(
+        Object.entries(kinds).map(([name, kind]) => [name, kind.isRequired ? kind.schema() : kind.schema().optional()]),
+      ),
+    ),
+  )
+  return (options = {}) => (areAllPlain(options, kinds) ? options : parseOptions(schema, options)) as ParsedKinds<Kinds>
+}
+
+function areAllPlain(options: unknown, kinds: AnyKinds): boolean {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return false
+  const given = options as Readonly<Record<string, unknown>>
+  return (
+    Object.entries(kinds).every(([name, { isRequired }]) => !isRequired || given[name] !== undefined) &&
+    Object.entries(given).every(
+      ([name, value]) => Object.hasOwn(kinds, name) && (value === undefined || kinds[name]?.isPlain(value) === true),
+    )
+  )
+}
+
+/** The same kind for an option that has to be given. */
+export function required<Value>(kind: OptionKind<Value>): OptionKind<Value, true> {
+  return { ...kind, isRequired: true }
+}
+
+export const textKind: OptionKind<string, false> = {
+  isPlain: isText,
+  schema: lazySchema((z) => z.string('must be a text').min(1, 'must not be empty')),
+  isRequired: false,
+}
+
+export const textsKind: OptionKind<readonly string[], false> = {
+  isPlain: areTexts,
+  schema: lazySchema((z) => z.array(textKind.schema(), 'must be a list')),
+  isRequired: false,
+}
+
+export const textOrTextsKind: OptionKind<string | readonly string[], false> = {
+  isPlain: (value) => isText(value) || areTexts(value),
+  schema: lazySchema((z) =>
+    z.union([textKind.schema(), z.array(textKind.schema()).min(1)], 'must be a text or a list of texts'),
+  ),
+  isRequired: false,
+}
+
+export const flagKind: OptionKind<boolean, false> = {
+  isPlain: (value) => typeof value === 'boolean',
+  schema: lazySchema((z) => z.boolean('must be true or false')),
+  isRequired: false,
+}
+
+export const countKind: OptionKind<number, false> = {
+  isPlain: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+  schema: lazySchema((z) => z.int('must be a whole number').min(1, 'must be at least 1')),
+  isRequired: false,
+}
+
+/** Milliseconds once it is parsed. */
+export const durationKind: OptionKind<number, false> = {
+  isPlain: isMilliseconds,
+  schema: durationOption,
+  isRequired: false,
+}
+
+/** The same where 0 would mean no limit to PostgreSQL. */
+export const positiveDurationKind: OptionKind<number, false> = {
+  isPlain: (value) => value !== 0 && isMilliseconds(value),
+  schema: positiveDurationOption,
+  isRequired: false,
+}
+
+export const signalKind: OptionKind<AbortSignal, false> = {
+  isPlain: (value) => value instanceof AbortSignal,
+  schema: lazySchema((z) => z.instanceof(AbortSignal, { message: 'must be an AbortSignal' })),
+  isRequired: false,
+}
+
+export const logKind: OptionKind<LogOptions, false> = {
+  isPlain: () => false,
+  schema: logOptions,
+  isRequired: false,
+}
+
+export function choiceKind<const Choice extends string>(choices: readonly Choice[]): OptionKind<Choice, false> {
+  return {
+    isPlain: (value) => choices.some((choice) => choice === value),
+    schema: lazySchema((z) => z.enum(choices, `must be ${choices.join(' or ')}`)),
+    isRequired: false,
+  }
+}
+
+export function functionKind<Callback>(): OptionKind<Callback, false> {
+  return {
+    isPlain: isFunction,
+    schema: lazySchema((z) => z.custom<Callback>(isFunction, 'must be a function')),
+    isRequired: false,
+  }
+}
+
+/** A value of somebody else's making, which is looked at as far as `is` does. */
+export function valueKind<Value>(is: (value: unknown) => boolean, problem: string): OptionKind<Value, false> {
+  return { isPlain: is, schema: lazySchema((z) => z.custom<Value>(is, problem)), isRequired: false }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isText)
+}

@@ -1,0 +1,248 @@
+import { join } from 'node:path'
+
+import ts from 'typescript'
+
+import * as embedded from '../src/embedded.ts'
+import * as library from '../src/index.ts'
+import { isPgvectorMigrationError } from '../src/core/errors.ts'
+import { createMigrator, vectorColumn, vectorIndex } from '../src/index.ts'
+import { unconnected } from './support/unconnected.ts'
+
+/**
+ * Every public function, with every option that its types declare: a new function or option that is not parsed fails
+ * here without having been listed anywhere.
+ */
+
+const root = join(__dirname, '..')
+const { checker, program } = compile()
+
+const knex = unconnected()
+const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+const index = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
+
+/** Parameters that are no options: values that are made elsewhere, by the names of their types. */
+const values: Readonly<Record<string, unknown>> = {
+  Database: knex,
+  VectorColumn: column,
+  VectorIndex: index,
+  QueryVector: [1, 2, 3],
+  string: 'documents',
+  Direction: 'up',
+  IndexFacts: {},
+  PlanResult: { migrations: [], notes: [], origin: {} },
+  'readonly LintedMigration[]': [],
+  'readonly Operation[]': [],
+  'readonly number[]': [],
+  '() => PromiseLike<Result>': () => Promise.resolve(),
+}
+
+/** Made and recognised by this library alone. */
+const errors = new Set(['PgvectorMigrationError', 'isPgvectorMigrationError'])
+
+/** The options without which a function is not called. */
+const needed: Readonly<Record<string, object>> = {
+  backfillVectors: { read: ['body'], embed: () => Promise.resolve([]) },
+  estimateBackfill: { read: ['body'] },
+  'distance (2)': { metric: 'cosine' },
+  diffVectors: { columns: [], indexes: [] },
+  migrationSource: { directory: 'migrations' },
+  nearestRows: { limit: 1 },
+  newMigration: { directory: 'migrations' },
+  vectorIndex: { method: 'hnsw', metric: 'cosine' },
+  RunSql: { up: 'select 1', down: 'select 1' },
+}
+
+interface Case {
+  readonly name: string
+  /** The names of its options, as its type declares them. */
+  readonly options: readonly string[]
+  readonly call: (options: unknown) => unknown
+}
+
+const cases = [...casesOf(library, 'src/index.ts'), ...casesOf(embedded, 'src/embedded.ts'), ...methodsOfMigrator()]
+
+describe('a public function', () => {
+  test('is known by the types of its parameters', () => {
+    expect(cases.length).toBeGreaterThan(35)
+    expect(cases.filter(({ options }) => options.length === 0)).toEqual([])
+    expect(cases.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['ensurePgvector', 'embeddedPgvector', 'RunSql', 'migrator.down', 'migrator.preview']),
+    )
+  })
+
+  test.each(cases)('refuses an unknown option: $name', async ({ name, call }) => {
+    expect(await problemsOf(() => call({ ...needed[name], onyl: '003' }))).toEqual([
+      expect.stringMatching(/unrecognized key: "onyl"/i),
+    ])
+  })
+
+  test.each(cases)('refuses each option of another type: $name', async ({ name, options, call }) => {
+    const accepted: string[] = []
+    for (const option of options) {
+      const problems = await problemsOf(() => call({ ...needed[name], [option]: Symbol('another type') }))
+      if (!problems.some((problem) => problem.startsWith(option))) accepted.push(option)
+    }
+    expect(accepted).toEqual([])
+  })
+
+  test.each(cases)('refuses what are no options at all: $name', async ({ call }) => {
+    for (const nothing of ['003', 3, null, () => undefined]) {
+      expect(await problemsOf(() => call(nothing))).not.toEqual([])
+    }
+  })
+})
+
+describe('options of a run', () => {
+  const migrator = createMigrator(knex)
+
+  test.each([
+    ['a negative number of steps', () => migrator.down({ steps: -1 }), 'steps: must be at least 1'],
+    ['no step', () => migrator.down({ steps: 0 }), 'steps: must be at least 1'],
+    ['half a step', () => migrator.down({ steps: 0.5 }), 'steps: must be a whole number'],
+    ['a misspelt name', () => migrator.up({ onyl: '003' } as object), 'Unrecognized key: "onyl"'],
+    ['a negative time', () => migrator.up({ wait: -1 }), 'wait: must not be negative'],
+    [
+      'a time without a unit',
+      () => migrator.up({ wait: '60' }),
+      "wait: must be whole milliseconds or a time like '500ms', '60s', '5m' or '2h'",
+    ],
+    ['another direction', () => migrator.preview('sideways' as 'up'), 'direction: must be up or down'],
+    ['steps upwards', () => migrator.preview('up', { steps: 1 }), 'Unrecognized key: "steps"'],
+    ['a deadline of nothing', () => createMigrator(knex, { deadlines: { ask: '0s' } }), 'ask: must be at least 1'],
+  ])('are refused before anything is sent: %s', async (_, run, problem) => {
+    expect(await problemsOf(run)).toEqual([problem])
+  })
+
+  test.each([60_000, '60s', '1m', '0.5h'])(
+    'are a time as milliseconds or as a text with its unit: %s',
+    async (wait) => {
+      await expect(migrator.up({ wait })).rejects.toThrow(/connection/i)
+      await expect(createMigrator(knex, { deadlines: { ask: wait } }).status()).rejects.toThrow(/connection/i)
+    },
+  )
+})
+
+describe('a column or an index that was not made by the functions for it', () => {
+  const wrong = { table: 'documents' } as never
+
+  test.each([
+    ['addVectorColumn', () => library.addVectorColumn(knex, wrong)],
+    ['dropVectorColumn', () => library.dropVectorColumn(knex, wrong)],
+    ['vectorIndex', () => vectorIndex(wrong, { method: 'hnsw', metric: 'cosine' })],
+    ['buildIndex', () => library.buildIndex(knex, wrong)],
+    ['dropIndex', () => library.dropIndex(knex, wrong)],
+    ['readIndexFacts', () => library.readIndexFacts(knex, wrong)],
+    ['planIndexBuild', () => library.planIndexBuild({} as never, wrong)],
+    ['nearestRows', () => library.nearestRows(knex, wrong, [1, 2, 3], { limit: 1 })],
+    ['distance', () => library.distance(knex, wrong, [1, 2, 3])],
+    ['backfillVectors', () => library.backfillVectors(knex, wrong, needed['backfillVectors'] as never)],
+    ['estimateBackfill', () => library.estimateBackfill(knex, wrong, { read: ['body'] })],
+    ['diffVectors', () => library.diffVectors(knex, { columns: [wrong], indexes: [] })],
+    ['AddVectorColumn', () => new library.AddVectorColumn(wrong)],
+    ['CreateVectorIndex', () => new library.CreateVectorIndex(wrong)],
+    ['lintMigrations', () => library.lintMigrations([], { declared: [wrong] })],
+    ['migration', () => library.migration([wrong])],
+  ])('is refused: %s', async (_, call) => {
+    expect(await problemsOf(call)).not.toEqual([])
+  })
+})
+
+/** The problems of the INVALID_OPTIONS that a call ends with; none where it ends otherwise. */
+async function problemsOf(call: () => unknown): Promise<readonly string[]> {
+  try {
+    await call()
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'INVALID_OPTIONS')) return error.details.problems
+  }
+  return []
+}
+
+function casesOf(module: Readonly<Record<string, unknown>>, path: string): Case[] {
+  const file = program.getSourceFile(join(root, path))
+  const symbol = file === undefined ? undefined : checker.getSymbolAtLocation(file)
+  if (symbol === undefined) throw new Error(`${path} exports nothing`)
+  return checker.getExportsOfModule(symbol).flatMap((exported) => {
+    const { name } = exported
+    const target = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+    const value = module[name]
+    if (typeof value !== 'function' || errors.has(name)) return []
+    const type = checker.getTypeOfSymbol(target)
+    const [constructed] = type.getConstructSignatures()
+    if (constructed !== undefined) {
+      const make = value as new (...args: readonly unknown[]) => unknown
+      return caseOf(name, [constructed], (args) => new make(...args))
+    }
+    return caseOf(name, type.getCallSignatures(), (args) =>
+      (value as (...args: readonly unknown[]) => unknown)(...args),
+    )
+  })
+}
+
+function methodsOfMigrator(): Case[] {
+  const file = program.getSourceFile(join(root, 'src/migrator/migrator.ts'))
+  const symbol = file === undefined ? undefined : checker.getSymbolAtLocation(file)
+  const declared = symbol && checker.getExportsOfModule(symbol).find(({ name }) => name === 'Migrator')
+  const type = declared && checker.getDeclaredTypeOfSymbol(declared)
+  const migrator = createMigrator(knex) as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
+  return (type?.getProperties() ?? []).flatMap((property) =>
+    caseOf(`migrator.${property.name}`, checker.getTypeOfSymbol(property).getCallSignatures(), (args) =>
+      migrator[property.name]?.(...args),
+    ),
+  )
+}
+
+/** A case for each signature that takes options; they are its last parameter that is no value. */
+function caseOf(
+  name: string,
+  signatures: readonly ts.Signature[],
+  call: (args: readonly unknown[]) => unknown,
+): Case[] {
+  return signatures.flatMap((signature, overload) => {
+    const parameters = signature.getParameters().flatMap((parameter) => typesOf(parameter))
+    const place = parameters.findIndex(({ text }) => !Object.hasOwn(values, text))
+    const options = parameters[place]
+    if (options === undefined) return []
+    const before = parameters.slice(0, place).map(({ text }) => values[text])
+    const title = overload === 0 ? name : `${name} (${overload + 1})`
+    return [{ name: title, options: optionsOf(name, options.type), call: (given: unknown) => call([...before, given]) }]
+  })
+}
+
+// What is given after a rest parameter of tuples is its first tuple.
+function typesOf(parameter: ts.Symbol): readonly { readonly type: ts.Type; readonly text: string }[] {
+  const type = checker.getTypeOfSymbol(parameter)
+  const [declared] = parameter.declarations ?? []
+  const isRest = declared !== undefined && ts.isParameter(declared) && declared.dotDotDotToken !== undefined
+  if (isRest) {
+    const [tuple] = type.isUnion() ? type.types : [type]
+    return checker.getTypeArguments(tuple as ts.TypeReference).map((each) => described(each))
+  }
+  return [described(type)]
+}
+
+function described(type: ts.Type): { readonly type: ts.Type; readonly text: string } {
+  const plain = checker.getNonNullableType(type)
+  return {
+    type: plain,
+    text: checker
+      .typeToString(plain)
+      .replace(/^(Vector(?:Column|Index))<.*>$/, '$1')
+      .replace(/^.*\bConfig<.*$/, 'Database'),
+  }
+}
+
+// What preview takes downwards, it refuses upwards.
+function optionsOf(name: string, type: ts.Type): string[] {
+  const names = checker.getPropertiesOfType(type).map((property) => property.name)
+  return name === 'migrator.preview' ? names.filter((each) => each !== 'steps') : names
+}
+
+function compile(): { readonly program: ts.Program; readonly checker: ts.TypeChecker } {
+  const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path))
+  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
+  const made = ts.createProgram(
+    ['src/index.ts', 'src/embedded.ts'].map((path) => join(root, path)),
+    options,
+  )
+  return { program: made, checker: made.getTypeChecker() }
+}
