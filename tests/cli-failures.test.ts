@@ -123,7 +123,7 @@ describeOnServers('a migration that fails', (database) => {
     expect(code).toBe(2)
     expect(stderr).toContain('terminating connection due to administrator command (57P01)')
     expect(stderr).not.toContain('ROLLBACK')
-    expect((await project.run(['history'], env())).stdout).toContain('up failed (57P01)')
+    expect((await project.run(['history'], env())).stdout).toContain('up failed (CONNECTION_LOST)')
     await project.write('migrations/002_broken.js', migrationOf('select 1'))
     expect((await project.run(['up', '--wait', '5s'], env())).stdout).toContain('Applied 2\n')
   })

@@ -176,10 +176,14 @@ describe('the knexfile', () => {
     [
       'throws',
       'throw new Error("DATABASE_URL is missing")',
-      /knexfile\.js: DATABASE_URL is missing {2}INVALID_KNEXFILE/,
+      /knexfile\.js: DATABASE_URL is missing \(.*knexfile\.js:1\) {2}INVALID_KNEXFILE/,
     ],
-    ['does not parse', 'module.exports = {', /knexfile\.js: .* {2}INVALID_KNEXFILE/],
-    ['rejects', 'module.exports = async () => { throw new Error("no vault") }', /no vault {2}INVALID_KNEXFILE/],
+    ['does not parse', 'module.exports = {', /knexfile\.js: .* \(.*knexfile\.js:1\) {2}INVALID_KNEXFILE/],
+    [
+      'rejects',
+      'module.exports = async () => { throw new Error("no vault") }',
+      /no vault \(.*knexfile\.js:1\) {2}INVALID_KNEXFILE/,
+    ],
   ])('is named where it %s', async (_what, content, said) => {
     const project = await createProject({ 'knexfile.js': content })
     const { code, stderr } = await project.run(['status'])

@@ -236,7 +236,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   MIGRATION_FILES_MISSING: { missing: ['004_add_tags'] },
   MIGRATION_FAILED: { migration: '003_add_scaling_tables', direction: 'up', transactional: true, done: [], left: [] },
   MIGRATIONS_LOCKED: { holder: null, milliseconds: 60_000 },
-  CONNECTION_LOST: { processId: 4711 },
+  CONNECTION_LOST: { processId: 4711, reason: 'Connection terminated unexpectedly' },
   MIGRATION_LOCK_LOST: { migration: '003_add_scaling_tables' },
   MIGRATION_INTERRUPTED: {
     migration: '003_add_scaling_tables',

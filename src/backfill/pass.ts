@@ -68,7 +68,7 @@ function keyOf(key: readonly string[]): string {
   return JSON.stringify(key)
 }
 
-// Whatever is not ours was said by the server, or by the connection to it.
 function asBackfillError(job: BackfillJob, error: unknown): unknown {
-  return isPgvectorMigrationError(error) ? error : failure(job, serverMessage(error), error)
+  const isExplained = isPgvectorMigrationError(error) && error.code !== 'CONNECTION_LOST'
+  return isExplained ? error : failure(job, serverMessage(error), error)
 }

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 
-import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
+import { loadProblem } from '../migrator/files/load-problem.ts'
 import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import type { DeclaredVectors } from '../diff/diff.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
@@ -23,7 +24,11 @@ async function load(file: string): Promise<LoadedModule> {
       throw error
     })
   } catch (error) {
-    throw invalid(`${file} cannot be loaded: ${errorMessage(error)}`, error)
+    const { problem, path: place = file, line, hint } = loadProblem(error, file)
+    const details = {
+      problems: [`--declared: ${file} cannot be loaded: ${problem} (${place}${line === null ? '' : `:${line}`})`],
+    }
+    throw new PgvectorMigrationError('INVALID_OPTIONS', details, { cause: error, hint })
   }
 }
 
@@ -34,6 +39,6 @@ function collect(value: unknown, found: { readonly columns: VectorColumn[]; read
   else for (const inside of Object.values(value)) collect(inside, found)
 }
 
-function invalid(problem: string, cause?: unknown): PgvectorMigrationError {
-  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`--declared: ${problem}`] }, { cause })
+function invalid(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`--declared: ${problem}`] })
 }

@@ -3,9 +3,10 @@ import { dirname, resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
+import { loadProblem } from '../migrator/files/load-problem.ts'
 import { migrationSource } from '../migrator/files/source.ts'
 
 /** The flags that say how to reach the database. */
@@ -74,7 +75,8 @@ async function importKnexfile(file: string): Promise<Knexfile> {
     const knexfile: unknown = typeof loaded === 'function' ? await loaded() : loaded
     if (typeof knexfile === 'object' && knexfile !== null) return knexfile as Knexfile
   } catch (error) {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
+    const { hint, ...problem } = loadProblem(error, file)
+    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, ...problem }, { cause: error, hint })
   }
   throw exportsNothing(file)
 }

@@ -54,9 +54,9 @@ export interface ErrorDetails {
     readonly since: string
     readonly installed: string
   }
-  readonly INVALID_MIGRATION: { readonly file: string; readonly problem: string }
+  readonly INVALID_MIGRATION: InvalidFile
   readonly KNEXFILE_NOT_FOUND: { readonly folder: string }
-  readonly INVALID_KNEXFILE: { readonly file: string; readonly problem: string }
+  readonly INVALID_KNEXFILE: InvalidFile
   readonly ENVIRONMENT_NOT_FOUND: { readonly environment: string; readonly known: readonly string[] }
   readonly CONFIRMATION_NEEDED: { readonly migrations: readonly string[] }
   /** What was looked for, as a whole path, and why it cannot be read, as the system says it. */
@@ -66,8 +66,12 @@ export interface ErrorDetails {
   readonly MIGRATION_FILES_MISSING: { readonly missing: readonly string[] }
   readonly MIGRATION_FAILED: FailedMigration
   readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
-  /** The backend PID that the connection had; null where it is not known. */
-  readonly CONNECTION_LOST: { readonly processId: number | null }
+  readonly CONNECTION_LOST: {
+    /** The backend PID that the connection had; null where it is not known. */
+    readonly processId: number | null
+    /** What the server or the driver said. */
+    readonly reason: string
+  }
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
   readonly MIGRATION_INTERRUPTED: InterruptedMigration
   readonly REHEARSAL_COMMITTED: CommittedRehearsal
@@ -92,6 +96,17 @@ export interface ConflictingObject {
   readonly schema: string
   /** The extension it belongs to; null for an object that somebody created by hand. */
   readonly extension: string | null
+}
+
+/** A file of the user's that cannot be used, and why. */
+export interface InvalidFile {
+  /** The name of a migration, or the path of a configuration. */
+  readonly file: string
+  readonly problem: string
+  /** Where it is: the file, or one that it imports. */
+  readonly path?: string
+  /** The line in it; null where it is not known. */
+  readonly line?: number | null
 }
 
 /** An index that pgvector cannot make, and why, for each way that was tried. */
@@ -173,6 +188,11 @@ const SHOWN_OF_LIST = 10
 function listed(names: readonly string[]): string {
   const more = names.length - SHOWN_OF_LIST
   return more > 0 ? `${names.slice(0, SHOWN_OF_LIST).join(', ')} and ${more} more` : names.join(', ')
+}
+
+function placeOf({ file, path, line = null }: Omit<InvalidFile, 'problem'>): string {
+  if (path === undefined || (line === null && path === file)) return ''
+  return ` (${path}${line === null ? '' : `:${line}`})`
 }
 
 function shownStatements(statements: readonly string[]): string {
@@ -355,16 +375,16 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     message: `The search option ${option} needs pgvector ${since}; ${installed} is installed`,
     hint: `Leave ${option} out, or update the extension: ALTER EXTENSION vector UPDATE;`,
   }),
-  INVALID_MIGRATION: ({ file, problem }) => ({
-    message: `Invalid migration ${file}: ${problem}`,
+  INVALID_MIGRATION: ({ problem, ...place }) => ({
+    message: `Invalid migration ${place.file}: ${problem}${placeOf(place)}`,
     hint: 'A migration file exports the functions up and down.',
   }),
   KNEXFILE_NOT_FOUND: ({ folder }) => ({
     message: `There is no Knex configuration in ${folder}`,
     hint: 'Name it with --knexfile, or a server with --database-url.',
   }),
-  INVALID_KNEXFILE: ({ file, problem }) => ({
-    message: `Invalid Knex configuration ${file}: ${problem}`,
+  INVALID_KNEXFILE: ({ problem, ...place }) => ({
+    message: `Invalid Knex configuration ${place.file}: ${problem}${placeOf(place)}`,
     hint: 'It exports a configuration with a connection, one for each environment, or a function that returns them.',
   }),
   ENVIRONMENT_NOT_FOUND: ({ environment, known }) => ({
@@ -415,8 +435,8 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
         ? 'Wait for it. If no process is migrating: npx knex-pgvector unlock --force'
         : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself.',
   }),
-  CONNECTION_LOST: ({ processId }) => ({
-    message: `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost`,
+  CONNECTION_LOST: ({ processId, reason }) => ({
+    message: `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost: ${reason}`,
     hint: 'Check the connection to the server, then run the same command again.',
   }),
   MIGRATION_LOCK_LOST: ({ migration }) => ({

@@ -34,7 +34,7 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
   readonly details: ErrorDetails[Code]
   /** What to do next, in the imperative. */
   readonly hint: string
-  /** The SQLSTATE of the database error behind this one, if there is one. */
+  /** The SQLSTATE of the database error behind this one, if there is one, also behind a cause of ours. */
   readonly sqlState: string | undefined
   /** Where the code is explained. */
   readonly docsUrl: string
@@ -45,7 +45,7 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
     this.code = code
     this.details = details
     this.hint = extras.hint ?? hint
-    this.sqlState = sqlStateOf(extras.cause)
+    this.sqlState = isPgvectorMigrationError(extras.cause) ? extras.cause.sqlState : sqlStateOf(extras.cause)
     this.docsUrl = `${DOCS_URL}#${code.toLowerCase()}`
     Object.defineProperty(this, MARK, { value: true })
     // Stock Knex prints the stack and nothing else of an error, so what to do next has to be in it.
@@ -70,7 +70,8 @@ export function isPgvectorMigrationError<Code extends ErrorCode = ErrorCode>(
 
 /** The SQLSTATE of a database error, recognised by shape: PGlite's error class has another name than pg's. */
 export function sqlStateOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  // Node's EPIPE looks like one, and says which system call failed.
+  if (typeof error !== 'object' || error === null || !('code' in error) || 'syscall' in error) return undefined
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
 }
 

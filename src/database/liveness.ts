@@ -15,6 +15,8 @@ export interface Backend {
   readonly hangUp: (reason: unknown) => void
 }
 
+const GONE = 'the server no longer runs this backend'
+
 /** The text of a query's column for {@link Backend.startedAt}, asked by the backend itself. */
 export const STARTED_AT = `(select extract(epoch from backend_start)::pg_catalog.text
   from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()))`
@@ -34,14 +36,14 @@ export async function whileAlive<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const ended = new AbortController()
-  let gone: PgvectorMigrationError | undefined
+  let gone: PgvectorMigrationError<'CONNECTION_LOST'> | undefined
   const watch = async (): Promise<void> => {
     while (gone === undefined) {
       await sleep(deadlines.probe, undefined, { signal: ended.signal })
       const asked = backends()
       const missing = asked.length === 0 ? [] : await missingOf(session, deadlines, asked).catch(() => [])
       for (const { processId, hangUp } of asked.filter((backend) => missing.includes(backend.processId))) {
-        gone = new PgvectorMigrationError('CONNECTION_LOST', { processId })
+        gone = new PgvectorMigrationError('CONNECTION_LOST', { processId, reason: GONE })
         hangUp(gone)
       }
     }
@@ -52,9 +54,7 @@ export async function whileAlive<Result>(
     return await work()
   } catch (error) {
     if (gone === undefined) throw error
-    throw new PgvectorMigrationError('CONNECTION_LOST', gone.details as { readonly processId: number }, {
-      cause: error,
-    })
+    throw new PgvectorMigrationError('CONNECTION_LOST', gone.details, { cause: error })
   } finally {
     ended.abort()
   }

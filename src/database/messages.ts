@@ -1,4 +1,5 @@
 import type { Connection, KnexClient, QueryResult } from './knex-inside.ts'
+import { explainLoss } from './lost-connection.ts'
 import { rememberMessage } from './server-message.ts'
 
 /**
@@ -48,7 +49,7 @@ export async function sendMessage(
   } catch (error) {
     rememberMessage(error, sql)
     client.emit('query-error', error, event)
-    throw error
+    throw explainLoss(error, connection)
   }
 }
 

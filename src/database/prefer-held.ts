@@ -18,6 +18,8 @@ export interface UsedConnection {
   readonly hangUp: (reason: unknown) => void
 }
 
+const HAS_ENDED = 'it has ended, and with it the lock on migrations'
+
 const FORWARDED = ['start', 'query', 'query-error', 'query-response'] as const
 
 /**
@@ -51,7 +53,11 @@ export function preferHeld(session: Session, { connection }: HeldConnection, los
     config: original.config,
     acquireConnection: async () => {
       // What the connection held is gone with it, and so is the right to work on another one.
-      if (lost.aborted) throw new PgvectorMigrationError('CONNECTION_LOST', { processId: connection.processID ?? null })
+      if (lost.aborted)
+        throw new PgvectorMigrationError('CONNECTION_LOST', {
+          processId: connection.processID ?? null,
+          reason: HAS_ENDED,
+        })
       const isFree = !used.has(connection) && !isDiscarded(connection)
       if (isFree) used.add(connection)
       const taken = isFree ? connection : await original.acquireConnection()

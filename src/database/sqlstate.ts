@@ -8,6 +8,8 @@ export const sqlState = {
   notNullViolation: '23502',
   uniqueViolation: '23505',
   readOnlyTransaction: '25006',
+  idleInTransactionSessionTimeout: '25P03',
+  transactionTimeout: '25P04',
   dependentObjectsStillExist: '2BP01',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
@@ -20,6 +22,9 @@ export const sqlState = {
   duplicateTable: '42P07',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  idleSessionTimeout: '57P05',
   undefinedFile: '58P01',
   internalError: 'XX000',
 } as const

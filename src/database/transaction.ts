@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import type { Connection, KnexClient, QueryResult } from './knex-inside.ts'
+import { clientOf, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
+import { explainLoss } from './lost-connection.ts'
 import { sendMessage } from './messages.ts'
 
 /** How a transaction begins. Where one is open already, a savepoint takes its place and nothing of this applies. */
@@ -55,8 +56,13 @@ export async function inTransaction<Result>(
   } catch (error) {
     // Where the connection is lost, so is the transaction.
     if (success !== null) return (success as { readonly result: Result }).result
-    throw (failure as { readonly error: unknown } | null)?.error ?? error
+    throw (failure as { readonly error: unknown } | null)?.error ?? (await asLost(knex, connection, error))
   }
+}
+
+async function asLost(knex: Knex, connection: Connection | null, error: unknown): Promise<unknown> {
+  const used = connection ?? (knex.isTransaction === true ? await clientOf(knex).acquireConnection() : undefined)
+  return explainLoss(error, used)
 }
 
 /** Goes first in a message of several statements, which the server runs as one transaction, where none is open. */

@@ -42,13 +42,20 @@ function describe(error: unknown): string[] {
   return [
     `${red('✗')} ${first}  ${code}`,
     ...rest.map((line) => `  ${line}`),
-    ...(explain(cause) ?? messagesOf(cause)).filter((line) => !message.includes(line)).map((line) => `  ${line}`),
+    ...(saysAll(code) ? [] : (explain(cause) ?? messagesOf(cause)))
+      .filter((line) => !message.includes(line))
+      .map((line) => `  ${line}`),
     ...(code === 'MIGRATIONS_NOT_FOUND' ? [`  Config   ${configurationInUse() ?? 'none'}`] : []),
     ...standing(error),
     `  ${yellow('Next')}     ${hint}`,
     ...again(error),
     `  Docs     ${docsUrl}`,
   ]
+}
+
+// What Node says besides is how it came to the file.
+function saysAll(code: PgvectorMigrationError['code']): boolean {
+  return code === 'INVALID_MIGRATION' || code === 'INVALID_KNEXFILE'
 }
 
 function explain(error: unknown): string[] | null {

@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { PgvectorMigrationError } from '../../core/errors.ts'
-
+import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/errors.ts'
+import { loadProblem } from './load-problem.ts'
 import type { MigrationSettings } from '../settings.ts'
 
 /** A migration file as its module exports it; Knex's own type lacks `config`. */
@@ -48,7 +48,7 @@ export async function listMigrations({
   const loaded = new Map<string, Promise<LoadedMigration>>()
   const load = async (name: string): Promise<LoadedMigration> => {
     const file = byName.get(name)
-    const module = (await source.getMigration(file)) as MigrationModule
+    const module = (await loadFrom(source, file, name)) as MigrationModule
     return { name, file, module, transactional: module.config?.transaction ?? !disableTransactions }
   }
   return {
@@ -59,6 +59,24 @@ export async function listMigrations({
       return loading
     },
   }
+}
+
+// An error of ours about a file, what it exports say, is as good as it can be.
+async function loadFrom(source: Knex.MigrationSource<unknown>, file: unknown, name: string): Promise<unknown> {
+  try {
+    return await source.getMigration(file)
+  } catch (error) {
+    if (isPgvectorMigrationError(error, 'INVALID_MIGRATION')) throw error
+    const { hint, ...problem } = loadProblem(error, pathOf(file))
+    throw new PgvectorMigrationError('INVALID_MIGRATION', { file: name, ...problem }, { cause: error, hint })
+  }
+}
+
+// Knex's own source has a folder and a name; a source of the caller's may have no file at all.
+function pathOf(file: unknown): string {
+  const { path, directory, file: name } = (file ?? {}) as Partial<Record<'path' | 'directory' | 'file', unknown>>
+  if (typeof path === 'string') return path
+  return typeof directory === 'string' && typeof name === 'string' ? resolve(directory, name) : ''
 }
 
 // What else a source of the caller's own reads is not ours to explain.

@@ -1,3 +1,4 @@
+import { explainLoss } from '../../database/lost-connection.ts'
 import { STARTED_AT, type Backend } from '../../database/liveness.ts'
 import { canCheckConnectionSql } from '../../database/server-facts.ts'
 import { preferHeld, type PreferringSession } from '../../database/prefer-held.ts'
@@ -26,6 +27,8 @@ export interface RunConnection {
   backends(): readonly Backend[]
   /** How the transaction that is open now, or was last, ended before the run ended it; null where the run did. */
   earlyEnd(): EarlyEnd | null
+  /** An error of the user's code: CONNECTION_LOST where it comes from the loss of a connection. */
+  explain(error: unknown): unknown
   /** Runs in a transaction on it. The server ends it soon after this process dies, also in the middle of a statement. */
   transaction<Result>(work: (trx: Session) => Promise<Result>, options?: RunTransaction): Promise<Result>
 }
@@ -71,6 +74,7 @@ export function runConnection(
       if (current !== undefined) return [current]
       return topology === 'direct' ? outside() : []
     },
+    explain: (error) => explainLoss(error, held.connection),
     earlyEnd: () => watch?.earlyEnd() ?? null,
     transaction: async (work, { begin = [], rollBack = false } = {}) => {
       const checks = facts.canCheck ? ['set local client_connection_check_interval = 1000'] : []

@@ -49,7 +49,8 @@ export async function guarded<Result>(
   try {
     return await whileAlive(session, deadlines, () => connection.backends(), work)
   } catch (error) {
-    if (!isCancelled || signal?.aborted === true || sqlStateOf(error) !== sqlState.queryCanceled) throw error
+    if (!isCancelled || signal?.aborted === true || sqlStateOf(error) !== sqlState.queryCanceled)
+      throw connection.explain(error)
     throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration }, { cause: error })
   } finally {
     await Promise.all(stops.map((stop) => stop()))

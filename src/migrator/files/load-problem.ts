@@ -1,0 +1,115 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import type * as jiti from 'jiti'
+
+import { errorMessage, isPgvectorMigrationError } from '../../core/errors.ts'
+
+/** Why a file of the user's could not be loaded, and where. */
+export interface LoadProblem {
+  readonly problem: string
+  /** The file in which it happened: the one that was to be loaded, or one that it imports. */
+  readonly path?: string
+  /** Null where neither Node nor a parser says it. */
+  readonly line: number | null
+  readonly hint: string
+}
+
+/**
+ * Explains an error that was thrown while a file was loaded: a syntax error, a missing import, a throw at the top level.
+ * The path is empty where no file is known.
+ */
+export function loadProblem(error: unknown, path: string): LoadProblem {
+  const missing = missingModule(error)
+  const said = errorMessage(error)
+  // Behind the first line are the stack of imports and, from a parser, the place.
+  const first = isPgvectorMigrationError(error) ? said : (said.split('\n')[0] ?? '')
+  const problem = first
+    .replace(/^ParseError: /, '')
+    .replace(/ imported from .*$/, '')
+    .trim()
+  const place =
+    placeIn(error) ??
+    (missing === null ? null : importOf(missing, importerOf(error) ?? path)) ??
+    parsedPlace(error, path)
+  const found = place?.path ?? path
+  return { problem, ...(found === '' ? {} : { path: found }), line: place?.line ?? null, hint: hintFor(error, missing) }
+}
+
+interface Place {
+  readonly path: string
+  readonly line: number
+}
+
+const AGAIN = 'then run the same command again.'
+
+function hintFor(error: unknown, missing: string | null): string {
+  if (isPgvectorMigrationError(error)) return error.hint
+  if (missing !== null) {
+    const isFile = /^([./]|[a-z]:)/i.test(missing)
+    return isFile
+      ? `Correct the path of the import, or add the file, ${AGAIN}`
+      : `Run: npm install ${missing}; ${AGAIN}`
+  }
+  return isSyntaxError(error)
+    ? `Correct the syntax there, ${AGAIN}`
+    : `The file failed while it was loaded. Correct it there, or move what may fail into a function, ${AGAIN}`
+}
+
+function isSyntaxError(error: unknown): boolean {
+  return error instanceof SyntaxError || errorMessage(error).startsWith('ParseError: ')
+}
+
+const POSITION = /((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])[^\n()]*?):(\d+)(?::\d+)?(?=[\s)]|$)/g
+
+// Node puts the place of a syntax error before the message, jiti behind it, and what is thrown has frames.
+function placeIn(error: unknown): Place | null {
+  if (!(error instanceof Error)) return null
+  for (const [, found = '', line] of (error.stack ?? error.message).matchAll(POSITION)) {
+    const path = found.startsWith('file:') ? fileURLToPath(found) : found
+    // Behind the frames that load the file are those of whoever asked for it.
+    if (path.startsWith(__dirname)) return null
+    if (isOfUser(path)) return { path, line: Number(line) }
+  }
+  return null
+}
+
+const PACKAGE = join(__dirname, '../..')
+
+function isOfUser(path: string): boolean {
+  return !/[\\/]node_modules[\\/]/.test(path) && !path.startsWith(PACKAGE) && existsSync(path)
+}
+
+/** What an import asked for that is not there. */
+function missingModule(error: unknown): string | null {
+  const code = String((error as { readonly code?: unknown } | null)?.code)
+  if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(code)) return null
+  return /^Cannot find (?:module|package) '([^']+)'/.exec(errorMessage(error))?.[1] ?? null
+}
+
+function importerOf(error: unknown): string | null {
+  const { requireStack } = error as { readonly requireStack?: readonly string[] }
+  const importer = requireStack?.[0] ?? / imported from (.+)$/m.exec(errorMessage(error))?.[1]
+  return importer !== undefined && isOfUser(importer) ? importer : null
+}
+
+// Node gives an absolute path for what was written as a relative one.
+function importOf(missing: string, path: string): Place | null {
+  const name = missing.split(/[\\/]/).at(-1) ?? missing
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []
+  const index = lines.findIndex((line) => /\b(import|from|require)\b/.test(line) && line.includes(name))
+  return index === -1 ? null : { path, line: index + 1 }
+}
+
+// Node keeps the place of a syntax error in an ES module to itself.
+function parsedPlace(error: unknown, path: string): Place | null {
+  if (!(error instanceof SyntaxError) || !existsSync(path)) return null
+  const missing = /requested module '([^']+)'/.exec(error.message)?.[1]
+  if (missing !== undefined) return importOf(missing, path)
+  const { createJiti } = require('jiti') as typeof jiti
+  // What it cannot transform it replaces by a description of the error.
+  const transformed = createJiti(path).transform({ source: readFileSync(path, 'utf8'), filename: path })
+  const line = /^exports\.__JITI_ERROR__ = .*?"line":(\d+)/.exec(transformed)?.[1]
+  return line === undefined ? null : { path, line: Number(line) }
+}
