@@ -1,8 +1,9 @@
-import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import Module from 'node:module'
 import { join } from 'node:path'
 
-import { removeTemporaryFolders } from './support/temporary.ts'
+import { loadWithJiti } from '../src/migrator/files/load.ts'
+import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createProject, migrationOf, type Project } from './support/project.ts'
 
@@ -84,6 +85,34 @@ describe('the compiled modules of the command line', () => {
     await chmod(folderOf(project), 0o777)
     expect(await project.run(['--version'])).toMatchObject({ code: 0, stderr: '' })
     expect(await readdir(folderOf(project))).toEqual([])
+  })
+})
+
+describe('compiled TypeScript', () => {
+  const config = `export default { client: 'pg', connection: 'postgres://nowhere' } satisfies object`
+
+  test('is kept in the project for this user alone, where there is a project', async () => {
+    const project = await createProject({ 'knexfile.mts': config })
+    const file = join(project.folder, 'knexfile.mts')
+    expect(await loadWithJiti(file)).toMatchObject({ default: { client: 'pg' } })
+    const folder = join(project.folder, 'node_modules/.cache/knex-pgvector/jiti')
+    expect((await stat(folder)).mode & 0o777).toBe(0o700)
+    expect(await readdir(folder)).toHaveLength(1)
+    expect(await readdir(join(project.folder, 'node_modules/.cache'))).toEqual(['knex-pgvector'])
+  })
+
+  test('is not kept in the folder for temporary files, where there is none', async () => {
+    const [folder, temporary] = [await temporaryFolder(), await temporaryFolder()]
+    await writeFile(join(folder, 'knexfile.mts'), config)
+    const before = process.env['TMPDIR']
+    process.env['TMPDIR'] = temporary
+    try {
+      expect(await loadWithJiti(join(folder, 'knexfile.mts'))).toMatchObject({ default: { client: 'pg' } })
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = before
+    }
+    expect([await readdir(folder), await readdir(temporary)]).toEqual([['knexfile.mts'], []])
   })
 })
 

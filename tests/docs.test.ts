@@ -17,6 +17,7 @@ const pages = [
   'README.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -248,6 +249,11 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     migration: '003_add_scaling_tables',
     end: 'committed',
     statements: ['create table scaling ()'],
+  },
+  TABLE_NOT_TRUSTED: {
+    table: 'public.knex_migrations',
+    reasons: ['it belongs to the role mallory, of which app is not a member'],
+    remedies: ['ALTER TABLE public.knex_migrations OWNER TO "app";'],
   },
   UNLOCK_REFUSED: { holder: null },
   ADOPT_MISMATCH: {

@@ -158,7 +158,10 @@ describe('conflicts', () => {
 
 describe('rights', () => {
   const all = { exists: true, isWritable: true }
-  const writable = { isKnown: true, value: { migrations: all, lock: all, runs: all, sequence: null } } as const
+  const writable = {
+    isKnown: true,
+    value: { migrations: all, lock: all, runs: all, sequence: null, distrusted: [] },
+  } as const
 
   test.each<[string, Partial<PgvectorState>, Finding['level'][]]>([
     ['a superuser may do everything', { role: { ...healthy.role, superuser: true } }, ['ok']],
@@ -186,6 +189,7 @@ describe('rights', () => {
       lock: none,
       runs: { exists: false, isWritable: false },
       sequence: { name: 'knex_migrations_id_seq', isUsable: false },
+      distrusted: [],
     }
     expect(steps(rightsFindings(healthy, tables, { isKnown: true, value }))).toEqual([
       [

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 
@@ -105,6 +105,37 @@ describe('the embedded database', () => {
 })
 
 describe('the folder of the embedded database', () => {
+  const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8)
+
+  test.each(['made', 'found'])('is for this user alone where it is %s, as its claim is', async (how) => {
+    const dataDir = join(await temporaryFolder(), 'database')
+    if (how === 'found') await mkdir(dataDir, { mode: 0o755 })
+    await open({ dataDir, loadDataDir: await emptyDatabase() }).raw('select')
+    expect([await modeOf(dataDir), await modeOf(`${dataDir}.pid`)]).toEqual(['700', '600'])
+  })
+
+  test('is not a link to another one', async () => {
+    const folder = await temporaryFolder()
+    await mkdir(join(folder, 'elsewhere'))
+    await symlink(join(folder, 'elsewhere'), join(folder, 'database'))
+    const { details } = await expectError('INVALID_OPTIONS', () =>
+      open({ dataDir: join(folder, 'database') }).raw('select'),
+    )
+    expect(details.problems).toEqual([expect.stringContaining('dataDir: is a symbolic link')])
+    expect(await readdir(join(folder, 'elsewhere'))).toEqual([])
+  })
+
+  test('is claimed without writing through a link that lies in the way', async () => {
+    const folder = await temporaryFolder()
+    const dataDir = join(folder, 'database')
+    await writeFile(join(folder, 'precious'), `${process.ppid}\n`)
+    await symlink(join(folder, 'precious'), `${dataDir}.pid`)
+    await open({ dataDir, loadDataDir: await emptyDatabase() }).raw('select')
+    expect(await readFile(join(folder, 'precious'), 'utf8')).toBe(`${process.ppid}\n`)
+    expect((await lstat(`${dataDir}.pid`)).isFile()).toBe(true)
+    expect((await readdir(folder)).toSorted()).toEqual(['database', 'database.pid', 'precious'])
+  })
+
   test('is refused to a second process, which is told whose it is', async () => {
     const { dataDir, processId } = await heldFolder()
     const error = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))

@@ -87,7 +87,7 @@ describeOnServers('the example 4-release-pipeline', (database) => {
     )
     expect(await codeOf('doctor')).toBe(3)
     const usage = await run('bash', ['release.sh', 'deplo'], { cwd: app, env })
-    expect(usage).toMatchObject({ code: 64, stderr: 'usage: bash release.sh review | rehearse | deploy\n' })
+    expect(usage).toMatchObject({ code: 64, stderr: 'usage: bash release.sh review | script | rehearse | deploy\n' })
   })
 })
 
@@ -105,6 +105,24 @@ describe('the example 4-release-pipeline', () => {
     const workflow = await readFile(join(examples, '4-release-pipeline/.github/workflows/release.yml'), 'utf8')
     const steps = Array.from(workflow.matchAll(/run: bash release\.sh (\w+)$/gm), ([, step]) => step)
     expect(steps).toEqual(['review', 'rehearse', 'deploy'])
+  })
+
+  test.each(['examples/4-release-pipeline/.github/workflows/release.yml', '.github/workflows/ci.yml'])(
+    'pins every action by its commit, and installs from a lockfile: %s',
+    async (path) => {
+      const workflow = await readFile(join(examples, '..', path), 'utf8')
+      const actions = Array.from(workflow.matchAll(/uses: (\S+)/g), ([, action = '']) => action)
+      expect(actions.filter((action) => !/@[0-9a-f]{40}$/.test(action))).toEqual([])
+      expect(workflow).not.toMatch(/npm (install|i)\b/)
+    },
+  )
+
+  test('gives the review of a pull request no secret, and stores nothing', async () => {
+    const workflow = await readFile(join(examples, '4-release-pipeline/.github/workflows/release.yml'), 'utf8')
+    const [, review = ''] = /^  review:\n(.*?)^  \w+:\n/ms.exec(workflow) ?? []
+    expect(review).toContain('run: bash release.sh review')
+    expect(review).not.toMatch(/secrets\.|environment:/)
+    expect(workflow).not.toMatch(/upload-artifact|pull_request_target/)
   })
 })
 

@@ -7,6 +7,7 @@ import {
   buildIndex,
   createMigrator,
   diagnose,
+  distance,
   dropIndex,
   dropPgvector,
   dropVectorColumn,
@@ -15,6 +16,7 @@ import {
   findDependents,
   inspectPgvector,
   listVectorIndexes,
+  nearestRows,
   repairVectorIndexes,
   vectorColumn,
   vectorIndex,
@@ -132,6 +134,67 @@ describeOnEveryDatabase('names in our statements', (database) => {
 function isNotTheUsers(name: string): boolean {
   return !/^relation (documents|knex_migrations(_lock|_runs)?)$/.test(name)
 }
+
+describeOnEveryDatabase('the expression of a distance', (database) => {
+  const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', storage: 'binary' })
+  const traps = `
+    create schema hostile; create sequence hostile.sprung;
+    create function hostile.spring(public.vector, public.vector) returns float8 language plpgsql as $$
+      begin perform pg_catalog.nextval('hostile.sprung'); return 0; end $$;
+    create function hostile.binary_quantize(public.vector) returns bit language plpgsql as $$
+      begin perform pg_catalog.nextval('hostile.sprung'); return b'1'; end $$;
+    create operator hostile.<=> (leftarg = public.vector, rightarg = public.vector, function = hostile.spring);
+    create function hostile.hamming(bit, bit) returns float8 language plpgsql as $$
+      begin perform pg_catalog.nextval('hostile.sprung'); return 0; end $$;
+    create operator hostile.<~> (leftarg = bit, rightarg = bit, function = hostile.hamming);
+    create function hostile.is_wanted() returns boolean language plpgsql as $$
+      begin perform pg_catalog.nextval('hostile.sprung'); return true; end $$;
+    create domain hostile.vector as public.vector check (hostile.is_wanted())`
+
+  const queries = (knex: Knex, schema?: string): readonly Knex.QueryBuilder[] => [
+    knex('documents')
+      .select('id')
+      .orderBy(distance(knex, index, [1, 2, 3], { schema })),
+    knex('documents').select('id', distance(knex, embedding, [1, 2, 3], { metric: 'cosine', as: 'far', schema })),
+    nearestRows(knex, index, [1, 2, 3], { limit: 2, schema }),
+  ]
+
+  test.each([
+    ['the schema that it is given', true],
+    ['the schema in which ensurePgvector found it through this Knex', false],
+  ])('names %s, and runs nothing of another role', async (_, isGiven) => {
+    const { knex } = database()
+    await knex.raw(tables)
+    await knex.raw('create extension vector with schema public')
+    await knex.raw(`alter table app.documents add column embedding public.vector(3)`)
+    await knex.raw(`update app.documents set embedding = '[1,2,3]'`)
+    await knex.raw(traps)
+    const caller = await callerWith(database(), ['hostile', 'app', 'public'])
+    if (!isGiven) await ensurePgvector(caller, quiet)
+    const all = queries(caller, isGiven ? 'public' : undefined)
+    const found = await Promise.all(
+      all.map(async (query) => (await unqualifiedNames(query.toQuery())).filter(isNotTheUsers)),
+    )
+    expect(found).toEqual([[], [], []])
+    for (const query of all) await query
+    const inTransaction = await caller.transaction((trx) =>
+      nearestRows(trx, index, [1, 2, 3], { limit: 2, schema: isGiven ? 'public' : undefined }),
+    )
+    expect(inTransaction).toHaveLength(2)
+    expect(await sprung(await ownerOf(database()))).toBe(0)
+  })
+
+  test('leaves it to the search path where nothing is known, and again once it was dropped', async () => {
+    const { knex } = database()
+    const other = database().url === null ? knex : database().connect()
+    const expression = (): string => distance(other, embedding, [1, 2, 3], { metric: 'cosine' }).toQuery()
+    expect(expression()).toContain(' <=> ')
+    await ensurePgvector(other, quiet)
+    expect(expression()).toContain(' operator("public".<=>) ')
+    await dropPgvector(other, quiet)
+    expect(expression()).toContain(' <=> ')
+  })
+})
 
 describeOnEveryDatabase("a user's own names", (database) => {
   test('in triggers, conditions and defaults are found on their search path', async () => {

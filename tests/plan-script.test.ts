@@ -4,6 +4,7 @@ import {
   AddVectorColumn,
   CreateVectorIndex,
   createMigrator,
+  dropPgvector,
   EnablePgvector,
   ensurePgvector,
   migration,
@@ -151,6 +152,22 @@ describeWithPsql('the script of a plan', (database) => {
     expect(rows).toEqual([{ version_after: pgvector, provider: 'stock', major: String(major), is_this: true }])
     await migrator.down({ steps: 3 })
     expect((await catalogOf(knex)).extensions).toEqual([])
+  })
+
+  test('does not claim an extension that was there before', async () => {
+    const { knex, url } = database()
+    const script = planScript(await createMigrator(knex, { migrationSource: ours }).plan())
+    await knex.raw('create extension vector')
+    expect((await runPsql(url ?? '', script)).code).toBe(0)
+    expect(await knex('pgvector_migration_log').pluck('event')).toEqual([])
+    expect(await dropPgvector(knex, { logger: false })).toMatchObject({ status: 'kept' })
+  })
+
+  test('resolves its own names in pg_catalog', async () => {
+    const script = planScript(await createMigrator(database().knex, { migrationSource: ours }).plan({ to: '2' }))
+    const own = script.split('\n').filter((line) => /knex_pgvector|knex_migrations|is_locked/.test(line))
+    const sql = own.join('\n')
+    expect(sql).not.toMatch(/ (=|<>|\|\||\+) |(?<![._])\b(now|max|set_config)\(/)
   })
 
   test('leaves a log by whose numbers `down` knows a column and an index for ours', async () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The steps of a release. DATABASE_URL names the database of the step: production, staging, production.
+# The steps of a release. DATABASE_URL names the database of the step: a new one, staging, production.
 set -euo pipefail
 
 review() {
@@ -7,9 +7,15 @@ review() {
   npx knex-pgvector status --exit-code || code=$?
   case $code in
     0) echo 'Nothing to release' ;;
-    3) npx knex-pgvector plan --script | tee release.sql ;;
+    3) npx knex-pgvector plan ;;
     *) return "$code" ;;
   esac
+}
+
+# For a database administrator, who runs it with psql. It may hold passwords that migrations set.
+script() {
+  umask 077
+  npx knex-pgvector plan --script > release.sql
 }
 
 rehearse() {
@@ -22,9 +28,9 @@ deploy() {
 }
 
 case "${1:-}" in
-  review | rehearse | deploy) "$1" ;;
+  review | script | rehearse | deploy) "$1" ;;
   *)
-    echo 'usage: bash release.sh review | rehearse | deploy' >&2
+    echo 'usage: bash release.sh review | script | rehearse | deploy' >&2
     exit 64
     ;;
 esac

@@ -62,7 +62,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'plan',
-      summary: 'show the SQL of the pending migrations, and change nothing',
+      summary: 'show the SQL of the pending migrations; runs their code on this machine, not on the database',
       options: [
         new Option('--to <version>', 'the last one to plan'),
         new Option('--only <version>', 'plan this one alone').conflicts(['to', 'skip']),
@@ -74,7 +74,8 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'lint',
-      summary: 'judge the SQL of the pending migrations by rules that know vectors; exits with 3 on a finding',
+      summary:
+        'judge the SQL of the pending migrations by rules that know vectors; runs their code on this machine; exits with 3 on a finding',
       options: [
         new Option('--to <version>', 'the last one to judge'),
         new Option('--only <version>', 'judge this one alone').conflicts(['to', 'skip']),
@@ -90,7 +91,10 @@ export function describeCommands(): CommandDescription[] {
       options: [
         new Option('--steps <number>', 'how many').default(1).argParser(numberFrom(1)),
         new Option('--to <version>', 'everything applied after this one').conflicts('steps'),
-        new Option('--dry-run', 'say what would be undone and lost, and change nothing'),
+        new Option(
+          '--dry-run',
+          'say what would be undone and lost, and change nothing; runs the code of the migrations on this machine',
+        ),
         new Option('--yes', 'do not ask'),
         new Option('--transaction <mode>', 'commit each migration by itself, or all of them at once')
           .choices(['each', 'batch'])
@@ -171,7 +175,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'adopt',
-      summary: 'record migrations as applied where the database has what they make',
+      summary: 'record migrations as applied where the database has what they make; runs their code on this machine',
       options: [
         new Option('--to <version>', 'the last one (default: what a table schema_migrations lists, else all)'),
         new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),

@@ -1,8 +1,6 @@
-import { lstatSync, mkdirSync } from 'node:fs'
 import Module from 'node:module'
-import { dirname, join } from 'node:path'
 
-import { up } from 'empathic/find'
+import { privateFolder } from '../core/private-folder.ts'
 
 /** Node has it from release 22.1 on. */
 type EnableCompileCache = ((folder: string) => unknown) | undefined
@@ -14,23 +12,6 @@ type EnableCompileCache = ((folder: string) => unknown) | undefined
 export function useCompileCache(): void {
   const { enableCompileCache } = Module as { readonly enableCompileCache?: EnableCompileCache }
   if (enableCompileCache === undefined) return
-  const folder = privateFolder()
+  const folder = privateFolder('compiled', process.cwd())
   if (folder !== null) enableCompileCache(folder)
-}
-
-// What lies in there is executed, so nobody else may be able to write it.
-function privateFolder(): string | null {
-  const modules = up('node_modules', { cwd: process.cwd() })
-  if (modules === undefined) return null
-  const folder = join(modules, '.cache', 'knex-pgvector', 'compiled')
-  try {
-    mkdirSync(dirname(folder), { recursive: true })
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const found = lstatSync(folder)
-    // Windows has neither, and keeps the folders of a user to that user.
-    const isOurs = process.getuid === undefined || (found.uid === process.getuid() && (found.mode & 0o077) === 0)
-    return found.isDirectory() && isOurs ? folder : null
-  } catch {
-    return null
-  }
 }

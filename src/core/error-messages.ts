@@ -75,6 +75,7 @@ export interface ErrorDetails {
   readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
   readonly MIGRATION_INTERRUPTED: InterruptedMigration
   readonly REHEARSAL_COMMITTED: CommittedRehearsal
+  readonly TABLE_NOT_TRUSTED: DistrustedTable
   readonly UNLOCK_REFUSED: { readonly holder: LockHolder | null }
   readonly ADOPT_MISMATCH: { readonly problems: readonly { readonly migration: string; readonly problem: string }[] }
   readonly REPLAY_FAILED: { readonly migration: string }
@@ -172,6 +173,16 @@ export interface FailedPlan {
   readonly statement: string | null
   /** Whether it was applied to the database already, and was only run again for those that come after it. */
   readonly isApplied: boolean
+}
+
+/** A table of the migrations that another role controls. */
+export interface DistrustedTable {
+  /** With its schema, quoted where it must be. */
+  readonly table: string
+  /** Clauses that go after its name. */
+  readonly reasons: readonly string[]
+  /** Statements, for a superuser who has looked at what the table contains. */
+  readonly remedies: readonly string[]
 }
 
 /** Why a database takes no writes: it is a standby, or the transaction (or its default) is read only. */
@@ -457,6 +468,12 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     hint:
       'Check which of these changes are there, and undo them by hand. Then take the commit or rollback out of the ' +
       'migration: the runner ends its transaction.',
+  }),
+  TABLE_NOT_TRUSTED: ({ table, reasons, remedies }) => ({
+    message: `Table ${table} is not trusted: ${reasons.join('; ')}`,
+    hint:
+      'Another role controls it and could run code as yours, or forge its rows. Check what it contains, then as a ' +
+      `superuser: ${remedies.join(' ')}`,
   }),
   UNLOCK_REFUSED: ({ holder }) => ({
     message:

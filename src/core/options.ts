@@ -94,18 +94,13 @@ const dimension = lazySchema((z) =>
     .max(MAX_COLUMN_DIMENSIONS, `must be at most ${MAX_COLUMN_DIMENSIONS}, the limit of a vector column`),
 )
 
-const logger = lazySchema((z) =>
-  z.union(
-    [
-      z.literal(false),
-      z.custom<Logger>((value) => {
-        const candidate = value as Partial<Logger> | null | undefined
-        return typeof candidate?.info === 'function' && typeof candidate.warn === 'function'
-      }),
-    ],
-    'must be false or have the methods info and warn',
-  ),
-)
+/** Whether messages can go there, or are silenced. */
+export function isLogger(value: unknown): boolean {
+  const candidate = value as Partial<Logger> | false | null | undefined
+  return candidate === false || (typeof candidate?.info === 'function' && typeof candidate.warn === 'function')
+}
+
+const logger = lazySchema((z) => z.custom<Logger | false>(isLogger, 'must be false or have the methods info and warn'))
 
 /** Where the migration log is, for what only reads it. */
 export const logOptions = lazySchema((z) =>

@@ -47,6 +47,11 @@ export function clientOf(knex: Knex): KnexClient {
   return knex.client as KnexClient
 }
 
+/** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
+export function identityOf(knex: Knex): object {
+  return clientOf(knex).config
+}
+
 /** Closes a connection of a pool at once: its statement fails, and the server frees what its session holds. */
 export function hangUp(connection: Connection, reason: unknown): void {
   discard(connection, reason)

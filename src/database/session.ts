@@ -1,6 +1,14 @@
 import type { Knex } from 'knex'
 
-import { clientOf, discard, hangUp, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
+import {
+  clientOf,
+  discard,
+  hangUp,
+  identityOf,
+  type Connection,
+  type KnexClient,
+  type QueryResult,
+} from './knex-inside.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
 import { pinned } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
@@ -83,7 +91,7 @@ class KnexSession implements Session {
     this.knex = knex
     this.isInTransaction = knex.isTransaction === true
     this.#client = clientOf(knex)
-    this.identity = this.#client.config
+    this.identity = identityOf(knex)
     this.#connection = connection
   }
 

@@ -7,7 +7,7 @@ import { parseOptions } from '../core/parse-options.ts'
 import { isEmbeddedServer } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
-import { readApplied } from '../migrator/tracking.ts'
+import { readTracking } from '../migrator/tracking.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
 import { readBuildFacts } from './build-facts.ts'
@@ -123,8 +123,10 @@ async function readRecorded(
 ): Promise<Recorded> {
   if (!rights.isKnown) return rights
   if (!rights.value.migrations.exists) return { names: null }
-  const applied = await readingOf(session, (trx) => readApplied(trx, tables))
-  return applied.isKnown ? { names: applied.value.map(({ name }) => name) } : applied
+  const unreadable = rights.value.distrusted.find(({ isUnsafeToRead }) => isUnsafeToRead)
+  if (unreadable !== undefined) return { reason: `${unreadable.table} is not trusted` }
+  const tracking = await readingOf(session, (trx) => readTracking(trx, tables))
+  return tracking.isKnown ? { names: tracking.value.applied.map(({ name }) => name) } : tracking
 }
 
 async function lockOf(
@@ -135,6 +137,9 @@ async function lockOf(
 ): Promise<Finding[]> {
   if (rights.isKnown && !rights.value.lock.exists)
     return [findingsOf('lock').ok('not there yet: the first run makes it')]
+  const unreadable = rights.isKnown ? rights.value.distrusted.find(({ isUnsafeToRead }) => isUnsafeToRead) : undefined
+  if (unreadable !== undefined)
+    return [findingsOf('lock').unknown(`could not be looked at: ${unreadable.table} is not trusted`)]
   const hasRuns = rights.isKnown && rights.value.runs.exists
   const lock = await readingOf(session, (trx) => readLock(trx, tables, hasRuns))
   return from('lock', lock, (facts) => lockFindings(facts, tables, isSingle))

@@ -1,4 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
+import type { Distrust } from '../database/table-trust.ts'
 import { logWarning } from '../log/migration-log.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { PgvectorState } from '../extension/state.ts'
@@ -6,6 +7,7 @@ import { MIN_POSTGRES_MAJOR } from '../core/options.ts'
 import { identifier, qualified } from '../core/sql.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
 import { neededPrivileges } from '../migrator/tracking.ts'
+import { notTrusted } from '../migrator/trust.ts'
 import { findingsOf, type Finding } from './finding.ts'
 import type { Reading } from './reading.ts'
 import type { TableRights } from './tables.ts'
@@ -36,6 +38,7 @@ function creationFindings({ installed, available, role, provider, server }: Pgve
 }
 
 function logFindings({ log, role, installed }: PgvectorState): Finding[] {
+  if (log.distrust !== null) return [distrustFinding(log.distrust)]
   const message = logWarning(log)
   if (message === null || (installed !== null && !log.exists)) return []
   const next =
@@ -47,10 +50,15 @@ function logFindings({ log, role, installed }: PgvectorState): Finding[] {
   return [warning(message.replace('was not written', 'cannot be written'), next)]
 }
 
+function distrustFinding(distrust: Distrust): Finding {
+  const { message, hint } = notTrusted(distrust)
+  return failure(message, hint)
+}
+
 function tableFindings({ role }: PgvectorState, tables: MigrationTables, rights: Reading<TableRights>): Finding[] {
   if (!rights.isKnown)
     return [unknown(`what the role may do with the tables of Knex could not be read: ${rights.reason}`)]
-  const { sequence } = rights.value
+  const { sequence, distrusted } = rights.value
   const names = (['migrations', 'lock', 'runs'] as const).filter((name) => {
     const { exists, isWritable } = rights.value[name]
     return exists && !isWritable
@@ -64,8 +72,10 @@ function tableFindings({ role }: PgvectorState, tables: MigrationTables, rights:
       ? []
       : [{ name: sequence.name, grant: `USAGE ON SEQUENCE ${sequence.name}` }]),
   ]
-  if (lacking.length === 0) return []
+  const untrusted = distrusted.map(distrustFinding)
+  if (lacking.length === 0) return untrusted
   return [
+    ...untrusted,
     warning(
       `the role ${role.name} may not write ${lacking.map(({ name }) => name).join(', ')}: it can look, and cannot migrate`,
       lacking.map(({ grant }) => `GRANT ${grant} TO ${identifier(role.name)};`).join('\n'),

@@ -1,6 +1,7 @@
-import { rmSync } from 'node:fs'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { constants, rmSync } from 'node:fs'
+import { chmod, link, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { isRunning, startOf, type ProcessIdentity } from './process-start.ts'
@@ -51,7 +52,7 @@ async function claimHere(directory: string): Promise<void> {
 }
 
 async function claimFile(directory: string, file: string): Promise<void> {
-  await mkdir(directory, { recursive: true })
+  await makePrivate(directory)
   const self = { processId: process.pid, start: await startOf(process.pid) }
   while (!(await create(file, self))) {
     const holder = await holderOf(file)
@@ -62,6 +63,21 @@ async function claimFile(directory: string, file: string): Promise<void> {
   }
 }
 
+// Another user of the machine may neither read the database nor put it elsewhere.
+async function makePrivate(directory: string): Promise<void> {
+  await mkdir(dirname(directory), { recursive: true })
+  await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error
+  })
+  const found = await lstat(directory)
+  if (!found.isDirectory()) {
+    const what = found.isSymbolicLink() ? 'is a symbolic link, and must be the folder itself' : 'is no folder'
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`dataDir: ${what}: '${directory}'`] })
+  }
+  // Whose folder it is not may not change it.
+  if ((found.mode & 0o077) !== 0) await chmod(directory, 0o700).catch(() => undefined)
+}
+
 async function assertNotHeld(directory: string, holder: ProcessIdentity | null): Promise<void> {
   // An earlier process that had this one's id is gone.
   if (holder === null || holder.processId === process.pid || !(await isRunning(holder))) return
@@ -70,11 +86,11 @@ async function assertNotHeld(directory: string, holder: ProcessIdentity | null):
 
 // By renaming it, which only one of several processes can do, and looking again at what was taken.
 async function takeAway(file: string, directory: string): Promise<void> {
-  const taken = `${file}.${process.pid}`
+  const taken = `${file}.${randomUUID()}`
   try {
     await rename(file, taken)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if (codeOf(error) === 'ENOENT') return
     throw error
   }
   try {
@@ -86,16 +102,22 @@ async function takeAway(file: string, directory: string): Promise<void> {
   await rm(taken, { force: true })
 }
 
+// An exclusive file follows no link that another user left in its place.
+const OURS_ALONE = { flag: 'wx', mode: 0o600 } as const
+
+// Windows has no such flag.
+const READ_NO_LINK = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+
 // With its content at once, so that nobody reads a claim that is not written yet.
 async function create(file: string, { processId, start }: ProcessIdentity): Promise<boolean> {
   const content = start === null ? String(processId) : `${processId}\n${start}\n`
-  const written = `${file}.${processId}.new`
-  await writeFile(written, content)
+  const written = `${file}.${randomUUID()}`
+  await writeFile(written, content, OURS_ALONE)
   try {
     await link(written, file)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (codeOf(error) === 'EEXIST') return false
     // A file system without hard links.
     return await createInPlace(file, content)
   } finally {
@@ -105,22 +127,27 @@ async function create(file: string, { processId, start }: ProcessIdentity): Prom
 
 async function createInPlace(file: string, content: string): Promise<boolean> {
   try {
-    await writeFile(file, content, { flag: 'wx' })
+    await writeFile(file, content, OURS_ALONE)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (codeOf(error) === 'EEXIST') return false
     throw error
   }
 }
 
 async function holderOf(file: string): Promise<ProcessIdentity | null> {
   try {
-    const [first, start = ''] = (await readFile(file, 'utf8')).split('\n')
+    const [first, start = ''] = (await readFile(file, { encoding: 'utf8', flag: READ_NO_LINK })).split('\n')
     const processId = Number(first)
     if (!Number.isInteger(processId) || processId <= 0) return null
     return { processId, start: start === '' ? null : start }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    // A link is no claim, and is taken away as one that cannot be read.
+    if (['ENOENT', 'ELOOP'].includes(codeOf(error) ?? '')) return null
     throw error
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
 }

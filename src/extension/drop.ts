@@ -5,8 +5,9 @@ import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { sqlState, translate } from '../database/sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
 import { readState } from './inspect.ts'
+import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
-import { appendToLog, isCreatedByUs, logWarning } from '../log/migration-log.ts'
+import { isCreatedByUs, writeToLog } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { PgvectorState } from './state.ts'
@@ -47,6 +48,7 @@ export async function dropPgvector(db: Database, options: DropOptions = {}): Pro
     const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
     return dropUnlessUsed(trx, needs, current)
   })
+  if (result.status !== 'kept') rememberSchema(db, null)
   if (result.status === 'dropped')
     logger.info(`pgvector ${state.installed.version} dropped from the schema "${state.installed.schema}"`)
   for (const warning of result.warnings) logger.warn(warning)
@@ -123,10 +125,10 @@ async function record(
   event: 'dropped' | 'kept',
   started: number,
   details: Readonly<Record<string, unknown>>,
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const { installed, log, server, provider } = state
   if (needs.log === false || installed === null) return []
-  const statements = appendToLog(log, {
+  return writeToLog(trx, log, {
     event,
     versionBefore: installed.version,
     versionAfter: event === 'dropped' ? null : installed.version,
@@ -138,9 +140,6 @@ async function record(
     durationMilliseconds: performance.now() - started,
     details,
   })
-  if (statements.length > 0) await trx.send(statements.join(';\n'))
-  const warning = logWarning(log)
-  return warning === null ? [] : [warning]
 }
 
 function translated(error: unknown, state: PgvectorState): unknown {

@@ -6,6 +6,7 @@ import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
 import { execute, type Change } from './execute.ts'
 import { glanceAtBoot } from './glance.ts'
 import { readState } from './inspect.ts'
+import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
 import { appendToLog, logWarning } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
@@ -34,6 +35,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
   const result = satisfies(seen, needs)
     ? resultOf(seen, needs, 'unchanged')
     : await changeWithRetry(session, needs, seen)
+  rememberSchema(db, result.schema)
   announce(result, loggerFrom(needs.logger))
   return result
 }

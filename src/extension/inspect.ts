@@ -3,7 +3,7 @@ import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { literal, nullable } from '../core/sql.ts'
-import { logStateSql } from '../log/log-state.ts'
+import { logStateOf, logStateSql, type LogAnswer } from '../log/log-state.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
@@ -20,7 +20,8 @@ const inspectOptions = lazySchema((z) =>
   z.strictObject({ schema: nameOption().optional(), log: logOptions().optional() }),
 )
 
-type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available'> & {
+type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available' | 'log'> & {
+  readonly log: LogAnswer
   /** Null where it was fresh already. */
   readonly glance: GlanceAnswer | null
   readonly available: null | {
@@ -56,9 +57,14 @@ export async function readState(
   fresh?: Glance,
 ): Promise<PgvectorState> {
   const glance = fresh === undefined ? glanceSql() : 'select null::json as state'
-  const { glance: answer, available, ...rest } = await session.ask<Answer>(inspectSql(options, enough, glance))
+  const { glance: answer, available, log, ...rest } = await session.ask<Answer>(inspectSql(options, enough, glance))
   const seen = fresh ?? readGlance(answer as GlanceAnswer)
-  return { ...seen, ...rest, available: available === null ? null : readAvailable(available) }
+  return {
+    ...seen,
+    ...rest,
+    available: available === null ? null : readAvailable(available),
+    log: await logStateOf(session, log),
+  }
 }
 
 function readAvailable({ defaultVersion, all }: NonNullable<Answer['available']>): AvailableExtension {

@@ -1,8 +1,8 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
-import { logStateSql, readLogState, type LogState } from '../log/log-state.ts'
-import { appendToLog, logWarning, type LogEventName } from '../log/migration-log.ts'
+import { logStateOf, logStateSql, readLogState, type LogAnswer, type LogState } from '../log/log-state.ts'
+import { writeToLog, type LogEventName } from '../log/migration-log.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { Glance } from './state.ts'
 
@@ -32,7 +32,7 @@ export async function logChange(
   const [known, state] = await look(session, log, seen)
   const { installed, server, provider } = known
   if (installed === null) return []
-  const statements = appendToLog(state, {
+  return writeToLog(session, state, {
     event,
     versionBefore: installed.version,
     versionAfter: installed.version,
@@ -45,15 +45,12 @@ export async function logChange(
     details,
     computedDetails,
   })
-  if (statements.length > 0) await session.send(statements)
-  const warning = logWarning(state)
-  return warning === null ? [] : [warning]
 }
 
 async function look(session: Session, log: LogOptions, seen: Glance | undefined): Promise<[Glance, LogState]> {
   if (seen !== undefined) return [seen, await readLogState(session, log)]
   const [answer, state] = await session.askEach([glanceSql(), logStateSql(log)])
-  return [readGlance(answer as GlanceAnswer), state as LogState]
+  return [readGlance(answer as GlanceAnswer), await logStateOf(session, state as LogAnswer)]
 }
 
 /** The numbers of a table and of one of its columns in the catalog, to be worked out by the database. */

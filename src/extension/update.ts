@@ -5,7 +5,8 @@ import { qualified } from '../core/sql.ts'
 import { execute } from './execute.ts'
 import { readState } from './inspect.ts'
 import { lockAndLook } from './lock.ts'
-import { appendToLog, logWarning } from '../log/migration-log.ts'
+import { isBelieved } from '../log/log-state.ts'
+import { logWarning, writeToLog } from '../log/migration-log.ts'
 import { endedBetween } from '../pgvector/releases.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
 import { verifyIn } from './verify.ts'
@@ -81,7 +82,7 @@ async function update(
   const pending = [...(await readPending(trx, state, log, after)), ...affected]
   const warnings: string[] = []
   if (log !== false) {
-    const statements = appendToLog(state.log, {
+    const unwritten = await writeToLog(trx, state.log, {
       event: 'updated',
       versionBefore: installed.version,
       versionAfter: after.version,
@@ -93,9 +94,7 @@ async function update(
       durationMilliseconds: performance.now() - started,
       details: { rebuild: affected },
     })
-    if (statements.length > 0) await trx.send(statements.join(';\n'))
-    const unwritten = logWarning(state.log)
-    if (unwritten !== null) warnings.push(unwritten)
+    warnings.push(...unwritten)
   }
   return { state, before: installed.version, after: after.version, schema: after.schema, pending, warnings }
 }
@@ -108,7 +107,9 @@ async function unchanged(
 ): Promise<Update> {
   const pending = await readPending(session, state, log, installed)
   const { version, schema } = installed
-  return { state, before: version, after: version, schema, pending, warnings: [] }
+  const unread = log === false || state.log.distrust === null ? null : logWarning(state.log)
+  const warnings = unread === null ? [] : [unread]
+  return { state, before: version, after: version, schema, pending, warnings }
 }
 
 async function indexesToRebuild(session: Session, before: string, after: string): Promise<readonly PendingIndex[]> {
@@ -126,12 +127,12 @@ const pendingJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.
 // A concurrent rebuild makes a new index, so that the one that was noted is gone; the others are noted when rebuilt.
 async function readPending(
   session: Session,
-  { log: { exists, writable, schema, table } }: PgvectorState,
+  { log: state }: PgvectorState,
   log: LogOptions | false,
   { oid }: InstalledExtension,
 ): Promise<readonly PendingIndex[]> {
-  if (log === false || !exists || !writable || schema === null) return []
-  const name = qualified(schema, table)
+  if (log === false || !isBelieved(state)) return []
+  const name = qualified(state.schema, state.table)
   return session.ask(`select coalesce(json_agg(${pendingJson} order by c.oid), '[]') as state
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'i' and c.oid in (

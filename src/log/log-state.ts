@@ -1,6 +1,7 @@
 import { defaultLogTable, type LogOptions } from '../core/options.ts'
 import { literal, nullable } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
+import { isObviouslyTrustedSql, readDistrust, type Distrust } from '../database/table-trust.ts'
 
 /** Where the migration log is, and what this role may do with it. */
 export interface LogState {
@@ -8,22 +9,43 @@ export interface LogState {
   readonly schema: string | null
   readonly table: string
   readonly exists: boolean
+  /** Whether this role has the privileges to write it, or to create it. */
   readonly writable: boolean
+  /** Why it is neither believed nor written; null where it may be. */
+  readonly distrust: Distrust | null
+}
+
+/** What {@link logStateSql} answers. */
+export interface LogAnswer extends Omit<LogState, 'distrust'> {
+  /** The number of a table that has to be looked at closely; null where there is none. */
+  readonly doubtful: number | null
 }
 
 /** Reads where the log is, and whether it can be written. */
-export function readLogState(session: Session, log: LogOptions): Promise<LogState> {
-  return session.ask(logStateSql(log))
+export async function readLogState(session: Session, log: LogOptions): Promise<LogState> {
+  return logStateOf(session, await session.ask<LogAnswer>(logStateSql(log)))
 }
 
-/** The query of {@link readLogState}; its one column is called state. */
+/** What the answer to {@link logStateSql} comes to; it asks again only about a table that is not obviously trusted. */
+export async function logStateOf(session: Session, { doubtful, ...seen }: LogAnswer): Promise<LogState> {
+  const [distrust = null] = doubtful === null ? [] : await readDistrust(session, [doubtful])
+  return { ...seen, distrust }
+}
+
+/** Whether the log may be read to decide something. */
+export function isBelieved(log: LogState): log is LogState & { readonly schema: string } {
+  return log.exists && log.writable && log.distrust === null && log.schema !== null
+}
+
+/** The first query of {@link readLogState}; its one column is called state. */
 export function logStateSql({ schema, table = defaultLogTable }: LogOptions): string {
   const name = literal(table)
   return `
     select json_build_object('schema', place.schema, 'table', ${name}, 'exists', c.oid is not null, 'writable', case
       when c.oid is not null then has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
       when n.oid is not null then has_schema_privilege(n.oid, 'create')
-      else false end) as state
+      else false end,
+      'doubtful', case when c.oid is not null and not ${isObviouslyTrustedSql} then c.oid::bigint end) as state
     from (
       select coalesce(${nullable(schema ?? null)}, (
         -- an existing log anywhere on the search path goes before a new one in its first schema

@@ -1,9 +1,11 @@
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
+import { isRace } from '../database/sqlstate.ts'
 import { json, literal, nullable, qualified } from '../core/sql.ts'
 import { currentMigration } from '../database/migration-context.ts'
 import { currentTarget } from '../database/target.ts'
-import { readLogState, type LogState } from './log-state.ts'
+import { reasonOf } from '../database/table-trust.ts'
+import { isBelieved, readLogState, type LogState } from './log-state.ts'
 
 /** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
 export type LogEventName =
@@ -38,16 +40,49 @@ export interface LogEvent {
  * The statements that append an event, making the table first where it is not there.
  *
  * The table is only ever appended to: `down` asks it whether `up` created the extension, so a line once written
- * stays. No statements where the role may not write it; {@link logWarning} says so.
+ * stays. No statements where the role may not write it, or where it is not trusted; {@link logWarning} says so.
+ *
+ * A table that another session creates meanwhile makes them fail: it may be anyone's.
  */
 export function appendToLog(log: LogState, event: LogEvent): string[] {
-  if (!log.writable || log.schema === null) return []
+  if (!log.writable || log.schema === null || log.distrust !== null) return []
   const table = qualified(log.schema, log.table)
   return [...(log.exists ? [] : createTable(table)), insert(table, event)]
 }
 
+const MOST_RACES = 3
+
+/**
+ * Appends an event; returns what to warn of. Where another session creates the table at the same moment, it looks again:
+ * the table may be anyone's.
+ */
+export async function writeToLog(session: Session, seen: LogState, event: LogEvent): Promise<readonly string[]> {
+  let log = seen
+  for (let races = 1; ; races++) {
+    try {
+      const statements = appendToLog(log, event)
+      // In a transaction of the caller a lost race must not end that.
+      if (session.isInTransaction && !log.exists && statements.length > 0)
+        await session.transaction((trx) => trx.send(statements))
+      else await session.send(statements)
+      const warning = logWarning(log)
+      return warning === null ? [] : [warning]
+    } catch (error) {
+      if (log.exists || log.schema === null || races === MOST_RACES || !isRace(error)) throw error
+      log = await readLogState(session, { schema: log.schema, table: log.table })
+    }
+  }
+}
+
 /** What to tell the user where nothing could be logged; null where all is well. */
 export function logWarning(log: LogState): string | null {
+  if (log.distrust !== null) {
+    const { table, remedies } = log.distrust
+    return (
+      `The migration log was not used: ${table} is not trusted, because ${reasonOf(log.distrust)}. ` +
+      `Check what it contains, then as a superuser: ${remedies.join(' ')}`
+    )
+  }
   if (log.writable) return null
   if (log.schema === null) return 'The migration log was not written: the search path names no schema that exists.'
   const table = qualified(log.schema, log.table)
@@ -56,7 +91,7 @@ export function logWarning(log: LogState): string | null {
 
 /** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
 export async function isCreatedByUs(session: Session, log: LogState, extensionOid: number): Promise<boolean> {
-  if (!log.exists || !log.writable || log.schema === null) return false
+  if (!isBelieved(log)) return false
   return session.ask<boolean>(`select to_json(exists (
       select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
     )) as state`)
@@ -74,19 +109,20 @@ export async function isLogged(
   details: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   if (log === false) return false
-  const { exists, writable, schema, table } = await readLogState(session, log)
-  if (!exists || !writable || schema === null) return false
+  const state = await readLogState(session, log)
+  if (!isBelieved(state)) return false
   return session.ask<boolean>(`with line as (
-      select id, event from ${qualified(schema, table)}
+      select id, event from ${qualified(state.schema, state.table)}
       where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
       order by id desc limit 1
     )
     select to_json(exists (select from line where event <> ${literal(undone)})) as state`)
 }
 
+// A script made from a plan runs in a database that may have the table by then.
 function createTable(table: string): string[] {
   return [
-    `create table if not exists ${table} (
+    `create table ${currentTarget() === null ? '' : 'if not exists '}${table} (
       id bigint generated always as identity primary key,
       happened_at timestamp with time zone not null default pg_catalog.clock_timestamp(),
       event pg_catalog.text not null,
@@ -107,6 +143,18 @@ function createTable(table: string): string[] {
   ]
 }
 
+/**
+ * A setting of the session in which a script made from a plan runs: the number of the extension as it was before the
+ * script, empty where there was none. A script's statement that finds the extension there has not created it.
+ */
+export const EXTENSION_BEFORE = 'knex_pgvector.extension_before'
+
+function condition({ event }: LogEvent): string {
+  if (event !== 'enabled' || currentTarget() === null) return ''
+  const isNew = `${installed('oid')}::pg_catalog.text operator(pg_catalog.<>) pg_catalog.current_setting('${EXTENSION_BEFORE}', true)`
+  return `\n    where coalesce(${isNew}, true)`
+}
+
 // How long it took, on an empty copy of a database, says nothing about the database that a plan is for.
 function insert(table: string, event: LogEvent): string {
   const isSame = event.versionBefore !== null && event.versionBefore === event.versionAfter
@@ -114,10 +162,10 @@ function insert(table: string, event: LogEvent): string {
   return `
     insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
       dimensions, duration_ms, details)
-    values (${literal(event.event)}, ${nullable(currentMigration())}, ${before},
+    select ${literal(event.event)}, ${nullable(currentMigration())}, ${before},
       ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
       coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
-      ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)})`
+      ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)}${condition(event)}`
 }
 
 function detailsSql({ details, computedDetails = {} }: LogEvent): string {

@@ -2,9 +2,13 @@ import { logKind, optionsParser } from '../core/option-kinds.ts'
 import type { LogOptions } from '../core/options.ts'
 import type { Session } from '../database/session.ts'
 import { qualified, sendable } from '../core/sql.ts'
-import { logStateSql, type LogState } from '../log/log-state.ts'
+import { loggerFrom } from '../database/logger.ts'
+import { doubtfulSql, readDistrust } from '../database/table-trust.ts'
+import { logStateOf, logStateSql, type LogAnswer } from '../log/log-state.ts'
 import type { Direction } from './events.ts'
 import { trackingTable, type MigrationSettings } from './settings.ts'
+import { readKinds, type ReadOptions } from './status.ts'
+import { trustWarnings } from './trust.ts'
 
 /** One line of what happened here. */
 export type HistoryEntry = RunEntry | MigrationEntry | ExtensionEntry
@@ -78,25 +82,35 @@ export interface HistoryRun {
 }
 
 /** Where to look, besides Knex's tables. */
-export interface HistoryOptions {
+export interface HistoryOptions extends ReadOptions {
   /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
 }
 
-export const parseHistoryOptions = optionsParser({ log: logKind })
+export const parseHistoryOptions = optionsParser({ log: logKind, ...readKinds })
 
-/** Everything that is on record, oldest first; reads only, and makes do with the tables there are. */
+/**
+ * Everything that is on record, oldest first; reads only, and makes do with the tables there are. What a table has that
+ * another role controls is shown with a warning, and left out where reading it could run code of that role.
+ */
 export async function historyOf(
   session: Session,
   { tables }: MigrationSettings,
-  { log = {} }: HistoryOptions = {},
+  { log = {}, logger }: HistoryOptions = {},
 ): Promise<HistoryEntry[]> {
-  const [found, kept] = (await session.askEach([
-    `select json_build_array((${nameOf(trackingTable(tables.migrations))}), (${nameOf(trackingTable(tables.runs))})) as state`,
+  const oids = [tables.migrations, tables.runs].map(trackingTable)
+  const [{ names, doubtful }, answer] = (await session.askEach([
+    `select json_build_object('names', json_build_array(${oids.map((oid) => `(${nameOf(oid)})`).join(', ')}),
+      'doubtful', ${doubtfulSql(oids)}) as state`,
     logStateSql(log),
-  ])) as [readonly (string | null)[], LogState]
-  const [migrations, runs] = found.map((table) => (table === null ? null : sendable(table)))
-  const lines = kept.exists && kept.schema !== null ? qualified(kept.schema, kept.table) : null
+  ])) as [{ readonly names: readonly (string | null)[]; readonly doubtful: readonly number[] }, LogAnswer]
+  const kept = await logStateOf(session, answer)
+  const distrusted = [...(await readDistrust(session, doubtful)), ...(kept.distrust === null ? [] : [kept.distrust])]
+  const unsafe = new Set(distrusted.filter(({ isUnsafeToRead }) => isUnsafeToRead).map(({ table }) => table))
+  for (const warning of trustWarnings(distrusted)) loggerFrom(logger).warn(warning)
+  const [migrations, runs] = names.map((table) => (table === null || unsafe.has(table) ? null : sendable(table)))
+  const isShown = kept.exists && kept.distrust?.isUnsafeToRead !== true
+  const lines = isShown && kept.schema !== null ? qualified(kept.schema, kept.table) : null
   return session.ask<HistoryEntry[]>(`with run as (${typeof runs === 'string' ? runsOf(runs) : noRuns}),
     step as (${steps}),
     line as (

@@ -4,12 +4,12 @@ import type { Direction } from './events.ts'
 import { withExplainedErrors } from './explained-errors.ts'
 import { parseDownSelection, parseUpSelection, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { preview, statusOf, type MigrationStatus } from './status.ts'
+import { parseReadOptions, preview, statusOf, type MigrationStatus, type ReadOptions } from './status.ts'
 
 /** What can be asked of migrations without running any. */
 export interface MigrationReader {
   /** Every migration and whether it was applied; reads only. */
-  status(): Promise<MigrationStatus[]>
+  status(options?: ReadOptions): Promise<MigrationStatus[]>
   /** The names of what a run would do; reads only. */
   preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
 }
@@ -21,7 +21,7 @@ export function createReader(session: Session, settings: MigrationSettings): Mig
   const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
     withExplainedErrors(session, settings, 'read', work)
   return {
-    status: () => reads(() => statusOf(session, settings)),
+    status: (options) => reads(() => statusOf(session, settings, parseReadOptions(options))),
     preview: (direction, selection) =>
       reads(() => {
         parseDirection({ direction })

@@ -1,9 +1,13 @@
+import { optionsParser, valueKind } from '../core/option-kinds.ts'
+import { isLogger, type Logger } from '../core/options.ts'
+import { loggerFrom } from '../database/logger.ts'
 import type { Session } from '../database/session.ts'
 import type { Direction } from './events.ts'
 import { listMigrations } from './files/list.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
-import { readApplied } from './tracking.ts'
+import { readApplied, readTracking } from './tracking.ts'
+import { trustWarnings } from './trust.ts'
 
 /** One migration, and whether it was applied. */
 export interface MigrationStatus {
@@ -15,12 +19,32 @@ export interface MigrationStatus {
   readonly at: string | null
 }
 
+/** What those that only read can be told. */
+export interface ReadOptions {
+  /** Where warnings go; default the console. `false` silences them. */
+  readonly logger?: Logger | false | undefined
+}
+
+export const readKinds = {
+  logger: valueKind<Logger | false>(isLogger, 'must be false or have the methods info and warn'),
+}
+
+export const parseReadOptions = optionsParser(readKinds)
+
 /**
  * Every migration with its state, in the order of their names, or that of the source where it has one of its own; reads
- * only, and needs no table to exist.
+ * only, and needs no table to exist. Of a table that another role controls the rows are shown, with a warning.
+ *
+ * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED where reading it could run code of that role.
  */
-export async function statusOf(session: Session, settings: MigrationSettings): Promise<MigrationStatus[]> {
-  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
+export async function statusOf(
+  session: Session,
+  settings: MigrationSettings,
+  { logger }: ReadOptions = {},
+): Promise<MigrationStatus[]> {
+  const [{ names }, tracking] = await Promise.all([listMigrations(settings), readTracking(session, settings.tables)])
+  const { applied, distrusted } = tracking
+  for (const warning of trustWarnings(distrusted)) loggerFrom(logger).warn(warning)
   const done = new Map(applied.map((row) => [row.name, row]))
   const missing = applied.filter(({ name }) => !names.includes(name)).map(({ name }) => name)
   const isByName = names.every((name, index) => index === 0 || (names[index - 1] ?? '') <= name)

@@ -5,7 +5,9 @@ import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { READ_COMMITTED } from '../database/transaction.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
+import { doubtfulSql, readDistrust, type Distrust } from '../database/table-trust.ts'
 import { trackingTable, type MigrationTables } from './settings.ts'
+import { assertReadable, assertTrusted } from './trust.ts'
 
 /** What a run does with each table, here and in lock/. */
 export const neededPrivileges = {
@@ -25,8 +27,10 @@ export interface AppliedMigration {
 /** What there is before a run. */
 export interface Tracking {
   readonly applied: readonly AppliedMigration[]
-  /** Whether none of the tables is missing. */
-  readonly isComplete: boolean
+  /** The tables that are not there. */
+  readonly missing: readonly (keyof MigrationTables)[]
+  /** Those that are neither to be believed nor to be written. */
+  readonly distrusted: readonly Distrust[]
   /** Whether runs were ever noted here. */
   readonly hasRuns: boolean
   /** Whether a run can keep notes of what it did: a table of runs that was made before that cannot. */
@@ -37,24 +41,45 @@ export interface Tracking {
   readonly readOnly: ReadOnlyReason | null
 }
 
-/** What the tables say, read without changing anything: they need not exist. */
+/**
+ * What the tables say, read without changing anything: they need not exist.
+ *
+ * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
+ */
 export async function readApplied(session: Session, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
-  return (await readTracking(session, tables)).applied
+  const { applied, distrusted } = await readTracking(session, tables)
+  assertTrusted(distrusted)
+  return applied
 }
 
-/** The same, with what else decides how a run begins. */
+/** The same of tables that may not be trusted, with what else decides how a run begins. */
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
-  const { hasMigrations, ...seen } = await session.ask<
-    Omit<Tracking, 'applied'> & { readonly hasMigrations: boolean }
-  >(`select json_build_object('hasMigrations', ${trackingTable(tables.migrations)} is not null,
-      'hasRuns', ${trackingTable(tables.runs)} is not null, 'hasNotes', ${haveNotes(tables)}, 'isComplete', not (${areMissing(tables)}),
+  const { oids, doubtful, ...seen } = await session.ask<
+    Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly'>
+  >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${haveNotes(tables)},
       'server', version(), 'readOnly', ${readOnlySql}) as state`)
-  return { ...seen, applied: hasMigrations ? await readExisting(session, tables) : [] }
+  const distrusted = await readDistrust(session, doubtful)
+  assertReadable(distrusted.filter(({ oid }) => oid === oids.migrations))
+  const applied = oids.migrations === null ? [] : await readExisting(session, tables)
+  return { ...seen, distrusted, missing: missingOf(oids), hasRuns: oids.runs !== null, applied }
 }
 
-function areMissing(tables: MigrationTables): string {
-  const names = Object.values(tables).map(trackingTable)
-  return `num_nulls(${names.join(', ')}) > 0`
+/** Which of the tables are there. */
+interface Presence {
+  readonly oids: Readonly<Record<keyof MigrationTables, number | null>>
+  /** Those that are not obviously trusted. */
+  readonly doubtful: readonly number[]
+}
+
+/** The pairs of a json object that is a {@link Presence}. */
+function presenceSql(tables: MigrationTables): string {
+  const oids = Object.values(tables).map(trackingTable)
+  const pairs = Object.keys(tables).map((name, index) => `'${name}', ${oids[index]}::oid::bigint`)
+  return `'oids', json_build_object(${pairs.join(', ')}), 'doubtful', ${doubtfulSql(oids)}`
+}
+
+function missingOf(oids: Presence['oids']): readonly (keyof MigrationTables)[] {
+  return (['migrations', 'lock', 'runs'] as const).filter((name) => oids[name] === null)
 }
 
 function haveNotes({ runs }: MigrationTables): string {
@@ -103,13 +128,22 @@ const MOST_RACES = 5
 /**
  * Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs.
  *
- * Runs on an empty database make them at the same moment; whoever loses finds them made. That some are missing may have
- * been seen just now, and is not asked again then.
+ * Runs on an empty database make them at the same moment; whoever loses looks again at what was made, which may be
+ * anyone's. Those that are `missing` may have been seen just now, and are not asked for again then.
+ *
+ * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
-export async function createTables(session: Session, tables: MigrationTables, seenMissing = false): Promise<void> {
+export async function createTables(
+  session: Session,
+  tables: MigrationTables,
+  missing?: readonly (keyof MigrationTables)[],
+): Promise<void> {
   for (let races = 1; ; races++) {
+    const create = (on: Session): Promise<void> =>
+      missing !== undefined && races === 1 ? sendTables(on, tables, missing) : createMissingTables(on, tables)
     try {
-      await (seenMissing && races === 1 ? sendTables(session, tables) : createMissingTables(session, tables))
+      // A lost race must not end a transaction of the caller.
+      await (session.isInTransaction ? session.transaction(create) : create(session))
       return
     } catch (error) {
       if (races === MOST_RACES || !isRace(error)) throw error
@@ -119,18 +153,52 @@ export async function createTables(session: Session, tables: MigrationTables, se
 
 /** The same in one attempt, for a transaction that a lost race ends. */
 export async function createMissingTables(session: Session, tables: MigrationTables): Promise<void> {
-  if (await session.ask<boolean>(`select to_json(${areMissing(tables)}) as state`)) await sendTables(session, tables)
+  await sendTables(session, tables, await missingTables(session, tables))
 }
 
-async function sendTables(session: Session, tables: MigrationTables): Promise<void> {
-  await session.send(
-    [
-      ...(session.isInTransaction ? [] : [READ_COMMITTED]),
-      `create table if not exists ${tables.migrations} (
+/**
+ * The tables that are not there; the others are trusted.
+ *
+ * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
+ */
+export async function missingTables(
+  session: Session,
+  tables: MigrationTables,
+): Promise<readonly (keyof MigrationTables)[]> {
+  const { oids, doubtful } = await session.ask<Presence>(`select json_build_object(${presenceSql(tables)}) as state`)
+  assertTrusted(await readDistrust(session, doubtful))
+  return missingOf(oids)
+}
+
+async function sendTables(
+  session: Session,
+  tables: MigrationTables,
+  missing: readonly (keyof MigrationTables)[],
+): Promise<void> {
+  if (missing.length === 0) return
+  const statements = tableStatements(tables, 'create table')
+  const wanted = Object.entries(statements).flatMap(([name, each]) =>
+    (missing as readonly string[]).includes(name) ? each : [],
+  )
+  await session.send([...(session.isInTransaction ? [] : [READ_COMMITTED]), ...wanted].join(';\n'))
+}
+
+/** The statements that make each table; a table that is there is an error, unless they are to leave it alone. */
+export function tableStatements(
+  tables: MigrationTables,
+  create: 'create table' | 'create table if not exists',
+): Readonly<Record<keyof MigrationTables, readonly string[]>> {
+  return {
+    migrations: [
+      `${create} ${tables.migrations} (
         id serial primary key, name varchar(255), batch integer, migration_time timestamp with time zone)`,
-      `create table if not exists ${tables.lock} (index serial primary key, is_locked integer)`,
+    ],
+    lock: [
+      `${create} ${tables.lock} (index serial primary key, is_locked integer)`,
       `insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock})`,
-      `create table if not exists ${tables.runs} (
+    ],
+    runs: [
+      `${create} ${tables.runs} (
         id bigint generated always as identity primary key,
         command pg_catalog.text not null,
         started_at timestamp with time zone not null default pg_catalog.clock_timestamp(),
@@ -143,8 +211,8 @@ async function sendTables(session: Session, tables: MigrationTables): Promise<vo
         lock_xmin pg_catalog.text not null,
         notes pg_catalog.jsonb)`,
       `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
-    ].join(';\n'),
-  )
+    ],
+  }
 }
 
 /** The number that the next batch gets, as Knex counts them. */

@@ -8,12 +8,13 @@ import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { metrics, operatorClass, type DistanceFor, type Metric } from '../pgvector/index-methods.ts'
 import { assertColumn, inExtension, typeSql, type VectorColumn } from '../columns/column.ts'
+import { knownSchema } from '../extension/known-schema.ts'
 import { queryVectorText, type QueryVector } from '../columns/values.ts'
 import { indexedExpression, isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 
 /** What {@link distance} may be told of a query that an index serves. */
 export interface DistanceOptions {
-  /** The schema of the extension, as `ensurePgvector` returns it; default whichever the search path finds. */
+  /** The schema of the extension; default where `ensurePgvector` found it through this Knex, else the search path decides. */
   readonly schema?: string | undefined
   /** What the query calls the table; default the table's own name. */
   readonly alias?: string | undefined
@@ -83,11 +84,11 @@ export function distance(
   options: DistanceOptions | ColumnDistanceOptions = {},
 ): Knex.Raw<number> {
   if (isVectorIndex(target)) {
-    const { as, schema = null, alias } = parseOptions(distanceOptions, options)
+    const { as, schema = knownSchema(knex), alias } = parseOptions(distanceOptions, options)
     return named(indexedDistance(knex, target, query, schema, alias ?? target.column.table), as)
   }
   assertColumn(target)
-  const { as, schema = null, alias, metric } = parseOptions(columnDistanceOptions[target.type], options)
+  const { as, schema = knownSchema(knex), alias, metric } = parseOptions(columnDistanceOptions[target.type], options)
   return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
 }
 

@@ -8,6 +8,7 @@ import { tableOf } from '../columns/column.ts'
 import type { QueryVector } from '../columns/values.ts'
 import { distanceOptions, exactDistance, indexedDistance } from './distance.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
+import { knownSchema } from '../extension/known-schema.ts'
 
 /** What {@link nearestRows} may be told. */
 export interface NearestRowsOptions<As extends string = string> {
@@ -24,7 +25,7 @@ export interface NearestRowsOptions<As extends string = string> {
   readonly columns?: readonly (string | Knex.Raw)[] | undefined
   /** The name of the distance in the result; default `distance`. Another one where the table has such a column. */
   readonly as?: As | undefined
-  /** The schema of the extension, as `ensurePgvector` returns it; default whichever the search path finds. */
+  /** The schema of the extension; default where `ensurePgvector` found it through this Knex, else the search path decides. */
   readonly schema?: string | undefined
 }
 
@@ -73,7 +74,7 @@ export function nearestRows<Row extends object = Record<string, unknown>, As ext
 ): Knex.QueryBuilder<Row, (Row & Record<As, number>)[]> {
   assertIndex(index)
   const parsed = parseOptions(nearestRowsOptions, options)
-  const { limit, where, columns, as = 'distance', schema = null } = parsed
+  const { limit, where, columns, as = 'distance', schema = knownSchema(knex) } = parsed
   const { column, metric, storage } = index
   const rows = {
     table: tableOf(column),

@@ -12,7 +12,7 @@ export const healthy: PgvectorState = {
   target: { schema: 'public', exists: true },
   lookalikes: [],
   accessMethods: [],
-  log: { schema: 'public', table: 'pgvector_migration_log', exists: true, writable: true },
+  log: { schema: 'public', table: 'pgvector_migration_log', exists: true, writable: true, distrust: null },
 }
 
 /** The same with these SQL objects, and these files on the server. */

@@ -1,17 +1,22 @@
+import { yellow } from 'colorette'
+
 import type { HistoryEntry, MigrationEntry, RunEntry } from '../../migrator/history.ts'
 import { redact } from '../../sql-text/redact.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
+import { collecting } from '../output/collecting.ts'
 import { table } from '../output/table.ts'
 
 /** Shows everything that is on record, oldest first. */
 export async function run({ migrator, print }: Context, flags: { readonly verbose?: boolean }): Promise<number> {
-  const entries = await (await migrator()).history()
+  const warnings: string[] = []
+  const entries = await (await migrator()).history({ logger: collecting(warnings) })
   const columns = flags.verbose === true ? [...shown, ...shownToo] : shown
   const head = columns.map(([title]) => title)
   const rows = entries.map((entry) => columns.map(([, text]) => text(entry)))
   print.line(entries.length === 0 ? 'Nothing is on record' : table(head, rows))
-  print.document({ entries })
+  for (const warning of warnings) print.note(yellow(warning))
+  print.document({ entries, warnings })
   return exitCode.done
 }
 

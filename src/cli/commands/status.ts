@@ -5,6 +5,7 @@ import type { MigrationReader } from '../../migrator/reader.ts'
 import type { MigrationStatus } from '../../migrator/status.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
+import { collecting } from '../output/collecting.ts'
 
 const shown = {
   applied: { mark: green('✓'), word: 'APPLIED' },
@@ -14,7 +15,8 @@ const shown = {
 
 /** Shows each migration, applied or pending. */
 export async function run({ reader, print }: Context, flags: { readonly exitCode?: boolean }): Promise<number> {
-  const migrations = await reader.status()
+  const warnings: string[] = []
+  const migrations = await reader.status({ logger: collecting(warnings) })
   const applied = migrations.filter(({ state }) => state !== 'pending').length
   const pending = migrations.length - applied
   print.line('Migration Status')
@@ -24,7 +26,8 @@ export async function run({ reader, print }: Context, flags: { readonly exitCode
   print.line(`Applied: ${applied} / ${migrations.length}`)
   const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(reader) : null
   if (hint !== null) print.line(`Next: ${hint}`)
-  print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }) })
+  for (const warning of warnings) print.note(yellow(warning))
+  print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }), warnings })
   return flags.exitCode === true && pending > 0 ? exitCode.found : exitCode.done
 }
 

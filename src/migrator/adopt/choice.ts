@@ -1,7 +1,9 @@
 import { isPgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
+import { doubtfulSql, readDistrust } from '../../database/table-trust.ts'
 import { selectUp } from '../select.ts'
 import type { AppliedMigration } from '../tracking.ts'
+import { assertTrusted } from '../trust.ts'
 import { resolveVersion } from '../files/versions.ts'
 
 /** Which migrations are said to be there, and where that is written. */
@@ -36,12 +38,14 @@ interface OldMigration {
 }
 
 async function readOldTable(session: Session): Promise<OldMigration[] | null> {
-  const columns = await session.ask<
-    readonly string[]
-  >(`select coalesce(json_agg(attname), '[]') as state from pg_catalog.pg_attribute
-    where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped`)
+  const { columns, doubtful } = await session.ask<{ columns: readonly string[]; doubtful: readonly number[] }>(`
+    select json_build_object('columns', (
+        select coalesce(json_agg(attname), '[]') from pg_catalog.pg_attribute
+        where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped
+      ), 'doubtful', ${doubtfulSql(["to_regclass('schema_migrations')"])}) as state`)
   // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
   if (!columns.includes('version') || columns.includes('dirty')) return null
+  assertTrusted(await readDistrust(session, doubtful))
   // Some tools write a name beside the version, and most do not.
   return session.askAsCaller<OldMigration[]>(`select coalesce(pg_catalog.json_agg(
       pg_catalog.json_build_object('version', version::pg_catalog.text,

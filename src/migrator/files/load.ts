@@ -1,6 +1,9 @@
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 import type * as jiti from 'jiti'
+
+import { privateFolder } from '../../core/private-folder.ts'
 
 /** What a JavaScript or TypeScript file exports. */
 export type LoadedModule = Readonly<Record<string, unknown>>
@@ -24,7 +27,8 @@ export async function loadNatively(path: string): Promise<LoadedModule> {
 export async function loadWithJiti(path: string): Promise<LoadedModule> {
   // Through import() it takes twice as long, since Node then parses its compiler to find out what it exports.
   const { createJiti } = require('jiti') as typeof jiti
-  return createJiti(path).import<LoadedModule>(path)
+  // Its default is a folder that every user of the machine can write, where node_modules has none.
+  return createJiti(path, { fsCache: privateFolder('jiti', dirname(path)) ?? false }).import<LoadedModule>(path)
 }
 
 /** Whether Node could not read what stands in a file, rather than that what stands there failed. */

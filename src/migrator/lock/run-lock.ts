@@ -34,8 +34,8 @@ export interface RunLockOptions extends TurnOptions {
   readonly deadlines: Deadlines
   /** Whether the database has one connection and one process, as the embedded one: then no advisory lock is needed. */
   readonly isSingle: boolean
-  /** Whether the tables were just seen; by default it is looked up. */
-  readonly hasTables?: boolean | undefined
+  /** The tables that were just seen to be missing, where the others are trusted; by default it is looked up. */
+  readonly missing?: readonly (keyof MigrationTables)[] | undefined
   /** What is to be done, for those who read about it; by default nothing is noted of it. */
   readonly planned?: readonly NotedStep[] | undefined
   /** Whether the table of runs was just seen to have no place for notes. */
@@ -210,9 +210,9 @@ async function workUnder<Result>(
 async function prepareTables(
   session: Session,
   tables: MigrationTables,
-  { hasTables, planned, lacksNotes = false }: RunLockOptions,
+  { missing, planned, lacksNotes = false }: RunLockOptions,
 ): Promise<readonly NotedStep[] | null> {
-  if (hasTables !== true) await createTables(session, tables, hasTables === false)
+  if (missing === undefined || missing.length > 0) await createTables(session, tables, missing)
   if (planned === undefined) return null
   return !lacksNotes || (await addNotes(session, tables)) ? planned : null
 }

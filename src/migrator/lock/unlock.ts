@@ -5,7 +5,8 @@ import type { Session } from '../../database/session.ts'
 import { READ_COMMITTED } from '../../database/transaction.ts'
 import { readHolder, type HeldLock } from './holder.ts'
 import { withRunLock } from './run-lock.ts'
-import { trackingTable, type MigrationSettings, type MigrationTables } from '../settings.ts'
+import type { MigrationSettings, MigrationTables } from '../settings.ts'
+import { missingTables } from '../tracking.ts'
 
 /** How to free the lock on migrations. */
 export interface UnlockOptions {
@@ -54,13 +55,9 @@ export async function unlock(
 }
 
 async function readLock(session: Session, tables: MigrationTables): Promise<HeldLock> {
-  const [hasLock, hasRuns] = await session.ask<boolean[]>(
-    `select json_build_array(${[tables.lock, tables.runs]
-      .map((table) => `${trackingTable(table)} is not null`)
-      .join(', ')}) as state`,
-  )
-  if (hasLock !== true) return { isLocked: false, isNoted: false, run: null }
-  return readHolder(session, tables, hasRuns === true)
+  const missing = await missingTables(session, tables)
+  if (missing.includes('lock')) return { isLocked: false, isNoted: false, run: null }
+  return readHolder(session, tables, !missing.includes('runs'))
 }
 
 // As the next run would: who gets the lock has freed what a dead run left behind. It leaves a note of who did it.

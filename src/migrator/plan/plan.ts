@@ -16,7 +16,7 @@ import { recorded, replayApplied } from '../replay/applied.ts'
 import { openReplay, runUp } from '../replay/replay.ts'
 import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
-import { createMissingTables } from '../tracking.ts'
+import { tableStatements } from '../tracking.ts'
 
 /**
  * The SQL of pending migrations, seen by running them on an embedded database.
@@ -77,7 +77,7 @@ async function bookkeepingOf(session: Session, tables: MigrationTables): Promise
   // The script has a transaction of its own.
   return session.transaction(async (trx) => {
     const recording = startRecording(session)
-    await createMissingTables(trx, tables)
+    await trx.send(Object.values(tableStatements(tables, 'create table if not exists')).flat())
     recording.stop()
     return statementsOf(recording.sent, true)
   })

@@ -1,4 +1,5 @@
 import { literal } from '../../core/sql.ts'
+import { EXTENSION_BEFORE } from '../../log/migration-log.ts'
 import type { PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { setApart } from './privileged.ts'
 
@@ -16,6 +17,7 @@ export function planScript({ migrations, notes, origin }: PlanResult): string {
   const blocks = [
     header(migrations, notes, origin),
     settings(origin),
+    ...(privileged.length === 0 ? [] : [extensionBefore]),
     ...(privileged.length === 0 ? [] : [parts, privilegedPart(privileged)]),
     ...(privileged.length === 0 ? [] : ['\\if :knex_pgvector_run_migrations']),
     bookkeeping(origin),
@@ -59,13 +61,18 @@ function settings({ searchPath }: PlanOrigin): string {
   ].join('\n')
 }
 
+// By it the line of the log that says that the extension was enabled is left out where it was there already.
+const extensionBefore = `select pg_catalog.set_config('${EXTENSION_BEFORE}', coalesce((
+    select oid::pg_catalog.text from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector'
+  ), ''), false);`
+
 const parts = `-- Both parts run, unless one is asked for: psql --variable part=privileged … and then psql --variable part=migrations …
 \\if :{?part}
 \\else
 \\set part both
 \\endif
-select :'part' <> 'migrations' as knex_pgvector_run_privileged,
-  :'part' <> 'privileged' as knex_pgvector_run_migrations \\gset`
+select :'part' operator(pg_catalog.<>) 'migrations' as knex_pgvector_run_privileged,
+  :'part' operator(pg_catalog.<>) 'privileged' as knex_pgvector_run_migrations \\gset`
 
 function privilegedPart(statements: readonly string[]): string {
   return [
@@ -80,12 +87,12 @@ function bookkeeping({ bookkeeping: statements, tables }: PlanOrigin): string {
   return [
     "-- Knex's tables, and the number of this batch",
     ...statements.map((statement) => `${statement};`),
-    `select coalesce(max(batch), 0) + 1 as knex_pgvector_batch from ${tables.migrations} \\gset`,
+    `select coalesce(pg_catalog.max(batch), 0) operator(pg_catalog.+) 1 as knex_pgvector_batch from ${tables.migrations} \\gset`,
   ].join('\n')
 }
 
 function migrationBlock({ name, transactional, statements }: PlannedMigration, { tables }: PlanOrigin): string {
-  const record = `insert into ${tables.migrations} (name, batch, migration_time) values (${literal(name)}, :knex_pgvector_batch, now());`
+  const record = `insert into ${tables.migrations} (name, batch, migration_time) values (${literal(name)}, :knex_pgvector_batch, pg_catalog.now());`
   return [
     comment(transactional ? name : `${name} runs outside a transaction`),
     ...(transactional ? ['begin;'] : []),
@@ -100,12 +107,12 @@ function migrationBlock({ name, transactional, statements }: PlannedMigration, {
 function guard(name: string, { migrations, lock }: PlanOrigin['tables']): string {
   const body = `
 begin
-  perform from ${lock} where is_locked = 0 for update nowait;
+  perform from ${lock} where is_locked operator(pg_catalog.=) 0 for update nowait;
   if not found then
     raise exception 'Somebody else is migrating';
   end if;
-  if exists (select from ${migrations} where name = ${literal(name)}) then
-    raise exception using message = 'Applied already: ' || ${literal(name)},
+  if exists (select from ${migrations} where name operator(pg_catalog.=) ${literal(name)}) then
+    raise exception using message = 'Applied already: ' operator(pg_catalog.||) ${literal(name)},
       hint = 'Make a new plan: npx knex-pgvector plan --script';
   end if;
 end

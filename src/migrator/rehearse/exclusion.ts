@@ -10,8 +10,8 @@ import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { withRunLock, type RunLock } from '../lock/run-lock.ts'
 import { connectionSql, runConnection, type ConnectionFacts } from '../run/connection.ts'
-import { trackingTable, type MigrationTables } from '../settings.ts'
-import { createMissingTables } from '../tracking.ts'
+import type { MigrationTables } from '../settings.ts'
+import { createMissingTables, missingTables } from '../tracking.ts'
 
 /** What keeps others from migrating while something is rehearsed. */
 export interface Exclusion extends Omit<RunLock, 'applied'> {
@@ -41,13 +41,11 @@ export async function withOthersExcluded<Result>(
 ): Promise<Result> {
   const { onEvent } = options
   const wait = waitOf(options.wait)
-  const present = await session.ask<
-    Record<'all' | 'lock', boolean>
-  >(`select json_build_object('all', num_nulls(${Object.values(tables).map(trackingTable).join(', ')}) = 0,
-      'lock', ${trackingTable(tables.lock)} is not null) as state`)
-  if (!present.all) return withoutTrace(session, tables, present.lock, options, work)
+  const missing = await missingTables(session, tables)
+  if (missing.length > 0) return withoutTrace(session, tables, !missing.includes('lock'), options, work)
   const lockOptions = {
     ...options,
+    missing,
     wait,
     onWait: (holder: LockHolder | null) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),

@@ -12,6 +12,7 @@ import { openNotebook, plannedSteps, type Notebook } from './notes.ts'
 import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import type { AppliedMigration, Tracking } from '../tracking.ts'
+import { assertTrusted } from '../trust.ts'
 
 /** Chooses what to run from what there is and what was applied. */
 type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
@@ -52,6 +53,7 @@ async function run(
 ): Promise<RunResult> {
   const [files, tracking] = await Promise.all([listMigrations(settings), reading])
   const { applied } = tracking
+  assertTrusted(tracking.distrusted)
   assertFilesExist(files.names, applied)
   const wanted = select(files.names, applied)
   if (wanted.length === 0) {
@@ -99,7 +101,7 @@ async function run(
 function lockOptions(
   { deadlines }: MigrationSettings,
   direction: Direction,
-  { isComplete, hasRuns, hasNotes, server }: Tracking,
+  { missing, hasRuns, hasNotes, server }: Tracking,
   options: RunOptions,
 ): Omit<RunLockOptions, 'onKept'> {
   return {
@@ -107,7 +109,7 @@ function lockOptions(
     wait: waitOf(options.wait),
     deadlines,
     isSingle: isEmbeddedServer(server),
-    hasTables: isComplete,
+    missing,
     lacksNotes: hasRuns && !hasNotes,
     signal: options.signal,
     onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
