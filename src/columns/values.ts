@@ -49,23 +49,23 @@ function checkedText(vector: QueryVector, comparison: Comparison): CheckedText {
     problems.push('has only zeros, and with them no direction that a cosine could be taken of')
   }
   if (problems.length > 0) return { problems }
-  return { text: typeof vector === 'string' && isTextOf[type].test(vector) ? vector : textOf[type](elements) }
+  return { text: typeof vector === 'string' && elements.isInForm ? vector : textOf[type](elements) }
 }
 
 /** The elements that are told, and the length of the whole; those of a sparse text are not all of it. */
 interface Elements {
   readonly values: readonly number[] | Float32Array
   readonly length: number
+  /** Whether it was a text that the server reads as this type. */
+  readonly isInForm: boolean
 }
 
-const NUMBER = String.raw`\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*`
-const dense = new RegExp(String.raw`^\s*\[${NUMBER}(?:,${NUMBER})*\]\s*$`)
-const sparse = new RegExp(String.raw`^\s*\{(?:\s*\d+\s*:${NUMBER}(?:,\s*\d+\s*:${NUMBER})*)?\s*\}\s*/\s*(\d+)\s*$`)
-
-const isTextOf = { vector: dense, halfvec: dense, sparsevec: sparse, bit: /^[01]+$/ } as const satisfies Record<
-  VectorType,
-  RegExp
->
+// No text matches them in two ways, so none backtracks. Of a list the elements are read one by one.
+const NUMBER = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/
+const PLACE = /^\s*\d+\s*$/
+const LIST = /^\s*\[([^\]]*)\]\s*$/
+const SPARSE = /^\s*\{([^}]*)\}\s*\/\s*(\d+)\s*$/
+const BITS = /^[01]+$/
 
 const forms = {
   vector: 'a list of numbers, or text like [1,2,3]',
@@ -75,22 +75,34 @@ const forms = {
 } as const satisfies Record<VectorType, string>
 
 function elementsOf(query: QueryVector, type: VectorType): Elements | null {
-  if (typeof query !== 'string') {
-    // JavaScript callers pass anything.
-    const isList = query instanceof Float32Array || (Array.isArray(query) && query.every(isNumber))
-    return isList && query.length > 0 ? { values: query, length: query.length } : null
-  }
+  if (typeof query === 'string') return elementsIn(query, type)
+  // JavaScript callers pass anything.
+  const isList = query instanceof Float32Array || (Array.isArray(query) && query.every(isNumber))
+  return isList && query.length > 0 ? { values: query, length: query.length, isInForm: false } : null
+}
+
+function elementsIn(text: string, type: VectorType): Elements | null {
   if (type === 'bit') {
-    return isTextOf.bit.test(query) ? { values: Array.from(query, Number), length: query.length } : null
+    return BITS.test(text) ? { values: Array.from(text, Number), length: text.length, isInForm: true } : null
   }
-  const [, length] = type === 'sparsevec' ? (sparse.exec(query) ?? []) : []
-  if (length !== undefined) {
-    const values = [...query.matchAll(new RegExp(`:(${NUMBER})`, 'g'))].map(([, value]) => Number(value))
-    return { values, length: Number(length) }
+  const [, sparse, length] = type === 'sparsevec' ? (SPARSE.exec(text) ?? []) : []
+  if (sparse !== undefined) {
+    const values = sparse.trim() === '' ? [] : numbersIn(sparse.split(',').map(valueAtPlace))
+    return values === null ? null : { values, length: Number(length), isInForm: true }
   }
-  if (!dense.test(query)) return null
-  const values = query.trim().slice(1, -1).split(',').map(Number)
-  return { values, length: values.length }
+  const [, list] = LIST.exec(text) ?? []
+  const values = list === undefined ? null : numbersIn(list.split(','))
+  return values === null ? null : { values, length: values.length, isInForm: type !== 'sparsevec' }
+}
+
+// An element of a sparse text is its place and its value.
+function valueAtPlace(element: string): string {
+  const colon = element.indexOf(':')
+  return PLACE.test(element.slice(0, Math.max(0, colon))) ? element.slice(colon + 1) : ''
+}
+
+function numbersIn(texts: readonly string[]): readonly number[] | null {
+  return texts.every((text) => NUMBER.test(text)) ? texts.map(Number) : null
 }
 
 function isNumber(value: unknown): boolean {

@@ -21,7 +21,7 @@ export function allowancesIn(sql: string): Allowances {
     if (reason === undefined) {
       problems.push(`"${comment}" allows nothing: it is written -- knex-pgvector: allow some-rule: the reason`)
     }
-    for (const id of reason === undefined ? [] : ids.split(/\s*,\s*/)) {
+    for (const id of reason === undefined ? [] : ids.split(',').map((each) => each.trim())) {
       if (isRule(id)) reasons.set(id, (reason ?? '').replaceAll(/\s+/g, ' ').trim())
       else problems.push(`"${comment}" allows ${id}, and there is no such rule: they are ${lintRules.join(', ')}`)
     }

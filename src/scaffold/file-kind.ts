@@ -39,7 +39,7 @@ export async function fileKindFor(
 
 // Knex has stubs for variants of an extension, like ts-schema, and for languages that are not written here.
 function givenExtension(told: string | undefined): string | null {
-  const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').replace(/-.*$/, '')}`
+  const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').split('-', 1).join()}`
   return KNOWN.test(extension) ? extension : null
 }
 

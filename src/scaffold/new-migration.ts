@@ -4,6 +4,7 @@ import { dirname, extname, parse, resolve } from 'node:path'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { choiceKind, optionsParser, required, textKind, textsKind, valueKind } from '../core/option-kinds.ts'
 import type { VectorDifference } from '../diff/diff.ts'
+import { fileNameOf, invalidName } from './file-name.ts'
 import { fileKindFor, type FileKindOptions } from './file-kind.ts'
 import { composeFrom } from './from-diff.ts'
 import { migrationSource } from '../migrator/files/source.ts'
@@ -50,7 +51,7 @@ export interface NewMigration {
 export async function newMigration(name: string, options: NewMigrationOptions): Promise<NewMigration> {
   const { directory, kind = 'blank', differences, ...fileKind } = parseNewOptions(options)
   parseName({ name })
-  const words = snakeCase(name)
+  const words = fileNameOf(name)
   await mkdir(directory, { recursive: true })
   const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])
   const existing = files.find(({ file }) => parse(file).name.replace(NUMBER, '') === words)
@@ -103,26 +104,6 @@ async function listIn(
 
 const NUMBER = /^\d+[_-]?/
 
-// What a file system, a shell and a table of 255 characters all take.
-const MOST_LETTERS = 200
-
-function snakeCase(name: string): string {
-  const words = name
-    .normalize('NFKD')
-    .replaceAll(/\p{M}/gu, '')
-    .replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '_')
-    .toLowerCase()
-    .replaceAll(/[^a-z\d]+/g, '_')
-    .replace(/^_*(\d+_)?/, '')
-    .replace(/_+$/, '')
-  if (words !== '' && words.length <= MOST_LETTERS) return words
-  throw invalid(words === '' ? `must have letters or digits: ${name}` : `must have at most ${MOST_LETTERS} letters`)
-}
-
-function invalid(problem: string): PgvectorMigrationError {
-  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`name: ${problem}`] })
-}
-
 const TIMESTAMP = /^\d{14}$/
 
 function nextNumber(files: readonly string[]): string {
@@ -130,7 +111,7 @@ function nextNumber(files: readonly string[]): string {
   if (last === undefined) return '001'
   const following = String(BigInt(last) + 1n).padStart(last.length, '0')
   // Migrations run in the order of their names, in which 1000 comes before 999.
-  if (following.length > last.length) throw invalid(`there is no number after ${last} that has as many digits`)
+  if (following.length > last.length) throw invalidName(`there is no number after ${last} that has as many digits`)
   if (!TIMESTAMP.test(last)) return following
   const now = new Date().toISOString().replaceAll(/\D/g, '').slice(0, last.length)
   return now > last ? now : following

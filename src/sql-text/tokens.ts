@@ -25,7 +25,7 @@ const openings = {
 } as const satisfies Record<SqlToken['kind'], RegExp>
 
 const kinds = Object.keys(openings) as readonly SqlToken['kind'][]
-const OPENING = new RegExp(
+export const OPENING = new RegExp(
   Object.values(openings)
     .map(({ source }) => `(${source})`)
     .join('|'),

@@ -7,6 +7,7 @@ const SECONDS = {
   examples: 50,
   'knex-cli': 25,
   embedded: 25,
+  'linear-time': 25,
   adopt: 20,
   'lint-cli': 15,
   'empty-database': 10,

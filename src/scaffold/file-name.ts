@@ -1,0 +1,27 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+
+// What a file system, a shell and a table of 255 characters all take.
+const MOST_LETTERS = 200
+
+/**
+ * The name of a migration as its file has it, without the number.
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS
+ */
+export function fileNameOf(name: string): string {
+  const words = name
+    .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
+    .replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '_')
+    .toLowerCase()
+    .replaceAll(/[^a-z\d]+/g, '_')
+    .replace(/^_*(\d+_)?/, '')
+    // There are no two in a row.
+    .replace(/_$/, '')
+  if (words !== '' && words.length <= MOST_LETTERS) return words
+  throw invalidName(words === '' ? `must have letters or digits: ${name}` : `must have at most ${MOST_LETTERS} letters`)
+}
+
+export function invalidName(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`name: ${problem}`] })
+}
