@@ -139,7 +139,7 @@ describe('settings', () => {
 
 describe('migrations', () => {
   const of = (names: readonly string[], applied: readonly string[] | null): Finding[] =>
-    migrationFindings({ names }, { names: applied }, tables.migrations)
+    migrationFindings({ names, allowsMissing: false }, { names: applied }, tables.migrations)
 
   test.each<[string, readonly string[], readonly string[] | null, Finding['level'], string | undefined]>([
     ['all applied', ['001_a'], ['001_a'], 'ok', undefined],
@@ -174,7 +174,7 @@ describe('migrations', () => {
 
   test('that this role may not read about are not guessed at', () => {
     const recorded: Recorded = { reason: 'permission denied for table knex_migrations' }
-    expect(migrationFindings({ names: ['001_a'] }, recorded, tables.migrations)).toMatchObject([
+    expect(migrationFindings({ names: ['001_a'], allowsMissing: false }, recorded, tables.migrations)).toMatchObject([
       { level: 'unknown', message: expect.stringContaining('permission denied') },
     ])
   })

@@ -3,12 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 
 import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
-import type { FileKindOptions } from '../scaffold/file-kind.ts'
 import { connectTo, type Connected } from '../database/connect.ts'
 import type { Migrator } from '../migrator/migrator.ts'
 import { createReader, type MigrationReader } from '../migrator/reader.ts'
 import { settingsOf } from '../migrator/settings.ts'
-import { loadConfig, type ConfigFlags } from './load-config.ts'
+import { loadConfig, type ConfigFlags, type Template } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
@@ -26,10 +25,8 @@ export interface Context {
   readonly reader: MigrationReader
   /** Loads what migrates, which takes a while. */
   readonly migrator: () => Promise<Migrator>
-  /** The folder of the migrations; null where only the migration source of the knexfile knows. */
-  readonly directory: string | null
   /** What tells how a new migration is to be written. */
-  readonly fileKind: FileKindOptions
+  readonly template: Template
   readonly print: Printer
   readonly isJson: boolean
   close(): Promise<void>
@@ -39,15 +36,14 @@ export interface Context {
 export async function openContext(flags: GlobalFlags): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
   if (flags.json === true) reserveStdout()
-  const { config, file, directory, fileKind } = await loadConfig(flags)
+  const { config, file, template } = await loadConfig(flags)
   learnPassword(config.connection)
   const { session, close } = connect(config, file, print)
   return {
     knex: session.knex,
     reader: createReader(session, settingsOf(session)),
     migrator: async () => (await import('../migrator/migrator.ts')).createMigrator(session.knex),
-    directory,
-    fileKind,
+    template,
     print,
     isJson: flags.json === true,
     close: async () => {

@@ -4,10 +4,9 @@ import { dirname, resolve } from 'node:path'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import type { FileKindOptions } from '../scaffold/file-kind.ts'
+import type { NewMigrationOptions } from '../scaffold/new-migration.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
 import { loadProblem } from '../migrator/files/load-problem.ts'
-import { migrationSource } from '../migrator/files/source.ts'
 
 /** The flags that say how to reach the database. */
 export interface ConfigFlags {
@@ -16,19 +15,18 @@ export interface ConfigFlags {
   readonly databaseUrl?: string
 }
 
+/** What the knexfile says of new migrations. */
+export type Template = Omit<NewMigrationOptions, 'directory' | 'kind' | 'differences'>
+
 /** A Knex configuration, and where it is from, for people. */
 export interface LoadedConfig {
   readonly config: Knex.Config
   readonly file: string
-  /** The folder of its migrations, the last where there are several; null where only its migration source knows. */
-  readonly directory: string | null
   /** What tells how a new migration is to be written. */
-  readonly fileKind: FileKindOptions
+  readonly template: Template
 }
 
 type Knexfile = Knex.Config | Readonly<Record<string, Knex.Config>>
-
-const DEFAULT_DIRECTORY = './migrations'
 
 const EXTENSIONS = ['js', 'cjs', 'mjs', 'ts', 'mts', 'cts'] as const
 
@@ -50,14 +48,16 @@ export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): P
   if (file === undefined) {
     if (server === null) throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
     inUse = `none (no knexfile in ${process.cwd()})`
-    return { ...withSource(server), file: '--database-url', fileKind: {} }
+    return { config: server, file: '--database-url', template: {} }
   }
   inUse = file
   process.chdir(dirname(file))
   const config = environmentOf(await importKnexfile(file), file, env)
-  const { extension, loadExtensions } = config.migrations ?? {}
-  const fileKind = { extension, loadExtensions, knexfile: file }
-  return { ...withSource({ ...config, ...server }), file: server === null ? file : '--database-url', fileKind }
+  // Knex's types have no variables here.
+  const migrations: Pick<NewMigrationOptions, 'variables'> & Knex.MigratorConfig = config.migrations ?? {}
+  const { extension, loadExtensions, stub, variables } = migrations
+  const template = { extension, loadExtensions, knexfile: file, stub, variables }
+  return { config: { ...config, ...server }, file: server === null ? file : '--database-url', template }
 }
 
 function findKnexfile(given: string | undefined): string | undefined {
@@ -108,23 +108,4 @@ function environmentOf(knexfile: Knexfile, file: string, asked: string | undefin
   const known = Object.keys(environments)
   if (!isOne && known.length === 0) throw exportsNothing(file)
   throw new PgvectorMigrationError('ENVIRONMENT_NOT_FOUND', { environment, known })
-}
-
-/**
- * Stock Knex stores names with their extension; where the configuration has no source of its own, so must we.
- *
- * What configures Knex's own source is left out, since Knex would go back to that one: it reads no TypeScript by itself.
- */
-function withSource(config: Knex.Config): Pick<LoadedConfig, 'config' | 'directory'> {
-  const { directory, ...migrations } = config.migrations ?? {}
-  const { migrationSource: own, sortDirsSeparately, loadExtensions } = migrations
-  const folder = (typeof directory === 'string' ? directory : directory?.at(-1)) ?? null
-  // Only Knex's own source knows these.
-  if (own !== undefined || sortDirsSeparately === true || loadExtensions !== undefined)
-    return { config, directory: folder }
-  const source = migrationSource({ directory: directory ?? DEFAULT_DIRECTORY, keepExtensions: true })
-  return {
-    config: { ...config, migrations: { ...migrations, migrationSource: source } },
-    directory: folder ?? DEFAULT_DIRECTORY,
-  }
 }

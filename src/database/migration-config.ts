@@ -1,31 +1,73 @@
 import type { Knex } from 'knex'
 
-import { clientOf } from './knex-inside.ts'
 import type { Session } from './session.ts'
 
 /** A hook of Knex's migrator: it is given the connection and the migrations it is called for. */
-export type Hook = (knex: Knex, migrations: readonly unknown[]) => unknown
+export type Hook = (knex: Knex, migrations: unknown[]) => unknown
+
+/** What Knex's own source of migrations, which reads folders, is configured with. */
+export interface KnexFolders {
+  readonly directory: string | readonly string[]
+  readonly sortDirsSeparately: boolean
+  readonly loadExtensions: readonly string[]
+}
 
 /** Knex's own migration settings, merged with its defaults, as its migrator holds them. */
 export interface KnexMigrationConfig {
   readonly tableName: string
   readonly schemaName: string | null
   readonly disableTransactions: boolean
-  readonly loadExtensions?: readonly string[]
-  readonly migrationSource: Knex.MigrationSource<unknown>
+  readonly disableMigrationsListValidation: boolean
+  /** A source of the user's own; null where Knex would read `folders`. */
+  readonly source: Knex.MigrationSource<unknown> | null
+  readonly folders: KnexFolders
   readonly beforeAll?: Hook
   readonly beforeEach?: Hook
   readonly afterEach?: Hook
   readonly afterAll?: Hook
 }
 
-/** How a Knex instance migrates, from the place where stock Knex reads it. */
-export function migrationConfigOf({ knex }: Session): KnexMigrationConfig {
-  return (knex.migrate as unknown as { readonly config: KnexMigrationConfig }).config
+/** The part of Knex's settings that its methods can be given too, `knex.migrate.latest(config)`. */
+export type KnexMigrationOptions = Partial<
+  Omit<KnexMigrationConfig, 'source' | 'folders' | 'schemaName'> & KnexFolders
+> & { readonly schemaName?: string | null; readonly migrationSource?: Knex.MigrationSource<unknown> }
+
+/**
+ * How a Knex instance migrates, from the place where stock Knex reads it, with options merged as Knex merges those of
+ * its methods: an option that is about folders takes the place of a source.
+ */
+export function migrationConfigOf({ knex }: Session, options: KnexMigrationOptions = {}): KnexMigrationConfig {
+  const { config } = knex.migrate as unknown as { readonly config: MergedConfig }
+  const { migrationSource, directory, sortDirsSeparately, loadExtensions, ...merged } = { ...config, ...options }
+  const isAboutFolders =
+    options.directory !== undefined || options.sortDirsSeparately !== undefined || options.loadExtensions !== undefined
+  const reads = isKnexSource(migrationSource) ? migrationSource : null
+  return {
+    ...merged,
+    source: isAboutFolders || reads !== null ? null : migrationSource,
+    folders:
+      isAboutFolders || reads === null
+        ? { directory: directory ?? DEFAULT_DIRECTORY, sortDirsSeparately, loadExtensions }
+        : {
+            // A knexfile may have a directory that is undefined, which takes the place of Knex's default.
+            directory: reads.migrationsPaths.map((path) => path ?? DEFAULT_DIRECTORY),
+            sortDirsSeparately: reads.sortDirsSeparately,
+            loadExtensions: reads.loadExtensions,
+          },
+  }
 }
 
-/** The names of the hooks that the user's configuration has around its migrations. */
-export function configuredHooks({ knex }: Session): string[] {
-  const { migrations = {} } = clientOf(knex).config
-  return ['beforeAll', 'beforeEach', 'afterEach', 'afterAll'].filter((name) => name in migrations)
+const DEFAULT_DIRECTORY = './migrations'
+
+type MergedConfig = Omit<KnexMigrationConfig, 'source' | 'folders'> &
+  KnexFolders & { readonly migrationSource: Knex.MigrationSource<unknown> }
+
+/** Knex's own source. It loads files with require() and import(), so it reads TypeScript only where Node does. */
+interface KnexSource extends Omit<KnexFolders, 'directory'> {
+  readonly migrationsPaths: readonly (string | null | undefined)[]
+}
+
+// Not a class of the user's own that extends it.
+function isKnexSource(source: object): source is KnexSource & Knex.MigrationSource<unknown> {
+  return source.constructor.name === 'FsMigrations' && Array.isArray((source as Partial<KnexSource>).migrationsPaths)
 }

@@ -1,5 +1,5 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../core/errors.ts'
-import { listMigrations } from '../migrator/files/list.ts'
+import { listMigrations, type MigrationFiles } from '../migrator/files/list.ts'
 import { findRenamed, deleteStatement, renameStatements, stem } from '../migrator/files/renamed.ts'
 import type { MigrationSettings } from '../migrator/settings.ts'
 import { findingsOf, listed, type Finding } from './finding.ts'
@@ -7,12 +7,13 @@ import { findingsOf, listed, type Finding } from './finding.ts'
 const { ok, error: failure, unknown } = findingsOf('migrations')
 
 /** The names of the migrations on disk, or what keeps them from being listed. */
-export type FileNames = { readonly names: readonly string[] } | { readonly problem: Finding }
+export type FileNames = Pick<MigrationFiles, 'names' | 'allowsMissing'> | { readonly problem: Finding }
 
 /** Lists the migration files; what is wrong with the folder is a finding. */
 export async function readFileNames(settings: MigrationSettings): Promise<FileNames> {
   try {
-    return { names: (await listMigrations(settings)).names }
+    const { names, allowsMissing } = await listMigrations(settings)
+    return { names, allowsMissing }
   } catch (error) {
     if (isPgvectorMigrationError(error)) return { problem: failure(error.message, error.hint) }
     throw error
@@ -32,7 +33,7 @@ export function migrationFindings(files: FileNames, recorded: Recorded, table: s
   const missing = applied.filter((name) => !files.names.includes(name))
   const renamed = findRenamed(files.names, applied)
   const found = new Set([...renamed.once, ...renamed.twice].map(({ name }) => name))
-  const lost = missing.filter((name) => !found.has(name))
+  const lost = files.allowsMissing ? [] : missing.filter((name) => !found.has(name))
   const problems = [...doubles, ...renamedFindings(renamed, table), ...lostFindings(lost)]
   if (problems.length > 0) return problems
   const pending = pendingOf(files, recorded)

@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { countKind, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
+import type { MigrationFiles } from './files/list.ts'
 import type { AppliedMigration } from './tracking.ts'
 import { resolveVersion } from './files/versions.ts'
 
@@ -48,25 +49,39 @@ export function selectUp(
   return pending.filter((name) => !skipped.has(name) && (last === undefined || all.indexOf(name) <= last))
 }
 
-/** The applied migrations to undo, newest first. */
+/** The pending migrations that come before one that was applied, and the last that was. */
+export function outOfOrder(
+  order: readonly string[],
+  applied: ReadonlySet<string>,
+): { readonly names: readonly string[]; readonly last: string | undefined } {
+  const end = order.findLastIndex((name) => applied.has(name))
+  return { names: order.slice(0, Math.max(end, 0)).filter((name) => !applied.has(name)), last: order[end] }
+}
+
+/** The applied migrations to undo, newest first; where files may be gone, those that have one. */
 export function selectDown(
-  all: readonly string[],
+  { names: all, allowsMissing }: Pick<MigrationFiles, 'names' | 'allowsMissing'>,
   applied: readonly AppliedMigration[],
   { steps = 1, to }: DownSelection,
 ): string[] {
+  const known = new Set(all)
   const names = applied.map(({ name }) => name)
   const newestFirst = names.toReversed()
-  const chosen =
-    to === undefined
-      ? newestFirst.slice(0, steps)
-      : newestFirst.slice(0, newestFirst.indexOf(resolveVersion(to, names)))
-  const missing = chosen.filter((name) => !all.includes(name))
+  const after = to === undefined ? newestFirst : newestFirst.slice(0, newestFirst.indexOf(resolveVersion(to, names)))
+  const candidates = allowsMissing ? after.filter((name) => known.has(name)) : after
+  const chosen = to === undefined ? candidates.slice(0, steps) : candidates
+  const missing = chosen.filter((name) => !known.has(name))
   if (missing.length > 0) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
   return chosen
 }
 
-/** Migrations that were applied and whose files are gone; Knex refuses to go on then, and so do we. */
-export function assertFilesExist(all: readonly string[], applied: readonly AppliedMigration[]): void {
-  const missing = applied.map(({ name }) => name).filter((name) => !all.includes(name))
+/** Migrations that were applied and whose files are gone: Knex refuses to go on then, unless it is told otherwise. */
+export function assertFilesExist(
+  { names, allowsMissing }: Pick<MigrationFiles, 'names' | 'allowsMissing'>,
+  applied: readonly AppliedMigration[],
+): void {
+  if (allowsMissing) return
+  const known = new Set(names)
+  const missing = applied.map(({ name }) => name).filter((name) => !known.has(name))
   if (missing.length > 0) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
 }

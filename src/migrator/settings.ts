@@ -1,10 +1,20 @@
 import type { Knex } from 'knex'
 
 import { deadlinesOf, type DeadlineOptions, type Deadlines } from '../database/deadlines.ts'
-import { migrationConfigOf, type Hook } from '../database/migration-config.ts'
+import { migrationConfigOf, type Hook, type KnexMigrationConfig } from '../database/migration-config.ts'
 import type { Session } from '../database/session.ts'
-import { optionsParser, textKind, valueKind } from '../core/option-kinds.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
+import {
+  flagKind,
+  functionKind,
+  optionsParser,
+  textKind,
+  textOrTextsKind,
+  textsKind,
+  valueKind,
+} from '../core/option-kinds.ts'
 import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
+import { migrationSource } from './files/source.ts'
 
 /** What the runner needs to know of how a Knex instance migrates. */
 export interface MigrationSettings {
@@ -14,8 +24,12 @@ export interface MigrationSettings {
   /** The schema of the tables; null where the search path decides. */
   readonly schema: string | null
   readonly source: Knex.MigrationSource<unknown>
+  /** Where Knex puts a new migration; null where only a source of the user's own knows. */
+  readonly folder: string | null
   readonly loadExtensions: readonly string[]
   readonly disableTransactions: boolean
+  /** Whether the files of applied migrations may be gone. */
+  readonly allowsMissingFiles: boolean
   readonly deadlines: Deadlines
   readonly hooks: Readonly<Record<'beforeAll' | 'beforeEach' | 'afterEach' | 'afterAll', Hook>>
 }
@@ -27,43 +41,72 @@ export interface MigrationTables {
   readonly runs: string
 }
 
-type KnexOption = 'tableName' | 'schemaName' | 'migrationSource'
+type KnexOption =
+  | 'tableName'
+  | 'schemaName'
+  | 'migrationSource'
+  | 'directory'
+  | 'loadExtensions'
+  | 'sortDirsSeparately'
+  | 'disableTransactions'
+  | 'disableMigrationsListValidation'
 
-/** What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`. */
+/**
+ * What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`: Knex's own
+ * settings, merged as `knex.migrate.latest(config)` merges them.
+ */
 export type MigratorOptions = { readonly [Name in KnexOption]?: Knex.MigratorConfig[Name] | undefined } & {
+  readonly [Name in keyof MigrationSettings['hooks']]?: Hook | undefined
+} & {
   /** How long the connections that a migrator opens by itself may take, in milliseconds or like '10s'. */
   readonly deadlines?: DeadlineOptions | undefined
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
+const hookKind = functionKind<Hook>()
+
 export const migratorKinds = {
   tableName: textKind,
   schemaName: textKind,
   migrationSource: valueKind<Knex.MigrationSource<unknown>>(isObject, 'must be a migration source'),
+  directory: textOrTextsKind,
+  loadExtensions: textsKind,
+  sortDirsSeparately: flagKind,
+  disableTransactions: flagKind,
+  disableMigrationsListValidation: flagKind,
+  beforeAll: hookKind,
+  beforeEach: hookKind,
+  afterEach: hookKind,
+  afterAll: hookKind,
   deadlines: valueKind<DeadlineOptions>(isObject, 'must be an object'),
 } as const satisfies Record<keyof MigratorOptions, unknown>
 
 const parseMigratorOptions = optionsParser(migratorKinds)
 
-/** Reads how a Knex instance migrates, from the place where stock Knex reads it. */
+/**
+ * Reads how a Knex instance migrates, from the place where stock Knex reads it.
+ *
+ * Folders are read by a source of ours, which knows TypeScript; their migrations have the names that Knex gives them.
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, also where no table can have such a name.
+ */
 export function settingsOf(session: Session, options: MigratorOptions = {}): MigrationSettings {
-  const { deadlines, ...given } = parseMigratorOptions(options)
-  const merged = {
-    ...migrationConfigOf(session),
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-  }
-  const { beforeAll = none, beforeEach = none, afterEach = none, afterAll = none } = merged
-  const schema = merged.schemaName ?? null
-  const names = namesOf(merged.tableName)
+  const { deadlines, ...all } = parseMigratorOptions(options)
+  const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+  const merged = migrationConfigOf(session, given)
+  const { beforeAll = noHook, beforeEach = noHook, afterEach = noHook, afterAll = noHook, folders } = merged
+  const { schema, names } = placeOf(merged)
   const quoted = (name: string): string => (schema === null ? identifier(name) : qualified(schema, name))
   return {
     tables: { migrations: quoted(names.migrations), lock: quoted(names.lock), runs: quoted(names.runs) },
     names,
     schema,
-    source: merged.migrationSource,
-    loadExtensions: merged.loadExtensions ?? [],
+    source: merged.source ?? migrationSource({ ...folders, keepExtensions: true }),
+    folder: merged.source === null ? lastOf(folders.directory) : null,
+    loadExtensions: folders.loadExtensions,
     disableTransactions: merged.disableTransactions,
+    allowsMissingFiles: merged.disableMigrationsListValidation,
     deadlines: deadlinesOf(deadlines),
     hooks: { beforeAll, beforeEach, afterEach, afterAll },
   }
@@ -80,8 +123,27 @@ export function trackingTable(quoted: string): string {
   return `pg_catalog.to_regclass(${schema} operator(pg_catalog.||) ${literal(`.${withoutEscapes(quoted)}`)})`
 }
 
-const none: Hook = () => undefined
+/** What stands for a hook that is not configured. */
+export const noHook: Hook = () => undefined
 
-function namesOf(tableName: string): MigrationTables {
-  return { migrations: tableName, lock: `${tableName}_lock`, runs: `${tableName}_runs` }
+/** Where Knex looks for its tables: a dot in their name comes after a schema, and blanks around either are dropped. */
+function placeOf({ tableName, schemaName }: Pick<KnexMigrationConfig, 'tableName' | 'schemaName'>): {
+  readonly schema: string | null
+  readonly names: MigrationTables
+} {
+  const isInSchema = schemaName !== null && schemaName !== ''
+  const parts = (isInSchema ? `${schemaName}.${tableName}` : tableName).split('.')
+  if (parts.length > 2) {
+    const problem = `${parts.join('.')} is no table: PostgreSQL has a schema and a name; give one schema, in tableName or in schemaName`
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`tableName: ${problem}`] })
+  }
+  const name = parts.at(-1) ?? ''
+  return {
+    schema: parts.length === 1 ? null : (parts[0] ?? '').trim(),
+    names: { migrations: name.trim(), lock: `${name}_lock`.trim(), runs: `${name}_runs`.trim() },
+  }
+}
+
+function lastOf(directory: string | readonly string[]): string | null {
+  return (typeof directory === 'string' ? directory : directory.at(-1)) ?? null
 }

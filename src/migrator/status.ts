@@ -4,7 +4,7 @@ import { loggerFrom } from '../database/logger.ts'
 import type { Session } from '../database/session.ts'
 import type { Direction } from './events.ts'
 import { listMigrations } from './files/list.ts'
-import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
+import { assertFilesExist, outOfOrder, selectDown, selectUp, type DownSelection, type UpSelection } from './select.ts'
 import type { MigrationSettings } from './settings.ts'
 import { readApplied, readTracking } from './tracking.ts'
 import { trustWarnings } from './trust.ts'
@@ -17,6 +17,8 @@ export interface MigrationStatus {
   readonly batch: number | null
   /** When it was applied, as ISO 8601. */
   readonly at: string | null
+  /** Whether it is pending and comes before one that was applied: a new database would run it in another order. */
+  readonly isOutOfOrder: boolean
 }
 
 /** What those that only read can be told. */
@@ -46,13 +48,15 @@ export async function statusOf(
   const { applied, distrusted } = tracking
   for (const warning of trustWarnings(distrusted)) loggerFrom(logger).warn(warning)
   const done = new Map(applied.map((row) => [row.name, row]))
-  const missing = applied.filter(({ name }) => !names.includes(name)).map(({ name }) => name)
+  const missing = applied.map(({ name }) => name).filter((name) => !names.includes(name))
   const isByName = names.every((name, index) => index === 0 || (names[index - 1] ?? '') <= name)
   const all = isByName ? [...names, ...missing].toSorted() : [...missing, ...names]
+  const late = new Set(outOfOrder(all, new Set(done.keys())).names)
+  const known = new Set(names)
   return all.map((name) => {
     const row = done.get(name)
-    if (row === undefined) return { name, state: 'pending', batch: null, at: null }
-    return { name, state: names.includes(name) ? 'applied' : 'missing', batch: row.batch, at: row.at }
+    if (row === undefined) return { name, state: 'pending', batch: null, at: null, isOutOfOrder: late.has(name) }
+    return { name, state: known.has(name) ? 'applied' : 'missing', batch: row.batch, at: row.at, isOutOfOrder: false }
   })
 }
 
@@ -63,7 +67,7 @@ export async function preview(
   direction: Direction,
   selection: UpSelection & DownSelection,
 ): Promise<readonly string[]> {
-  const [{ names }, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
-  assertFilesExist(names, applied)
-  return direction === 'up' ? selectUp(names, applied, selection) : selectDown(names, applied, selection)
+  const [files, applied] = await Promise.all([listMigrations(settings), readApplied(session, settings.tables)])
+  assertFilesExist(files, applied)
+  return direction === 'up' ? selectUp(files.names, applied, selection) : selectDown(files, applied, selection)
 }

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, extname, parse, resolve } from 'node:path'
 
-import { PgvectorMigrationError } from '../core/errors.ts'
+import { errorMessage, PgvectorMigrationError } from '../core/errors.ts'
 import { choiceKind, optionsParser, required, textKind, textsKind, valueKind } from '../core/option-kinds.ts'
 import type { VectorDifference } from '../diff/diff.ts'
 import { fileNameOf, invalidName } from './file-name.ts'
@@ -9,6 +9,7 @@ import { fileKindFor, type FileKindOptions } from './file-kind.ts'
 import { composeFrom } from './from-diff.ts'
 import { migrationSource } from '../migrator/files/source.ts'
 import { migrationKinds, migrationText, type MigrationKind } from './templates.ts'
+import { textOfStub, type Stub } from '../database/migration-stub.ts'
 import { sessionOf, type Database } from '../database/session.ts'
 import { settingsOf, type MigrationSettings } from '../migrator/settings.ts'
 
@@ -18,6 +19,10 @@ export interface NewMigrationOptions extends FileKindOptions {
   readonly directory: string
   /** What it begins with; default `blank`. */
   readonly kind?: MigrationKind | undefined
+  /** The path of a template of your own, as Knex's `migrations.stub`; it takes the place of `blank`. */
+  readonly stub?: string | undefined
+  /** What the placeholders of the template stand for, as Knex's `migrations.variables`. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined
   /** What it is to bring about, as {@link diffVectors} found it; instead of a kind. */
   readonly differences?: readonly VectorDifference[] | undefined
 }
@@ -25,12 +30,18 @@ export interface NewMigrationOptions extends FileKindOptions {
 const parseNewOptions = optionsParser({
   directory: required(textKind),
   kind: choiceKind(migrationKinds),
+  stub: textKind,
+  variables: valueKind<Readonly<Record<string, unknown>>>(isObject, 'must be an object'),
   differences: valueKind<readonly VectorDifference[]>(Array.isArray, 'must be what diffVectors returned'),
   extension: textKind,
   loadExtensions: textsKind,
   knexfile: textKind,
 })
 const parseName = optionsParser({ name: required(textKind) })
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
 
 /** A migration file that was written. */
 export interface NewMigration {
@@ -49,7 +60,7 @@ export interface NewMigration {
  * have one.
  */
 export async function newMigration(name: string, options: NewMigrationOptions): Promise<NewMigration> {
-  const { directory, kind = 'blank', differences, ...fileKind } = parseNewOptions(options)
+  const { directory, kind = 'blank', differences, stub, variables = {}, ...fileKind } = parseNewOptions(options)
   parseName({ name })
   const words = fileNameOf(name)
   await mkdir(directory, { recursive: true })
@@ -61,9 +72,18 @@ export async function newMigration(name: string, options: NewMigrationOptions): 
   const numbered = `${nextNumber(files.map(({ file }) => file))}_${words}`
   const { extension, language } = await fileKindFor(directory, last, fileKind)
   const path = resolve(directory, `${numbered}${extension}`)
+  const isFromStub = stub !== undefined && kind === 'blank' && differences === undefined
   const begin = differences === undefined ? kind : composeFrom(differences)
-  await writeFile(path, migrationText(begin, language), { flag: 'wx' })
+  const text = isFromStub ? await stubText({ path: stub, variables }) : migrationText(begin, language)
+  await writeFile(path, text, { flag: 'wx' })
   return { name: numbered, path }
+}
+
+async function stubText(stub: Stub): Promise<string> {
+  return textOfStub(stub).catch((error: unknown) => {
+    const problems = [`stub: ${stub.path} is no template: ${errorMessage(error)}`]
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems }, { cause: error })
+  })
 }
 
 /** What says where a source's files are: a source of ours, or Knex's own. */
@@ -72,9 +92,13 @@ interface FolderSource {
   readonly migrationsPaths?: readonly string[]
 }
 
-/** The folder of the last migration, where the next one belongs; where there is none, the last of the source's folders. */
+/**
+ * The folder for a new migration: the last that Knex is configured with, as Knex has it, and with a source of the user's
+ * own that of the last migration; where there is none, the last of the source's folders.
+ */
 export async function folderOf(db: Database): Promise<string> {
-  const { source, loadExtensions } = settingsOf(sessionOf(db))
+  const { source, folder, loadExtensions } = settingsOf(sessionOf(db))
+  if (folder !== null) return resolve(folder)
   const { directories, migrationsPaths } = source as FolderSource
   const folders = directories ?? migrationsPaths
   const last = (await listIn(source, loadExtensions, folders)).at(-1)

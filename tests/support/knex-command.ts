@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 
 import { shortLived } from './short-lived.ts'
@@ -17,6 +17,20 @@ export interface Said {
 /** Runs `npx knex` with this repository's knexfile.ts, in a process of its own. */
 export async function knexCommand(place: Place, ...words: readonly string[]): Promise<Said> {
   return ended(startKnexCommand(place, ...words))
+}
+
+/** Runs `npx knex` in the folder of a project. */
+export async function stockKnex(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+  ...words: readonly string[]
+): Promise<Said> {
+  const command = spawn(process.execPath, [resolve('node_modules/knex/bin/cli.js'), ...words], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: '1', KNEX_PATH: require.resolve('knex'), ...shortLived, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return ended(command)
 }
 
 export type KnexCommand = ChildProcessByStdio<null, Readable, Readable>

@@ -18,7 +18,7 @@ interface Flags {
 
 /** Writes a new migration file. */
 export async function run(
-  { knex, directory, fileKind, print }: Context,
+  { knex, template, print }: Context,
   { kind, fromDiff, declared }: Flags,
   name: string,
 ): Promise<number> {
@@ -28,8 +28,7 @@ export async function run(
     print.document(null)
     return exitCode.done
   }
-  const into = directory ?? (await folderOf(knex))
-  const made = await newMigration(name, { ...fileKind, directory: into, kind, differences })
+  const made = await newMigration(name, { ...template, directory: await folderOf(knex), kind, differences })
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)
   return exitCode.done

@@ -21,14 +21,24 @@ export async function run({ reader, print }: Context, flags: { readonly exitCode
   const pending = migrations.length - applied
   print.line('Migration Status')
   print.line('='.repeat(50))
-  for (const { name, state } of migrations) print.line(`  ${shown[state].mark} ${name}: ${shown[state].word}`)
+  for (const { name, state, isOutOfOrder } of migrations)
+    print.line(`  ${shown[state].mark} ${name}: ${shown[state].word}${isOutOfOrder ? ', OUT OF ORDER' : ''}`)
   print.line()
   print.line(`Applied: ${applied} / ${migrations.length}`)
-  const hint = migrations.some(({ state }) => state === 'missing') ? await adviceOf(reader) : null
+  const hint =
+    (migrations.some(({ state }) => state === 'missing') ? await adviceOf(reader) : null) ?? orderAdvice(migrations)
   if (hint !== null) print.line(`Next: ${hint}`)
   for (const warning of warnings) print.note(yellow(warning))
   print.document({ migrations, applied, pending, ...(hint === null ? {} : { hint }), warnings })
   return flags.exitCode === true && pending > 0 ? exitCode.found : exitCode.done
+}
+
+function orderAdvice(migrations: readonly MigrationStatus[]): string | null {
+  const late = migrations.filter(({ isOutOfOrder }) => isOutOfOrder).map(({ name }) => name)
+  const last = migrations.findLast(({ state }) => state !== 'pending')?.name
+  if (late.length === 0 || last === undefined) return null
+  const [which, those] = late.length === 1 ? [late[0], 'it'] : [late.join(', '), 'them']
+  return `check that ${which} can run after ${last}, which comes later and was applied; \`up\` applies ${those}. Or give ${those} a later number.`
 }
 
 /** What a run would say to files that are missing. */

@@ -20,9 +20,11 @@ export async function run(
 ): Promise<number> {
   if (dryRun === true) {
     const names = await reader.preview('up', selection)
-    for (const name of names) print.line(`would apply ${name}`)
+    const late = (await reader.status()).filter(({ isOutOfOrder }) => isOutOfOrder).map(({ name }) => name)
+    const outOfOrder = names.filter((name) => late.includes(name))
+    for (const name of names) print.line(`would apply ${name}${outOfOrder.includes(name) ? ', out of order' : ''}`)
     print.line(`${names.length} to apply; nothing was changed`)
-    print.document({ dryRun: true, direction: 'up', migrations: names })
+    print.document({ dryRun: true, direction: 'up', migrations: names, outOfOrder })
     return exitCode.done
   }
   const result = await withSignals(async (signal) =>

@@ -48,7 +48,7 @@ export async function adopt(
 ): Promise<AdoptResult> {
   const files = await listMigrations(settings)
   const applied = await readApplied(session, settings.tables)
-  assertFilesExist(files.names, applied)
+  assertFilesExist(files, applied)
   const { names, source, unmatched } = await choose(session, files.names, applied, options.to)
   if (names.length === 0) return { batch: null, adopted: [], source, unmatched, warnings: [] }
   const known = new Set([...applied.map(({ name }) => name), ...names])

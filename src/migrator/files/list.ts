@@ -20,6 +20,8 @@ export interface MigrationModule {
 /** The migrations that a source has, by name, in order. */
 export interface MigrationFiles {
   readonly names: readonly string[]
+  /** Whether those of applied migrations may be gone. */
+  readonly allowsMissing: boolean
   load(name: string): Promise<LoadedMigration>
 }
 
@@ -40,19 +42,28 @@ export async function listMigrations({
   source,
   loadExtensions,
   disableTransactions,
+  allowsMissingFiles,
 }: MigrationSettings): Promise<MigrationFiles> {
-  const files = await source.getMigrations(loadExtensions).catch((error: unknown) => {
-    throw folderMissing(error) ?? error
-  })
-  const byName = new Map(files.map((file) => [source.getMigrationName(file), file]))
+  const files = await filesOf(source, loadExtensions)
+  const byName = new Map<string, unknown>()
+  for (const file of files) {
+    const name = source.getMigrationName(file)
+    // Knex would run both, and record the name twice.
+    if (byName.has(name)) throw invalid(name, 'two migrations of its source have this name')
+    byName.set(name, file)
+  }
   const loaded = new Map<string, Promise<LoadedMigration>>()
   const load = async (name: string): Promise<LoadedMigration> => {
+    if (!byName.has(name)) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing: [name] })
     const file = byName.get(name)
     const module = (await loadFrom(source, file, name)) as MigrationModule
-    return { name, file, module, transactional: module.config?.transaction ?? !disableTransactions }
+    const { transaction } = module.config ?? {}
+    // What is no boolean is nothing to Knex.
+    return { name, file, module, transactional: typeof transaction === 'boolean' ? transaction : !disableTransactions }
   }
   return {
     names: [...byName.keys()],
+    allowsMissing: allowsMissingFiles,
     load: (name) => {
       const loading = loaded.get(name) ?? load(name)
       loaded.set(name, loading)
@@ -77,6 +88,22 @@ function pathOf(file: unknown): string {
   const { path, directory, file: name } = (file ?? {}) as Partial<Record<'path' | 'directory' | 'file', unknown>>
   if (typeof path === 'string') return path
   return typeof directory === 'string' && typeof name === 'string' ? resolve(directory, name) : ''
+}
+
+function invalid(file: string, problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_MIGRATION', { file, problem })
+}
+
+// A source of the caller's own may return a list at once.
+async function filesOf(
+  source: MigrationSettings['source'],
+  loadExtensions: readonly string[],
+): Promise<readonly unknown[]> {
+  try {
+    return await source.getMigrations(loadExtensions)
+  } catch (error) {
+    throw folderMissing(error) ?? error
+  }
 }
 
 // What else a source of the caller's own reads is not ours to explain.

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
-import { parse, resolve } from 'node:path'
+import { extname, join, parse, resolve } from 'node:path'
 
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { flagKind, optionsParser, required, textOrTextsKind } from '../../core/option-kinds.ts'
+import { flagKind, optionsParser, required, textOrTextsKind, textsKind } from '../../core/option-kinds.ts'
 import { inMigration } from '../../database/migration-context.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './load.ts'
 
@@ -12,6 +12,8 @@ import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './l
 export interface FileMigration {
   /** The name without extension: what is stored in Knex's table. `migrate:list` prints a field of this name. */
   readonly file: string
+  /** The folder as it was given, as in the files of Knex's own source. */
+  readonly directory: string
   /** The whole path. */
   readonly path: string
 }
@@ -22,6 +24,10 @@ export interface MigrationSourceOptions {
   readonly directory: string | readonly string[]
   /** Keep the extensions in the names, as stock Knex does; for a database that stock Knex migrates. Default false. */
   readonly keepExtensions?: boolean | undefined
+  /** Run the migrations of each folder after those of the folders before it, as Knex's own option; default false. */
+  readonly sortDirsSeparately?: boolean | undefined
+  /** Which files are migrations, as Knex's own option: `['.ts']`; default .js, .cjs, .mjs, .ts, .cts and .mts. */
+  readonly loadExtensions?: readonly string[] | undefined
 }
 
 /** What {@link migrationSource} returns: a migration source for Knex that says where its files are. */
@@ -30,10 +36,17 @@ export interface FileMigrationSource extends Knex.MigrationSource<FileMigration>
   readonly directories: readonly string[]
 }
 
-const parseSourceOptions = optionsParser({ directory: required(textOrTextsKind), keepExtensions: flagKind })
+const parseSourceOptions = optionsParser({
+  directory: required(textOrTextsKind),
+  keepExtensions: flagKind,
+  sortDirsSeparately: flagKind,
+  loadExtensions: textsKind,
+})
 
-/** What can be a migration; declarations (.d.ts) and maps cannot. */
-const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
+const DEFAULT_EXTENSIONS = ['.js', '.cjs', '.mjs', '.ts', '.cts', '.mts'] as const
+
+/** A declaration, which a build puts beside its migration. */
+const DECLARATION = /\.d\.[cm]?ts$/
 
 /**
  * A migration source for Knex whose names carry no file extension.
@@ -46,33 +59,49 @@ const MIGRATION_FILE = /(?<!\.d)\.(?:[cm]?js|[cm]?ts)$/
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS; later, when it is read: INVALID_MIGRATION when two files have one name, or a file lacks up or down.
  */
-export function migrationSource(options: MigrationSourceOptions): FileMigrationSource {
-  const { directory, keepExtensions = false } = parseSourceOptions(options)
+export function migrationSource(given: MigrationSourceOptions): FileMigrationSource {
+  const { directory, ...options } = parseSourceOptions(given)
   const directories = typeof directory === 'string' ? [directory] : directory
   return {
     directories,
-    getMigrations: () => listFiles(directories, keepExtensions),
+    getMigrations: () => listFiles(directories, options),
     getMigrationName: ({ file }) => file,
     getMigration: load,
   }
 }
 
-async function listFiles(directories: readonly string[], keepExtensions: boolean): Promise<FileMigration[]> {
-  const listed = await Promise.all(directories.map((directory) => listFolder(resolve(directory), keepExtensions)))
-  const files = listed.flat().toSorted((left, right) => (left.file < right.file ? -1 : 1))
-  const twice = files.find(({ file }, index) => file === files[index - 1]?.file)
-  if (twice !== undefined) {
-    throw invalid(
-      twice.file,
-      `two files have this name, and ${twice.path} is one; a build belongs in a folder of its own`,
-    )
+type ListOptions = Omit<MigrationSourceOptions, 'directory'>
+
+async function listFiles(directories: readonly string[], options: ListOptions): Promise<FileMigration[]> {
+  const folders = await Promise.all(directories.map((directory) => listFolder(directory, options)))
+  const files = options.sortDirsSeparately === true ? folders.flatMap(byName) : byName(folders.flat())
+  const names = new Set<string>()
+  for (const { file, path } of files) {
+    if (names.has(file)) {
+      throw invalid(file, `two files have this name, and ${path} is one; a build belongs in a folder of its own`)
+    }
+    names.add(file)
   }
   return files
 }
 
-async function listFolder(directory: string, keepExtensions: boolean): Promise<FileMigration[]> {
-  const names = (await readdir(directory)).filter((name) => MIGRATION_FILE.test(name))
-  return names.map((name) => ({ file: keepExtensions ? name : parse(name).name, path: resolve(directory, name) }))
+async function listFolder(
+  directory: string,
+  { keepExtensions = false, loadExtensions = DEFAULT_EXTENSIONS }: ListOptions,
+): Promise<FileMigration[]> {
+  const folder = resolve(directory)
+  const names = (await readdir(folder)).filter(
+    (name) => loadExtensions.includes(extname(name)) && !DECLARATION.test(name),
+  )
+  return names.map((name) => ({
+    file: keepExtensions ? name : parse(name).name,
+    directory,
+    path: join(folder, name),
+  }))
+}
+
+function byName(files: readonly FileMigration[]): FileMigration[] {
+  return files.toSorted((left, right) => (left.file < right.file ? -1 : 1))
 }
 
 async function load({ file, path }: FileMigration): Promise<MigrationModule> {

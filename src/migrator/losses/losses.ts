@@ -47,7 +47,7 @@ export async function losses(
   const { countTimeout = DEFAULT_COUNT_TIMEOUT } = options
   const files = await listMigrations(settings)
   const choose = async (from: Session): Promise<readonly string[]> =>
-    selectDown(files.names, await readApplied(from, settings.tables), options)
+    selectDown(files, await readApplied(from, settings.tables), options)
   const names = await choose(session)
   if (names.length === 0) return { migrations: [], tables: [], columns: [], warnings: [] }
   const tried = await tryDown(session, settings, files, choose, options).catch((error: unknown) =>

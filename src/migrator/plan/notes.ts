@@ -13,14 +13,17 @@ export interface Basis {
   readonly replay: PgvectorState
   /** The hooks of migrations that the configuration has. */
   readonly hooks: readonly string[]
+  /** Applied migrations whose files are gone. */
+  readonly missing: readonly string[]
 }
 
 /** What a plan cannot know, in sentences. */
-export function notesOn({ migrations, here, replay, hooks }: Basis): string[] {
+export function notesOn({ migrations, here, replay, hooks, missing }: Basis): string[] {
   return [
     ...postgresNote(here, replay),
     ...pgvectorNote(migrations, here, replay),
     ...hooksNote(hooks),
+    ...missingNote(missing),
     ...migrations.flatMap(dataNote),
   ]
 }
@@ -48,6 +51,13 @@ const CREATE_VECTOR = /\bcreate\s+extension\s+(if\s+not\s+exists\s+)?"?vector\b/
 
 function createsPgvector({ sql, privileged }: PlannedStatement): boolean {
   return privileged && CREATE_VECTOR.test(sql)
+}
+
+function missingNote(missing: readonly string[]): string[] {
+  if (missing.length === 0) return []
+  return [
+    `Applied migrations without a file (${missing.join(', ')}) were not replayed: what they made is not known here.`,
+  ]
 }
 
 // A hook may do anything: back up, or tell people.

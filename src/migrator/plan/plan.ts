@@ -2,7 +2,6 @@ import { readState } from '../../extension/inspect.ts'
 import { withTarget } from '../../database/target.ts'
 import type { Session } from '../../database/session.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
-import { configuredHooks } from '../../database/migration-config.ts'
 import { notesOn } from './notes.ts'
 import type { PartialPlan, PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { readOrigin, type Origin } from '../replay/origin.ts'
@@ -15,7 +14,7 @@ import {
 import { recorded, replayApplied } from '../replay/applied.ts'
 import { openReplay, runUp } from '../replay/replay.ts'
 import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
-import type { MigrationSettings, MigrationTables } from '../settings.ts'
+import { noHook, type MigrationSettings, type MigrationTables } from '../settings.ts'
 import { tableStatements } from '../tracking.ts'
 
 /**
@@ -45,7 +44,7 @@ export async function planAsFarAsItGoes(
 ): Promise<PartialPlan> {
   const files = await listMigrations(settings)
   const origin = await readOrigin(db, settings.tables)
-  assertFilesExist(files.names, origin.applied)
+  assertFilesExist(files, origin.applied)
   const pending = selectUp(files.names, origin.applied, choice)
   if (pending.length === 0) {
     return { migrations: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
@@ -64,7 +63,8 @@ export async function planAsFarAsItGoes(
             migrations,
             here: origin.pgvector,
             replay: await readState(replay.session, {}, null),
-            hooks: configuredHooks(db),
+            hooks: Object.entries(settings.hooks).flatMap(([name, hook]) => (hook === noHook ? [] : name)),
+            missing: origin.applied.map(({ name }) => name).filter((name) => !files.names.includes(name)),
           })
         : []
     return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping), failure }

@@ -37,7 +37,7 @@ export async function rehearse(
   const files = await listMigrations(settings)
   const choose = async (from: Session): Promise<readonly string[]> => {
     const applied = await readApplied(from, settings.tables)
-    assertFilesExist(files.names, applied)
+    assertFilesExist(files, applied)
     return selectUp(files.names, applied, options)
   }
   if ((await choose(session)).length === 0) return { migrations: [], warnings: [] }

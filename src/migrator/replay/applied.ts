@@ -6,17 +6,23 @@ import type { Replay } from './replay.ts'
 import type { MigrationTables } from '../settings.ts'
 import { record, type AppliedMigration } from '../tracking.ts'
 
-/** Brings an embedded copy to where its database stands: every applied migration, with its line in Knex's table. */
+/**
+ * Brings an embedded copy to where its database stands: every applied migration, with its line in Knex's table. Of one
+ * whose file may be gone there is the line alone.
+ */
 export async function replayApplied(
   replay: Replay,
   tables: MigrationTables,
   files: MigrationFiles,
   applied: readonly AppliedMigration[],
 ): Promise<void> {
+  const known = new Set(files.names)
   for (const { name, batch } of applied) {
-    const migration = await files.load(name)
-    const { failure } = await recorded(replay.session, name, true, () => replay.apply(migration))
-    if (failure !== null) throw failure
+    if (known.has(name) || !files.allowsMissing) {
+      const migration = await files.load(name)
+      const { failure } = await recorded(replay.session, name, true, () => replay.apply(migration))
+      if (failure !== null) throw failure
+    }
     await record(replay.session, tables, { direction: 'up', name, batch }, 'true')
   }
   await replay.reset()

@@ -1,8 +1,10 @@
+import type { Knex } from 'knex'
+
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { inMigration } from '../../database/migration-context.ts'
 import type { Session } from '../../database/session.ts'
 import type { Direction } from '../events.ts'
-import type { LoadedMigration } from '../files/list.ts'
+import type { LoadedMigration, MigrationModule } from '../files/list.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { record } from '../tracking.ts'
 
@@ -35,18 +37,23 @@ export async function withReason<Result>(work: PromiseLike<Result>): Promise<Res
   }
 }
 
+/**
+ * What a migration does in one direction.
+ *
+ * @throws {PgvectorMigrationError} INVALID_MIGRATION where it has no such function.
+ */
+export function functionOf({ name, module }: LoadedMigration, direction: Direction): (knex: Knex) => unknown {
+  const { [direction]: run }: Partial<MigrationModule> = module
+  if (typeof run === 'function') return run
+  throw new PgvectorMigrationError('INVALID_MIGRATION', { file: name, problem: `it exports no function ${direction}` })
+}
+
 async function runAndRecord(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
   const { migration, direction, batch, isLockHeld, recordOn = session } = job
   const { hooks, tables } = settings
   const { name, file, module } = migration
   await hooks.beforeEach(session.knex, [file])
-  const run = module[direction]
-  if (run === undefined)
-    throw new PgvectorMigrationError('INVALID_MIGRATION', {
-      file: name,
-      problem: `it exports no function ${direction}`,
-    })
-  await run.call(module, session.knex)
+  await functionOf(migration, direction).call(module, session.knex)
   await hooks.afterEach(session.knex, [file])
   const change = direction === 'up' ? { direction, name, batch } : { direction, name }
   if (!(await record(recordOn, tables, change, isLockHeld))) {

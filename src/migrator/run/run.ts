@@ -8,14 +8,15 @@ import { unfinishedRun } from '../lock/holder.ts'
 import { withRunLock, type RunLockOptions } from '../lock/run-lock.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import { runAll, type Done } from './all.ts'
+import { functionOf } from './one.ts'
 import { openNotebook, plannedSteps, type Notebook } from './notes.ts'
-import { assertFilesExist, selectDown, selectUp, type DownSelection, type UpSelection } from '../select.ts'
+import { assertFilesExist, outOfOrder, selectDown, selectUp, type DownSelection, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import type { AppliedMigration, Tracking } from '../tracking.ts'
 import { assertTrusted } from '../trust.ts'
 
 /** Chooses what to run from what there is and what was applied. */
-type Selection = (all: readonly string[], applied: readonly AppliedMigration[]) => readonly string[]
+type Selection = (files: MigrationFiles, applied: readonly AppliedMigration[]) => readonly string[]
 
 /** Applies pending migrations. */
 export function up(
@@ -24,7 +25,7 @@ export function up(
   choice: UpSelection & RunOptions,
   tracking: Promise<Tracking>,
 ): Promise<RunResult> {
-  return run(session, settings, 'up', (all, applied) => selectUp(all, applied, choice), choice, tracking)
+  return run(session, settings, 'up', (files, applied) => selectUp(files.names, applied, choice), choice, tracking)
 }
 
 /** Undoes applied migrations, newest first. */
@@ -34,7 +35,7 @@ export function down(
   choice: DownSelection & RunOptions,
   tracking: Promise<Tracking>,
 ): Promise<RunResult> {
-  return run(session, settings, 'down', (all, applied) => selectDown(all, applied, choice), choice, tracking)
+  return run(session, settings, 'down', (files, applied) => selectDown(files, applied, choice), choice, tracking)
 }
 
 /**
@@ -54,8 +55,8 @@ async function run(
   const [files, tracking] = await Promise.all([listMigrations(settings), reading])
   const { applied } = tracking
   assertTrusted(tracking.distrusted)
-  assertFilesExist(files.names, applied)
-  const wanted = select(files.names, applied)
+  assertFilesExist(files, applied)
+  const wanted = select(files, applied)
   if (wanted.length === 0) {
     if (tracking.hasRuns && (await unfinishedRun(session, settings.tables)) !== null) {
       await freeLockOfDeadRun(session, settings, tracking, options)
@@ -81,9 +82,11 @@ async function run(
       const opened = openNotebook(direction)
       notebook = opened
       try {
-        const chosen = select(files.names, lock.applied)
+        const chosen = select(files, lock.applied)
         opened.chose(chosen)
+        if (direction === 'up') warnings.push(...orderWarnings(files.names, chosen, lock.applied))
         const migrations = await Promise.all(chosen.map((name) => files.load(name)))
+        for (const migration of migrations) functionOf(migration, direction)
         const done = await runAll(session, settings, { migrations, direction, options, lock, notebook: opened })
         return { done, applied: lock.applied }
       } catch (error) {
@@ -115,6 +118,17 @@ function lockOptions(
     onWait: (holder) => options.onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder) => options.onEvent?.({ type: 'recovered', holder }),
   }
+}
+
+/** What is applied now comes before what was applied already: a new database would run them the other way round. */
+function orderWarnings(
+  order: readonly string[],
+  chosen: readonly string[],
+  applied: readonly AppliedMigration[],
+): string[] {
+  const { names, last } = outOfOrder(order, new Set(applied.map(({ name }) => name)))
+  const late = chosen.filter((name) => names.includes(name))
+  return late.length === 0 ? [] : [`Applied out of order: ${late.join(', ')} after ${last}, which comes later.`]
 }
 
 /** What a run that succeeded reports of a lock that it could not give back. */
