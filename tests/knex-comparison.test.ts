@@ -33,7 +33,7 @@ interface Case {
   readonly outcomes?: readonly ('done' | 'failed')[]
 }
 
-const with_ =
+const settings =
   (migrations: object, config: object = {}): Configure =>
   (folder) => ({ ...config, migrations: { directory: join(folder, 'migrations'), ...migrations } })
 
@@ -80,7 +80,7 @@ const cases: Readonly<Record<string, Case>> = {
     },
     steps: ['latest', 'down one'],
     outcomes: ['failed', 'done'],
-    configure: with_({ disableTransactions: true }),
+    configure: settings({ disableTransactions: true }),
   },
   'disableTransactions, and one migration that asks for a transaction': {
     files: {
@@ -91,7 +91,7 @@ const cases: Readonly<Record<string, Case>> = {
     },
     steps: ['latest'],
     outcomes: ['failed'],
-    configure: with_({ disableTransactions: true }),
+    configure: settings({ disableTransactions: true }),
   },
   'a file that is gone': {
     files: three,
@@ -111,7 +111,7 @@ const cases: Readonly<Record<string, Case>> = {
       'down one',
       'latest',
     ],
-    configure: with_({ disableMigrationsListValidation: true }),
+    configure: settings({ disableMigrationsListValidation: true }),
   },
   'a file that was renamed': {
     files: three,
@@ -136,19 +136,19 @@ const cases: Readonly<Record<string, Case>> = {
   'a table of another name': {
     files: three,
     steps: ['latest', 'rollback'],
-    configure: with_({ tableName: 'History of "it"' }),
+    configure: settings({ tableName: 'History of "it"' }),
   },
   schemaName: {
     files: three,
     steps: ['latest', 'down one', 'latest'],
-    configure: (folder, schema) => with_({ schemaName: `${schema}_audit` })(folder, schema),
+    configure: (folder, schema) => settings({ schemaName: `${schema}_audit` })(folder, schema),
   },
   'schemaName and tableName': {
     files: three,
     steps: ['latest', 'rollback', 'latest'],
-    configure: (folder, schema) => with_({ schemaName: `${schema}_audit`, tableName: 'Migrations' })(folder, schema),
+    configure: (folder, schema) => settings({ schemaName: `${schema}_audit`, tableName: 'Migrations' })(folder, schema),
   },
-  'an empty schemaName': { files: three, steps: ['latest'], configure: with_({ schemaName: '' }) },
+  'an empty schemaName': { files: three, steps: ['latest'], configure: settings({ schemaName: '' }) },
   'a search path whose second schema has a history of its own': {
     files: three,
     steps: [
@@ -161,12 +161,12 @@ const cases: Readonly<Record<string, Case>> = {
       'latest',
       'rollback',
     ],
-    configure: (folder, schema) => with_({}, { searchPath: [schema, 'public'] })(folder, schema),
+    configure: (folder, schema) => settings({}, { searchPath: [schema, 'public'] })(folder, schema),
   },
   'a search path whose first schema does not exist': {
     files: three,
     steps: ['latest', 'rollback', 'latest'],
-    configure: (folder, schema) => with_({}, { searchPath: ['nowhere', schema, 'public'] })(folder, schema),
+    configure: (folder, schema) => settings({}, { searchPath: ['nowhere', schema, 'public'] })(folder, schema),
   },
   'several folders, sorted together': {
     files: {
@@ -191,7 +191,7 @@ const cases: Readonly<Record<string, Case>> = {
   'only the files that loadExtensions names': {
     files: { ...three, 'migrations/002_second.cjs': table('other'), 'migrations/readme.md': '' },
     steps: ['latest', 'rollback'],
-    configure: with_({ loadExtensions: ['.cjs'] }),
+    configure: settings({ loadExtensions: ['.cjs'] }),
   },
   'no files that Knex does not load by default': {
     files: {
@@ -209,7 +209,7 @@ const cases: Readonly<Record<string, Case>> = {
         exports.down = (knex) => knex.schema.dropTable('bigTable')`,
     },
     steps: ['latest', 'rollback', 'latest'],
-    configure: with_(
+    configure: settings(
       { tableName: 'ourMigrations' },
       {
         wrapIdentifier: (value: string, wrap: (value: string) => string) =>
@@ -229,13 +229,13 @@ const cases: Readonly<Record<string, Case>> = {
       migrations: {
         migrationSource: {
           getMigrations: () => [
-            { file: 'b', table: 'of_b' },
-            { file: 'a', table: 'of_a' },
+            { file: 'b', makes: 'of_b' },
+            { file: 'a', makes: 'of_a' },
           ],
           getMigrationName: ({ file }: { file: string }) => file,
-          getMigration: ({ table }: { table: string }) => ({
-            up: (knex: Knex) => knex.raw(`create table ${table} ()`),
-            down: (knex: Knex) => knex.raw(`drop table ${table}`),
+          getMigration: ({ makes }: { makes: string }) => ({
+            up: (knex: Knex) => knex.raw(`create table ${makes} ()`),
+            down: (knex: Knex) => knex.raw(`drop table ${makes}`),
           }),
         } as never,
       },

@@ -20,11 +20,16 @@ export async function run(
 ): Promise<number> {
   if (dryRun === true) {
     const names = await reader.preview('up', selection)
-    const late = (await reader.status()).filter(({ isOutOfOrder }) => isOutOfOrder).map(({ name }) => name)
-    const outOfOrder = names.filter((name) => late.includes(name))
-    for (const name of names) print.line(`would apply ${name}${outOfOrder.includes(name) ? ', out of order' : ''}`)
+    const pending = await reader.status()
+    const late = new Set(pending.filter(({ isOutOfOrder }) => isOutOfOrder).map(({ name }) => name))
+    for (const name of names) print.line(`would apply ${name}${late.has(name) ? ', out of order' : ''}`)
     print.line(`${names.length} to apply; nothing was changed`)
-    print.document({ dryRun: true, direction: 'up', migrations: names, outOfOrder })
+    print.document({
+      dryRun: true,
+      direction: 'up',
+      migrations: names,
+      outOfOrder: names.filter((name) => late.has(name)),
+    })
     return exitCode.done
   }
   const result = await withSignals(async (signal) =>
