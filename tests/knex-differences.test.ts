@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 import type { Knex } from 'knex'
+import { version as knexVersion } from 'knex/package.json'
+import { gte } from 'semver'
 
 import { createMigrator, newMigration } from '../src/index.ts'
 import { describeOnOneServer, type TestDatabase } from './support/databases.ts'
@@ -282,7 +284,9 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     const env = (schema: string): Record<string, string> => ({ DATABASE_URL: url ?? '', ITS: schema })
     expect(await stockKnex(project.folder, env('stock'), 'migrate:latest')).toMatchObject({ code: 1 })
     expect(await project.run(['up'], env('ours'))).toMatchObject({ code: 2 })
-    expect(await tablesOf(connect({ searchPath: ['stock'] }))).not.toContain('first')
+    const kept = await tablesOf(connect({ searchPath: ['stock'] }))
+    // The flag came with Knex 3.2.
+    expect(kept.includes('first')).toBe(!gte(knexVersion, '3.2.0'))
     expect(await tablesOf(connect({ searchPath: ['ours'] }))).toContain('first')
   },
 
@@ -303,8 +307,8 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
 }
 
 describeOnOneServer('what differs from stock Knex on purpose', (database) => {
-  test.each(Object.entries(differences))('%s', async (_, shows) => {
-    await shows(database())
+  test.each(Object.entries(differences))('%s', async (_, expectDifference) => {
+    await expectDifference(database())
   })
 })
 

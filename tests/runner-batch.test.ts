@@ -1,5 +1,5 @@
 import { createMigrator } from '../src/index.ts'
-import { describeOnEveryDatabase } from './support/databases.ts'
+import { describeOnEveryDatabase, describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { source } from './support/steps.ts'
 
@@ -47,5 +47,17 @@ describeOnEveryDatabase('a run in one transaction', (database) => {
     const migrator = createMigrator(knex, { migrationSource: source(first, outside) })
     expect(await migrator.up({ transaction: 'batch' })).toMatchObject({ batch: 1, transaction: 'each' })
     expect(await knex('knex_migrations').pluck('name')).toEqual(['001_first', '002_second'])
+  })
+})
+
+describeOnOneServer('a run in one transaction', (database) => {
+  test('keeps nothing where a migration gives the lock away', async () => {
+    const { knex } = database()
+    const careless = { name: '002_careless', up: 'select pg_advisory_unlock_all()' }
+    const migrator = createMigrator(knex, { migrationSource: source(first, careless, last) })
+    const error = await expectError('MIGRATION_FAILED', () => migrator.up({ transaction: 'batch' }))
+    expect(error.cause).toMatchObject({ code: 'MIGRATION_LOCK_LOST' })
+    expect(await knex.schema.hasTable('first')).toBe(false)
+    expect(await knex('knex_migrations')).toEqual([])
   })
 })

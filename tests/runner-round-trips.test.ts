@@ -49,6 +49,13 @@ describeOnOneServer('a run', (database) => {
     expect(others).toEqual([])
   })
 
+  test('looks in a batch only once, at its end, whether it still holds the lock', async () => {
+    await up(5, 'batch')
+    const sent = proxy.connections.flatMap((connection) => connection.roundTrips())
+    const records = sent.filter((sql) => sql.includes('insert into "knex_migrations"'))
+    expect(records.map((sql) => sql.includes('pg_locks'))).toEqual([false, false, false, false, true])
+  })
+
   test('has one connection', async () => {
     await up(2, 'each')
     expect(proxy.connections).toHaveLength(1)

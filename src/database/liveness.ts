@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { literal } from '../core/sql.ts'
 import { within, type Deadlines } from './deadlines.ts'
@@ -35,28 +33,27 @@ export async function whileAlive<Result>(
   backends: () => readonly Backend[],
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const ended = new AbortController()
+  let hasEnded = false
   let gone: PgvectorMigrationError<'CONNECTION_LOST'> | undefined
-  const watch = async (): Promise<void> => {
-    while (gone === undefined) {
-      await sleep(deadlines.probe, undefined, { signal: ended.signal })
-      const asked = backends()
-      const missing = asked.length === 0 ? [] : await missingOf(session, deadlines, asked).catch(() => [])
-      for (const { processId, hangUp } of asked.filter((backend) => missing.includes(backend.processId))) {
-        gone = new PgvectorMigrationError('CONNECTION_LOST', { processId, reason: GONE })
-        hangUp(gone)
-      }
+  const look = async (): Promise<void> => {
+    const asked = backends()
+    const missing = asked.length === 0 ? [] : await missingOf(session, deadlines, asked).catch(() => [])
+    for (const { processId, hangUp } of asked.filter((backend) => missing.includes(backend.processId))) {
+      gone = new PgvectorMigrationError('CONNECTION_LOST', { processId, reason: GONE })
+      hangUp(gone)
     }
+    if (gone === undefined && !hasEnded) next = setTimeout(startLooking, deadlines.probe)
   }
-  // It ends with the work.
-  void watch().catch(() => undefined)
+  const startLooking = (): void => void look().catch(() => undefined)
+  let next = setTimeout(startLooking, deadlines.probe)
   try {
     return await work()
   } catch (error) {
     if (gone === undefined) throw error
     throw new PgvectorMigrationError('CONNECTION_LOST', gone.details, { cause: error })
   } finally {
-    ended.abort()
+    hasEnded = true
+    clearTimeout(next)
   }
 }
 

@@ -230,7 +230,8 @@ export async function nextBatch(session: Session, tables: MigrationTables): Prom
 /**
  * Records a migration as applied, or takes its record away, only while the lock is held; false where it is lost.
  *
- * Sent in the migration's own transaction, so that the record and the work are there together or not at all.
+ * Sent in the migration's own transaction, so that the record and the work are there together or not at all. Without the
+ * condition, because a later record of the transaction has it, the statement is a plain one.
  */
 export async function record(
   session: Session,
@@ -238,9 +239,17 @@ export async function record(
   change:
     | { readonly direction: 'up'; readonly name: string; readonly batch: number }
     | { readonly direction: 'down'; readonly name: string },
-  isLockHeld: string,
+  isLockHeld: string | null,
 ): Promise<boolean> {
   const name = literal(change.name)
+  if (isLockHeld === null) {
+    const plain =
+      change.direction === 'up'
+        ? `insert into ${tables.migrations} (name, batch, migration_time) values (${name}, ${change.batch}, pg_catalog.now())`
+        : `delete from ${tables.migrations} where name operator(pg_catalog.=) ${name}`
+    await session.askAsCaller(`${plain} returning null as state`)
+    return true
+  }
   const statement =
     change.direction === 'up'
       ? `insert into ${tables.migrations} (name, batch, migration_time) select ${name}, ${change.batch}, pg_catalog.now() where ${isLockHeld} returning 1`

@@ -112,11 +112,13 @@ interface Step {
 
 async function runIn(
   settings: MigrationSettings,
-  { direction, lock }: Work,
+  { migrations, direction, lock }: Work,
   { migration, batch, trx }: Step,
 ): Promise<void> {
   const { connection } = lock
-  const job = { migration, direction, batch, isLockHeld: lock.isHeld }
+  // What commits as one is checked once, at its end: to look is to list every lock that the transaction has gathered.
+  const isChecked = trx === null || migration === migrations.at(-1)
+  const job = { migration, direction, batch, isLockHeld: isChecked ? lock.isHeld : null }
   if (trx !== null) return runOne(trx, settings, job)
   if (migration.transactional) return connection.transaction((own) => runOne(own, settings, job))
   return runOne(connection.outside(), settings, { ...job, recordOn: connection.session })

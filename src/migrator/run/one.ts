@@ -13,8 +13,8 @@ export interface Job {
   readonly migration: LoadedMigration
   readonly direction: Direction
   readonly batch: number
-  /** The condition under which it may be recorded. */
-  readonly isLockHeld: string
+  /** The condition under which it may be recorded; null where a later record of the same transaction has it. */
+  readonly isLockHeld: string | null
   /** Where it is recorded, if not where it runs. */
   readonly recordOn?: Session
 }
