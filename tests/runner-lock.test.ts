@@ -154,17 +154,6 @@ describeOnServers('the lock of a run', (database) => {
     await expectFree(knex)
     expect(await knex('knex_migrations_runs').pluck('outcome')).toEqual(['succeeded'])
   })
-
-  test('in a transaction of the caller lasts as long as that', async () => {
-    const { knex, connect } = database()
-    await up(knex, items)
-    const caller = await knex.transaction()
-    await createMigrator(caller, { migrationSource: source(items, { name: '002_b', up: 'create table b ()' }) }).up()
-    const other = createMigrator(connect(), { migrationSource: source(items, { name: '002_b', up: 'select 1' }) })
-    await expectError('MIGRATIONS_LOCKED', () => other.up({ wait: 0 }))
-    await caller.rollback()
-    expect(await other.up()).toMatchObject({ migrations: [{ name: '002_b' }] })
-  })
 })
 
 describeOnOneServer('a connection that is lost without a word', (database) => {

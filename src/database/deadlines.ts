@@ -12,8 +12,8 @@ export interface Deadlines {
   /** To close a connection; default 5000. A statement that is still running is not waited for. */
   readonly close: number
   /**
-   * After how long, and how often, the backend of a running migration is looked up from a second connection; default
-   * 30000. A migration whose backend lives is never cut off.
+   * After how long without an answer, and how often, the backend is looked up from a second connection; default 30000. A
+   * statement that its backend works on is never cut off.
    */
   readonly probe: number
 }

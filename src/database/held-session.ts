@@ -1,6 +1,7 @@
 import { literal } from '../core/sql.ts'
 import { defaultDeadlines } from './deadlines.ts'
-import { STARTED_AT, whileAlive, type Backend } from './liveness.ts'
+import { whileAlive, type Backend } from './liveness.ts'
+import { STARTED_AT } from './look.ts'
 import { isEmbeddedSql } from './server-facts.ts'
 import type { Session } from './session.ts'
 import { assertSameProcess } from './shared-session.ts'
@@ -28,13 +29,14 @@ export async function withHeldSession<Result>(
   run: (held: HeldSession) => Promise<Result>,
 ): Promise<Result> {
   const listener = ({ message = '' }: Notice): void => onNotice(message)
-  return session.hold(async ({ session: held, connection, processId, discard, hangUp }) => {
+  return session.hold(async ({ session: held, connection, processId, discard, hangUp, identify }) => {
     connection.on?.('notice', listener)
     try {
       const { startedAt, ...about } = await held.ask<
         Pick<HeldSession, 'processId' | 'isEmbedded'> & Pick<Backend, 'startedAt'>
       >(`select json_build_object('processId', pg_backend_pid(), 'startedAt', ${STARTED_AT},
           'isEmbedded', ${isEmbeddedSql}) as state`)
+      if (processId === about.processId) identify({ processId, startedAt })
       // In a transaction every pooler keeps to one process.
       const isOwn = processId === about.processId || about.isEmbedded || held.isInTransaction
       let asked = isOwn ? Promise.resolve() : undefined

@@ -15,11 +15,13 @@ export interface Connection {
   on?(event: string, listener: (...args: never[]) => void): void
   removeListener?(event: string, listener: (...args: never[]) => void): void
   end?(): Promise<void> | void
+  /** Whether it can take a query: false while an answer is awaited. */
+  readonly readyForQuery?: boolean
   /** The protocol's side of a connection of node-postgres, with its messages and its socket. */
   readonly connection?: {
     on?(event: string, listener: (message: never) => void): void
     removeListener?(event: string, listener: (message: never) => void): void
-    readonly stream?: { destroy?(): void }
+    readonly stream?: { destroy?(): void; readonly bytesRead?: number; readonly bytesWritten?: number }
   }
 }
 
@@ -61,6 +63,16 @@ export function hangUp(connection: Connection, reason: unknown): void {
   connection.connection?.stream?.destroy?.()
 }
 
+/**
+ * What stands for the answer that a connection waits for; it changes with every byte that comes or goes. Null where none is
+ * awaited, undefined where that is not known.
+ */
+export function pendingAnswer({ readyForQuery, connection }: Connection): string | null | undefined {
+  const { bytesRead, bytesWritten } = connection?.stream ?? {}
+  if (readyForQuery === undefined || bytesRead === undefined) return undefined
+  return readyForQuery ? null : `${bytesRead} ${bytesWritten}`
+}
+
 /** Marks a connection so that Knex's pool closes it instead of lending it out again. */
 export function discard(connection: Connection, reason: unknown): void {
   Reflect.set(connection, DISPOSED, reason)
@@ -69,6 +81,11 @@ export function discard(connection: Connection, reason: unknown): void {
 /** Whether a connection is so marked; Knex marks those that were lost. */
 export function isDiscarded(connection: Connection): boolean {
   return Reflect.has(connection, DISPOSED)
+}
+
+/** Why a connection was so marked; undefined where it was not. */
+export function discardedFor(connection: Connection): unknown {
+  return Reflect.get(connection, DISPOSED)
 }
 
 const DISPOSED = '__knex__disposed'

@@ -15,10 +15,6 @@ export interface Backend {
 
 const GONE = 'the server no longer runs this backend'
 
-/** The text of a query's column for {@link Backend.startedAt}, asked by the backend itself. */
-export const STARTED_AT = `(select extract(epoch from backend_start)::pg_catalog.text
-  from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()))`
-
 /**
  * Runs work, and every so often looks from a second connection whether its backends are still there. A network may
  * lose a connection without a word, and the wait for the answer to a statement would have no end.

@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { isDiscarded, type Connection } from './knex-inside.ts'
+import { discardedFor, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
 import { serverMessage } from './server-message.ts'
 import { sqlState } from './sqlstate.ts'
+import type { Terms } from './terms.ts'
 
 /** Whether a connection was lost, from now on. */
 export interface ConnectionWatch {
@@ -23,6 +27,52 @@ export function watchConnection(connection: Connection): ConnectionWatch {
       connection.removeListener?.('error', onLoss)
     },
   }
+}
+
+/** Takes a connection out of Knex's pool; once the signal comes, it is not waited for much longer. */
+export async function acquire(client: KnexClient, { signal, deadlines }: Terms): Promise<Connection> {
+  const acquiring = client.acquireConnection()
+  const over = new AbortController()
+  try {
+    if (signal === undefined) return await acquiring
+    const connection = await Promise.race([acquiring, stopped(signal, deadlines.close, over.signal)])
+    if (connection !== null) return connection
+  } catch (error) {
+    throw explainFailedConnect(error, client)
+  } finally {
+    over.abort()
+  }
+  void acquiring.then((late) => client.releaseConnection(late)).catch(() => undefined)
+  throw notReady()
+}
+
+async function stopped(signal: AbortSignal, milliseconds: number, over: AbortSignal): Promise<null> {
+  try {
+    if (!signal.aborted) await once(signal, 'abort', { signal: over })
+    await sleep(milliseconds, undefined, { signal: over })
+  } catch {
+    // The connection was there first.
+  }
+  return null
+}
+
+/**
+ * Makes the error of a connection that was lost before it was ready CONNECTION_LOST. Knex reports the same timeout where all
+ * connections of the pool are in use; that one passes untouched.
+ */
+export function explainFailedConnect(error: unknown, client: KnexClient): unknown {
+  const isTimeout = isError(error) && error.name === 'KnexTimeoutError'
+  return isTimeout && (client.pool?.used.length ?? 0) === 0 ? notReady(error) : explainLoss(error)
+}
+
+function notReady(cause?: unknown): PgvectorMigrationError {
+  const details = { processId: null, reason: 'no connection was ready in time' }
+  return new PgvectorMigrationError('CONNECTION_LOST', details, { cause })
+}
+
+// By its shape: in another realm, as jest's, it is no instance of our Error.
+function isError(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && 'message' in error
 }
 
 /** What PostgreSQL says when it ends a session; the connection is closed behind it. */
@@ -49,11 +99,15 @@ const COMPLETED = /^Transaction query already complete\b/
  * untouched. The message has no statement in it, neither ours nor the caller's.
  */
 export function explainLoss(error: unknown, connection?: Connection): unknown {
-  if (!(error instanceof Error) || isPgvectorMigrationError(error)) return error
+  if (!isError(error) || isPgvectorMigrationError(error)) return error
+  const known = connection === undefined ? null : discardedFor(connection)
   const isEnded = connection !== undefined && isDiscarded(connection)
   const reason = isEnded && COMPLETED.test(error.message) ? 'its transaction ended with it' : reasonOf(error)
   if (reason === null) return error
-  const details = { processId: connection?.processID ?? null, reason }
+  // Why we closed it says more than the driver knows.
+  const details = isPgvectorMigrationError(known, 'CONNECTION_LOST')
+    ? known.details
+    : { processId: connection?.processID ?? null, reason }
   return new PgvectorMigrationError('CONNECTION_LOST', details, { cause: error })
 }
 

@@ -24,6 +24,8 @@ let messages = 0
  *
  * It goes past Knex's raw API, which rewrites question marks and puts the statement before what the server says, and is
  * told to everyone who listens to Knex's events.
+ *
+ * @throws {PgvectorMigrationError} CONNECTION_LOST.
  */
 export async function sendMessage(
   client: KnexClient,

@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { clientOf, hangUp, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
 import { sessionOf, type HeldConnection, type Session } from './session.ts'
+import { watchAnswers } from './watch-answers.ts'
 
 /** A session that works on a held connection while that is free, and on others of the pool otherwise. */
 export interface PreferringSession {
@@ -49,6 +50,7 @@ export function preferHeld(session: Session, { connection }: HeldConnection, los
     })
   }
   const used = new Set<Connection>()
+  const watches = new WeakMap<Connection, () => void>()
   const overridden: Pick<KnexClient, 'config' | 'acquireConnection' | 'releaseConnection'> = {
     config: original.config,
     acquireConnection: async () => {
@@ -62,13 +64,15 @@ export function preferHeld(session: Session, { connection }: HeldConnection, los
       if (isFree) used.add(connection)
       const taken = isFree ? connection : await original.acquireConnection()
       used.add(taken)
+      watches.set(taken, watchAnswers(session.knex, taken, session.terms))
       return taken
     },
     releaseConnection: async (released) => {
       used.delete(released)
+      watches.get(released)?.()
       if (released !== connection) await original.releaseConnection(released)
     },
   }
   Object.assign(client, overridden)
-  return { session: sessionOf(knex), inUse: () => Array.from(used, usedConnection) }
+  return { session: sessionOf(knex).withTerms(session.terms), inUse: () => Array.from(used, usedConnection) }
 }

@@ -9,11 +9,16 @@ import {
   type KnexClient,
   type QueryResult,
 } from './knex-inside.ts'
+import { acquire } from './lost-connection.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
 import { pinned } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
 import { assertPostgres, notPostgres } from './supported.ts'
+import { defaultDeadlines } from './deadlines.ts'
+import type { Terms } from './terms.ts'
 import { inTransaction, type TransactionOptions } from './transaction.ts'
+import { identify, watchAnswers } from './watch-answers.ts'
+import type { BackendIdentity } from './look.ts'
 
 /** A Knex instance or a transaction of one: what a user has. */
 export type Database = Knex
@@ -31,6 +36,10 @@ export interface Session {
   readonly isInTransaction: boolean
   /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
   readonly identity: object
+  /** What bounds its waits. */
+  readonly terms: Terms
+  /** The same with other bounds. */
+  withTerms(terms: Partial<Terms>): Session
   /**
    * Sends a query of catalogs and settings (a SELECT without INSERT, UPDATE or DELETE in it) and returns the `state` of its
    * only row. Its names are resolved in pg_catalog; it runs under the caller's search path.
@@ -67,6 +76,8 @@ export interface HeldConnection {
   readonly discard: (reason: unknown) => void
   /** Closes it at once, and with it ends what its session holds. */
   readonly hangUp: (reason: unknown) => void
+  /** Notes which backend it has, as that told us. */
+  readonly identify: (identity: BackendIdentity) => void
 }
 
 /**
@@ -77,22 +88,28 @@ export interface HeldConnection {
 export function sessionOf(db: Database): Session {
   assertPostgres(db)
   rememberStatements(db)
-  return new KnexSession(db)
+  return new KnexSession(db, null, { deadlines: defaultDeadlines })
 }
 
 class KnexSession implements Session {
   readonly knex: Knex
   readonly isInTransaction: boolean
   readonly identity: object
+  readonly terms: Terms
   readonly #client: KnexClient
   readonly #connection: Connection | null
 
-  constructor(knex: Knex, connection: Connection | null = null) {
+  constructor(knex: Knex, connection: Connection | null, terms: Terms) {
     this.knex = knex
     this.isInTransaction = knex.isTransaction === true
     this.#client = clientOf(knex)
     this.identity = identityOf(knex)
     this.#connection = connection
+    this.terms = terms
+  }
+
+  withTerms(terms: Partial<Terms>): Session {
+    return new KnexSession(this.knex, this.#connection, { ...this.terms, ...terms })
   }
 
   async ask<State extends Answer>(query: string): Promise<State> {
@@ -140,21 +157,29 @@ class KnexSession implements Session {
   }
 
   transaction<Result>(work: (trx: Session) => Promise<Result>, options: TransactionOptions = {}): Promise<Result> {
-    return inTransaction(this.knex, this.#connection, (trx) => work(new KnexSession(trx)), options)
+    const { knex, terms } = this
+    return inTransaction(
+      { knex, terms, connection: this.#connection },
+      (trx) => work(new KnexSession(trx, null, terms)),
+      options,
+    )
   }
 
   async hold<Result>(work: (held: HeldConnection) => Promise<Result>): Promise<Result> {
-    const connection = this.#connection ?? (await this.#client.acquireConnection())
+    const connection = this.#connection ?? (await acquire(this.#client, this.terms))
+    const stopWatching = watchAnswers(this.knex, connection, this.terms)
     try {
-      const session = new KnexSession(this.knex, connection)
+      const session = new KnexSession(this.knex, connection, this.terms)
       return await work({
         session,
         connection,
         processId: connection.processID ?? null,
         discard: (reason) => discard(connection, reason),
         hangUp: (reason) => hangUp(connection, reason),
+        identify: (identity) => identify(connection, identity),
       })
     } finally {
+      stopWatching()
       if (this.#connection === null) await this.#client.releaseConnection(connection)
     }
   }
@@ -167,12 +192,13 @@ class KnexSession implements Session {
   }
 
   async #roundTrip(sql: string, options: MessageOptions = {}): Promise<readonly QueryResult[]> {
-    if (this.#connection !== null) return sendMessage(this.#client, this.#connection, sql, options)
-    const connection = await this.#client.acquireConnection()
+    const connection = this.#connection ?? (await acquire(this.#client, this.terms))
+    const stopWatching = watchAnswers(this.knex, connection, this.terms)
     try {
       return await sendMessage(this.#client, connection, sql, options)
     } finally {
-      await this.#client.releaseConnection(connection)
+      stopWatching()
+      if (this.#connection === null) await this.#client.releaseConnection(connection)
     }
   }
 

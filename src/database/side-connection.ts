@@ -1,11 +1,12 @@
-import Knex from 'knex'
-
 import { backendsOf } from './backends.ts'
-import { defaultDeadlines, within, type Deadlines } from './deadlines.ts'
-import { clientOf } from './knex-inside.ts'
+import { within, type Deadlines } from './deadlines.ts'
 import { sessionOf, type Session } from './session.ts'
+import { openSideKnex } from './side-knex.ts'
 
-/** A second connection to the same database, beside that of a session; it connects when it is first used. */
+/**
+ * A second connection to the same database, beside that of a session; it connects when it is first used. Its statements
+ * are short: one that is not answered in time is given up (CONNECTION_LOST).
+ */
 export interface SideConnection {
   readonly session: Session
   /** The backend PID of the connection, once it is open. */
@@ -15,25 +16,15 @@ export interface SideConnection {
 }
 
 /** Opens a connection beside that of a session. */
-export function openSideConnection(
-  session: Session,
-  { connect, close }: Pick<Deadlines, 'connect' | 'close'> = defaultDeadlines,
-): SideConnection {
-  const { config, version } = clientOf(session.knex)
-  const knex = Knex({
-    ...config,
-    // Knex asks every server whose version it does not know.
-    ...(version === undefined ? {} : { version }),
-    acquireConnectionTimeout: Math.min(connect, config.acquireConnectionTimeout ?? connect),
-    pool: { min: 0, max: 1 },
-  })
-  const side = sessionOf(knex)
+export function openSideConnection(session: Session, deadlines: Deadlines = session.terms.deadlines): SideConnection {
+  const knex = openSideKnex(session.knex, deadlines)
+  const side = sessionOf(knex).withTerms({ deadlines, limit: deadlines.ask })
   return {
     session: side,
     backends: () => backendsOf(side),
     close: async () => {
       await within(
-        close,
+        deadlines.close,
         knex.destroy().catch(() => undefined),
       )
     },

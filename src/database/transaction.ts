@@ -1,8 +1,10 @@
 import type { Knex } from 'knex'
 
 import { clientOf, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
-import { explainLoss } from './lost-connection.ts'
+import { acquire, explainFailedConnect, explainLoss } from './lost-connection.ts'
 import { sendMessage } from './messages.ts'
+import type { Terms } from './terms.ts'
+import { watchAnswers } from './watch-answers.ts'
 
 /** How a transaction begins. Where one is open already, a savepoint takes its place and nothing of this applies. */
 export interface TransactionOptions {
@@ -14,6 +16,14 @@ export interface TransactionOptions {
   readonly begin?: readonly string[]
   /** Gets the answers to them. */
   readonly onBegin?: (answers: readonly QueryResult[]) => void
+}
+
+/** Where a transaction begins. */
+export interface Surroundings {
+  readonly knex: Knex
+  /** The one to begin it on; null for one of the pool, or for that of the transaction that is open already. */
+  readonly connection: Connection | null
+  readonly terms: Terms
 }
 
 /** What Knex's transaction has and its types do not declare. */
@@ -29,13 +39,18 @@ interface KnexTransaction extends PromiseLike<unknown> {
  * A failure of the work is reported even where the rollback fails too, as on a lost connection.
  */
 export async function inTransaction<Result>(
-  knex: Knex,
-  connection: Connection | null,
+  { knex, connection, terms }: Surroundings,
   work: (trx: Knex.Transaction) => Promise<Result>,
   options: TransactionOptions,
 ): Promise<Result> {
   let failure: { readonly error: unknown } | null = null
   let success: { readonly result: Result } | null = null
+  let used = connection ?? undefined
+  let stopWatching: (() => void) | undefined
+  const watch = (begun: Connection): void => {
+    used = begun
+    stopWatching = watchAnswers(knex, begun, terms)
+  }
   const run = async (trx: Knex.Transaction): Promise<Result> => {
     try {
       const result = await work(trx)
@@ -49,20 +64,23 @@ export async function inTransaction<Result>(
     throw ROLLED_BACK
   }
   try {
-    if (knex.isTransaction === true) return await knex.transaction(run)
+    if (knex.isTransaction === true) {
+      watch(await acquire(clientOf(knex), terms))
+      return await knex.transaction(run)
+    }
     const transaction = knex.transaction(run, connection === null ? {} : { connection })
-    beginWith(transaction as unknown as KnexTransaction, options)
+    beginWith(transaction as unknown as KnexTransaction, options, watch)
     return await transaction
   } catch (error) {
     // Where the connection is lost, so is the transaction.
     if (success !== null) return (success as { readonly result: Result }).result
-    throw (failure as { readonly error: unknown } | null)?.error ?? (await asLost(knex, connection, error))
+    throw (
+      (failure as { readonly error: unknown } | null)?.error ??
+      explainLoss(explainFailedConnect(error, clientOf(knex)), used)
+    )
+  } finally {
+    stopWatching?.()
   }
-}
-
-async function asLost(knex: Knex, connection: Connection | null, error: unknown): Promise<unknown> {
-  const used = connection ?? (knex.isTransaction === true ? await clientOf(knex).acquireConnection() : undefined)
-  return explainLoss(error, used)
 }
 
 /** Goes first in a message of several statements, which the server runs as one transaction, where none is open. */
@@ -73,10 +91,15 @@ const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
 const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'
 
 // Knex calls this once it has a connection, which is never at once.
-function beginWith(transaction: KnexTransaction, { readOnly = false, begin = [], onBegin }: TransactionOptions): void {
+function beginWith(
+  transaction: KnexTransaction,
+  { readOnly = false, begin = [], onBegin }: TransactionOptions,
+  watch: (connection: Connection) => void,
+): void {
   const mode = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`
   transaction.begin = async (connection) => {
     const { trxClient: client } = transaction
+    watch(connection)
     try {
       const answers = await sendMessage(client, connection, [mode, KEEP_OPEN, ...begin].join(';\n'), {
         isControl: true,

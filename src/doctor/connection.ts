@@ -1,4 +1,4 @@
-import { sqlStateOf } from '../core/errors.ts'
+import { isPgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { findingsOf, type Finding } from './finding.ts'
@@ -33,7 +33,8 @@ const others: readonly (readonly [said: RegExp, next: string])[] = [
 ]
 
 /** Explains why there is no connection; null where the error is about something else. */
-export function connectionFinding(error: unknown): Finding | null {
+export function connectionFinding(failed: unknown): Finding | null {
+  const error = isPgvectorMigrationError(failed, 'CONNECTION_LOST') ? failed.cause : failed
   if (!(error instanceof Error)) return null
   const code = codeOf(error)
   const state = sqlStateOf(error)

@@ -55,25 +55,40 @@ const parseLatestOptions = optionsParser({ ...runKinds, ...migratorKinds })
  * INSUFFICIENT_PRIVILEGE, READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
  */
 export function createMigrator(knexOrConfig: Database | Knex.Config, options: MigratorOptions = {}): Migrator {
-  const { session, close } = connectTo(knexOrConfig)
-  const settings = settingsOf(session, options)
+  const { session: opened, close } = connectTo(knexOrConfig)
+  const settings = settingsOf(opened, options)
+  const session = opened.withTerms({ deadlines: settings.deadlines })
   const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
     withExplainedErrors(session, settings, 'read', work)
-  const writes = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    withExplainedErrors(session, settings, 'write', work)
+  const writes = async <Choice extends object, Result>(
+    parse: (choice: unknown) => Choice,
+    choice: unknown,
+    work: (own: Session, parsed: Choice) => Promise<Result>,
+  ): Promise<Result> => {
+    const parsed = parse(choice)
+    const own = session.withTerms({ signal: (parsed as Stoppable).signal })
+    return withExplainedErrors(own, settings, 'write', () => work(own, parsed))
+  }
   return {
     ...createReader(session, settings),
-    rehearse: (choice) => writes(() => rehearse(session, settings, parseRehearseOptions(choice))),
-    losses: (choice) => writes(() => losses(session, settings, parseLossOptions(choice))),
+    rehearse: (choice) => writes(parseRehearseOptions, choice, (own, parsed) => rehearse(own, settings, parsed)),
+    losses: (choice) => writes(parseLossOptions, choice, (own, parsed) => losses(own, settings, parsed)),
     plan: (choice) => reads(() => plan(session, settings, parseUpSelection(choice))),
-    up: (choice) => writes(() => up(session, settings, parseUpOptions(choice), startReading(session, settings.tables))),
+    up: (choice) =>
+      writes(parseUpOptions, choice, (own, parsed) => up(own, settings, parsed, startReading(own, settings.tables))),
     down: (choice) =>
-      writes(() => down(session, settings, parseDownOptions(choice), startReading(session, settings.tables))),
+      writes(parseDownOptions, choice, (own, parsed) =>
+        down(own, settings, parsed, startReading(own, settings.tables)),
+      ),
     history: (choice) => reads(() => historyOf(session, settings, parseHistoryOptions(choice))),
-    adopt: (choice) => writes(() => adopt(session, settings, parseAdoptOptions(choice))),
-    unlock: (choice) => writes(() => unlock(session, settings, parseUnlockOptions(choice))),
+    adopt: (choice) => writes(parseAdoptOptions, choice, (own, parsed) => adopt(own, settings, parsed)),
+    unlock: (choice) => writes(parseUnlockOptions, choice, (own, parsed) => unlock(own, settings, parsed)),
     close,
   }
+}
+
+interface Stoppable {
+  readonly signal?: AbortSignal | undefined
 }
 
 // The server is asked while the migration files are being listed.

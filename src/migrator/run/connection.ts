@@ -1,5 +1,6 @@
 import { explainLoss } from '../../database/lost-connection.ts'
-import { STARTED_AT, type Backend } from '../../database/liveness.ts'
+import type { Backend } from '../../database/liveness.ts'
+import { STARTED_AT } from '../../database/look.ts'
 import { canCheckConnectionSql } from '../../database/server-facts.ts'
 import { preferHeld, type PreferringSession } from '../../database/prefer-held.ts'
 import type { HeldConnection, Session } from '../../database/session.ts'
@@ -59,6 +60,7 @@ export function runConnection(
   let current: Backend | undefined
   let watch: TransactionWatch | undefined
   const own: Backend = { processId: facts.processId, startedAt: facts.startedAt, hangUp: held.hangUp }
+  if (topology === 'direct') held.identify(facts)
   const prefer = (): PreferringSession => (preferring ??= preferHeld(session, held, lost))
   const outside = (): readonly Backend[] =>
     (preferring?.inUse() ?? []).flatMap(({ isHeld, processId, hangUp }) => {

@@ -1,0 +1,75 @@
+import type { Knex } from 'knex'
+
+import type * as deadlines from '../src/database/deadlines.ts'
+import { createMigrator, ensurePgvector, type MigratorOptions, type PgvectorMigrationError } from '../src/index.ts'
+import { describeOnOneServer } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
+import { startProxy, type Proxy } from './support/proxy.ts'
+import { items, source } from './support/steps.ts'
+
+jest.mock('../src/database/deadlines.ts', () => {
+  const actual = jest.requireActual<typeof deadlines>('../src/database/deadlines.ts')
+  return { ...actual, defaultDeadlines: { ...actual.defaultDeadlines, probe: 50 } }
+})
+
+describeOnOneServer('a connection that passes nothing on any more', (database) => {
+  const proxies: Proxy[] = []
+
+  afterEach(async () => {
+    for (const proxy of proxies.splice(0)) await proxy.close()
+  })
+
+  /** A Knex instance whose connection stalls once a side sends a message with these words. */
+  async function stallingAt(words: string, onStall: () => void = () => undefined): Promise<Knex> {
+    let isOver = false
+    const proxy = await startProxy(database().url ?? '', ({ connection, sender, message }) => {
+      if (isOver || sender !== 'client' || !message.body.includes(words)) return undefined
+      isOver = true
+      connection.stall()
+      onStall()
+      return undefined
+    })
+    proxies.push(proxy)
+    return database().connect({ connection: proxy.url })
+  }
+
+  const migratorOf = (knex: Knex, given: MigratorOptions['deadlines']): ReturnType<typeof createMigrator> =>
+    createMigrator(knex, { migrationSource: source(items), deadlines: given })
+
+  test.each(['pg_extension', 'begin isolation', 'create extension', 'COMMIT'])(
+    'ends the wait of ensurePgvector at %s',
+    async (words) => {
+      const knex = await stallingAt(words)
+      await expectError('CONNECTION_LOST', () => ensurePgvector(knex, { logger: false }))
+    },
+  )
+
+  test.each(['readOnly', 'create table "knex_migrations"', 'pg_try_advisory_lock', 'is_locked = 1', 'is_locked = 0'])(
+    'ends the wait of a run at %s, and the next run goes on at once',
+    async (words) => {
+      const stalled = migratorOf(await stallingAt(words), { probe: 50 })
+      // A run that is stalled after its last commit has succeeded.
+      const outcome = await stalled.up().then(
+        () => 'succeeded',
+        (error: PgvectorMigrationError) => error.code,
+      )
+      expect(outcome).toBe(words === 'is_locked = 0' ? 'succeeded' : 'CONNECTION_LOST')
+      await migratorOf(database().knex, {}).up({ wait: 1000 })
+      expect(await database().knex('items').pluck('title')).toEqual(['a', 'b'])
+      expect(await database().knex('knex_migrations_lock').pluck('is_locked')).toEqual([0])
+    },
+  )
+
+  test.each(['readOnly', 'is_locked = 1', 'create table items'])(
+    'does not keep a run from ending at %s once its signal comes',
+    async (words) => {
+      const controller = new AbortController()
+      const stalled = migratorOf(await stallingAt(words, () => controller.abort()), { probe: 60_000, close: 1000 })
+      const started = performance.now()
+      await expect(stalled.up({ signal: controller.signal })).rejects.toMatchObject({
+        code: expect.stringMatching(/^(MIGRATION_INTERRUPTED|CONNECTION_LOST)$/),
+      })
+      expect(performance.now() - started).toBeLessThan(10_000)
+    },
+  )
+})
