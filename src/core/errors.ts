@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect, type InspectOptions } from 'node:util'
 
 import { messages, type ErrorCode, type ErrorDetails, type LockHolder } from './error-messages.ts'
 
@@ -51,6 +51,17 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
     // Stock Knex prints the stack and nothing else of an error, so what to do next has to be in it.
     const said = `${message}\n  Next: ${this.hint}\n  Docs: ${this.docsUrl}`
     if (this.stack !== undefined) this.stack = this.stack.replace(message, () => said)
+  }
+
+  /** What can be logged: all but `cause`, whose message holds the statement as it was sent, passwords included. */
+  toJSON(): object {
+    const { name, code, message, hint, details, sqlState, docsUrl } = this
+    return { name, code, message, hint, details, sqlState, docsUrl }
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { code, details, sqlState } = this
+    return `${this.stack ?? this.message} ${inspect({ code, details, sqlState }, options)}`
   }
 }
 

@@ -1,3 +1,4 @@
+import { withoutUnicode } from './string-text.ts'
 import type { SqlToken } from './tokens.ts'
 
 /**
@@ -7,10 +8,7 @@ import type { SqlToken } from './tokens.ts'
  */
 export function identifierOf({ kind, text }: SqlToken): string {
   if (kind !== 'name') return text.toLowerCase()
-  if (text.startsWith('"')) return unquoted(text)
-  return unquoted(text.slice(2)).replaceAll(/\\(?:(\\)|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))/g, (_, self, four, six) =>
-    self === undefined ? String.fromCodePoint(Number.parseInt(four ?? six, 16)) : '\\',
-  )
+  return text.startsWith('"') ? unquoted(text) : withoutUnicode(unquoted(text.slice(2)))
 }
 
 function unquoted(text: string): string {

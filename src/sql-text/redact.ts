@@ -42,17 +42,21 @@ function decoded(text: string): string {
 /** Redacts the passwords in a text before it is shown: known ones, and those that SQL, URLs and connection strings hold. */
 export function redact(text: string): string {
   const unknown = [...known].reduce((shown, secret) => shown.replaceAll(secret, HIDDEN), text)
-  return redactNested(unknown.replace(IN_URL, `$1${HIDDEN}`), 0)
+  return redactNested(unknown, 0)
 }
 
 // SQL in SQL in SQL: whoever quotes deeper than this sees nothing of it.
 const DEEPEST = 5
 
+// Escapes and several lines can hide the word itself.
+const MAY_HOLD_SECRET = /passw(?:or)?d|\\|u&["']|'[ \t]*[\r\n]/i
+
 function redactNested(text: string, depth: number): string {
-  if (!/password/i.test(text)) return text
+  const withoutUrls = text.replace(IN_URL, `$1${HIDDEN}`)
+  if (!MAY_HOLD_SECRET.test(withoutUrls)) return withoutUrls
   if (depth > DEEPEST) return HIDDEN
   return hideInText(
-    hideInSql(text, (inner) => redactNested(inner, depth + 1)),
+    hideInSql(withoutUrls, (inner) => redactNested(inner, depth + 1)),
     HIDDEN,
   )
 }

@@ -2,7 +2,7 @@ import { segmentsOf } from './quotes.ts'
 
 const OPENING = /^(?:[bBeExX]|[uU]&)?'|^\$[^$]*\$/
 
-/** What stands between the quotes of a string literal, null where it is not closed; the escapes of U&'' stay. */
+/** What a string literal means, null where it is not closed. Of U&'' the escape character is taken to be a backslash. */
 export function stringText(literal: string): string | null {
   const [opening = ''] = OPENING.exec(literal) ?? []
   if (opening.startsWith('$')) {
@@ -12,9 +12,8 @@ export function stringText(literal: string): string | null {
   // What is not closed extends over a character after it.
   const segments = segmentsOf(`${literal} `, opening, opening.length)
   if (segments.some(({ end }) => end > literal.length)) return null
-  const parts = segments.map(({ from, end }) => literal.slice(from, end - 1))
-  const escape = hasEscapes(opening) ? /\\([^])|'(')/g : /(')'/g
-  return parts.join('').replaceAll(escape, (_, first: string | undefined, second?: unknown) => String(first ?? second))
+  const text = segments.map(({ from, end }) => literal.slice(from, end - 1)).join('')
+  return readerOf(opening)(text)
 }
 
 /** The same literal with another text in its quotes. */
@@ -22,9 +21,42 @@ export function withStringText(literal: string, text: string): string {
   const [opening = ''] = OPENING.exec(literal) ?? []
   if (opening.startsWith('$')) return `${opening}${text}${opening}`
   const doubled = text.replaceAll("'", "''")
-  return `${opening}${hasEscapes(opening) ? doubled.replaceAll('\\', '\\\\') : doubled}'`
+  return `${opening}${/^[eu]/i.test(opening) ? doubled.replaceAll('\\', '\\\\') : doubled}'`
 }
 
-function hasEscapes(opening: string): boolean {
-  return /^e/i.test(opening)
+function readerOf(opening: string): (text: string) => string {
+  if (/^e/i.test(opening)) return withoutEscapes
+  return /^u/i.test(opening)
+    ? (text) => withoutUnicode(text.replaceAll("''", "'"))
+    : (text) => text.replaceAll("''", "'")
+}
+
+const NAMED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
+
+const ESCAPE = /''|\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([^]))/g
+
+function withoutEscapes(text: string): string {
+  return text.replaceAll(ESCAPE, (found: string, octal?: string, ...more: readonly (string | undefined)[]) => {
+    const [hex, four, eight, character] = more
+    if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8) % 256)
+    const code = hex ?? four ?? eight
+    if (code !== undefined) return characterOf(code)
+    return character === undefined ? found.slice(1) : (NAMED[character] ?? character)
+  })
+}
+
+const UNICODE = /\\(?:(\\)|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))/g
+
+/** A text without its Unicode escapes, as in U&''. */
+export function withoutUnicode(text: string): string {
+  return text.replaceAll(UNICODE, (_, self?: string, four?: string, six?: string) =>
+    self === undefined ? characterOf(four ?? six ?? '') : '\\',
+  )
+}
+
+const LAST = 0x10_ff_ff
+
+function characterOf(hex: string): string {
+  const code = Number.parseInt(hex, 16)
+  return code <= LAST ? String.fromCodePoint(code) : '\uFFFD'
 }

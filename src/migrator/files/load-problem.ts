@@ -61,18 +61,29 @@ function isSyntaxError(error: unknown): boolean {
   return error instanceof SyntaxError || errorMessage(error).startsWith('ParseError: ')
 }
 
-const POSITION = /((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])[^\n()]*?):(\d+)(?::\d+)?(?=[\s)]|$)/g
+const POSITION = /:(\d+)(?::\d+)?(?=[\s)]|$)/
+const PATH = /file:\/\/|\/|[A-Za-z]:[\\/]/
 
 // Node puts the place of a syntax error before the message, jiti behind it, and what is thrown has frames.
 function placeIn(error: unknown): Place | null {
   if (!(error instanceof Error)) return null
-  for (const [, found = '', line] of (error.stack ?? error.message).matchAll(POSITION)) {
+  for (const { found, line } of (error.stack ?? error.message).split('\n').flatMap(positionIn)) {
     const path = found.startsWith('file:') ? fileURLToPath(found) : found
     // Behind the frames that load the file are those of whoever asked for it.
     if (path.startsWith(__dirname)) return null
-    if (isOfUser(path)) return { path, line: Number(line) }
+    if (isOfUser(path)) return { path, line }
   }
   return null
+}
+
+// A path and a line, in parentheses or not: one expression for both would backtrack.
+function positionIn(text: string): readonly { readonly found: string; readonly line: number }[] {
+  const position = POSITION.exec(text)
+  if (position === null) return []
+  const before = text.slice(0, position.index)
+  const inside = before.slice(before.lastIndexOf('(') + 1)
+  const start = inside.search(PATH)
+  return start === -1 ? [] : [{ found: inside.slice(start), line: Number(position[1]) }]
 }
 
 const PACKAGE = join(__dirname, '../..')

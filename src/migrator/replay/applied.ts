@@ -5,6 +5,7 @@ import { startRecording, textOf, type SentQuery } from '../../database/record-st
 import type { Replay } from './replay.ts'
 import type { MigrationTables } from '../settings.ts'
 import { record, type AppliedMigration } from '../tracking.ts'
+import { redact } from '../../sql-text/redact.ts'
 
 /**
  * Brings an embedded copy to where its database stands: every applied migration, with its line in Knex's table. Of one
@@ -41,7 +42,7 @@ export async function recorded(
     return { sent: recording.sent, failure: null }
   } catch (error) {
     const failed = recording.sent.find((query) => query.error === error)
-    const details = { migration, statement: failed === undefined ? null : textOf(failed), isApplied }
+    const details = { migration, statement: failed === undefined ? null : redact(textOf(failed)), isApplied }
     return { sent: recording.sent, failure: new PgvectorMigrationError('PLAN_FAILED', details, { cause: error }) }
   } finally {
     recording.stop()
