@@ -1,0 +1,190 @@
+import { setTimeout as passed } from 'node:timers/promises'
+
+import Knex, { type Knex as KnexInstance } from 'knex'
+
+import { isPgvectorMigrationError } from '../../../src/index.ts'
+import { startProxy, type Inspect, type Sender } from '../proxy.ts'
+import type { FaultyOperation } from './operations.ts'
+import { readLeftovers, readState, type DatabaseState } from './state.ts'
+
+export const kinds = ['cut', 'half-close', 'stall', 'terminate'] as const
+
+/** What happens to a connection: it is reset, one side says that it sends no more, nothing gets through, its backend ends. */
+export type FaultKind = (typeof kinds)[number]
+
+/** A message that passed in a run without faults. */
+export interface Point {
+  readonly connection: number
+  readonly sender: Sender
+  readonly message: number
+  readonly type: string
+  /** Whether it begins what its side says in turn. */
+  readonly isFirst: boolean
+}
+
+export interface Fault extends Point {
+  readonly kind: FaultKind
+}
+
+/** How a fault is named on the command line and in a report: "up 0>12 cut" is at the client's message 12. */
+export function nameOf(operation: FaultyOperation, { connection, sender, message, kind }: Fault): string {
+  return `${operation.name} ${connection}${sender === 'client' ? '>' : '<'}${message} ${kind}`
+}
+
+/** Longer than all deadlines of an operation together, on a machine that is busy with other things. */
+const LIMIT = 20_000
+
+/** A database in which one operation after the other is run. */
+export interface Place {
+  readonly name: string
+  readonly url: string
+  /** A connection that no fault hits. */
+  readonly knex: KnexInstance
+}
+
+const SILENT = { warn: () => undefined, error: () => undefined }
+
+function connectTo(url: string, acquireConnectionTimeout: number): KnexInstance {
+  return Knex({
+    client: 'pg',
+    connection: { connectionString: url },
+    pool: { min: 0, max: 3 },
+    acquireConnectionTimeout,
+    log: SILENT,
+  })
+}
+
+/** Empties the database, and makes what the operation starts from. */
+async function prepare({ knex }: Place, operation: FaultyOperation): Promise<void> {
+  await knex.raw('drop schema public cascade; create schema public')
+  await operation.prepare(knex)
+}
+
+/** Runs an operation without a fault: where messages pass, and what it comes to. */
+export async function runCleanly(
+  place: Place,
+  operation: FaultyOperation,
+): Promise<{ readonly points: readonly Point[]; readonly state: DatabaseState }> {
+  await prepare(place, operation)
+  const points: Point[] = []
+  const speakers = new Map<number, Sender>()
+  const { outcome } = await runThrough(place, operation, ({ place: connection, sender, number, message }) => {
+    const isFirst = speakers.get(connection) !== sender
+    speakers.set(connection, sender)
+    points.push({ connection, sender, message: number, type: message.type, isFirst })
+    return undefined
+  })
+  if (outcome !== null) throw outcome.error
+  const leftovers = await leftoversOf(place)
+  if (leftovers.length > 0) throw new Error(`A run without faults left ${leftovers.join(', ')}`)
+  return { points, state: await readState(place.knex) }
+}
+
+/** What a fault came to: what is wrong about it, or that its message was never sent. */
+export interface FaultResult {
+  readonly problems: readonly string[]
+  readonly isReached: boolean
+  readonly milliseconds: number
+  readonly error: unknown
+}
+
+export async function injectFault(
+  place: Place,
+  operation: FaultyOperation,
+  fault: Fault,
+  expected: DatabaseState,
+): Promise<FaultResult> {
+  const started = performance.now()
+  await prepare(place, operation)
+  let isReached = false
+  const problems: string[] = []
+  const first = await runThrough(
+    place,
+    operation,
+    ({ connection, place: at, sender, number }) => {
+      if (isReached || at !== fault.connection || sender !== fault.sender || number !== fault.message) return undefined
+      isReached = true
+      if (fault.kind === 'cut') connection.cut()
+      if (fault.kind === 'stall') connection.stall()
+      if (fault.kind === 'half-close') connection.endOf(sender)
+      const pid = connection.backendPid()
+      if (fault.kind !== 'terminate' || pid === null) return undefined
+      return place.knex.raw('select pg_terminate_backend(?, 2000)', [pid]).then(() => undefined)
+    },
+    1000,
+  )
+  problems.push(...first.problems)
+  if (first.outcome !== null) problems.push(...problemsOf(first.outcome.error))
+  problems.push(...(await leftoversOf(place)))
+  const second = await runThrough(place, operation, () => undefined)
+  if (second.outcome !== null) problems.push(`the next run failed: ${String(second.outcome.error)}`)
+  problems.push(...second.problems.map((problem) => `the next run: ${problem}`))
+  problems.push(...(await leftoversOf(place)).map((leftover) => `after the next run: ${leftover}`))
+  const seen = await readState(place.knex)
+  if (JSON.stringify(seen) !== JSON.stringify(expected)) problems.push(...differences(seen, expected))
+  return { problems, isReached, milliseconds: performance.now() - started, error: first.outcome?.error }
+}
+
+interface Ran {
+  readonly outcome: { readonly error: unknown } | null
+  readonly problems: readonly string[]
+}
+
+async function runThrough(place: Place, operation: FaultyOperation, inspect: Inspect, toConnect = LIMIT): Promise<Ran> {
+  const proxy = await startProxy(place.url, inspect)
+  const knex = connectTo(proxy.url, toConnect)
+  const problems: string[] = []
+  const started = performance.now()
+  try {
+    const running = operation.run(knex).then(
+      () => null,
+      (error: unknown) => ({ error }),
+    )
+    const limit = new AbortController()
+    const outcome = await Promise.race([
+      running,
+      passed(LIMIT, undefined, { signal: limit.signal }).then(() => 'hangs' as const),
+    ])
+    limit.abort()
+    if (outcome !== 'hangs') return { outcome, problems }
+    problems.push(`it had not ended after ${Math.round(performance.now() - started)} ms`)
+    return { outcome: null, problems }
+  } finally {
+    proxy.dropStalled()
+    void knex.destroy().catch(() => undefined)
+    await passed(1)
+    await proxy.close()
+  }
+}
+
+/** What is left once the server has noticed that its clients are gone. */
+async function leftoversOf({ knex }: Place): Promise<readonly string[]> {
+  const deadline = performance.now() + 3000
+  for (;;) {
+    const leftovers = await readLeftovers(knex)
+    if (leftovers.length === 0 || performance.now() > deadline) return leftovers
+    await knex.raw('select pg_sleep(0.01)')
+  }
+}
+
+// What our statements have and no sentence.
+const OUR_SQL = /\b(pg_catalog|set_config|select|insert into|declare|begin isolation|set local)\b/i
+
+function problemsOf(error: unknown): string[] {
+  if (!isPgvectorMigrationError(error)) return [`it failed with what is no error of ours: ${String(error)}`]
+  return OUR_SQL.test(error.message) ? [`its error shows our SQL: ${error.message}`] : []
+}
+
+function differences(seen: DatabaseState, expected: DatabaseState): string[] {
+  const lines = (state: DatabaseState): string[] => [
+    ...state.extension.map((line) => `extension ${line}`),
+    ...state.columns.map((line) => `column ${line}`),
+    ...state.indexes,
+    ...Object.entries(state.rows).flatMap(([table, rows]) => rows.map((row, place) => `${table} ${place + 1}: ${row}`)),
+  ]
+  const [got, wanted] = [lines(seen), lines(expected)]
+  return [
+    ...wanted.filter((line) => !got.includes(line)).map((line) => `missing: ${line}`),
+    ...got.filter((line) => !wanted.includes(line)).map((line) => `not expected: ${line}`),
+  ]
+}
