@@ -8,7 +8,7 @@ import { rowsInMemory } from '../src/pgvector/graph-memory.ts'
 import { describeOnServers } from './support/databases.ts'
 import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
-import { hold, holders, phaseReached, until } from './support/phases.ts'
+import { hold, holders, phaseReached, startHeld, until } from './support/phases.ts'
 
 const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', efConstruction: 400 })
 const quiet = { logger: false } as const
@@ -84,18 +84,20 @@ describeOnServers('a build in company', (database) => {
     await createDocuments(knex, 300)
     const writer = connect({ pool: { min: 1, max: 1 } })
     const state = { isBuilding: true, written: 0 }
+    const snapshot = await hold(knex, holders['waiting for old snapshots'])
     // Held up at its first wait and at its last one, so that rows come before, while and after the table is read.
-    const holds = ['waiting for writers before build', 'waiting for old snapshots'] as const
-    const releases = await Promise.all(holds.map((phase) => hold(knex, holders[phase])))
-    const build = buildIndex(knex, index, quiet)
+    const { build, release } = await startHeld(knex, holders['waiting for writers before build'], () =>
+      buildIndex(knex, index, quiet),
+    )
     const writing = (async () => {
       for (; state.isBuilding; state.written++) await addDocuments(writer, 1)
     })()
-    for (const [place, phase] of holds.entries()) {
+    const releases = { 'waiting for writers before build': release, 'waiting for old snapshots': snapshot }
+    for (const [phase, end] of Object.entries(releases)) {
       await phaseReached(knex, phase)
       const before = state.written
       await until(knex, () => Promise.resolve(state.written > before + 10))
-      await releases[place]?.()
+      await end()
     }
     await build
     state.isBuilding = false

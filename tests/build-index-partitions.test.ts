@@ -13,7 +13,7 @@ import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
-import { hold, phaseReached } from './support/phases.ts'
+import { hold, phaseReached, startHeld } from './support/phases.ts'
 import { recordingLogger } from './support/recorder.ts'
 import { rolledBack } from './support/rolled-back.ts'
 
@@ -67,7 +67,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       metric: 'l2',
       name: low?.name,
     })
-    const error = await expectError('INDEX_BUILD_FAILED', () => dropIndex(knex, part, quiet))
+    const error = await expectError('INDEX_DROP_FAILED', () => dropIndex(knex, part, quiet))
     expect(error.message).toContain(`because index "${index.name}" requires it`)
     expect(await catalogOf(knex)).toEqual(built)
   })
@@ -225,8 +225,12 @@ describeOnServers('an index of a partitioned table', (database) => {
   test('that has an invalid part is mended by the next run where mending it was cut off', async () => {
     const { knex } = database()
     await createWithInvalidPart(knex)
-    const release = await hold(knex, 'insert into "higher one" (id) values (100)')
-    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    const { build, release } = await startHeld(
+      knex,
+      'insert into "higher one" (id) values (100)',
+      () => expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet)),
+      '"higher one"',
+    )
     const processId = await phaseReached(knex, 'waiting for writers before build', '"higher one"')
     await knex.raw(`select pg_terminate_backend(${processId})`)
     await build
@@ -260,8 +264,12 @@ describeOnServers('an index of a partitioned table', (database) => {
   test('is finished by the next run where one was cut off in the middle', async () => {
     const { knex } = database()
     await createPartitioned(knex)
-    const release = await hold(knex, 'insert into highest (id) values (900)')
-    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    const { build, release } = await startHeld(
+      knex,
+      'insert into highest (id) values (900)',
+      () => expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet)),
+      'highest',
+    )
     const processId = await phaseReached(knex, 'waiting for writers before build', 'highest')
     await knex.raw(`select pg_terminate_backend(${processId})`)
     await build
@@ -278,8 +286,12 @@ describeOnServers('an index of a partitioned table', (database) => {
     await createPartitioned(knex)
     await knex.raw(`create table late (like documents);
       insert into late select id + 1000, note, "Embedding" from documents`)
-    const release = await hold(knex, 'insert into highest (id) values (900)')
-    const build = buildIndex(knex, index, quiet)
+    const { build, release } = await startHeld(
+      knex,
+      'insert into highest (id) values (900)',
+      () => buildIndex(knex, index, quiet),
+      'highest',
+    )
     await phaseReached(knex, 'waiting for writers before build', 'highest')
     await knex.raw('alter table documents attach partition late for values from (1000) to (2000)')
     await release()
@@ -292,8 +304,12 @@ describeOnServers('an index of a partitioned table', (database) => {
   test('can be dropped where its build was cut off in the middle', async () => {
     const { knex } = database()
     await createPartitioned(knex)
-    const release = await hold(knex, 'insert into highest (id) values (900)')
-    const build = expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet))
+    const { build, release } = await startHeld(
+      knex,
+      'insert into highest (id) values (900)',
+      () => expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, quiet)),
+      'highest',
+    )
     const processId = await phaseReached(knex, 'waiting for writers before build', 'highest')
     await knex.raw(`select pg_terminate_backend(${processId})`)
     await build

@@ -6,7 +6,7 @@ import { buildIndex, dropIndex, type VectorIndex, vectorIndex } from '../src/ind
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
-import { hold, holders, phaseReached, strikeIn, strikes } from './support/phases.ts'
+import { hold, holders, phaseReached, startHeld, strikeIn, strikes } from './support/phases.ts'
 import { recordingLogger } from './support/recorder.ts'
 
 // Slow to build for so few rows.
@@ -27,8 +27,7 @@ describeOnServers('a build that is interrupted', (database) => {
   test.each(phases)('by SIGKILL in "%s" is mended by the next run', async (phase, holder) => {
     const { knex, url } = database()
     await createDocuments(knex, ROWS)
-    const release = await hold(knex, holder)
-    const child = startBuild(url ?? '')
+    const { build: child, release } = await startHeld(knex, holder, () => startBuild(url ?? ''))
     await phaseReached(knex, phase)
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -39,10 +38,9 @@ describeOnServers('a build that is interrupted', (database) => {
   test.each(phases)('by its signal in "%s" says so and is mended by the next run', async (phase, holder) => {
     const { knex } = database()
     await createDocuments(knex, ROWS)
-    const release = await hold(knex, holder)
     const controller = new AbortController()
-    const build = expectError('INDEX_BUILD_FAILED', () =>
-      buildIndex(knex, index, { ...quiet, signal: controller.signal }),
+    const { build, release } = await startHeld(knex, holder, () =>
+      expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, { ...quiet, signal: controller.signal })),
     )
     await phaseReached(knex, phase)
     controller.abort()
@@ -54,8 +52,9 @@ describeOnServers('a build that is interrupted', (database) => {
   test.each(phases)('by the loss of its connection in "%s" is mended by the next run', async (phase, holder) => {
     const { knex } = database()
     await createDocuments(knex, ROWS)
-    const release = await hold(knex, holder)
-    const build = expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet))
+    const { build, release } = await startHeld(knex, holder, () =>
+      expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet)),
+    )
     const processId = await phaseReached(knex, phase)
     await knex.raw(`select pg_terminate_backend(${processId})`)
     expect((await build).sqlState).toBe('57P01')

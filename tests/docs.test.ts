@@ -222,6 +222,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     needed: 'could not resize shared memory segment',
   },
   INDEX_BUILD_FAILED: { index: '"documents_embedding_idx"', problem: 'PostgreSQL left it invalid' },
+  INDEX_DROP_FAILED: { index: '"documents_embedding_idx"', problem: 'canceling statement due to user request' },
   BACKFILL_FAILED: { column: 'documents.embedding', filled: 4200, problem: 'embed failed with: 401 Unauthorized' },
   TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
   SESSION_SHARED: { processes: [4711, 4712] },

@@ -22,7 +22,7 @@ const table: TableFacts = {
   oid: 1,
   schema: 'public',
   name: 'documents',
-  rights: { role: 'app', lacking: [] },
+  rights: { role: 'app', lacking: [], owner: 'app', isOwner: true },
   kind: 'ordinary',
   isTemporary: false,
   isMadeHere: false,
@@ -56,7 +56,7 @@ const facts: IndexFacts = {
   server: { version: '17.6', major: 17 },
   canCheckConnection: true,
   readOnly: null,
-  extension: { version: '0.8.0', schema: 'public' },
+  extension: { version: '0.8.0', schema: 'public', available: null },
   settings: {
     maintenanceWorkMemory: 64 * MEBIBYTE,
     sharedBuffers: 128 * MEBIBYTE,
@@ -84,10 +84,10 @@ describe('what is done about an index', () => {
     ['whose defaults are spelt out is to keep it', { indexes: [{ ...existing, options: ['m=16'] }] }, 'keep'],
     ['that is built elsewhere is to wait', { builds: [{ processId: 7, index: 9 }] }, 'wait'],
     ['of a partitioned table is to build its parts', { table: { ...table, kind: 'partitioned' } }, 'build partitions'],
-    ['without its extension is to refuse', { extension: null }, 'refuse VERIFICATION_FAILED'],
+    ['without its extension is to refuse', { extension: null }, 'refuse PGVECTOR_NOT_ENABLED'],
     [
       'on an older extension is to refuse',
-      { extension: { version: '0.4.4', schema: 'x' } },
+      { extension: { version: '0.4.4', schema: 'x', available: null } },
       'refuse PGVECTOR_VERSION_TOO_LOW',
     ],
     ['without its table is to refuse', { table: null }, 'refuse RELATION_NOT_FOUND'],
@@ -106,7 +106,7 @@ describe('what is done about an index', () => {
     ['on a standby is to refuse', { readOnly: 'standby' }, 'refuse READ_ONLY'],
     [
       'in a schema where the role may make nothing is to refuse',
-      { table: { ...table, rights: { role: 'app', lacking: ['CREATE'] } } },
+      { table: { ...table, rights: { ...table.rights, lacking: ['CREATE'] } } },
       'refuse INSUFFICIENT_PRIVILEGE',
     ],
     ['that is there on a standby is to keep it', { readOnly: 'standby', indexes: [existing] }, 'keep'],
@@ -225,7 +225,7 @@ describe('the settings of a build', () => {
   })
 
   test('start one process before pgvector 0.6.0, which knows no other way', () => {
-    const { settings } = build({ extension: { version: '0.5.1', schema: 'public' } })
+    const { settings } = build({ extension: { version: '0.5.1', schema: 'public', available: null } })
     expect(settings).toMatchObject({ workers: 0, neededMemory: null, spillsAfter: null })
   })
 })

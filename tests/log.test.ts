@@ -102,7 +102,9 @@ describeOnEveryDatabase('the migration log', (database) => {
       await addVectorColumn(knex, column, silent)
       await dropVectorColumn(knex, column, { ...silent, onlyOurs: true })
     })
-    expect(statements.filter((sql) => sql.includes('pg_available_extension'))).toEqual([])
+    // Within a CASE they are read only where the installed version is too old.
+    const readsFiles = /(?<!then \(\s*select default_version )from pg_available_extension/
+    expect(statements.filter((sql) => readsFiles.test(sql))).toEqual([])
     expect(await knex('pgvector_migration_log').orderBy('id').pluck('event')).toEqual([
       'enabled',
       'column added',

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+
 import type { Knex } from 'knex'
 
 import {
@@ -7,6 +9,7 @@ import {
   dropVectorColumn,
   ensurePgvector,
   inspectPgvector,
+  repairVectorIndexes,
   vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
@@ -166,6 +169,89 @@ describeOnEveryDatabase('a role that may not use the schema of a table', (databa
       expect((await buildIndex(trx, { ...index, where: 'id > 0' }, silent)).status).toBe('kept')
       expect((await addVectorColumn(trx, column, silent)).status).toBe('kept')
     })
+  })
+})
+
+describeOnEveryDatabase('a role that does not own a table', (database) => {
+  const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+  const index = vectorIndex(column, { method: 'hnsw', metric: 'l2', name: 'owned' })
+  const other = vectorColumn('documents', 'other', { dimensions: 3 })
+  const made = 'create index owned on documents using hnsw (embedding vector_l2_ops)'
+
+  test.each([
+    ['build an index', 'CREATE INDEX', '', (trx: Knex) => buildIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropIndex(trx, index, silent)],
+    ['add a column', 'ALTER TABLE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
+    ['drop a column', 'ALTER TABLE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
+  ])('cannot %s, and is told who can', async (_, statement, there, run) => {
+    await ensurePgvector(database().knex, silent)
+    await rolledBack(database().knex, async (trx) => {
+      await trx.raw(`create table documents (id int, embedding vector(3)); ${there};
+        create role test_without_rights; create role test_owner;
+        grant create on schema public to test_without_rights; grant select on documents to test_without_rights;
+        alter table documents owner to test_owner; set local role test_without_rights`)
+      const { message, hint, details } = await expectError('INSUFFICIENT_PRIVILEGE', () => run(trx))
+      expect(message).toBe(`Insufficient privileges to ${statement}`)
+      expect(hint).toBe(
+        'Table "public"."documents" belongs to role "test_owner". Run this as that role or as a superuser.',
+      )
+      expect(details.role).toBe('test_without_rights')
+      await expect(trx.raw('select 1')).resolves.toBeDefined()
+    })
+  })
+})
+
+describeOnServers('a role that does not own an invalid index', (database) => {
+  test('cannot repair it, and is told who can', async () => {
+    const { knex, connect, url } = database()
+    await ensurePgvector(knex, silent)
+    const role = `repairer_${randomBytes(6).toString('hex')}`
+    await knex.raw(`create table documents (id int, embedding vector(3));
+      create index broken on documents using hnsw (embedding vector_l2_ops);
+      update pg_index set indisvalid = false where indexrelid = 'broken'::regclass;
+      create role ${role} login password 'test'`)
+    try {
+      const account = new URL(url ?? '')
+      account.username = role
+      account.password = 'test'
+      const { left } = await repairVectorIndexes(connect({ connection: account.href }), { ...silent, log: false })
+      expect(left).toEqual([{ name: 'public.broken', reason: expect.stringContaining('belongs to role "postgres"') }])
+      expect(left[0]?.reason).toContain('Insufficient privileges to REINDEX INDEX')
+    } finally {
+      await knex.raw(`drop role ${role}`)
+    }
+  })
+})
+
+describeOnEveryDatabase('what pgvector is needed for', (database) => {
+  const column = vectorColumn('documents', 'bits', { type: 'bit', dimensions: 8 })
+  const index = vectorIndex(column, { method: 'hnsw', metric: 'hamming' })
+
+  test('is refused with the way to enable it where it is not enabled', async () => {
+    const { knex } = database()
+    await knex.raw('create table documents (id int, bits bit(8))')
+    const { message, hint } = await expectError('PGVECTOR_NOT_ENABLED', () => buildIndex(knex, index, silent))
+    expect(message).toContain(`the index "${index.name}" needs it`)
+    expect(hint).toContain('ensurePgvector(knex)')
+  })
+
+  test.each([
+    ['an index', (knex: Knex) => buildIndex(knex, index, silent)],
+    [
+      'a column',
+      (knex: Knex) =>
+        addVectorColumn(knex, vectorColumn('documents', 'half', { type: 'halfvec', dimensions: 3 }), silent),
+    ],
+    ['a caller', (knex: Knex) => ensurePgvector(knex, { ...silent, minVersion: '0.7.0' })],
+  ])('is updated with ALTER EXTENSION where %s needs more than is installed and the server has it', async (_, run) => {
+    const { knex, pgvector } = database()
+    await ensurePgvector(knex, silent)
+    await knex.raw(`create table documents (id int, bits bit(8));
+      update pg_extension set extversion = '0.6.0' where extname = 'vector'`)
+    const { details, hint } = await expectError('PGVECTOR_VERSION_TOO_LOW', () => run(knex))
+    expect(details).toEqual({ installed: '0.6.0', minimum: '0.7.0', available: pgvector })
+    expect(hint).toContain('ALTER EXTENSION vector UPDATE;')
+    expect(hint).not.toContain('Install')
   })
 })
 

@@ -1,4 +1,5 @@
 import { ensurePgvector, type ListedIndex, type RunningIndexBuild, type VectorDifference } from '../src/index.ts'
+import { startHeld } from './support/phases.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { createProject, knexfile, type Project } from './support/project.ts'
@@ -65,19 +66,21 @@ describeOnServers('knex-pgvector index', (database) => {
       'enabled',
       'index begun',
       'index built',
-      'index rebuilt',
       'index dropped',
+      'index rebuilt',
     ])
   })
 
   test('shows a build that runs, and whom it waits for', async () => {
-    const { connect } = database()
+    const { knex } = database()
     const { run } = await withDocuments(database())
     expect((await run('index', 'progress')).stdout).toBe('No index is being built\n')
-    const writer = await connect().transaction()
-    await writer.raw('insert into documents values (0, null)')
-    const { rows } = await writer.raw('select pg_backend_pid() as pid')
-    const building = run('index', 'build', '--declared', 'vectors.ts')
+    const { build: building, release } = await startHeld(knex, 'insert into documents values (0, null)', () =>
+      run('index', 'build', '--declared', 'vectors.ts'),
+    )
+    const { rows } = await knex.raw(
+      `select pid from pg_locks where relation = 'documents'::regclass and mode = 'RowExclusiveLock'`,
+    )
     let running: RunningIndexBuild[] = []
     while (running.length === 0) running = JSON.parse((await run('index', 'progress', '--json')).stdout)
     expect(running[0]).toMatchObject({
@@ -87,7 +90,7 @@ describeOnServers('knex-pgvector index', (database) => {
     })
     const { stdout } = await run('index', 'progress')
     expect(stdout).toContain(`waits for process ${rows[0].pid}`)
-    await writer.commit()
+    await release()
     const built = await building
     expect(built.code).toBe(0)
     expect(built.stderr).toContain(`(process ${rows[0].pid} of the server)`)

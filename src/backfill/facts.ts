@@ -5,7 +5,7 @@ import { literal } from '../core/sql.ts'
 import { isValidSql } from '../indexes/look/validity.ts'
 import { readColumnFacts, type ColumnFacts } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
-import { tableNumberSql } from '../columns/schema-rights.ts'
+import { tableNumberSql } from '../columns/table-rights.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** A column by which rows are told apart and put in order. */

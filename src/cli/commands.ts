@@ -160,7 +160,7 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <name...>', 'build: these alone'),
         new Option('--max-memory <size>', 'build: the most memory to use, like 4GB'),
         new Option('--workers <number>', 'build: the most processes that help').argParser(numberFrom(0)),
-        new Option('--wait <time>', 'build: how long to wait for others')
+        new Option('--wait <time>', 'build, repair: how long to wait for others')
           .default(60_000, '60s')
           .argParser(milliseconds),
         new Option('--follow', 'progress: until nothing is being built'),

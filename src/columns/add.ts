@@ -4,6 +4,7 @@ import { identifier, toRegclass } from '../core/sql.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { sqlState } from '../database/sqlstate.ts'
 import { numbersOf } from '../extension/log-change.ts'
+import { tooOld } from '../extension/too-old.ts'
 import { typeLimits } from '../pgvector/vector-types.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
@@ -18,7 +19,7 @@ import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from
  * @example await addVectorColumn(knex, vectorColumn('documents', 'embedding', { dimensions: 384 }))
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, COLUMN_NEEDS_VALUES, TABLE_BUSY,
- * INSUFFICIENT_PRIVILEGE or PGVECTOR_VERSION_TOO_LOW.
+ * INSUFFICIENT_PRIVILEGE, PGVECTOR_NOT_ENABLED or PGVECTOR_VERSION_TOO_LOW.
  */
 export async function addVectorColumn(
   db: Database,
@@ -57,7 +58,7 @@ export async function addVectorColumn(
 }
 
 function requirements(
-  { seen: { installed }, table }: ColumnFacts,
+  { seen: { installed }, table, available }: ColumnFacts,
   column: VectorColumn,
 ): { readonly table: ColumnTable; readonly schema: string } {
   if (table === null) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
@@ -68,8 +69,7 @@ function requirements(
   }
   const { since } = typeLimits[column.type]
   if (!isAtLeast(installed.version, since)) {
-    const details = { installed: installed.version, minimum: since, available: null }
-    throw new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', details)
+    throw tooOld(installed.version, since, available)
   }
   return { table, schema: installed.schema }
 }

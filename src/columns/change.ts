@@ -7,7 +7,7 @@ import { logChange } from '../extension/log-change.ts'
 import type { ColumnResult, ParsedColumnOptions } from './change-options.ts'
 import type { VectorColumn } from './column.ts'
 import { columnDeclaration, columnLabel, isSameColumn, type ColumnFacts, type ColumnTable } from './facts.ts'
-import { lackingRights } from './schema-rights.ts'
+import { lackingRights, refusedRight } from './table-rights.ts'
 
 /** A table that is there, and the server as it was seen with it. */
 type TableToChange = Pick<ColumnFacts, 'seen'> & { readonly table: ColumnTable }
@@ -40,6 +40,8 @@ export async function changeTable(
       waiting: (_, blockers) => {
         logger.info(`${qualified(table.schema, table.name)} is in use (process ${blockers.join(', ')}); trying again`)
       },
+    }).catch((error: unknown) => {
+      throw refusedRight(error, 'ALTER TABLE', table)
     })
     await trx.send(`set local lock_timeout = ${literal(before)}`)
     await setStatementTimeout(trx, patience)

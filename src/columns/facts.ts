@@ -1,9 +1,11 @@
 import { glance } from '../extension/glance.ts'
 import type { Glance } from '../extension/state.ts'
+import { availableSql } from '../extension/too-old.ts'
+import { typeLimits } from '../pgvector/vector-types.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import type { VectorColumn } from './column.ts'
-import { rightsSql, tableNumberSql, type SchemaRights } from './schema-rights.ts'
+import { rightsSql, tableNumberSql, type RelationRights } from './table-rights.ts'
 
 /** Everything that decides what can be done about a column. */
 export interface ColumnFacts {
@@ -14,6 +16,8 @@ export interface ColumnFacts {
   readonly column: ExistingColumn | null
   /** What depends on the column and would go with it or keep it from going, as PostgreSQL describes it. */
   readonly dependents: readonly string[]
+  /** The version that an update leads to, where what is installed is too old for the column's type; null otherwise. */
+  readonly available: string | null
 }
 
 /** The table of a column. */
@@ -21,8 +25,8 @@ export interface ColumnTable {
   readonly oid: number
   readonly schema: string
   readonly name: string
-  /** Of this role, in the table's schema. */
-  readonly rights: SchemaRights
+  /** Of this role. */
+  readonly rights: RelationRights
 }
 
 /** A column as it is. */
@@ -66,7 +70,7 @@ export async function readColumnFacts(session: Session, column: VectorColumn): P
 function factsSql(column: VectorColumn): string {
   return `
     with relation as (
-      select c.oid, c.relnamespace, n.nspname, c.relname
+      select c.oid, c.relnamespace, c.relowner, n.nspname, c.relname
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where c.oid = ${tableNumberSql(column)} and c.relkind in ('r', 'p', 'm', 'f')
     ),
@@ -88,7 +92,7 @@ function factsSql(column: VectorColumn): string {
     )
     select json_build_object(
       'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname,
-        'rights', ${rightsSql('relnamespace')}) from relation),
+        'rights', ${rightsSql('relation')}) from relation),
       'column', (
         select json_build_object('number', attnum, 'notNull', attnotnull,
           'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''),
@@ -96,6 +100,9 @@ function factsSql(column: VectorColumn): string {
             or typnamespace = (select extnamespace from pg_catalog.pg_extension where extname = 'vector'))
         from attribute
       ),
-      'dependents', (select coalesce(json_agg(description order by description), '[]') from dependent)
+      'dependents', (select coalesce(json_agg(description order by description), '[]') from dependent),
+      'available', (
+        select ${availableSql('extversion', typeLimits[column.type].since)} from pg_catalog.pg_extension where extname = 'vector'
+      )
     ) as state`
 }

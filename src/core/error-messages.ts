@@ -40,6 +40,7 @@ export interface ErrorDetails {
   }
   readonly BACKFILL_FAILED: { readonly column: string; readonly filled: number; readonly problem: string }
   readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
+  readonly INDEX_DROP_FAILED: { readonly index: string; readonly problem: string }
   readonly TABLE_BUSY: {
     readonly table: string
     readonly attempts: number
@@ -363,6 +364,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   INDEX_BUILD_FAILED: ({ index, problem }) => ({
     message: `Index ${index} was not built: ${problem}`,
     hint: 'Mend the cause, then run the same again: what is left of the attempt is recognised and replaced.',
+  }),
+  INDEX_DROP_FAILED: ({ index, problem }) => ({
+    message: `Index ${index} was not dropped: ${problem}`,
+    hint: 'Nothing was changed. Fix the cause, then run the same again.',
   }),
   BACKFILL_FAILED: ({ column, filled, problem }) => ({
     message: `Filling ${column} ended: ${problem}`,

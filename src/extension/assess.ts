@@ -78,7 +78,8 @@ function assessUpdate(state: PgvectorState, needs: Requirements, installed: stri
   if (available === null || !needs.update || !isAtLeast(available, needs.minVersion)) {
     const details = { installed, minimum: needs.minVersion, available }
     const enough = available !== null && isAtLeast(available, needs.minVersion)
-    return { errors: [tooLow(state, details, enough)], plan: { action: 'none' } }
+    const afterwards = `Install pgvector ${needs.minVersion} or newer on the database server, then run: ALTER EXTENSION vector UPDATE;`
+    return { errors: [tooLow(state, details, enough, afterwards)], plan: { action: 'none' } }
   }
   // Who owns it is no reason to refuse: some hosts let other roles update what is on their list. The statement tells.
   return { errors: state.readOnly === null ? [] : [readOnly(state.readOnly)], plan }
@@ -145,10 +146,11 @@ function tooLow(
   state: PgvectorState,
   details: { readonly installed: string; readonly minimum: string; readonly available: string | null },
   canUpdate: boolean,
+  hint?: string,
 ): PgvectorMigrationError {
   const known = canUpdate ? details : { ...details, available: null }
   return new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', known, {
-    hint: canUpdate ? undefined : remedies(state.provider).versionTooLow,
+    hint: canUpdate ? undefined : (remedies(state.provider).versionTooLow ?? hint),
   })
 }
 

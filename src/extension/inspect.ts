@@ -2,8 +2,9 @@ import { logOptions, nameOption, type LogOptions } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { readOnlySql } from '../database/server-facts.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
-import { literal, nullable } from '../core/sql.ts'
 import { logStateOf, logStateSql, type LogAnswer } from '../log/log-state.ts'
+import { nullable } from '../core/sql.ts'
+import { isAtLeastSql } from './too-old.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
@@ -128,11 +129,9 @@ function inspectSql({ schema, log }: InspectOptions, enough: string | null, glan
     ) as state`
 }
 
-// Arrays of numbers compare as versions do. What follows the numbers is a provider's suffix.
 function isEnough(version: string | null): string {
   if (version === null) return 'false'
   return `
     not exists (select from pg_catalog.pg_extension where extname = 'vector')
-    and string_to_array(substring(a.default_version from '^([0-9]+([.][0-9]+)*)'), '.')::int[]
-      >= string_to_array(${literal(version)}, '.')::int[]`
+    and ${isAtLeastSql('a.default_version', version)}`
 }

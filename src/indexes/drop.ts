@@ -6,17 +6,19 @@ import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
 import { sendWithLockRetry, type LockRetryOptions } from '../database/lock-retry.ts'
 import type { BuildJob } from './build/job.ts'
-import { buildError } from './build/errors.ts'
-import { buildOptions, type BuildOptions } from './build/options.ts'
+import { sendConcurrently } from './build/concurrently.ts'
+import { workError } from './build/errors.ts'
+import { buildOptions, type BuildOptions, type ParsedBuildOptions } from './build/options.ts'
 import { reportOn } from './build/report.ts'
 import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
 import type { CatalogFacts, ExistingIndex, TableFacts } from './look/facts.ts'
 import { readCatalogFacts } from './look/read-facts.ts'
 import { indexOfPartition } from './partition-index.ts'
+import { withWhatWasDropped, type DropState } from './dropped-in-part.ts'
 import { differs } from './decide/from-catalog.ts'
-import { lackingRights } from '../columns/schema-rights.ts'
 import { assertIndex, type VectorIndex } from './vector-index.ts'
+import { lackingRights } from '../columns/table-rights.ts'
 import { unwatched, watchBuild } from './build/watch.ts'
 
 /** What {@link dropIndex} may be told. */
@@ -42,14 +44,18 @@ export interface DropIndexResult {
 }
 
 /**
- * Drops an index beside those who use it; one that is there under its name and is another one stays.
+ * Drops an index without blocking reads or writes; one that is there under its name and is another one stays.
+ *
+ * It waits for the transactions that use the table before the first step, which makes the index invalid. Where it ends
+ * early after that step, the error names the command that finishes it.
  *
  * In a transaction, and on a partitioned table, PostgreSQL can only drop it with the table locked: then nobody is kept
  * waiting for longer than `lockTimeout`.
  *
  * @example await dropIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, SESSION_SHARED or INDEX_BUILD_FAILED.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, SESSION_SHARED or
+ * INDEX_DROP_FAILED.
  */
 export async function dropIndex(
   db: Database,
@@ -83,8 +89,11 @@ export async function dropIndex(
     if (forbidden !== null) throw forbidden
     if (!isEqual(existing, index, facts)) throw differs(index, facts, existing.definition)
     const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
+    const job: DropJob = { session, watch, needs, report, state: { dropped: [], current: null } }
     try {
-      await dropWithParts({ session, watch, needs, report }, index, facts, existing)
+      await dropWithParts(job, index, facts, existing).catch(async (error: unknown) => {
+        throw await withWhatWasDropped(job, { table, existing, details }, error)
+      })
     } finally {
       await watch.close()
     }
@@ -96,7 +105,10 @@ export async function dropIndex(
   })
 }
 
-type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & { readonly needs: LockRetryOptions }
+type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & {
+  readonly needs: LockRetryOptions & Pick<ParsedBuildOptions, 'log'>
+  readonly state: DropState
+}
 
 /** Drops it, and what a build that did not end left on partitions. */
 async function dropWithParts(
@@ -117,23 +129,29 @@ async function dropWithParts(
   }
 }
 
-async function dropOne(
-  { session, watch, needs, report }: DropJob,
-  index: VectorIndex,
-  table: TableFacts,
-  { schema, name, isPartitioned }: ExistingIndex,
-): Promise<void> {
-  const started = performance.now()
-  const isBrief = session.isInTransaction || isPartitioned
-  const statement = `drop index ${isBrief ? '' : 'concurrently '}${qualified(schema, name)}`
-  const settings = { lock_timeout: isBrief ? String(needs.lockTimeout) : '0', statement_timeout: '0' }
-  await session.withSettings(settings, async () => {
-    const outcome = await watch.during(() =>
-      isBrief
-        ? sendWithLockRetry(session, table, statement, needs, report)
-        : session.whileAlive(() => session.send(statement)),
-    )
-    if ('result' in outcome) return
-    throw buildError(outcome.error, outcome.stopped, index, table, Math.round(performance.now() - started))
-  })
+async function dropOne(job: DropJob, index: VectorIndex, table: TableFacts, existing: ExistingIndex): Promise<void> {
+  const { session, needs, report, state } = job
+  const { schema, name, isPartitioned } = existing
+  const started = Date.now()
+  const outcome =
+    session.isInTransaction || isPartitioned
+      ? await session.withSettings({ lock_timeout: String(needs.lockTimeout), statement_timeout: '0' }, () =>
+          unwatched.during(() =>
+            sendWithLockRetry(session, table, `drop index ${qualified(schema, name)}`, needs, report),
+          ),
+        )
+      : await sendConcurrently(job, {
+          table: table.oid,
+          // Another session that drops it may be waited for.
+          statement: `drop index concurrently if exists ${qualified(schema, name)}`,
+          waitsFor: 'everyone',
+          onBegin: () => {
+            state.current = existing
+          },
+        })
+  if ('result' in outcome) {
+    state.dropped.push(existing)
+    return
+  }
+  throw workError(outcome, { statement: 'DROP INDEX', index: index.name, table, started })
 }

@@ -1,23 +1,31 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { logChange } from '../extension/log-change.ts'
+import type { Duration } from '../core/durations.ts'
 import { loggerFrom } from '../database/logger.ts'
-import { outputOptions, type Logger, type LogOptions } from '../core/options.ts'
+import type { Logger, LogOptions } from '../core/options.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
-import { parseOptions } from '../core/parse-options.ts'
-import { sendable } from '../core/sql.ts'
+import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { serverMessage } from '../database/server-message.ts'
-import { withHeldSession, type HeldSession } from '../database/held-session.ts'
+import { withHeldSession } from '../database/held-session.ts'
+import { buildOptions } from './build/options.ts'
+import type { Patience } from './build/watch.ts'
 import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
 import { readListedIndexes, type ListedIndex } from './list.ts'
+import { rebuildConcurrently, type RebuildNeeds } from './rebuild.ts'
 import { revalidateIndex } from './revalidate.ts'
 
 /** What {@link repairVectorIndexes} may be told. */
 export interface RepairOptions {
+  /** How long to wait for transactions that use the table before an index is touched; default 60000 (ms). */
+  readonly wait?: Duration | undefined
+  /** Stops it. */
+  readonly signal?: AbortSignal | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
   readonly log?: LogOptions | false | undefined
 }
+
+const repairOptions = lazySchema(() => buildOptions().pick({ wait: true, signal: true, logger: true, log: true }))
 
 /** What became of the indexes that were not valid. */
 export interface RepairResult {
@@ -31,7 +39,7 @@ export interface RepairResult {
 }
 
 /**
- * Mends every index on vectors that is not valid, beside those who write, outside a transaction: what an interrupted
+ * Repairs every index on vectors that is not valid, without blocking writes, outside a transaction: what an interrupted
  * REINDEX left is dropped, the others are rebuilt with the memory that they need, up to that of shared_buffers, and the
  * partitioned ones are looked at again.
  *
@@ -40,7 +48,7 @@ export interface RepairResult {
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE or SESSION_SHARED.
  */
 export async function repairVectorIndexes(db: Database, options: RepairOptions = {}): Promise<RepairResult> {
-  const needs = parseOptions(outputOptions, options)
+  const needs = parseOptions(repairOptions, options)
   const session = sessionOf(db)
   const logger = loggerFrom(needs.logger)
   const broken = (await readListedIndexes(session)).filter(({ isValid }) => !isValid)
@@ -52,51 +60,62 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
     left.push({ name, reason })
     logger.warn(`${name} is left as it is: ${reason}`)
   }
-  for (const index of broken.filter(({ isPartitioned }) => !isPartitioned)) {
+  const single = broken.filter(({ isPartitioned }) => !isPartitioned)
+  // What a REINDEX left goes first, so that a rebuild finds none of its own.
+  for (const index of [
+    ...single.filter(({ isLeftover }) => isLeftover),
+    ...single.filter(({ isLeftover }) => !isLeftover),
+  ]) {
     if (index.isInWork) {
       leave(index.name, 'another session is building it')
       continue
     }
     logger.info(`${index.isLeftover ? 'dropping' : 'rebuilding'} ${index.name}`)
-    const reason = await problemOf(async () => warnings.push(...(await repair(session, index, needs.log))))
+    const reason = await problemOf(needs, async () => warnings.push(...(await repair(session, index, needs, logger))))
     if (reason === null) (index.isLeftover ? dropped : rebuilt).push(index.name)
     else leave(index.name, reason)
   }
-  for (const { name, reason } of await revalidate(session, broken)) {
+  for (const { name, reason } of await revalidate(session, broken, needs)) {
     if (reason === null) rebuilt.push(name)
     else leave(name, reason)
   }
   return { rebuilt, dropped, left, warnings: [...new Set(warnings)] }
 }
 
-/** What stands in its way, which need not be in that of the next index; null where it was done. */
-async function problemOf(run: () => Promise<unknown>): Promise<string | null> {
+/** What kept it from being done, which need not keep the next index from it; null where it was done. */
+async function problemOf({ signal }: Patience, run: () => Promise<unknown>): Promise<string | null> {
   try {
     await run()
     return null
   } catch (error) {
-    if (isPgvectorMigrationError(error, 'TABLE_BUSY')) return error.message
-    if (sqlStateOf(error) === undefined) throw error
-    return serverMessage(error)
+    const isOurs = isPgvectorMigrationError(error)
+    if (signal?.aborted === true || (!isOurs && sqlStateOf(error) === undefined)) throw error
+    if (!isOurs) return serverMessage(error)
+    if (!canGoOn.some((code) => error.code === code)) throw error
+    return `${error.message}. ${error.hint}`
   }
 }
 
+const canGoOn = ['TABLE_BUSY', 'INSUFFICIENT_PRIVILEGE', 'INDEX_BUILD_FAILED', 'INDEX_DROP_FAILED'] as const
+
 const INCOMPLETE = 'a partition lacks its index: build it again with buildIndex or CreateVectorIndex'
-const PATIENCE = { lockTimeout: 1000, wait: 60_000 } as const
+const LOCK_TIMEOUT = 1000
 
 /** Partitioned indexes become valid with their parts, which may be partitioned too. */
 async function revalidate(
   db: Session,
   broken: readonly ListedIndex[],
+  needs: Patience,
 ): Promise<{ readonly name: string; readonly reason: string | null }[]> {
   const wholes: { readonly name: string; readonly reason: string | null }[] = []
   for (const { name } of broken.filter(({ isPartitioned }) => isPartitioned)) {
-    const settings = { statement_timeout: '0', lock_timeout: String(PATIENCE.lockTimeout) }
-    const reason = await problemOf(() =>
+    const settings = { statement_timeout: '0', lock_timeout: String(LOCK_TIMEOUT) }
+    const reason = await problemOf(needs, () =>
       withHeldSession(
         db,
         () => undefined,
-        (session) => session.withSettings(settings, () => revalidateIndex(session, name, PATIENCE)),
+        (session) =>
+          session.withSettings(settings, () => revalidateIndex(session, name, { ...needs, lockTimeout: LOCK_TIMEOUT })),
       ),
     )
     wholes.push({ name, reason })
@@ -107,29 +126,16 @@ async function revalidate(
   return wholes.map(({ name, reason }) => ({ name, reason: isValid(name) ? null : (reason ?? INCOMPLETE) }))
 }
 
-function repair(db: Session, index: ListedIndex, log: LogOptions | false): Promise<readonly string[]> {
-  return withHeldSession(
-    db,
-    () => undefined,
-    async (session) => {
-      const started = performance.now()
-      const memory = await memoryFor(session, index)
-      const settings = {
-        statement_timeout: '0',
-        lock_timeout: '0',
-        maintenance_work_mem: `${Math.floor(memory / 1024)}kB`,
-      }
-      await session.withSettings(settings, () =>
-        session.send(`${index.isLeftover ? 'drop' : 'reindex'} index concurrently ${sendable(index.name)}`),
-      )
-      const event = index.isLeftover ? 'index dropped' : 'index rebuilt'
-      const details = { index: index.name, repaired: true }
-      return logChange(session, log, { event, milliseconds: performance.now() - started, details })
-    },
-  )
+function repair(session: Session, index: ListedIndex, needs: RebuildNeeds, logger: Logger): Promise<readonly string[]> {
+  const { name, isLeftover } = index
+  const work = isLeftover ? 'drop' : 'reindex'
+  const settings = async (held: Session): Promise<Readonly<Record<string, string>>> => ({
+    maintenance_work_mem: `${Math.floor((await memoryFor(held, index)) / 1024)}kB`,
+  })
+  return rebuildConcurrently(session, { name, work, settings, details: { index: name, repaired: true } }, needs, logger)
 }
 
-async function memoryFor(session: HeldSession, { buildMemory }: ListedIndex): Promise<number> {
+async function memoryFor(session: Session, { buildMemory }: ListedIndex): Promise<number> {
   const { maintenanceWorkMemory, sharedBuffers } = await session.ask<ServerSettings>(
     `select ${serverSettingsSql} as state`,
   )

@@ -1,15 +1,13 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { advisoriesFor, broughtBetween, endedBetween, type Advisory } from '../pgvector/releases.ts'
-import { updateExtension, type PendingIndex, type Update } from '../extension/update.ts'
+import { updateExtension, type Update } from '../extension/update.ts'
 import { extensionOptions, versionOption, type Logger, type LogOptions } from '../core/options.ts'
-import { type Database, type Session, sessionOf } from '../database/session.ts'
+import { type Database, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
-import { sendable } from '../core/sql.ts'
-import { isCopySql, isValidSql } from './look/validity.ts'
 import type { Duration } from '../core/durations.ts'
-import { withHeldSession, type HeldSession } from '../database/held-session.ts'
+import { buildOptions } from './build/options.ts'
+import { rebuildConcurrently } from './rebuild.ts'
 
 /** What {@link upgradePgvector} may be told. */
 export interface UpgradeOptions {
@@ -19,6 +17,10 @@ export interface UpgradeOptions {
   readonly reindex?: boolean | undefined
   /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
   readonly lockTimeout?: Duration | undefined
+  /** How long to wait for transactions that use a table before its index is rebuilt; default 60000 (ms). */
+  readonly wait?: Duration | undefined
+  /** Ends the rebuilding of indexes. */
+  readonly signal?: AbortSignal | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none, and then no later run knows what is to be rebuilt. */
@@ -46,6 +48,7 @@ export interface UpgradeResult {
 
 export const upgradeOptions = lazySchema((z) =>
   extensionOptions().extend({
+    ...buildOptions().pick({ wait: true, signal: true }).shape,
     to: versionOption().optional(),
     reindex: z.boolean('must be true or false').default(false),
   }),
@@ -58,7 +61,7 @@ export const upgradeOptions = lazySchema((z) =>
  * @example const { version, ended, toRebuild } = await upgradePgvector(knex, { reindex: true })
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, PGVECTOR_NOT_ENABLED, PGVECTOR_DOWNGRADE, PGVECTOR_NO_UPDATE_PATH,
- * INSUFFICIENT_PRIVILEGE, READ_ONLY, LOCK_TIMEOUT, VERIFICATION_FAILED or SESSION_SHARED.
+ * INSUFFICIENT_PRIVILEGE, READ_ONLY, LOCK_TIMEOUT, TABLE_BUSY, INDEX_BUILD_FAILED, VERIFICATION_FAILED or SESSION_SHARED.
  */
 export async function upgradePgvector(db: Database, options: UpgradeOptions = {}): Promise<UpgradeResult> {
   const needs = parseOptions(upgradeOptions, options)
@@ -74,7 +77,8 @@ export async function upgradePgvector(db: Database, options: UpgradeOptions = {}
   if (needs.reindex) {
     for (const index of update.pending) {
       logger.info(`rebuilding ${index.name}`)
-      warnings.push(...(await rebuild(session, index, needs.log)))
+      const rebuild = { name: index.name, work: 'reindex', details: { ...index } } as const
+      warnings.push(...(await rebuildConcurrently(session, rebuild, needs, logger)))
       rebuilt.push(index.name)
     }
   }
@@ -110,35 +114,4 @@ function announce({ status, versionBefore, version, brings, ended, warnings }: U
   for (const what of brings) logger.info(`  brings ${what}`)
   for (const { id, effect } of ended) logger.info(`  ends ${id}: ${effect}`)
   for (const warning of warnings) logger.warn(warning)
-}
-
-/** Rebuilds one index beside those who write, after what an earlier attempt left of it is gone. */
-async function rebuild(db: Session, index: PendingIndex, log: LogOptions | false): Promise<readonly string[]> {
-  return withHeldSession(
-    db,
-    () => undefined,
-    (session) =>
-      session.withSettings({ statement_timeout: '0', lock_timeout: '0' }, async () => {
-        const started = performance.now()
-        await dropLeftovers(session, index)
-        // The embedded database has nobody who could be kept waiting.
-        await session.send(`reindex index ${session.isEmbedded ? '' : 'concurrently '}${sendable(index.name)}`)
-        const milliseconds = performance.now() - started
-        return logChange(session, log, { event: 'index rebuilt', milliseconds, details: { ...index } })
-      }),
-  )
-}
-
-async function dropLeftovers(session: HeldSession, { oid }: PendingIndex): Promise<void> {
-  const leftovers = await session.ask<
-    readonly string[]
-  >(`select coalesce(json_agg(format('%I.%I', n.nspname, c.relname)), '[]') as state
-    from pg_catalog.pg_index wanted
-    join pg_catalog.pg_class w on w.oid = wanted.indexrelid
-    join pg_catalog.pg_index x on x.indrelid = wanted.indrelid and not ${isValidSql('x')}
-    join pg_catalog.pg_class c on c.oid = x.indexrelid
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where wanted.indexrelid = ${oid} and ${isCopySql('c.relname')}
-      and starts_with(c.relname, left(w.relname, 50))`)
-  for (const name of leftovers) await session.send(`drop index concurrently if exists ${sendable(name)}`)
 }

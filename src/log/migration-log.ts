@@ -19,6 +19,7 @@ export type LogEventName =
   | 'index built'
   | 'index dropped'
   | 'index rebuilt'
+  | 'index left invalid'
 
 /** One line of the migration log, before the database adds who and when. */
 export interface LogEvent {

@@ -76,3 +76,30 @@ export async function hold(knex: Knex, statements: string | null): Promise<() =>
     await trx.rollback()
   }
 }
+
+/**
+ * Starts a build and holds it up. A build looks for transactions that write to the table before it begins, so it comes to
+ * wait for one that begins after that look: while the build waits for its lock on the table.
+ */
+export async function startHeld<Build>(
+  knex: Knex,
+  statements: string | null,
+  start: () => Build,
+  table = 'documents',
+): Promise<{ readonly build: Build; readonly release: () => Promise<void> }> {
+  if (statements?.startsWith('insert') !== true) {
+    const release = await hold(knex, statements)
+    return { build: start(), release }
+  }
+  const unlock = await hold(knex, `lock table ${table} in share update exclusive mode`)
+  const build = start()
+  await until(knex, async () => {
+    const { rows } = await knex.raw(
+      `select from pg_locks where relation = '${table}'::regclass and mode = 'ShareUpdateExclusiveLock' and not granted`,
+    )
+    return rows.length > 0
+  })
+  const release = await hold(knex, statements)
+  await unlock()
+  return { build, release }
+}

@@ -135,9 +135,9 @@ function describe(running: RunningIndexBuild): string {
     .join('  ')
 }
 
-async function repair({ knex, print }: Context): Promise<number> {
+async function repair({ knex, print }: Context, { wait }: Flags): Promise<number> {
   const logger = { info: print.note, warn: print.note }
-  const result = await repairVectorIndexes(knex, { logger })
+  const result = await withSignals((signal) => repairVectorIndexes(knex, { logger, wait, signal }))
   for (const name of result.rebuilt) print.line(`${green('✓')} ${name}: rebuilt`)
   for (const name of result.dropped) print.line(`${green('✓')} ${name}: dropped, a REINDEX had left it`)
   for (const { name, reason } of result.left) print.line(`${yellow('⚠')} ${name}: ${reason}`)

@@ -13,6 +13,7 @@ import type { BuildJob } from './job.ts'
 import type { BuildSettings } from '../decide/memory.ts'
 import { withHeldSession, type HeldSession } from '../../database/held-session.ts'
 import { ensureIndex } from './ensure.ts'
+import { withWhatIsLeft } from './left-behind.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
 import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
@@ -65,8 +66,10 @@ export async function buildIndex(db: Database, index: VectorIndex, options: Buil
     const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
     const lock = buildLock(session)
     try {
-      const job: BuildJob = { session, watch, lock, needs, report, logger }
-      const settled = await ensureIndex(job, index)
+      const job: BuildJob = { session, watch, lock, needs, report, logger, state: { hasBegun: false } }
+      const settled = await ensureIndex(job, index).catch(async (error: unknown) => {
+        throw await withWhatIsLeft(job, index, error)
+      })
       const check = settled.status === 'built' ? await verified(session, index, settled, report) : null
       const milliseconds = performance.now() - started
       if (check !== null) await record(session, index, settled, needs, report, milliseconds)

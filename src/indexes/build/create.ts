@@ -1,18 +1,20 @@
-import { sqlStateOf } from '../../core/errors.ts'
 import { logChange, numbersOf } from '../../extension/log-change.ts'
 import { currentTarget } from '../../database/target.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { isRace } from '../../database/sqlstate.ts'
 import { sendWithLockRetry } from '../../database/lock-retry.ts'
-import { buildError, isSharedMemoryFull } from './errors.ts'
+import { dropAfterwards } from './afterwards.ts'
+import { sendConcurrently } from './concurrently.ts'
+import { isSharedMemoryFull, workError } from './errors.ts'
 import type { BuildJob } from './job.ts'
-import type { HeldSession } from '../../database/held-session.ts'
+import type { Session } from '../../database/session.ts'
 import { isEqual } from '../decide/equal.ts'
 import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
+import type { WaitsFor } from '../look/open-transactions.ts'
 import { readCatalogFacts } from '../look/read-facts.ts'
 import type { PlannedBuild } from '../decide/plan.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
-import { unwatched } from './watch.ts'
+import { unwatched, type Outcome } from './watch.ts'
 
 /** How an attempt ended that did not fail: `again` means to look again, because something is to be done another way. */
 export type Attempted = 'built' | 'again' | 'again without workers'
@@ -25,23 +27,23 @@ export async function createIndex(
   facts: IndexFacts,
 ): Promise<Attempted> {
   const { session, needs, report } = job
+  const { table } = plan
   const started = Date.now()
   for (const warning of plan.warnings) report.warn(warning)
   if (plan.settings.leavesProcessor) job.logger.info(leftToOthers(plan, facts))
   return session.withSettings(sessionSettings(plan, facts, needs.lockTimeout), async () => {
     for (const leftover of plan.leftovers) await dropLeftover(job, index, plan, leftover)
     if (plan.rebuilds !== null) job.logger.info(partRebuilt(plan.rebuilds))
-    await note(job, index, plan, 'index begun')
     const statement = plan.rebuilds === null ? createSql(index, plan, facts) : rebuildSql(plan.rebuilds, plan)
-    const outcome = await sendBuild(job, plan, statement)
+    const outcome = await sendBuild(job, plan, statement, () => note(session, job, index, plan, 'index begun'))
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
     if (stopped === null && isRace(error)) {
-      // Somebody else has made one of this name, which must not pass for ours.
-      await note(job, index, plan, 'index dropped')
+      // Another session has made one of this name, which must not pass for ours.
+      await note(session, job, index, plan, 'index dropped')
       return 'again'
     }
-    if (plan.how === 'concurrently') await cleanUp(job, index, plan)
+    if (job.state.hasBegun) await cleanUp(job, index, plan)
     if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
       report.warn(
         `The server has too little shared memory for several processes, so one builds ${identifier(index.name)} alone. ` +
@@ -49,7 +51,7 @@ export async function createIndex(
       )
       return 'again without workers'
     }
-    throw buildError(error, stopped, index, plan.table, Date.now() - started)
+    throw workError(outcome, { statement: 'CREATE INDEX', index: index.name, table, started })
   })
 }
 
@@ -62,15 +64,27 @@ function partRebuilt({ schema, name }: ExistingIndex): string {
   return `${qualified(schema, name)} is part of a partitioned index and was left by a build that did not end; it is rebuilt`
 }
 
-/** Concurrently it keeps no writer waiting, so it is watched; else it is to be brief. */
-function sendBuild(
-  { session, needs, watch, report }: BuildJob,
+/** Concurrently it blocks no writes, so it is watched; else it is to be brief. */
+async function sendBuild(
+  job: BuildJob,
   { how, table }: PlannedBuild,
   statement: string,
-): ReturnType<typeof watch.during> {
-  return how === 'directly'
-    ? unwatched.during(() => sendWithLockRetry(session, table, statement, needs, report))
-    : watch.during(() => withoutLockTimeout(session, () => session.whileAlive(() => session.send(statement))))
+  onBegin: () => Promise<void> = () => Promise.resolve(),
+  waitsFor: WaitsFor = 'writers',
+): Promise<Outcome<void>> {
+  const { session, needs, report, state } = job
+  if (how === 'directly') {
+    return unwatched.during(() => sendWithLockRetry(session, table, statement, needs, report))
+  }
+  return sendConcurrently(job, {
+    table: table.oid,
+    statement,
+    waitsFor,
+    onBegin: async () => {
+      await onBegin()
+      state.hasBegun = true
+    },
+  })
 }
 
 function sessionSettings(
@@ -102,20 +116,13 @@ function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): str
 }
 
 /**
- * CREATE, REINDEX and DROP INDEX CONCURRENTLY keep no writer waiting, and to give up while they wait for old transactions would
- * throw the whole build away: so nothing but the watch ends their waiting.
- */
-async function withoutLockTimeout(session: HeldSession, run: () => Promise<void>): Promise<void> {
-  await session.withSettings({ lock_timeout: '0' }, run)
-}
-
-/**
  * Writes down that a build begins, before it does: a process that is killed cannot say what it made, and `down` asks the
  * log whose index it is. In a transaction the index and the line about it come together or not at all, and what is rebuilt
  * stays whosever it was.
  */
 async function note(
-  { session, needs }: BuildJob,
+  session: Session,
+  { needs }: BuildJob,
   { name, method, metric }: VectorIndex,
   { how, table, rebuilds }: PlannedBuild,
   event: 'index begun' | 'index dropped',
@@ -136,23 +143,20 @@ async function dropLeftover(
   const started = Date.now()
   job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
   const concurrently = plan.how === 'directly' ? '' : 'concurrently '
-  const outcome = await sendBuild(job, plan, `drop index ${concurrently}if exists ${qualified(schema, name)}`)
+  const statement = `drop index ${concurrently}if exists ${qualified(schema, name)}`
+  const outcome = await sendBuild(job, plan, statement, undefined, 'everyone')
   if ('result' in outcome) return
-  throw buildError(outcome.error, outcome.stopped, index, plan.table, Date.now() - started)
+  throw workError(outcome, { statement: 'CREATE INDEX', index: index.name, table: plan.table, started })
 }
 
-// What cannot be dropped now, because its connection is lost or the table is in use, the next run drops.
+// What cannot be dropped now, because the table is in use, the next run drops.
 async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
-  const { session } = job
-  try {
+  const find = async (session: Session): Promise<readonly string[]> => {
     const facts = await readCatalogFacts(session, index)
-    if (facts.builds.length > 0) return
+    // The backend of a lost connection may still be building it.
+    if (facts.builds.length > 0) throw new Error('another backend is building on the table')
     const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
-    for (const { schema, name } of invalid.filter(({ parent }) => parent === null)) {
-      await session.send(`drop index concurrently if exists ${qualified(schema, name)}`)
-    }
-    await note(job, index, plan, 'index dropped')
-  } catch (error) {
-    job.logger.info(`What is left of ${identifier(index.name)} stays until the next run: ${String(sqlStateOf(error))}`)
+    return invalid.filter(({ parent }) => parent === null).map(({ schema, name }) => qualified(schema, name))
   }
+  await dropAfterwards(job, job.needs.lockTimeout, find, (session) => note(session, job, index, plan, 'index dropped'))
 }

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 import { PgvectorMigrationError } from '../../core/errors.ts'
+import { pauseOnServer } from '../../database/pause.ts'
 import { currentTarget } from '../../database/target.ts'
 import { qualified } from '../../core/sql.ts'
 import { interrupted } from './errors.ts'
@@ -31,7 +30,7 @@ export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<En
   let { workers } = needs
   const started = Date.now()
   for (let races = 0; races < MOST_RACES;) {
-    if (needs.signal?.aborted === true) throw interrupted(index)
+    if (needs.signal?.aborted === true) throw interrupted(index.name)
     const outcome = await attempt(job, index, { ...limits, workers })
     if (typeof outcome === 'object') return outcome
     if (outcome !== 'look again') races++
@@ -117,6 +116,6 @@ async function build(job: BuildJob, index: VectorIndex, plan: PlannedBuild, fact
   return { status: 'built', facts, name, parent: rebuilds?.parent ?? null, rows, settings }
 }
 
-async function pause({ needs }: BuildJob): Promise<void> {
-  await sleep(LOOKS_EVERY * (0.5 + Math.random()), undefined, { signal: needs.signal }).catch(() => undefined)
+async function pause({ session }: BuildJob): Promise<void> {
+  await pauseOnServer(session, LOOKS_EVERY * (0.5 + Math.random()))
 }

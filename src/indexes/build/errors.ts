@@ -1,9 +1,8 @@
+import { refusedRight, type TableWithRights } from '../../columns/table-rights.ts'
 import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
-import type { TableFacts } from '../look/facts.ts'
-import type { VectorIndex } from '../vector-index.ts'
-import type { Stopped } from './watch.ts'
+import type { GivenUp } from './watch.ts'
 
 const DISK_FULL = '53100'
 const PROGRAM_LIMIT_EXCEEDED = '54000'
@@ -13,38 +12,54 @@ export function isSharedMemoryFull(error: unknown): boolean {
   return sqlStateOf(error) === DISK_FULL && /shared memory segment/.test(serverMessage(error))
 }
 
-/** What a build ends with, from what the server said and from who stopped it. */
-export function buildError(
-  error: unknown,
-  stopped: Stopped,
-  index: VectorIndex,
-  table: TableFacts,
-  waited: number,
-): unknown {
-  if (stopped?.by === 'signal') return interrupted(index, error)
+/** What was tried. */
+export interface AttemptedWork {
+  readonly statement: 'CREATE INDEX' | 'DROP INDEX' | 'REINDEX INDEX'
+  /** The name of the index. */
+  readonly index: string
+  readonly table: TableWithRights
+  /** When it began: Date.now(). */
+  readonly started: number
+}
+
+/** What work on an index ends with, from what the server said and from what stopped it. */
+export function workError({ error, stopped }: GivenUp, { statement, index, table, started }: AttemptedWork): unknown {
+  const code = statement === 'DROP INDEX' ? 'INDEX_DROP_FAILED' : 'INDEX_BUILD_FAILED'
+  if (stopped?.by === 'signal') return interrupted(index, error, code)
   if (stopped?.by === 'wait') {
     const details = {
       table: qualified(table.schema, table.name),
       attempts: 1,
-      milliseconds: waited,
+      milliseconds: Date.now() - started,
       blockers: stopped.blockers,
     }
     return new PgvectorMigrationError('TABLE_BUSY', details, { cause: error })
   }
-  if (isPgvectorMigrationError(error)) return error
-  const name = identifier(index.name)
+  const refused = refusedRight(error, statement, table)
+  if (isPgvectorMigrationError(refused)) return refused
+  const name = identifier(index)
   const said = serverMessage(error)
   if (isSharedMemoryFull(error)) return needsMemory(name, 'shared memory', said, error)
   if (sqlStateOf(error) === PROGRAM_LIMIT_EXCEEDED && said.startsWith('memory required is')) {
     return needsMemory(name, 'maintenance_work_mem', said, error)
   }
-  return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: name, problem: said }, { cause: error })
+  return new PgvectorMigrationError(code, { index: name, problem: said }, { cause: error })
 }
 
 /** The caller's signal came. */
-export function interrupted({ name }: VectorIndex, cause?: unknown): PgvectorMigrationError {
+export function interrupted(
+  index: string,
+  cause?: unknown,
+  code: 'INDEX_BUILD_FAILED' | 'INDEX_DROP_FAILED' = 'INDEX_BUILD_FAILED',
+): PgvectorMigrationError {
   const problem = 'it was stopped by its caller'
-  return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(name), problem }, { cause })
+  return new PgvectorMigrationError(code, { index: identifier(index), problem }, { cause })
+}
+
+/** The same error with another way on; one that is not ours stays as it is. */
+export function withHint(error: unknown, hint: string): unknown {
+  if (!isPgvectorMigrationError(error)) return error
+  return new PgvectorMigrationError(error.code, error.details, { cause: error.cause, hint })
 }
 
 function needsMemory(

@@ -13,4 +13,6 @@ export interface BuildJob {
   readonly needs: ParsedBuildOptions
   readonly report: BuildReport
   readonly logger: Logger
+  /** Whether something was sent that may stay where the build ends early. */
+  readonly state: { hasBegun: boolean }
 }

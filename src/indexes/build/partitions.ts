@@ -2,7 +2,7 @@ import { PgvectorMigrationError } from '../../core/errors.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { isRace } from '../../database/sqlstate.ts'
 import { sendWithLockRetry } from '../../database/lock-retry.ts'
-import { buildError } from './errors.ts'
+import { workError } from './errors.ts'
 import type { BuildJob } from './job.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { readCatalogFacts } from '../look/read-facts.ts'
@@ -31,6 +31,7 @@ export async function buildPartitions(
 ): Promise<EnsuredIndex> {
   const name = existing?.name ?? index.name
   if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
+  job.state.hasBegun = true
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const seen = looks === 0 && existing !== null ? facts : await readCatalogFacts(job.session, index)
     const whole = seen.indexes.find((each) => each.name === name)
@@ -79,7 +80,8 @@ async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, state
       sendWithLockRetry(session, table, statement, needs, report),
     )
   } catch (error) {
-    if (!isRace(error)) throw buildError(error, null, index, table, Date.now() - started)
+    if (isRace(error)) return
+    throw workError({ error, stopped: null }, { statement: 'CREATE INDEX', index: index.name, table, started })
   }
 }
 

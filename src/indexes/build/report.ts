@@ -28,7 +28,6 @@ export function reportOn(
   logger: Logger,
 ): BuildReport {
   const warnings: string[] = []
-  let waited = ''
   const warn = (message: string): void => {
     if (warnings.includes(message)) return
     warnings.push(message)
@@ -43,14 +42,25 @@ export function reportOn(
       if (advice !== null) warn(advice)
     },
     progress: (progress) => onEvent?.({ type: 'progress', index: index.name, ...progress }),
-    waiting: (reason, blockers) => {
-      // Once for the same reason and the same processes: this is asked again and again.
-      const said = `${reason} ${blockers.join()}`
-      if (said === waited) return
-      waited = said
-      onEvent?.({ type: 'waiting', index: index.name, for: reason, blockers })
-      const who = blockers.length === 0 ? '' : ` (process ${blockers.join(', ')} of the server)`
-      logger.info(`${identifier(index.name)} waits: ${reasons[reason]}${who}`)
-    },
+    waiting: waitingReport(identifier(index.name), logger, (reason, blockers) =>
+      onEvent?.({ type: 'waiting', index: index.name, for: reason, blockers }),
+    ),
+  }
+}
+
+/** Reports what is waited for, once for the same reason and the same backends: it is looked up again and again. */
+export function waitingReport(
+  name: string,
+  logger: Logger,
+  onWaiting?: BuildReport['waiting'],
+): BuildReport['waiting'] {
+  let waited = ''
+  return (reason, blockers) => {
+    const said = `${reason} ${blockers.join()}`
+    if (said === waited) return
+    waited = said
+    onWaiting?.(reason, blockers)
+    const who = blockers.length === 0 ? '' : ` (process ${blockers.join(', ')} of the server)`
+    logger.info(`${name} waits: ${reasons[reason]}${who}`)
   }
 }

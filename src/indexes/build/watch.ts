@@ -8,15 +8,30 @@ import { progressMeter, progressSql, type ProgressAnswer } from './progress.ts'
 /** How a statement was stopped from the side; null where it ended by itself. */
 export type Stopped = null | { readonly by: 'signal' } | { readonly by: 'wait'; readonly blockers: readonly number[] }
 
+/** How long others are waited for, and what ends that earlier. */
+export interface Patience {
+  readonly wait: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a statement ended. */
+export type Outcome<Result> = { readonly result: Result } | GivenUp
+
+/** Why a statement did not do what it was for. */
+export interface GivenUp {
+  readonly error: unknown
+  readonly stopped: Stopped
+}
+
 /** A second connection that looks on while the first one builds. */
 export interface Watch {
   /**
    * Runs a statement that keeps no writer waiting: it is reported on, and cancelled when the signal comes or when others
    * hold the table for longer than `wait` before any work was done.
    */
-  during<Result>(
-    run: () => Promise<Result>,
-  ): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stopped: Stopped }>
+  during<Result>(run: () => Promise<Result>): Promise<Outcome<Result>>
+  /** The second connection; null where there is none. */
+  readonly session: Session | null
   /** The processes of the server that it looks with. */
   processes(): readonly number[]
   close(): Promise<void>
@@ -25,15 +40,15 @@ export interface Watch {
 const FIRST_LOOK = 150
 const LOOKS_EVERY = 500
 
-// Nothing has been done yet in these, so nothing is lost by giving up.
+// No row has been read yet in these, so no work is lost by giving up.
 const early = new Set([null, 'initializing', 'waiting for writers before build'])
 
 /** Watches a process of the server; it connects when there is something to see. */
 export function watchBuild(
   db: Session,
   processId: number,
-  report: BuildReport,
-  { wait, signal }: { readonly wait: number; readonly signal?: AbortSignal | undefined },
+  report: Pick<BuildReport, 'progress' | 'waiting' | 'warn'>,
+  { wait, signal }: Patience,
 ): Watch {
   const side = openSideConnection(db)
   const cancel = (): Promise<void> => side.session.send(`select pg_catalog.pg_cancel_backend(${processId})`)
@@ -84,6 +99,7 @@ export function watchBuild(
         await looking
       }
     },
+    session: side.session,
     processes: () => side.backends(),
     close: () => side.close(),
   }
@@ -104,6 +120,7 @@ export const unwatched: Watch = {
       return { error, stopped: null }
     }
   },
+  session: null,
   processes: () => [],
   close: () => Promise.resolve(),
 }

@@ -1,6 +1,7 @@
-import { lackingRights } from '../../columns/schema-rights.ts'
+import { lackingRights } from '../../columns/table-rights.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { identifier, qualified } from '../../core/sql.ts'
+import { tooOld } from '../../extension/too-old.ts'
 import { isAtLeast } from '../../pgvector/version.ts'
 import type { CatalogFacts, ExistingIndex, RunningBuild, TableFacts } from '../look/facts.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
@@ -58,17 +59,10 @@ function refusal(facts: CatalogFacts, index: VectorIndex): PgvectorMigrationErro
   const { extension, table, column } = facts
   const { column: wanted, storage } = index
   if (extension === null) {
-    return new PgvectorMigrationError(
-      'VERIFICATION_FAILED',
-      { problems: ['the extension vector is not enabled here'] },
-      { hint: 'Enable it first, in an earlier migration: await ensurePgvector(knex)' },
-    )
+    return new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: `the index ${identifier(index.name)}` })
   }
   const { since } = storage.operatorClass
-  if (!isAtLeast(extension.version, since)) {
-    const { version: installed } = extension
-    return new PgvectorMigrationError('PGVECTOR_VERSION_TOO_LOW', { installed, minimum: since, available: null })
-  }
+  if (!isAtLeast(extension.version, since)) return tooOld(extension.version, since, extension.available)
   if (table === null) return notFound(index)
   if (table.kind === 'foreign' || table.kind === 'other') {
     return failed(index, `${identifier(table.name)} is no table that PostgreSQL can index`)

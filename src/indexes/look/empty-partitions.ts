@@ -1,7 +1,7 @@
 import type { Session } from '../../database/session.ts'
 import { identifier, literal, sendable } from '../../core/sql.ts'
 import type { CatalogFacts } from './facts.ts'
-import { hidesRowsSql } from '../../columns/schema-rights.ts'
+import { hidesRowsSql } from '../../columns/table-rights.ts'
 import { isValidSql } from './validity.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 

@@ -1,5 +1,5 @@
 import type { ReadOnlyReason } from '../../core/error-messages.ts'
-import type { SchemaRights } from '../../columns/schema-rights.ts'
+import type { RelationRights } from '../../columns/table-rights.ts'
 import type { ServerLoad } from './server-load.ts'
 import type { ServerSettings } from './settings.ts'
 
@@ -9,7 +9,12 @@ export interface CatalogFacts {
   /** Whether PostgreSQL can notice, while it works, that its client died. */
   readonly canCheckConnection: boolean
   readonly readOnly: ReadOnlyReason | null
-  readonly extension: { readonly version: string; readonly schema: string } | null
+  readonly extension: {
+    readonly version: string
+    readonly schema: string
+    /** The version that an update leads to, where what is installed is too old for the index; null otherwise. */
+    readonly available: string | null
+  } | null
   readonly settings: ServerSettings
   readonly table: TableFacts | null
   /** Null where the table has no such column. */
@@ -46,8 +51,8 @@ export interface TableFacts {
   readonly oid: number
   readonly schema: string
   readonly name: string
-  /** Of this role, in the table's schema. */
-  readonly rights: SchemaRights
+  /** Of this role. */
+  readonly rights: RelationRights
   readonly kind: 'ordinary' | 'partitioned' | 'materialized view' | 'foreign' | 'other'
   readonly isTemporary: boolean
   /** Nobody else can see it: it was made in the transaction that asks. */

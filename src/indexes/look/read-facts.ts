@@ -1,12 +1,13 @@
 import { canCheckConnectionSql, majorSql, readOnlySql } from '../../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
+import { availableSql } from '../../extension/too-old.ts'
 import { countRows } from './count-rows.ts'
 import { emptyPartitions } from './empty-partitions.ts'
 import type { BuildCosts, CatalogFacts, IndexFacts } from './facts.ts'
 import { measureValueBytes } from './value-bytes.ts'
 import { sameConditions } from './same-conditions.ts'
-import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/schema-rights.ts'
+import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/table-rights.ts'
 import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
 import { isValidSql, runningBuildsSql } from './validity.ts'
@@ -57,14 +58,14 @@ export async function readBuildCosts(
   }
 }
 
-function factsSql({ column, name }: VectorIndex): string {
+function factsSql({ column, name, storage }: VectorIndex): string {
   return `
     with extension as (
       select e.extversion as version, e.extnamespace as namespace, n.nspname as schema
       from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'
     ),
     relation as (
-      select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relkind, c.relpersistence, c.reltuples,
+      select c.oid, n.nspname as schema, c.relname as name, c.relnamespace, c.relowner, c.relkind, c.relpersistence, c.reltuples,
         c.relpages, c.reloptions
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where c.oid = ${tableNumberSql(column)} and c.relkind not in ('i', 'I')
@@ -82,7 +83,8 @@ function factsSql({ column, name }: VectorIndex): string {
         'major', ${majorSql}),
       'canCheckConnection', ${canCheckConnectionSql},
       'readOnly', ${readOnlySql},
-      'extension', (select json_build_object('version', version, 'schema', schema) from extension),
+      'extension', (select json_build_object('version', version, 'schema', schema,
+        'available', ${availableSql('version', storage.operatorClass.since)}) from extension),
       'settings', ${serverSettingsSql},
       'table', (select ${tableSql} from relation),
       'column', (
@@ -121,7 +123,7 @@ const isMadeHere = `
   )`
 
 const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name', name,
-    'rights', ${rightsSql('relnamespace')}, 'kind', ${kinds},
+    'rights', ${rightsSql('relation')}, 'kind', ${kinds},
     'isTemporary', relpersistence = 't',
     'isMadeHere', coalesce(${isMadeHere}, false),
     'isAnalysed', reltuples >= 0,

@@ -1,0 +1,46 @@
+import { pauseOnServer } from '../../database/pause.ts'
+import type { Session } from '../../database/session.ts'
+import { readOpenTransactions, type WaitsFor } from '../look/open-transactions.ts'
+import type { BuildReport } from './report.ts'
+import type { Patience, Stopped } from './watch.ts'
+
+const FIRST_PAUSE = 50
+const PAUSE = 250
+
+/** A transaction that is seen for longer than this is not a brief one. */
+const BRIEF = 1000
+
+/** On a table that is never at rest, transactions are brief that take less than this share of the time waited. */
+const SHARE_OF_WAIT = 1 / 4
+
+/**
+ * Waits for the transactions that a concurrent statement would wait for after its first step. To give up is free as long
+ * as nothing was sent; later an invalid index stays.
+ *
+ * Those that are there at the beginning are waited for, and those that come later and stay; new ones that come and go do
+ * not hold it up.
+ */
+export async function awaitTransactions(
+  session: Session,
+  table: number,
+  waitsFor: WaitsFor,
+  { wait, signal }: Patience,
+  report: Pick<BuildReport, 'waiting'>,
+): Promise<Stopped> {
+  const started = Date.now()
+  const firstSeen = new Map<string, number>()
+  for (let looks = 0; ; looks++) {
+    if (signal?.aborted === true) return { by: 'signal' }
+    const open = await readOpenTransactions(session, table, waitsFor)
+    const waited = Date.now() - started
+    for (const { id } of open)
+      if (!firstSeen.has(id)) firstSeen.set(id, looks === 0 ? Number.NEGATIVE_INFINITY : waited)
+    const patience = Math.max(BRIEF, waited * SHARE_OF_WAIT)
+    const lasting = open.filter(({ id }) => waited - (firstSeen.get(id) ?? waited) >= patience)
+    if (lasting.length === 0) return null
+    const blockers = lasting.flatMap(({ processId }) => processId ?? [])
+    if (waited >= wait) return { by: 'wait', blockers }
+    if (looks > 0) report.waiting('transactions', blockers)
+    await pauseOnServer(session, Math.min(looks === 0 ? FIRST_PAUSE : PAUSE, wait))
+  }
+}

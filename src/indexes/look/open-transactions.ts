@@ -1,0 +1,36 @@
+import type { Session } from '../../database/session.ts'
+
+/** A transaction of another session that has used a table and is not over. */
+export interface OpenTransaction {
+  /** The same as long as it is open. */
+  readonly id: string
+  /** Null for a prepared transaction. */
+  readonly processId: number | null
+}
+
+// CREATE, REINDEX and DROP INDEX CONCURRENTLY lock the table first, and wait for stronger locks there; for these they
+// wait after their first step, which cannot be taken back.
+const locks = {
+  writers: ['RowExclusiveLock'],
+  everyone: ['AccessShareLock', 'RowShareLock', 'RowExclusiveLock'],
+} as const
+
+/** Which transactions a statement waits for: DROP INDEX CONCURRENTLY for all that use the table. */
+export type WaitsFor = keyof typeof locks
+
+/** Reads the transactions that a concurrent statement on an index of a table would wait for now. */
+export function readOpenTransactions(
+  session: Session,
+  table: number,
+  waitsFor: WaitsFor,
+): Promise<readonly OpenTransaction[]> {
+  const modes = locks[waitsFor].map((mode) => `'${mode}'`)
+  return session.ask(`
+    select coalesce(json_agg(json_build_object('id', concat_ws(' ', pid, virtualtransaction), 'processId', pid)), '[]') as state
+    from (
+      select distinct l.pid, l.virtualtransaction from pg_catalog.pg_locks l
+      where l.relation = ${table} and l.granted and l.pid is distinct from pg_backend_pid()
+        and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+        and l.mode in (${modes.join(', ')})
+    ) as holder`)
+}
