@@ -1,6 +1,15 @@
 import type { Knex } from 'knex'
 
-import { buildIndex, dropIndex, vectorIndex } from '../src/index.ts'
+import {
+  buildIndex,
+  createMigrator,
+  dropIndex,
+  dropPgvector,
+  ensurePgvector,
+  upgradePgvector,
+  vectorIndex,
+} from '../src/index.ts'
+import { catalogOf } from './support/catalog.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
@@ -53,6 +62,52 @@ describeOnServers('an index through PgBouncer', (database) => {
       await expectError('SESSION_SHARED', () => dropIndex(pooled, index, quiet))
       expect(await indexesOf(knex)).toHaveLength(1)
     })
+  })
+
+  testWithPgBouncer(
+    'in statement mode is refused, like all that needs a transaction, and what reads goes on',
+    async () => {
+      const { knex } = database()
+      await createDocuments(knex, 50)
+      await buildIndex(knex, index, quiet)
+      const before = await catalogOf(knex)
+      const pooled = await connectThrough('pool_mode = statement')
+      const migrationSource: Knex.MigrationSource<string> = {
+        getMigrations: () => Promise.resolve(['001']),
+        getMigrationName: (name) => name,
+        getMigration: () => Promise.resolve({ up: () => Promise.resolve(), down: () => Promise.resolve() }),
+      }
+      const other = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+      for (const run of [
+        () => buildIndex(pooled, other, quiet),
+        () => dropIndex(pooled, index, quiet),
+        () => dropPgvector(pooled, quiet),
+        () => createMigrator(pooled, { migrationSource }).up(),
+      ]) {
+        const { hint } = await expectError('SESSION_SHARED', run)
+        expect(hint).toContain('nothing was changed')
+      }
+      expect((await ensurePgvector(pooled, quiet)).status).toBe('unchanged')
+      expect((await buildIndex(pooled, index, quiet)).status).toBe('kept')
+      expect(await catalogOf(knex)).toEqual(before)
+    },
+  )
+
+  testWithPgBouncer('in transaction mode is not rebuilt, and the error says what was changed before', async () => {
+    const { knex, pgvector } = database()
+    await createDocuments(knex, 50)
+    await buildIndex(knex, index, quiet)
+    await knex.raw(`update pg_extension set extversion = '0.8.0' where extname = 'vector'`)
+    const pooled = await connectThrough('pool_mode = transaction')
+    const upgrade = (): Promise<unknown> => upgradePgvector(pooled, { ...quiet, reindex: true })
+    // A server that has 0.8.0 itself has nothing to update to.
+    if (pgvector === '0.8.0') {
+      expect(await upgrade()).toMatchObject({ status: 'unchanged' })
+      return
+    }
+    const { hint } = await expectError('SESSION_SHARED', upgrade)
+    expect(hint).toContain(`before that, pgvector was updated from 0.8.0 to ${pgvector}`)
+    expect(hint).not.toContain('nothing was changed')
   })
 
   testWithPgBouncer('in transaction mode is kept where it is there', async () => {

@@ -29,7 +29,10 @@ describeOnEveryDatabase('ensurePgvector', (database) => {
     const { knex } = database()
     await ensurePgvector(knex, { logger: false })
     const logger = recordingLogger()
-    expect(await ensurePgvector(knex, { logger })).toMatchObject({ status: 'unchanged', warnings: [] })
+    const { status, warnings } = await ensurePgvector(knex, { logger })
+    expect(status).toBe('unchanged')
+    // Known problems of the version are reported at every start.
+    expect(warnings.filter((warning) => !/^pgvector [0-9.]+: /.test(warning))).toEqual([])
     expect(logger.infos[0]).toContain('already enabled')
   })
 
@@ -119,7 +122,7 @@ describeOnEveryDatabase('ensurePgvector', (database) => {
     const logger = recordingLogger()
     const result = await ensurePgvector(knex, { schema: 'elsewhere', logger })
     expect(result).toMatchObject({ status: 'unchanged', schema: 'public' })
-    expect(logger.warnings).toEqual([expect.stringContaining('stays there although "elsewhere" was asked for')])
+    expect(logger.warnings[0]).toContain('stays there although "elsewhere" was asked for')
     expect(result.warnings).toEqual(logger.warnings)
   })
 

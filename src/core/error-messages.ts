@@ -48,8 +48,12 @@ export interface ErrorDetails {
     /** The server processes that held the table at the last attempt. */
     readonly blockers: readonly number[]
   }
-  /** The processes of the server that one connection was given. */
-  readonly SESSION_SHARED: { readonly processes: readonly number[] }
+  /** The processes of the server that one connection was given; none where the pooler itself refused a transaction. */
+  readonly SESSION_SHARED: {
+    readonly processes: readonly number[]
+    /** What was changed before it was noticed, in the past tense. */
+    readonly changed?: readonly string[]
+  }
   readonly SEARCH_OPTION_NOT_SUPPORTED: {
     readonly option: string
     readonly since: string
@@ -381,11 +385,13 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       'Nobody was kept waiting behind this, and nothing was changed. Run it again when long transactions have ended: ' +
       "select pid, state, xact_start, query from pg_stat_activity where state <> 'idle' order by xact_start;",
   }),
-  SESSION_SHARED: ({ processes }) => ({
-    message: `The connection is shared with others between statements (process ${processes.join(', then ')} of the server)`,
+  SESSION_SHARED: ({ processes, changed = [] }) => ({
+    message:
+      'The connection is shared with others between statements' +
+      (processes.length === 0 ? '' : ` (process ${processes.join(', then ')} of the server)`),
     hint:
-      'A pooler in transaction mode does that, and settings and locks would be left behind on its connections. Use ' +
-      "session mode or the server's own port for this; nothing was changed.",
+      'A pooler in transaction or statement mode does that, and settings and locks would be left behind on its connections. Use ' +
+      `session mode or the server's own port for this; ${changed.length === 0 ? 'nothing was changed' : `before that, ${changed.join(', ')}`}.`,
   }),
   SEARCH_OPTION_NOT_SUPPORTED: ({ option, since, installed }) => ({
     message: `The search option ${option} needs pgvector ${since}; ${installed} is installed`,

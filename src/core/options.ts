@@ -35,7 +35,10 @@ export interface LogOptions {
 export interface EnsureOptions {
   /** The oldest pgvector version to accept; default {@link MIN_PGVECTOR_VERSION}. */
   readonly minVersion?: string | undefined
-  /** The schema to create the extension in; default the first of the search path. Kept as it is where it is installed. */
+  /**
+   * The schema to create the extension in; default `public` where it is on the search path, else the first there, with a
+   * warning. Kept as it is where it is installed.
+   */
   readonly schema?: string | undefined
   /** Create that schema where it does not exist; default false. */
   readonly createSchema?: boolean | undefined
@@ -43,6 +46,11 @@ export interface EnsureOptions {
   readonly dimensions?: readonly number[] | undefined
   /** Update an installed version below `minVersion` where the server has a newer one; default false. */
   readonly update?: boolean | undefined
+  /**
+   * Use the type and the operators where pgvector is enabled already, too; default false: then the catalogs are read, which
+   * shows no library that is missing or broken.
+   */
+  readonly verify?: boolean | undefined
   /** How long to wait for another session that is enabling pgvector, in milliseconds or like '60s'; default 60000. */
   readonly lockTimeout?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
@@ -136,6 +144,7 @@ export const ensureOptions = lazySchema((z) =>
     createSchema: z.boolean('must be true or false').default(false),
     dimensions: z.array(dimension(), 'must be a list of numbers').default([...REQUIRED_DIMENSIONS]),
     update: z.boolean('must be true or false').default(false),
+    verify: z.boolean('must be true or false').default(false),
     ...extensionOptions().shape,
   }),
 )

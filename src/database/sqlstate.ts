@@ -3,6 +3,7 @@ import { serverMessage } from './server-message.ts'
 
 /** The SQLSTATEs this library acts on, by the names of PostgreSQL's errcodes.txt. */
 export const sqlState = {
+  protocolViolation: '08P01',
   featureNotSupported: '0A000',
   invalidParameterValue: '22023',
   notNullViolation: '23502',

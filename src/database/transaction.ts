@@ -1,10 +1,12 @@
 import type { Knex } from 'knex'
 
+import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import { clientOf, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { acquire, explainFailedConnect, explainLoss } from './lost-connection.ts'
 import { sendMessage } from './messages.ts'
 import type { Terms } from './terms.ts'
 import { watchAnswers } from './watch-answers.ts'
+import { sqlState } from './sqlstate.ts'
 
 /** How a transaction begins. Where one is open already, a savepoint takes its place and nothing of this applies. */
 export interface TransactionOptions {
@@ -90,6 +92,14 @@ const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
 
 const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'
 
+// PgBouncer in statement mode gives every statement to whichever backend is free, and ends a connection that begins a
+// transaction.
+function refusedByPooler(error: unknown): PgvectorMigrationError | null {
+  const cause = isPgvectorMigrationError(error, 'CONNECTION_LOST') ? error.cause : error
+  if (sqlStateOf(cause) !== sqlState.protocolViolation || !/statement pooling mode/.test(String(cause))) return null
+  return new PgvectorMigrationError('SESSION_SHARED', { processes: [] }, { cause })
+}
+
 // Knex calls this once it has a connection, which is never at once.
 function beginWith(
   transaction: KnexTransaction,
@@ -108,7 +118,7 @@ function beginWith(
     } catch (error) {
       // The message failed behind BEGIN, and the connection goes back to the pool.
       await sendMessage(client, connection, 'rollback', { isControl: true }).catch(() => undefined)
-      throw error
+      throw refusedByPooler(error) ?? error
     }
   }
 }

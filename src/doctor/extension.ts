@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError, type ErrorCode, type PgvectorMigrationError } from '../core/errors.ts'
 import { assess, type Requirements } from '../extension/assess.ts'
+import { putOnPath } from '../extension/warnings.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import { verify } from '../extension/verify.ts'
@@ -103,9 +104,7 @@ export function reachFindings(
     return [
       warning(
         `${schema} is not on the search path: SQL that says vector without the schema fails`,
-        `ALTER ROLE ${role} IN DATABASE ${identifier(caller.database)} SET search_path = ${[caller.searchPath, schema]
-          .filter((part) => part !== '')
-          .join(', ')};`,
+        putOnPath(caller, installed.schema),
       ),
     ]
   }

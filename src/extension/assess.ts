@@ -1,9 +1,8 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { MIN_POSTGRES_MAJOR, type ParsedEnsureOptions } from '../core/options.ts'
 import { identifier } from '../core/sql.ts'
-import { advisoriesFor } from '../pgvector/releases.ts'
 import { remedies } from '../pgvector/providers.ts'
-import type { Glance, PgvectorState } from './state.ts'
+import type { Glance, InstalledExtension, PgvectorState } from './state.ts'
 import { isAtLeast, newest } from '../pgvector/version.ts'
 
 /** What a caller needs of the extension. */
@@ -36,32 +35,14 @@ export function assess(state: PgvectorState, needs: Requirements): Assessment {
 /** Whether the lean query already answers everything a caller needs. */
 export function satisfies(seen: Glance, needs: Pick<Requirements, 'minVersion'>): boolean {
   const { installed, server } = seen
-  if (installed === null || server.major < MIN_POSTGRES_MAJOR) return false
+  if (installed === null || server.major < MIN_POSTGRES_MAJOR || installed.reach === 'none') return false
   return installed.missing.length === 0 && isAtLeast(installed.version, needs.minVersion)
-}
-
-/** What a caller should know although everything works. */
-export function warningsFor(seen: Glance, needs: Requirements): string[] {
-  const { installed } = seen
-  if (installed === null || needs.schema === undefined || needs.schema === installed.schema) return []
-  return [
-    `pgvector is installed in the schema ${identifier(installed.schema)}, and stays there although ` +
-      `${identifier(needs.schema)} was asked for. Its owner can move it: ` +
-      `ALTER EXTENSION vector SET SCHEMA ${identifier(needs.schema)};`,
-  ]
-}
-
-/** What is known to be wrong with the release that was just installed. */
-export function advisoryWarnings(version: string): string[] {
-  return advisoriesFor(version).map(
-    ({ id, effect, fixedIn }) =>
-      `pgvector ${version}: ${id}: ${effect}. Fixed in ${fixedIn}; update the server's package.`,
-  )
 }
 
 function assessInstalled(state: PgvectorState, needs: Requirements): Assessment {
   const { installed } = state
   if (installed === null) return assessCreation(state, needs)
+  if (installed.reach === 'none') return { errors: [mayNotUse(installed)], plan: { action: 'none' } }
   if (!isAtLeast(installed.version, needs.minVersion)) return assessUpdate(state, needs, installed.version)
   const problems = installed.missing.map(
     (object) => `${object} is missing in the schema ${identifier(installed.schema)}`,
@@ -70,6 +51,13 @@ function assessInstalled(state: PgvectorState, needs: Requirements): Assessment 
     errors: problems.length === 0 ? [] : [new PgvectorMigrationError('VERIFICATION_FAILED', { problems })],
     plan: { action: 'none' },
   }
+}
+
+/** The refusal where the role has no right to the schema, and so none to anything in it. */
+export function mayNotUse({ schema, caller: { role } }: InstalledExtension): PgvectorMigrationError {
+  const statement = `use the schema ${identifier(schema)}`
+  const hint = `As its owner or a superuser: GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${identifier(role)}; then run this again.`
+  return new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement, role }, { hint })
 }
 
 function assessUpdate(state: PgvectorState, needs: Requirements, installed: string): Assessment {

@@ -1,5 +1,11 @@
 import { PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { MIN_POSTGRES_MAJOR, dropOptions, type DropOptions, type ParsedDropOptions } from '../core/options.ts'
+import {
+  MIN_POSTGRES_MAJOR,
+  dropOptions,
+  type DropOptions,
+  type LogOptions,
+  type ParsedDropOptions,
+} from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { sqlState, translate } from '../database/sqlstate.ts'
@@ -8,9 +14,10 @@ import { readState } from './inspect.ts'
 import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
 import { isCreatedByUs, writeToLog } from '../log/migration-log.ts'
+import { readLogState, type LogState } from '../log/log-state.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { remedies } from '../pgvector/providers.ts'
-import type { PgvectorState } from './state.ts'
+import type { InstalledExtension, PgvectorState } from './state.ts'
 
 /** What {@link dropPgvector} did, and why. */
 export interface DropResult {
@@ -91,8 +98,21 @@ async function reasonToKeep(
 ): Promise<DropResult['reason']> {
   if (dependents.objects.length > 0) return 'in-use'
   if (!needs.onlyOurs || state.installed === null) return undefined
-  const isOurs = needs.log !== false && (await isCreatedByUs(trx, state.log, state.installed.oid))
+  const isOurs = needs.log !== false && (await isOursByLogs(trx, needs.log, state.log, state.installed))
   return isOurs ? undefined : 'not-ours'
+}
+
+// Who created it may have had another search path, and so another log: with a schema for each tenant each has its own. The
+// one beside the extension is the same for all.
+async function isOursByLogs(
+  trx: Session,
+  log: LogOptions,
+  onPath: LogState,
+  { oid, schema }: InstalledExtension,
+): Promise<boolean> {
+  if (await isCreatedByUs(trx, onPath, oid)) return true
+  if (log.schema !== undefined || onPath.schema === schema) return false
+  return isCreatedByUs(trx, await readLogState(trx, { ...log, schema }), oid)
 }
 
 async function keep(

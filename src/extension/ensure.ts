@@ -2,7 +2,7 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { ensureOptions, type EnsureOptions, type ParsedEnsureOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { isRace } from '../database/sqlstate.ts'
-import { advisoryWarnings, assess, satisfies, type Plan } from './assess.ts'
+import { assess, satisfies, type Plan } from './assess.ts'
 import { execute, type Change } from './execute.ts'
 import { glanceAtBoot } from './glance.ts'
 import { readState } from './inspect.ts'
@@ -14,12 +14,13 @@ import { announce, resultOf, type EnsureResult } from './result.ts'
 import type { Glance, InstalledExtension, PgvectorState } from './state.ts'
 import { planStorage } from '../pgvector/storage.ts'
 import { verifyIn } from './verify.ts'
+import { schemaWarnings } from './warnings.ts'
 
 /**
  * Makes sure that pgvector is enabled, new enough and working; safe on every replica at once.
  *
- * Where it is enabled already, one read-only query is sent: no rights are needed, and a read-only transaction or a
- * standby will do. In a caller's transaction everything happens in a savepoint, which an error undoes.
+ * Where it is enabled already, one read-only query is sent: no rights but to the schema are needed, and a read-only
+ * transaction or a standby will do. It reads the catalogs; with `verify` the type and the operators are used too. In a caller's transaction everything happens in a savepoint, which an error undoes.
  *
  * @example
  * const { version, status } = await ensurePgvector(knex, { minVersion: '0.8.0', schema: 'extensions' })
@@ -35,6 +36,9 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
   const result = satisfies(seen, needs)
     ? resultOf(seen, needs, 'unchanged')
     : await changeWithRetry(session, needs, seen)
+  if (needs.verify && result.status === 'unchanged') {
+    await session.transaction((trx) => verifyIn(trx, result.schema, result.version))
+  }
   rememberSchema(db, result.schema)
   announce(result, loggerFrom(needs.logger))
   return result
@@ -98,7 +102,7 @@ async function carryOut(
 ): Promise<EnsureResult> {
   const started = performance.now()
   const installed = await execute(trx, state, plan)
-  const warnings = advisoryWarnings(installed.version)
+  const warnings = plan.action === 'create' ? schemaWarnings(installed.schema, needs) : []
   const noted =
     needs.log === false
       ? []

@@ -3,7 +3,7 @@ import { majorSql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
 import { literal, unquoted } from '../core/sql.ts'
 import { detectProvider, markedFunctions, markedRoles, markedSettings } from '../pgvector/providers.ts'
-import type { Glance, InstalledExtension } from './state.ts'
+import type { Caller, Glance, InstalledExtension, Reach } from './state.ts'
 import { currentTarget } from '../database/target.ts'
 
 /** What {@link installedQuery} answers; null where none is installed. */
@@ -14,6 +14,8 @@ export interface InstalledAnswer {
   readonly oid: number
   /** Null where this role may not look into the schema, empty without the type vector, else what each one resolves to. */
   readonly operators: readonly (string | null)[] | null
+  readonly reach: Reach
+  readonly caller: Caller
 }
 
 /** What the whole glance answers, before the provider is told from its marks. */
@@ -36,7 +38,8 @@ const seenBefore = new WeakMap<object, { readonly fingerprint: string; readonly 
 /**
  * The boot path. The first look through a Knex instance reads everything; as long as the extension is the same, the next
  * ones read only that it is, in a query that costs little more than one of extversion: PostgreSQL lets nobody drop what
- * belongs to an extension, so the same oid at the same version has the same type and operators.
+ * belongs to an extension, so the same oid at the same version has the same type and operators. The role, its right to the
+ * schema and the search path decide whether they can be used.
  */
 export async function glanceAtBoot(session: Session): Promise<Glance> {
   // A plan tells of another server than the one it runs on.
@@ -90,8 +93,8 @@ function thoseFound(names: readonly string[], found: readonly (string | null)[])
 }
 
 /** What the answer to {@link installedQuery} says. */
-export function readInstalled({ version, schema, oid, operators }: InstalledAnswer): InstalledExtension {
-  return { version, schema: unquoted(schema), oid, missing: missing(operators) }
+export function readInstalled({ schema, operators, ...rest }: InstalledAnswer): InstalledExtension {
+  return { ...rest, schema: unquoted(schema), missing: missing(operators) }
 }
 
 function missing(found: InstalledAnswer['operators']): string[] {
@@ -105,17 +108,24 @@ const operators = ['<->', '<#>', '<=>'] as const
 
 const installedExtension = `from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector'`
 
+const mayUseSchema = `pg_catalog.has_schema_privilege(extnamespace, 'usage')`
+
+const vectorType = `pg_catalog.to_regtype(pg_catalog.format('%s.vector', extnamespace::pg_catalog.regnamespace))`
+
 const fingerprintSql = `
-  select pg_catalog.concat_ws(' ', oid, extversion, extnamespace::pg_catalog.regnamespace) as state ${installedExtension}`
+  select pg_catalog.concat_ws(' ', oid, extversion, extnamespace::pg_catalog.regnamespace, ${mayUseSchema}, current_user,
+    pg_catalog.current_setting('search_path')) as state ${installedExtension}`
 
 // One scan of a tiny table and a few function calls: to plan a join or a subquery takes longer than to run all of this.
 // It stays away from pg_available_extension_versions, which scans the server's files (2 ms and more), and pg_settings.
 const installedSql = `
   select pg_catalog.json_build_object('version', extversion, 'schema', extnamespace::pg_catalog.regnamespace, 'oid', oid::bigint, 'operators', case
-    when not pg_catalog.has_schema_privilege(extnamespace, 'usage') then null
-    when pg_catalog.to_regtype(pg_catalog.format('%s.vector', extnamespace::pg_catalog.regnamespace)) is null then array[]::pg_catalog.regoperator[]
+    when not ${mayUseSchema} then null
+    when ${vectorType} is null then array[]::pg_catalog.regoperator[]
     else array[${operators.map(resolved).join(', ')}]
-  end) ${installedExtension}`
+  end, 'reach', case when not ${mayUseSchema} then 'none' when pg_catalog.pg_type_is_visible(${vectorType}) then 'plain' else 'with schema' end,
+  'caller', pg_catalog.json_build_object('role', current_user, 'database', pg_catalog.current_database(),
+    'searchPath', pg_catalog.current_setting('search_path'))) ${installedExtension}`
 
 /** The query of the extension alone; its one column is called state. */
 export const installedQuery = `select (${installedSql}) as state`

@@ -11,7 +11,7 @@ import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** Where to look, besides the database as a whole. */
 export interface InspectOptions {
-  /** The schema in which pgvector would be created; default the first of the search path. */
+  /** The schema in which pgvector would be created; default as for {@link ensurePgvector}. */
   readonly schema?: string | undefined
   /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
@@ -76,7 +76,8 @@ function inspectSql({ schema, log }: InspectOptions, enough: string | null, glan
   return `
     with glance as (${glance}),
     wanted as (
-      select coalesce(${nullable(schema ?? null)}, current_schema()) as schema
+      select coalesce(${nullable(schema ?? null)},
+        case when 'public' = any (current_schemas(false)) then 'public' end, current_schema()) as schema
     ),
     lookalike as (
       select t.typname as name, n.nspname as schema, x.extname as extension,

@@ -1,6 +1,7 @@
 import type { Logger } from '../core/options.ts'
 import { identifier } from '../core/sql.ts'
-import { warningsFor, type Requirements } from './assess.ts'
+import type { Requirements } from './assess.ts'
+import { warningsFor } from './warnings.ts'
 import { providers, type ProviderName } from '../pgvector/providers.ts'
 import type { Glance } from './state.ts'
 import { planStorage, type DimensionStorage } from '../pgvector/storage.ts'

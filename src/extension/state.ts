@@ -18,6 +18,23 @@ export interface InstalledExtension {
   readonly oid: number
   /** What verification would miss: the type vector, or one of its distance operators. Empty where it works. */
   readonly missing: readonly string[]
+  /**
+   * Whether statements of this session reach its types: by their plain names, only with the schema, or not at all because
+   * the role has no USAGE on the schema.
+   */
+  readonly reach: Reach
+  /** Who asks, for what to do about that. */
+  readonly caller: Caller
+}
+
+export type Reach = 'plain' | 'with schema' | 'none'
+
+/** What decides what names mean. */
+export interface Caller {
+  readonly role: string
+  readonly database: string
+  /** As the setting has it. */
+  readonly searchPath: string
 }
 
 /** Everything that decides what can be done about pgvector in this database: one read-only query. */
@@ -29,7 +46,7 @@ export interface PgvectorState extends Glance {
   readonly available: AvailableExtension | null
   /** Who owns the installed extension; null where it is not installed. */
   readonly owner: { readonly name: string; readonly isCurrentRole: boolean } | null
-  /** The schema that `create extension` would use: the one asked for, else the first of the search path. */
+  /** The schema to create it in: the one asked for, else `public` where it is on the search path, else the first there. */
   readonly target: { readonly schema: string | null; readonly exists: boolean }
   /** Types, domains and tables that have the name of one of pgvector's types and are not pgvector's. */
   readonly lookalikes: readonly Lookalike[]

@@ -3,7 +3,9 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { identifier } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
+import { mayNotUse } from './assess.ts'
 import { glance } from './glance.ts'
+import type { Glance } from './state.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 
 /** A distance operator, the release that brought it, and its answer for [1,2,3] and [4,5,6]. */
@@ -29,16 +31,22 @@ const TOLERANCE = 1e-6
  *
  * @example await verifyPgvector(knex)
  *
- * @throws {PgvectorMigrationError} VERIFICATION_FAILED, with what did not work; PGVECTOR_NOT_AVAILABLE is not checked
+ * @throws {PgvectorMigrationError} INSUFFICIENT_PRIVILEGE; VERIFICATION_FAILED, with what did not work; PGVECTOR_NOT_AVAILABLE is not checked
  * here: where the extension is not enabled, that is the problem named.
  */
 export async function verifyPgvector(db: Database): Promise<void> {
-  await verify(sessionOf(db))
+  const session = sessionOf(db)
+  const { installed } = await glance(session)
+  if (installed?.reach === 'none') throw mayNotUse(installed)
+  await verifyInstalled(session, installed)
 }
 
-/** The same within a function that has its session. */
+/** The same within a function that has its session; without the right to the schema, the server's own refusal. */
 export async function verify(session: Session): Promise<void> {
-  const { installed } = await glance(session)
+  await verifyInstalled(session, (await glance(session)).installed)
+}
+
+async function verifyInstalled(session: Session, installed: Glance['installed']): Promise<void> {
   if (installed === null) {
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
   }

@@ -6,6 +6,7 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { withHeldSession } from '../database/held-session.ts'
+import { afterChanges } from './build/errors.ts'
 import { buildOptions } from './build/options.ts'
 import type { Patience } from './build/watch.ts'
 import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
@@ -71,7 +72,14 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
       continue
     }
     logger.info(`${index.isLeftover ? 'dropping' : 'rebuilding'} ${index.name}`)
-    const reason = await problemOf(needs, async () => warnings.push(...(await repair(session, index, needs, logger))))
+    const reason = await problemOf(needs, async () =>
+      warnings.push(...(await repair(session, index, needs, logger))),
+    ).catch((error: unknown) => {
+      throw afterChanges(error, [
+        ...dropped.map((name) => `${name} was dropped`),
+        ...rebuilt.map((name) => `${name} was rebuilt`),
+      ])
+    })
     if (reason === null) (index.isLeftover ? dropped : rebuilt).push(index.name)
     else leave(index.name, reason)
   }

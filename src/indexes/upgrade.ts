@@ -6,6 +6,7 @@ import { extensionOptions, versionOption, type Logger, type LogOptions } from '.
 import { type Database, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import type { Duration } from '../core/durations.ts'
+import { afterChanges } from './build/errors.ts'
 import { buildOptions } from './build/options.ts'
 import { rebuildConcurrently } from './rebuild.ts'
 
@@ -78,7 +79,14 @@ export async function upgradePgvector(db: Database, options: UpgradeOptions = {}
     for (const index of update.pending) {
       logger.info(`rebuilding ${index.name}`)
       const rebuild = { name: index.name, work: 'reindex', details: { ...index } } as const
-      warnings.push(...(await rebuildConcurrently(session, rebuild, needs, logger)))
+      const changed = [
+        ...(update.before === update.after ? [] : [`pgvector was updated from ${update.before} to ${update.after}`]),
+        ...rebuilt.map((name) => `${name} was rebuilt`),
+      ]
+      const done = rebuildConcurrently(session, rebuild, needs, logger).catch((error: unknown) => {
+        throw afterChanges(error, changed)
+      })
+      warnings.push(...(await done))
       rebuilt.push(index.name)
     }
   }

@@ -62,6 +62,15 @@ export function withHint(error: unknown, hint: string): unknown {
   return new PgvectorMigrationError(error.code, error.details, { cause: error.cause, hint })
 }
 
+/** The same error of one step, where the steps before it have changed something. */
+export function afterChanges(error: unknown, changed: readonly string[]): unknown {
+  if (changed.length === 0) return error
+  if (isPgvectorMigrationError(error, 'SESSION_SHARED')) {
+    return new PgvectorMigrationError('SESSION_SHARED', { ...error.details, changed }, { cause: error.cause })
+  }
+  return isPgvectorMigrationError(error) ? withHint(error, `Before that, ${changed.join(', ')}. ${error.hint}`) : error
+}
+
 function needsMemory(
   index: string,
   kind: 'shared memory' | 'maintenance_work_mem',
