@@ -1,10 +1,19 @@
 const REMEMBERED = 'knex_pgvector.search_path'
+const REMEMBERED_QUOTES = 'knex_pgvector.quote_all_identifiers'
 const CURSOR = 'knex_pgvector_question'
 
 // Temporary objects come last: where the path does not name them, they hide tables and types of pg_catalog.
 const PIN = `select pg_catalog.set_config('${REMEMBERED}', pg_catalog.current_setting('search_path'), true), pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`
 
 const UNPIN = `select pg_catalog.set_config('search_path', pg_catalog.current_setting('${REMEMBERED}'), true)`
+
+/** Has the server print names with quotes only where they need them, whatever the role or the database has it set to. */
+export const PLAIN_NAMES = 'set local quote_all_identifiers = off'
+
+// Continues the first PIN: a statement of its own would take its time in every question.
+const REMEMBER_QUOTES = `, pg_catalog.set_config('${REMEMBERED_QUOTES}', pg_catalog.current_setting('quote_all_identifiers'), true), pg_catalog.set_config('quote_all_identifiers', 'off', true)`
+
+const PUT_BACK_QUOTES = `select pg_catalog.set_config('quote_all_identifiers', pg_catalog.current_setting('${REMEMBERED_QUOTES}'), true)`
 
 /** What is sent in one round trip, and at which of its answers those to the queries are. */
 export interface PinnedQueries {
@@ -20,12 +29,18 @@ export interface PinnedQueries {
  * alone. The query runs when the cursor is fetched from, and by then the caller's path is back: what a function looks up
  * or prints as it runs (to_regclass, current_schema, format_type, regclass::text) is what the caller means.
  *
+ * Names and definitions are printed as PostgreSQL does by default, so that they can be compared.
+ *
  * Everything goes in one message, which PostgreSQL runs as one transaction where none is open. Each query is declared
  * after the one before it has run, so that under READ COMMITTED it sees what that one did or waited for.
  */
-export function pinned(queries: readonly string[]): PinnedQueries {
+export function pinned(queries: readonly string[], isInTransaction = false): PinnedQueries {
   const all = queries.map(stepsOf)
-  return { sql: all.flat().join(';\n'), answers: all.map((each, place) => (place + 1) * each.length - 2) }
+  const [first = '', ...rest] = all.flat()
+  // The end of the message takes the setting back, but not in an open transaction.
+  const last = isInTransaction ? [PUT_BACK_QUOTES] : []
+  const sql = [`${first}${REMEMBER_QUOTES}`, ...rest, ...last].join(';\n')
+  return { sql, answers: all.map((each, place) => (place + 1) * each.length - 2) }
 }
 
 function stepsOf(query: string): string[] {

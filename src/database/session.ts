@@ -11,7 +11,7 @@ import {
 } from './knex-inside.ts'
 import { acquire } from './lost-connection.ts'
 import { sendMessage, type MessageOptions } from './messages.ts'
-import { pinned } from './search-path.ts'
+import { pinned, PLAIN_NAMES } from './search-path.ts'
 import { rememberStatements } from './server-message.ts'
 import { assertPostgres, notPostgres } from './supported.ts'
 import { defaultDeadlines } from './deadlines.ts'
@@ -148,8 +148,9 @@ class KnexSession implements Session {
       ? [`savepoint ${TRIAL}`, `rollback to savepoint ${TRIAL}`, `release savepoint ${TRIAL}`]
       : ['begin', 'rollback']
     try {
-      const answers = await this.#roundTrip([open, ...statements, ...undo].join(';\n'), { isQuestion: true })
-      return answers.slice(1, 1 + statements.length)
+      const sql = [open, PLAIN_NAMES, ...statements, ...undo].join(';\n')
+      const answers = await this.#roundTrip(sql, { isQuestion: true })
+      return answers.slice(2, 2 + statements.length)
     } catch (error) {
       await this.#roundTrip(undo.join(';\n'), { isQuestion: true }).catch(() => undefined)
       throw error
@@ -186,7 +187,7 @@ class KnexSession implements Session {
 
   // Fewer answers than statements are no PostgreSQL's.
   async #pinned(queries: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
-    const { sql, answers } = pinned(queries)
+    const { sql, answers } = pinned(queries, this.isInTransaction)
     const all = await this.#roundTrip(sql, { isQuestion: true })
     return answers.map((place) => all[place])
   }
