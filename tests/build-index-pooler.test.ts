@@ -1,12 +1,16 @@
 import type { Knex } from 'knex'
 
 import {
+  AddVectorColumn,
   buildIndex,
   createMigrator,
+  CreateVectorIndex,
   dropIndex,
   dropPgvector,
   ensurePgvector,
+  migration,
   upgradePgvector,
+  vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
 import { catalogOf } from './support/catalog.ts'
@@ -108,6 +112,20 @@ describeOnServers('an index through PgBouncer', (database) => {
     const { hint } = await expectError('SESSION_SHARED', upgrade)
     expect(hint).toContain(`before that, pgvector was updated from 0.8.0 to ${pgvector}`)
     expect(hint).not.toContain('nothing was changed')
+  })
+
+  testWithPgBouncer('in transaction mode is not built, and the error names what its migration did before', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 50)
+    const pooled = await connectThrough('pool_mode = transaction')
+    const other = vectorColumn('documents', 'other', { dimensions: 3 })
+    const { up } = migration([
+      new AddVectorColumn(other, quiet),
+      new CreateVectorIndex(other, { method: 'hnsw', metric: 'l2' }, quiet),
+    ])
+    const { hint } = await expectError('SESSION_SHARED', () => up(pooled))
+    expect(hint).toContain('before that, this migration ran "add column documents.other vector(3)", which stays.')
+    expect(await knex('documents').columnInfo()).toHaveProperty('other')
   })
 
   testWithPgBouncer('in transaction mode is kept where it is there', async () => {

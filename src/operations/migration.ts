@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { afterChanges } from '../indexes/build/errors.ts'
 import type { Operation } from './operation.ts'
 
 /** The `down` of a migration. */
@@ -41,15 +42,30 @@ export interface MigrationModule {
 export function migration(operations: readonly Operation[]): MigrationModule {
   assertOperations(operations)
   const inTransaction = operations.filter(({ transaction, downInTransaction = transaction }) => downInTransaction)
-  return {
-    up: async (knex) => {
-      for (const operation of operations) await operation.up(knex)
-    },
-    down: Object.assign((knex: Knex) => rollBack(knex, operations), {
-      inTransaction: (knex: Knex) => rollBack(knex, inTransaction),
-    }),
-    config: { transaction: operations.every(({ transaction }) => transaction) },
+  const transaction = operations.every((operation) => operation.transaction)
+  const run = async (knex: Knex, direction: 'up' | 'down', part: readonly Operation[]): Promise<void> => {
+    const done: string[] = []
+    for (const operation of direction === 'up' ? part : part.toReversed()) {
+      try {
+        await operation[direction](knex)
+      } catch (error) {
+        // Within a transaction nothing of it stays.
+        throw transaction || done.length === 0 ? error : afterChanges(error, [ranBefore(direction, done)])
+      }
+      done.push(operation.description)
+    }
   }
+  return {
+    up: (knex) => run(knex, 'up', operations),
+    down: Object.assign((knex: Knex) => run(knex, 'down', operations), {
+      inTransaction: (knex: Knex) => run(knex, 'down', inTransaction),
+    }),
+    config: { transaction },
+  }
+}
+
+function ranBefore(direction: 'up' | 'down', done: readonly string[]): string {
+  return `this migration ${direction === 'up' ? 'ran' : 'rolled back'} "${done.join('", "')}", which stays`
 }
 
 // JavaScript callers pass anything.
@@ -66,8 +82,4 @@ function isOperation(value: unknown): boolean {
 
 function invalid(problem: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
-}
-
-async function rollBack(knex: Knex, operations: readonly Operation[]): Promise<void> {
-  for (const operation of operations.toReversed()) await operation.down(knex)
 }
