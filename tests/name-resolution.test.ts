@@ -7,6 +7,7 @@ import {
   buildIndex,
   createMigrator,
   diagnose,
+  diffVectors,
   distance,
   dropIndex,
   dropPgvector,
@@ -15,16 +16,24 @@ import {
   estimateBackfill,
   findDependents,
   inspectPgvector,
+  isPgvectorMigrationError,
+  lint,
   listVectorIndexes,
+  migrateToLatest,
   nearestRows,
+  readIndexFacts,
   repairVectorIndexes,
+  runningIndexBuilds,
+  upgradePgvector,
   vectorColumn,
   vectorIndex,
   verifyPgvector,
+  withSearchOptions,
 } from '../src/index.ts'
 import { isPinned } from '../src/database/search-path.ts'
 import { sessionOf } from '../src/database/session.ts'
-import { describeOnEveryDatabase, type TestDatabase } from './support/databases.ts'
+import { describeOnEveryDatabase, describeOnServers, type TestDatabase } from './support/databases.ts'
+import { resolvedBy, setExactTraps } from './support/exact-traps.ts'
 import { statementsOf } from './support/recorder.ts'
 import { rolledBack } from './support/rolled-back.ts'
 import { source } from './support/steps.ts'
@@ -47,6 +56,10 @@ async function ownerOf({ knex, url }: TestDatabase): Promise<Knex> {
 const embedding = vectorColumn('documents', 'embedding', { dimensions: 3 })
 const bySchema = vectorColumn('documents', 'second', { schema: 'app', dimensions: 3 })
 const whole = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+const onParts = vectorIndex(vectorColumn('parts', 'embedding', { type: 'bit', dimensions: 3, schema: 'app' }), {
+  method: 'hnsw',
+  metric: 'hamming',
+})
 const partial = vectorIndex(embedding, {
   method: 'ivfflat',
   metric: 'l2',
@@ -58,6 +71,9 @@ const partial = vectorIndex(embedding, {
 const tables = `
   create schema app;
   create table app.documents (id integer, kind text, note text not null, primary key (id, kind));
+  create table app.parts (id integer, embedding bit(3)) partition by range (id);
+  create table app.part_1 partition of app.parts for values from (0) to (10);
+  create table app.part_2 partition of app.parts for values from (10) to (20);
   insert into app.documents select i, 'kind', 'note ' || i from generate_series(1, 20) i;
   create function app.is_wanted(text) returns boolean language sql immutable as 'select true'`
 
@@ -70,6 +86,11 @@ const backfill: BackfillOptions<{ readonly note: string }> = {
 }
 
 const quiet = { logger: false } as const
+
+// What it makes is not there.
+function isMissing(error: unknown): void {
+  if (!isPgvectorMigrationError(error, 'ADOPT_MISMATCH')) throw error
+}
 
 /** Everything that the traps are to be sprung by. */
 async function doEverything(knex: Knex): Promise<void> {
@@ -93,12 +114,28 @@ async function doEverything(knex: Knex): Promise<void> {
   await findDependents(knex)
   await diagnose(knex, { migrationSource })
   await migrator.history()
+  await migrator.unlock()
+  await migrateToLatest(knex, { migrationSource })
+  await migrator.preview('down')
+  await readIndexFacts(knex, whole)
+  await runningIndexBuilds(knex)
+  await upgradePgvector(knex, quiet)
+  await diffVectors(knex, { columns: [embedding], indexes: [whole] })
+  await knex.transaction((trx) =>
+    withSearchOptions(trx, { efSearch: 50 }, () => nearestRows(trx, whole, [1, 2, 3], { limit: 2 })),
+  )
+  await buildIndex(knex, onParts, quiet)
+  await dropIndex(knex, onParts, quiet)
   await dropIndex(knex, whole, quiet)
   await dropVectorColumn(knex, embedding, { ...quiet, onlyOurs: true })
   await dropVectorColumn(knex, bySchema, quiet)
   await migrator.rehearse()
   await migrator.losses({})
   await migrator.down({})
+  await migrator.plan()
+  await lint(knex, { migrationSource })
+  await migrator.rehearse()
+  await migrator.adopt().catch(isMissing)
   await dropPgvector(knex, quiet)
 }
 
@@ -134,6 +171,23 @@ describeOnEveryDatabase('names in our statements', (database) => {
 function isNotTheUsers(name: string): boolean {
   return !/^relation (documents|knex_migrations(_lock|_runs)?)$/.test(name)
 }
+
+describeOnServers('names in our statements', (database) => {
+  test('mean what they mean to PostgreSQL, where another role has the same with exactly these types', async () => {
+    const { knex, connect } = database()
+    await knex.raw(tables)
+    const resolved = await resolvedBy((pool) => connect({ searchPath: ['app', 'public'], pool }), doEverything)
+    await setTraps(knex)
+    expect(await setExactTraps(knex, resolved)).toBeGreaterThan(100)
+    for (const path of [
+      ['hostile', 'app', 'public'],
+      ['app', 'hostile', 'public', 'pg_catalog'],
+    ]) {
+      await doEverything(connect({ searchPath: path }))
+      expect(await sprung(knex)).toBe(0)
+    }
+  })
+})
 
 describeOnEveryDatabase('the expression of a distance', (database) => {
   const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', storage: 'binary' })
