@@ -102,7 +102,8 @@ function typeOf(node: TreeNode): number {
   if (node.kind === 'SUBLINK') return typeOfSubquery(node)
   const [, [value = ''] = []] =
     [...node.fields].find(
-      ([name, [type]]) => /(?<!test)(type|typeid|typeId|restype)$/.test(name) && /^[1-9]\d*$/.test(String(type)),
+      ([name, [type]]) =>
+        /(?<!test)(type|typeid|typeId|restype)$/.test(name) && typeof type === 'string' && /^[1-9]\d*$/.test(type),
     ) ?? []
   const type = value === '' ? BOOLEAN : Number(value)
   // Whoever takes a text takes a constant.

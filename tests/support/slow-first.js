@@ -5,6 +5,7 @@ const { default: Sequencer } = require('@jest/test-sequencer')
 const SECONDS = {
   package: 60,
   examples: 50,
+  'name-resolution-cli': 50,
   'knex-cli': 25,
   embedded: 25,
   'linear-time': 25,
