@@ -124,7 +124,7 @@ describeOnServers('an index through PgBouncer', (database) => {
       new CreateVectorIndex(other, { method: 'hnsw', metric: 'l2' }, quiet),
     ])
     const { hint } = await expectError('SESSION_SHARED', () => up(pooled))
-    expect(hint).toContain('before that, this migration ran "add column documents.other vector(3)", which stays.')
+    expect(hint).toContain('before that, this migration ran "add column documents.other "vector"(3)", which stays.')
     expect(await knex('documents').columnInfo()).toHaveProperty('other')
   })
 
