@@ -239,7 +239,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   MIGRATION_FAILED: { migration: '003_add_scaling_tables', direction: 'up', transactional: true, done: [], left: [] },
   MIGRATIONS_LOCKED: { holder: null, milliseconds: 60_000 },
   CONNECTION_LOST: { processId: 4711, reason: 'Connection terminated unexpectedly' },
-  MIGRATION_LOCK_LOST: { migration: '003_add_scaling_tables' },
+  MIGRATION_LOCK_LOST: { migration: '003_add_scaling_tables', transactional: true },
   MIGRATION_INTERRUPTED: {
     migration: '003_add_scaling_tables',
     signal: 'SIGTERM',

@@ -106,7 +106,7 @@ describeOnServers('the lock on migrations', (database) => {
       expect(of(await diagnose(knex, two), 'lock')).toMatchObject([
         {
           level: 'warning',
-          message: expect.stringMatching(/^left behind by a run that is gone: up by process \d+ on /),
+          message: expect.stringMatching(/^left behind by a run that lost its connection: up by process \d+ on /),
         },
       ])
     })

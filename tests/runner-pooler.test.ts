@@ -6,14 +6,16 @@ import { describeOnServers } from './support/databases.ts'
 import { hasPgBouncer, startPgBouncer, type RunningPgBouncer } from './support/pgbouncer.ts'
 
 const ledger = resolve(__dirname, 'fixtures/ledger')
-const everyLine = ['001', '002', '003', '004', '005', '006']
+// What runs outside a transaction is refused behind a pooler.
+const withoutIndex = ['--skip', '004'] as const
+const everyLine = ['001', '002', '003', '005', '006']
 const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
 
 describeOnServers('through PgBouncer in transaction mode', (database) => {
   let pooler: RunningPgBouncer | undefined
 
   const up = (...flags: string[]): ReturnType<typeof runCli> =>
-    runCli(['up', ...flags], { cwd: ledger, env: { DATABASE_URL: pooler?.url ?? '' } })
+    runCli(['up', ...withoutIndex, ...flags], { cwd: ledger, env: { DATABASE_URL: pooler?.url ?? '' } })
 
   beforeEach(async () => {
     if (hasPgBouncer) pooler = await startPgBouncer(database().url ?? '')
@@ -35,7 +37,7 @@ describeOnServers('through PgBouncer in transaction mode', (database) => {
   testWithPgBouncer.each([400, 550, 700, 850])(
     'a run killed after %i ms is recovered by the next one',
     async (moment) => {
-      await runCli(['up'], {
+      await runCli(['up', ...withoutIndex], {
         cwd: ledger,
         env: { DATABASE_URL: pooler?.url ?? '' },
         onStart: (child) => {

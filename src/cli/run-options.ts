@@ -2,6 +2,7 @@ import { cyan, red, yellow } from 'colorette'
 
 import type { MigratorEvent, RunOptions } from '../migrator/events.ts'
 import type { LockHolder } from '../core/errors.ts'
+import { isRunningHere } from '../core/running.ts'
 import { exitCode } from './exit-code.ts'
 import { write, writeDocument, type Printer } from './output/printer.ts'
 import { wantsJson } from './wants-json.ts'
@@ -58,12 +59,17 @@ export function describeEvent(event: MigratorEvent): string {
     case 'waiting':
       return yellow(`Waiting for ${describeHolder(event.holder)} …`)
     case 'recovered':
-      return yellow(`Freed the lock that was left behind by ${describeHolder(event.holder)}, which is gone`)
+      return yellow(`Freed the lock that was left behind by ${describeHolder(event.holder)}, ${fateOf(event.holder)}`)
     case 'started':
       return cyan(`[${event.index + 1}/${event.total}] ${event.migration} ${event.direction} …`)
     case 'finished':
       return `      ${event.migration} ${event.direction} in ${Math.round(event.milliseconds)} ms`
   }
+}
+
+/** What is known of a run whose lock was free: its process may live on without the connection. */
+export function fateOf(run: LockHolder | null): string {
+  return run !== null && isRunningHere(run) ? 'which has lost its connection and is still running' : 'which is gone'
 }
 
 /** Who holds the lock, in words. */

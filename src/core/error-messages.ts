@@ -70,14 +70,20 @@ export interface ErrorDetails {
   readonly MIGRATION_AMBIGUOUS: { readonly version: string; readonly matches: readonly string[] }
   readonly MIGRATION_FILES_MISSING: { readonly missing: readonly string[] }
   readonly MIGRATION_FAILED: FailedMigration
-  readonly MIGRATIONS_LOCKED: { readonly holder: LockHolder | null; readonly milliseconds: number }
+  readonly MIGRATIONS_LOCKED: {
+    readonly holder: LockHolder | null
+    readonly milliseconds: number
+    /** The PIDs of the backends that hold the lock or work for the run, where they are seen. */
+    readonly backends?: readonly number[]
+  }
   readonly CONNECTION_LOST: {
     /** The backend PID that the connection had; null where it is not known. */
     readonly processId: number | null
     /** What the server or the driver said. */
     readonly reason: string
   }
-  readonly MIGRATION_LOCK_LOST: { readonly migration: string | null }
+  /** `transactional` is false where the migration runs outside a transaction: what it did before stays. */
+  readonly MIGRATION_LOCK_LOST: { readonly migration: string; readonly transactional: boolean }
   readonly MIGRATION_INTERRUPTED: InterruptedMigration
   readonly REHEARSAL_COMMITTED: CommittedRehearsal
   readonly TABLE_NOT_TRUSTED: DistrustedTable
@@ -209,6 +215,10 @@ function listed(names: readonly string[]): string {
 function placeOf({ file, path, line = null }: Omit<InvalidFile, 'problem'>): string {
   if (path === undefined || (line === null && path === file)) return ''
   return ` (${path}${line === null ? '' : `:${line}`})`
+}
+
+function endBackends(backends: readonly number[]): string {
+  return backends.map((processId) => `select pg_terminate_backend(${processId});`).join(' ')
 }
 
 function shownStatements(statements: readonly string[]): string {
@@ -446,24 +456,29 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
         : 'It runs outside a transaction: what it did before it failed stays, and running it again goes on from there. ') +
       'Mend the cause, then run the same command again.',
   }),
-  MIGRATIONS_LOCKED: ({ holder, milliseconds }) => ({
+  MIGRATIONS_LOCKED: ({ holder, milliseconds, backends = [] }) => ({
     message:
       holder === null
         ? `Somebody else is migrating, or stock Knex left its lock behind (waited ${milliseconds} ms)`
         : `Migrations are being run by process ${holder.processId} on ${holder.host} ` +
           `(user ${holder.user ?? 'unknown'}, role ${holder.role}, ${holder.command}) since ${holder.since} (waited ${milliseconds} ms)`,
     hint:
-      holder === null
+      holder === null && backends.length === 0
         ? 'Wait for it. If no process is migrating: npx knex-pgvector unlock --force'
-        : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself.',
+        : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself' +
+          (backends.length === 0
+            ? '.'
+            : ` once its work has ended on the server. To end that now: ${endBackends(backends)}`),
   }),
   CONNECTION_LOST: ({ processId, reason }) => ({
     message: `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost: ${reason}`,
     hint: 'Check the connection to the server, then run the same command again.',
   }),
-  MIGRATION_LOCK_LOST: ({ migration }) => ({
-    message: `The connection that held the migration lock was lost${migration === null ? '' : ` during ${migration}, which was rolled back`}`,
-    hint: 'Check the connection to the server, then run the same command again.',
+  MIGRATION_LOCK_LOST: ({ migration, transactional }) => ({
+    message: `The migration lock was lost during ${migration}, which was ${transactional ? 'rolled back' : 'cancelled and not recorded'}`,
+    hint:
+      (transactional ? '' : 'It runs outside a transaction: what it had done stays. ') +
+      'Check the connection to the server, then run the same command again.',
   }),
   MIGRATION_INTERRUPTED: ({ migration, signal, done, left }) => ({
     message:
@@ -491,11 +506,11 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       holder === null
         ? "Knex's lock is set by somebody of whom no note was made (stock Knex)"
         : `The lock is held by process ${holder.processId} on ${holder.host} (user ${holder.user ?? 'unknown'}, ` +
-          `role ${holder.role}, ${holder.command}) since ${holder.since}, and that process is alive`,
+          `role ${holder.role}, ${holder.command}) since ${holder.since}, and its work goes on`,
     hint:
       holder === null
         ? 'Make sure that no process is migrating, then run: npx knex-pgvector unlock --force'
-        : `Wait for it, or stop process ${holder.processId} on ${holder.host}: the lock goes with it.`,
+        : `Wait for it, or stop process ${holder.processId} on ${holder.host}: the lock goes with its connection.`,
   }),
   ADOPT_MISMATCH: ({ problems }) => ({
     message: `This database is not what these migrations make:\n${problems

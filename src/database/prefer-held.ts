@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { clientOf, hangUp, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
+import { sendMessage } from './messages.ts'
 import { sessionOf, type HeldConnection, type Session } from './session.ts'
 import { watchAnswers } from './watch-answers.ts'
 
@@ -27,10 +28,17 @@ const FORWARDED = ['start', 'query', 'query-error', 'query-response'] as const
  * Makes a session for code that may need a second connection, as one that opens a transaction while it queries the Knex
  * instance around it.
  *
+ * The first use of another connection is preceded by statements of the caller.
+ *
  * Its Knex instance is a clone, as stock Knex's migrator hands to migrations; only where it takes its connections from
  * is changed. What it reports reaches the listeners of the original too.
  */
-export function preferHeld(session: Session, { connection }: HeldConnection, lost: AbortSignal): PreferringSession {
+export function preferHeld(
+  session: Session,
+  { connection }: HeldConnection,
+  lost: AbortSignal,
+  first: readonly string[] = [],
+): PreferringSession {
   const usedConnection = (used: Connection): UsedConnection => ({
     isHeld: used === connection,
     processId: used.processID ?? null,
@@ -51,6 +59,7 @@ export function preferHeld(session: Session, { connection }: HeldConnection, los
   }
   const used = new Set<Connection>()
   const watches = new WeakMap<Connection, () => void>()
+  const introduced = new WeakSet<Connection>()
   const overridden: Pick<KnexClient, 'config' | 'acquireConnection' | 'releaseConnection'> = {
     config: original.config,
     acquireConnection: async () => {
@@ -65,6 +74,11 @@ export function preferHeld(session: Session, { connection }: HeldConnection, los
       const taken = isFree ? connection : await original.acquireConnection()
       used.add(taken)
       watches.set(taken, watchAnswers(session.knex, taken, session.terms))
+      if (!isFree && !introduced.has(taken) && first.length > 0) {
+        introduced.add(taken)
+        // What keeps it from being sent is no reason not to work.
+        await sendMessage(original, taken, first.join(';\n')).catch(() => undefined)
+      }
       return taken
     },
     releaseConnection: async (released) => {

@@ -1,4 +1,5 @@
 import type { LockHolder } from '../core/errors.ts'
+import { isRunningHere } from '../core/running.ts'
 import type { Session } from '../database/session.ts'
 import { readHolder, type HeldLock } from '../migrator/lock/holder.ts'
 import type { MigrationTables } from '../migrator/settings.ts'
@@ -50,7 +51,8 @@ function stateFinding({ isLocked, isNoted, processId, run }: LockFacts, isSingle
   }
   if (!isLocked) return ok('free')
   if (isNoted || isSingle) {
-    return warning(`left behind by a run that is gone${noted}; the next run frees it`, 'npx knex-pgvector up')
+    const fate = run !== null && isRunningHere(run) ? 'lost its connection' : 'is gone'
+    return warning(`left behind by a run that ${fate}${noted}; the next run frees it`, 'npx knex-pgvector up')
   }
   const waiting = processId === null ? '' : `; a run waits for it (server process ${processId})`
   return warning(

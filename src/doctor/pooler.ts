@@ -44,8 +44,8 @@ export function poolerFindings(backends: Backends): Finding[] {
   return first === second || first !== firstAgain
     ? [
         ok(
-          'a pooler in transaction mode (such as PgBouncer) stands between: migrations and their lock work through it',
-          'Indexes are not built beside writers through it (SESSION_SHARED): give such a migration a direct connection, or session mode.',
+          'a pooler in transaction mode (such as PgBouncer) stands between: migrations in a transaction and their lock work through it',
+          'What runs outside a transaction is refused through it (SESSION_SHARED): give such a migration a direct connection, or session mode.',
         ),
       ]
     : []

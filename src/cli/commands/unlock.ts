@@ -2,7 +2,7 @@ import { green, yellow } from 'colorette'
 
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
-import { describeHolder } from '../run-options.ts'
+import { describeHolder, fateOf } from '../run-options.ts'
 
 /** Frees the lock on migrations where its holder is gone. */
 export async function run({ migrator, print }: Context, flags: { readonly force?: boolean }): Promise<number> {
@@ -13,7 +13,7 @@ export async function run({ migrator, print }: Context, flags: { readonly force?
   else if (isHolderAlive) {
     print.line(`${yellow('⚠')} Knex's lock was freed, though it is held by ${whose}`)
     print.line('  That process is alive: it goes on, and other runs of this tool go on waiting for it')
-  } else print.line(`${green('✓')} Freed the lock of ${whose}${holder === null ? '' : ', which is gone'}`)
+  } else print.line(`${green('✓')} Freed the lock of ${whose}${holder === null ? '' : `, ${fateOf(holder)}`}`)
   print.document(result)
   return exitCode.done
 }

@@ -107,7 +107,7 @@ async function recordAll(
     await lock.connection.transaction(async (trx) => {
       for (const name of recorded) {
         if (await record(trx, tables, { direction: 'up', name, batch }, lock.isHeld)) continue
-        throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
+        throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name, transactional: true })
       }
     })
     return { batch: recorded.length > 0 ? batch : null, recorded, warnings }

@@ -15,8 +15,34 @@ export const KEEP_ALIVE = { tcp_keepalives_idle: 30, tcp_keepalives_interval: 10
 
 /** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
 export function lockNumber(lockTable: string): string {
+  return numberOf('knex-pgvector ', lockTable)
+}
+
+/**
+ * The number, in SQL, of a second lock, which every transaction of a run takes where the lock of the run is on another
+ * connection: it is held for as long as the work goes on, also where the lock of the run was lost.
+ */
+export function fenceNumber(lockTable: string): string {
+  return numberOf('knex-pgvector at work ', lockTable)
+}
+
+function numberOf(purpose: string, lockTable: string): string {
   const oid = `${trackingTable(lockTable)}::pg_catalog.oid::pg_catalog.text`
-  return `pg_catalog.hashtextextended('knex-pgvector ' operator(pg_catalog.||) ${oid}, 0)`
+  return `pg_catalog.hashtextextended('${purpose}' operator(pg_catalog.||) ${oid}, 0)`
+}
+
+/** The rows of pg_locks, in SQL, that hold the lock of one of these numbers, for a session or for a transaction. */
+export function heldRows(...numbers: readonly string[]): string {
+  const isOne = numbers.map(
+    (number) => `((classid::pg_catalog.int8 operator(pg_catalog.<<) 32) operator(pg_catalog.|) objid::pg_catalog.int8)
+        operator(pg_catalog.=) ${number}`,
+  )
+  return `pg_catalog.pg_locks
+      where locktype operator(pg_catalog.=) 'advisory' and granted and objsubid operator(pg_catalog.=) 1
+        and (${isOne.join(' or ')})
+        and database operator(pg_catalog.=) (
+          select oid from pg_catalog.pg_database where datname operator(pg_catalog.=) pg_catalog.current_database()
+        )`
 }
 
 /** The condition that a backend holds the lock of a number, for a session or for a transaction. */

@@ -1,7 +1,7 @@
 import type { ConnectionWatch } from '../../database/lost-connection.ts'
 import type { HeldConnection } from '../../database/session.ts'
 import { connectionSql, type ConnectionFacts } from '../run/connection.ts'
-import { holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
+import { fenceNumber, heldRows, holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
 /** What came of asking for the lock on the connection that migrates. */
 export interface LockAnswer {
@@ -16,6 +16,8 @@ const NEVER_IDLE = { idle_session_timeout: 0 } as const
 /**
  * Tries to take the lock on the connection that migrates, so that the lock and the work live and die together: for the
  * session, or in a transaction of the caller until that ends. It does not wait, and leaves no transaction open.
+ *
+ * It is busy too while the work of a run goes on whose lock, on another connection, was lost.
  *
  * Nothing is taken where the backend that answers is not the one that the connection was given: a pooler is between.
  */
@@ -40,7 +42,9 @@ export async function tryConnectionLock(
   }>(`select json_build_object('facts', ${connectionSql}, 'number', number::text, 'isHeld', is_held, 'changed',
       case when is_held then json_build_array(${set.join(', ')}) end) as state
     from (
-      select number, case when ${isOwn} then ${lock}(number) end as is_held
+      select number, case when ${isOwn} then
+        case when exists (select from ${heldRows(fenceNumber(lockTable))}) then false else ${lock}(number) end
+      end as is_held
       from (select ${lockNumber(lockTable)} as number) as named offset 0
     ) as tried`)
   if (isHeld === null) return { facts, lock: 'pooled' }

@@ -1,5 +1,6 @@
 import type { LockHolder } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
+import { fenceNumber, heldRows, lockNumber } from './advisory-lock.ts'
 import type { MigrationTables } from '../settings.ts'
 
 /** Whether migrations are locked, and by which run. */
@@ -33,6 +34,14 @@ export async function unfinishedRun(session: Session, tables: MigrationTables): 
   return session.askAsCaller<LockHolder | null>(`select (
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`)
+}
+
+/** The PIDs of the backends that hold the lock of a run, or do its work behind a pooler. */
+export async function lockHolders(session: Session, lockTable: string): Promise<readonly number[]> {
+  return session.ask<readonly number[]>(
+    `select coalesce(json_agg(distinct pid), '[]') as state
+      from ${heldRows(lockNumber(lockTable), fenceNumber(lockTable))}`,
+  )
 }
 
 /** A row of the table of runs, as the holder of the lock. */

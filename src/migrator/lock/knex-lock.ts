@@ -4,7 +4,7 @@ import type { LockHolder } from '../../core/errors.ts'
 import { json, literal, nullable } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 import { READ_COMMITTED } from '../../database/transaction.ts'
-import { notesOfDead, type NotedStep, type RunNotes } from '../run/notes.ts'
+import { notesOfDead, workingBackends, type RunNotes } from '../run/notes.ts'
 import type { MigrationTables } from '../settings.ts'
 import { appliedSql, readHasNotes, type AppliedMigration } from '../tracking.ts'
 import { holderJson } from './holder.ts'
@@ -37,7 +37,7 @@ export async function takeKnexLock(
   session: Session,
   tables: MigrationTables,
   command: string,
-  planned: readonly NotedStep[] | null,
+  notes: RunNotes | null,
   lockTimeout: number,
 ): Promise<TakenRun> {
   const taking = `with free as (
@@ -50,9 +50,9 @@ export async function takeKnexLock(
       returning 1
     ),
     run as (
-      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${planned === null ? '' : ', notes'})
+      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${notes === null ? '' : ', notes'})
       select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
-        (pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text${planned === null ? '' : `, ${json({ steps: planned, error: null })}`}
+        (pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text${notes === null ? '' : `, ${json(notes)}`}
       where exists (select from taken) returning id
     )
     select pg_catalog.set_config('knex_pgvector.run', coalesce((select id::pg_catalog.text from run), ''), true) from ${NOT_FLUSHED}`
@@ -66,27 +66,40 @@ export async function takeKnexLock(
   )
 }
 
-/** Frees `is_locked` where the run that set it is dead; returns that run, or undefined where it is not ours to free. */
+/** What came of Knex's lock that is set while no run of ours is alive. */
+export interface StaleLock {
+  /** `working`: backends of the run go on. `foreign`: it is not ours to free. */
+  readonly state: 'freed' | 'working' | 'foreign'
+  readonly holder: LockHolder | null
+  /** The PIDs of the backends that go on. */
+  readonly backends: readonly number[]
+}
+
+/** Frees `is_locked` where the run that set it is dead, and none of the backends that it noted is at work any more. */
 export async function freeStaleLock(
   session: Session,
   tables: MigrationTables,
   isSingle: boolean,
   lockTimeout: number,
-): Promise<LockHolder | null | undefined> {
-  const notes = (await readHasNotes(session, tables)) ? `, notes = ${notesOfDead(tables)}` : ''
+): Promise<StaleLock> {
+  const hasNotes = await readHasNotes(session, tables)
+  const notes = hasNotes ? `, notes = ${notesOfDead(tables)}` : ''
+  const working = hasNotes && !isSingle ? `select pid from stale as run, lateral (${workingBackends}) as working` : null
   const free = `with stale as (
       select run.* from ${tables.runs} as run
       join ${tables.lock} as held on held.is_locked operator(pg_catalog.=) 1
         and held.xmin::pg_catalog.text operator(pg_catalog.=) run.lock_xmin
       where run.ended_at is null
     ),
+    working as (${working ?? 'select null::integer as pid where false'}),
     ended as (
       update ${tables.runs} as run set ended_at = pg_catalog.clock_timestamp(), outcome = 'died'${notes}
-      from stale where run.id operator(pg_catalog.=) stale.id returning 1
+      from stale where run.id operator(pg_catalog.=) stale.id and not exists (select from working)
+      returning 1
     ),
     freed as (
       update ${tables.lock} as held set is_locked = 0
-      where held.is_locked operator(pg_catalog.=) 1 and (${
+      where held.is_locked operator(pg_catalog.=) 1 and not exists (select from working) and (${
         // Where there is only this process, nobody else can be migrating, whoever set it.
         isSingle ? 'true' : 'held.xmin::pg_catalog.text operator(pg_catalog.=) any (select lock_xmin from stale)'
       }) returning 1
@@ -95,13 +108,15 @@ export async function freeStaleLock(
     restored as (
       insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
     )
-    select pg_catalog.json_build_object('holder', (select ${holderJson('stale')} from stale limit 1), 'freed',
+    select pg_catalog.json_build_object('holder', (select ${holderJson('stale')} from stale limit 1),
+      'backends', (select coalesce(pg_catalog.json_agg(pid), '[]') from working), 'freed',
       (select pg_catalog.count(*) from freed) operator(pg_catalog.+) (select pg_catalog.count(*) from restored)) as state`
-  const { holder, freed } = await session.sendAndAsk<{ holder: LockHolder | null; freed: number }>(
+  const { freed, holder, backends } = await session.sendAndAsk<Omit<StaleLock, 'state'> & { readonly freed: number }>(
     begin(session, lockTimeout),
     free,
   )
-  return freed > 0 ? holder : undefined
+  if (backends.length > 0) return { state: 'working', holder, backends }
+  return { state: freed > 0 ? 'freed' : 'foreign', holder, backends }
 }
 
 /** How a run ended. */

@@ -2,7 +2,7 @@ import type { Deadlines } from '../../database/deadlines.ts'
 import { openTransaction, type OpenTransaction } from '../../database/open-transaction.ts'
 import type { Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
-import { holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
+import { fenceNumber, heldRows, holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
 /** A connection of its own, with a transaction that stays open for the lock. */
 export interface PooledLock {
@@ -51,7 +51,9 @@ async function tryLock({ session: trx, lost }: OpenTransaction, lockTable: strin
     pid: number
     number: string
     isHeld: boolean
-  }>(`select json_build_object('pid', pg_backend_pid(), 'number', number::text,
-      'isHeld', pg_try_advisory_xact_lock(number)) as state from (select ${lockNumber(lockTable)} as number) as lock`)
+  }>(`select json_build_object('pid', pg_backend_pid(), 'number', number::text, 'isHeld',
+      case when exists (select from ${heldRows(fenceNumber(lockTable))}) then false
+        else pg_try_advisory_xact_lock(number) end) as state
+    from (select ${lockNumber(lockTable)} as number) as lock`)
   return isHeld ? { isHeld: holdsLock(pid, number), lost, giveBack: [] } : null
 }

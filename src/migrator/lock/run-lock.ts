@@ -5,16 +5,16 @@ import type { HeldConnection, Session } from '../../database/session.ts'
 import { sqlState } from '../../database/sqlstate.ts'
 import { connectionSql, runConnection, type ConnectionFacts, type RunConnection } from '../run/connection.ts'
 import { interrupted } from '../run/interrupted.ts'
-import type { NotedStep, RunNotes } from '../run/notes.ts'
+import { notingBackend, type NotedStep, type RunNotes } from '../run/notes.ts'
 import type { MigrationTables } from '../settings.ts'
 import { addNotes, createTables, type AppliedMigration } from '../tracking.ts'
-import type { AdvisoryLock } from './advisory-lock.ts'
+import { fenceNumber, type AdvisoryLock } from './advisory-lock.ts'
 import { tryConnectionLock } from './connection-lock.ts'
-import { unfinishedRun } from './holder.ts'
+import { lockHolders, unfinishedRun } from './holder.ts'
 import { freeStaleLock, takeKnexLock } from './knex-lock.ts'
 import { pooledLock, type PooledLock } from './pooled-lock.ts'
 import { giveBack, type TakenLock } from './give-back.ts'
-import { waitForTurn, type TurnOptions } from './wait.ts'
+import { waitForTurn, type TurnOptions, type WaitForTurn } from './wait.ts'
 
 /** The right to migrate: held by one run at a time, on the connection that migrates, and given back by its death. */
 export interface RunLock {
@@ -79,7 +79,8 @@ export async function withRunLock<Result>(
         return { result: await workUnder(session, held, tables, options, taken, work) }
       })
       if (attempt !== null) return attempt.result
-      await state.wait(await unfinishedRun(session, tables))
+      const [holder, backends] = await Promise.all([unfinishedRun(session, tables), lockHolders(session, tables.lock)])
+      await state.wait(holder, backends)
     }
   } catch (error) {
     if (hasBegun || signal?.aborted !== true) throw error
@@ -91,7 +92,7 @@ export async function withRunLock<Result>(
 
 /** What is kept between one attempt to take the lock and the next one. */
 interface Acquiring {
-  readonly wait: (holder: LockHolder | null) => Promise<void>
+  readonly wait: WaitForTurn
   /** What is to be noted, or null; undefined until the tables are there. */
   planned: readonly NotedStep[] | null | undefined
   pooled: PooledLock | undefined
@@ -128,16 +129,17 @@ async function acquire(
         held.session,
         tables,
         options.command,
-        state.planned,
+        state.planned === null ? null : { steps: state.planned, error: null, backends: connection.noted },
         deadlines.lock,
       ).catch(busyAsNotTaken)
       if (run !== null) {
+        if (state.planned !== null) connection.noteOthers(notingBackend(tables, run))
         const lock = { applied, isHeld: advisory.isHeld, lost: advisory.lost, connection }
         return { advisory, lock, run, hasNotes: state.planned !== null, pooled, isSingle, stopWatching: watch.stop }
       }
       const stale = await freeStaleLock(held.session, tables, isSingle, deadlines.lock)
-      if (stale === undefined) await state.wait(null)
-      else options.onRecover?.(stale)
+      if (stale.state === 'freed') options.onRecover?.(stale.holder)
+      else await state.wait(stale.state === 'working' ? stale.holder : null, stale.backends)
     }
   } catch (error) {
     watch.stop()
@@ -177,7 +179,8 @@ async function tryAdvisoryLock(
   const pooled = (state.pooled ??= pooledLock(session, deadlines))
   const advisory = await pooled.tryLock(tables.lock)
   if (advisory === null) return null
-  const connection = runConnection(session, held, facts, { topology: 'pooled', lost: watch.lost })
+  const fence = { number: fenceNumber(tables.lock), milliseconds: deadlines.lock }
+  const connection = runConnection(session, held, facts, { topology: 'pooled', lost: watch.lost, fence })
   return { advisory, connection, pooled }
 }
 

@@ -11,6 +11,9 @@ export interface TurnOptions {
   readonly onWait?: (holder: LockHolder | null) => void
 }
 
+/** Waits once for the run that holds the lock; the backends are those that are seen to work for it. */
+export type WaitForTurn = (holder: LockHolder | null, backends?: readonly number[]) => Promise<void>
+
 const POLL_MILLISECONDS = 100
 
 /**
@@ -18,14 +21,17 @@ const POLL_MILLISECONDS = 100
  *
  * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED once `wait` is over; the signal's reason where that comes.
  */
-export function waitForTurn({ wait, signal, onWait }: TurnOptions): (holder: LockHolder | null) => Promise<void> {
+export function waitForTurn({ wait, signal, onWait }: TurnOptions): WaitForTurn {
   const deadline = Date.now() + wait
   let hasWaited = false
-  return async (holder) => {
+  return async (holder, backends = []) => {
     if (!hasWaited) onWait?.(holder)
     hasWaited = true
     signal?.throwIfAborted()
-    if (Date.now() >= deadline) throw new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder, milliseconds: wait })
+    if (Date.now() >= deadline) {
+      const named = backends.length === 0 ? {} : { backends }
+      throw new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder, milliseconds: wait, ...named })
+    }
     await sleep(POLL_MILLISECONDS * (0.5 + Math.random()), undefined, { signal })
   }
 }

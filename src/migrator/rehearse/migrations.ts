@@ -111,7 +111,8 @@ async function rehearseOne(
       await checkDeferredConstraints(savepoint)
     })
   try {
-    await guarded(session, { connection, lost, signal, deadlines: stage.deadlines, migration: name }, rehearse)
+    const watched = { connection, lost, signal, deadlines: stage.deadlines, migration: name, transactional: true }
+    await guarded(session, watched, rehearse)
     return { name, state: 'rehearsed', milliseconds: milliseconds(), statements }
   } catch (error) {
     // Nothing is done in a rehearsal: what came before is rolled back too.

@@ -28,6 +28,7 @@ export async function runAll(session: Session, settings: MigrationSettings, work
   const { migrations, lock, options } = work
   const transaction = transactionOf(migrations, options)
   if (migrations.length === 0) return { batch: null, migrations: [], transaction }
+  assertFenced(migrations, lock.connection)
   if (transaction === 'each') return { ...(await runEach(session, settings, work, null)), transaction }
   let isAtCommit = false
   try {
@@ -51,6 +52,19 @@ function failedAtCommit({ migrations, direction }: Work, cause: unknown): Pgvect
   const hint =
     'The commit of the whole run failed: nothing of it was kept. Fix the cause, then run the same command again.'
   return new PgvectorMigrationError('MIGRATION_FAILED', details, { cause, hint })
+}
+
+/**
+ * Refuses what runs outside a transaction behind a pooler: the lock is on another connection there, and where that is lost
+ * nothing tells which backend is at work, neither to cancel it nor to wait for it.
+ */
+function assertFenced(migrations: readonly LoadedMigration[], { isPooled }: Work['lock']['connection']): void {
+  const outside = migrations.filter(({ transactional }) => !transactional).map(({ name }) => name)
+  if (!isPooled || outside.length === 0) return
+  const hint =
+    `${outside.join(', ')} runs outside a transaction, which cannot be kept apart from other runs behind a pooler in ` +
+    "transaction mode. Apply it through the server's own port or session mode; nothing was changed."
+  throw new PgvectorMigrationError('SESSION_SHARED', { processes: [] }, { hint })
 }
 
 function transactionOf(migrations: readonly LoadedMigration[], { transaction = 'each' }: RunOptions): TransactionMode {
@@ -86,11 +100,17 @@ async function runEach(
     notebook.began(name, batchOf(name))
     const { connection, lost } = lock
     const run = (): Promise<void> => runIn(settings, work, { migration, batch, trx })
-    await guarded(session, { connection, lost, signal, deadlines, migration: name }, run).catch((error: unknown) => {
+    const { transactional } = migration
+    const watched = { connection, lost, signal, deadlines, migration: name, transactional }
+    await guarded(session, watched, run).catch((error: unknown) => {
       if (signal?.aborted === true) throw interrupted(name, signal, error, standing(index + 1))
-      const end = migration.transactional ? connection.earlyEnd() : null
-      const transactional = migration.transactional && end === null
-      const details = { migration: name, direction, transactional, ...standing(index + 1) }
+      const end = transactional ? connection.earlyEnd() : null
+      const details = {
+        migration: name,
+        direction,
+        transactional: transactional && end === null,
+        ...standing(index + 1),
+      }
       const hint = end === null ? batchHint(trx, index) : EARLY_END_HINTS[end]
       throw new PgvectorMigrationError('MIGRATION_FAILED', details, { cause: error, hint })
     })

@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { PgvectorMigrationError } from '../../core/errors.ts'
 import { explainLoss } from '../../database/lost-connection.ts'
 import type { Backend } from '../../database/liveness.ts'
 import { STARTED_AT } from '../../database/look.ts'
@@ -5,6 +8,9 @@ import { canCheckConnectionSql } from '../../database/server-facts.ts'
 import { preferHeld, type PreferringSession } from '../../database/prefer-held.ts'
 import type { HeldConnection, Session } from '../../database/session.ts'
 import { watchTransaction, type EarlyEnd, type TransactionWatch } from '../../database/transaction-watch.ts'
+
+import type { NotedBackend } from './notes.ts'
+import { heldRows } from '../lock/advisory-lock.ts'
 
 /** What is asked of the connection that a run works on. */
 export interface ConnectionFacts {
@@ -24,6 +30,12 @@ export interface RunConnection {
   readonly session: Session
   /** For migrations outside a transaction, and for hooks: on that connection, or on another one while it is in use. */
   readonly outside: () => Session
+  /** Whether a pooler stands before the server, and gives each transaction the backend that is free. */
+  readonly isPooled: boolean
+  /** The backend of its connection, for the notes of the run; none where it changes. */
+  readonly noted: readonly NotedBackend[]
+  /** Has every other connection that the run comes to use note its backend first. */
+  noteOthers(statements: readonly string[]): void
   /** The backends that work for the run now, as far as they are known. */
   backends(): readonly Backend[]
   /** How the transaction that is open now, or was last, ended before the run ended it; null where the run did. */
@@ -46,6 +58,25 @@ export interface RunTransaction {
  */
 export type Topology = 'direct' | 'pooled' | 'single'
 
+/** What a connection of a run stands on. */
+export interface RunConnectionOptions {
+  readonly topology: Topology
+  /** Aborted where the connection is lost. */
+  readonly lost: AbortSignal
+  /** The second lock, which each transaction behind a pooler takes: its number in SQL, and how long to wait for it. */
+  readonly fence?: { readonly number: string; readonly milliseconds: number } | undefined
+}
+
+// Who holds the fence already is another run, whose own lock was lost while its transaction goes on.
+function askBackend(fence: string | undefined): string {
+  const by =
+    fence === undefined
+      ? 'null'
+      : `case when not pg_catalog.pg_try_advisory_xact_lock(${fence}) then
+          (select pg_catalog.array_agg(pid) from ${heldRows(fence)}) end`
+  return `select pg_catalog.pg_backend_pid() as pid, ${STARTED_AT} as started, ${by} as by`
+}
+
 /**
  * Makes the connection of a run. Behind a pooler each transaction is asked for its backend as it begins, and that of a
  * statement outside a transaction is not known.
@@ -54,22 +85,63 @@ export function runConnection(
   session: Session,
   held: HeldConnection,
   facts: ConnectionFacts,
-  { topology, lost }: { readonly topology: Topology; readonly lost: AbortSignal },
+  { topology, lost, fence }: RunConnectionOptions,
 ): RunConnection {
   let preferring: PreferringSession | undefined
   let current: Backend | undefined
   let watch: TransactionWatch | undefined
   const own: Backend = { processId: facts.processId, startedAt: facts.startedAt, hangUp: held.hangUp }
   if (topology === 'direct') held.identify(facts)
-  const prefer = (): PreferringSession => (preferring ??= preferHeld(session, held, lost))
+  let first: readonly string[] = []
+  const prefer = (): PreferringSession => (preferring ??= preferHeld(session, held, lost, first))
   const outside = (): readonly Backend[] =>
     (preferring?.inUse() ?? []).flatMap(({ isHeld, processId, hangUp }) => {
       // What was lost cannot be cancelled.
       if (isHeld) return lost.aborted ? [] : own
       return processId === null ? [] : { processId, startedAt: null, hangUp }
     })
+  let fencedBy: readonly number[] = []
+  const noteBackend = ({ pid, started, by }: Readonly<Record<string, unknown>>): void => {
+    if (typeof pid === 'number') current = { processId: pid, startedAt: String(started), hangUp: held.hangUp }
+    fencedBy = Array.isArray(by) ? (by as readonly number[]) : []
+  }
+  const attemptTransaction = async <Result>(
+    work: (trx: Session) => Promise<Result>,
+    { begin = [], rollBack = false }: RunTransaction,
+  ): Promise<{ readonly result: Result }> => {
+    const checks = facts.canCheck ? ['set local client_connection_check_interval = 1000'] : []
+    const asks = topology === 'pooled' ? [askBackend(fence?.number)] : []
+    const { isInTransaction } = held.session
+    watch = undefined
+    fencedBy = []
+    try {
+      const result = await held.session.transaction(
+        async (trx) => {
+          if (fencedBy.length > 0) throw NOT_FENCED
+          current ??= own
+          // A savepoint takes the place of BEGIN.
+          if (isInTransaction) await trx.send([...checks, ...begin])
+          watch = watchTransaction(held.connection)
+          return work(trx).finally(watch.stop)
+        },
+        {
+          rollBack,
+          begin: [...checks, ...begin, ...asks],
+          onBegin: (answers) => noteBackend(topology === 'pooled' ? (answers.at(-1)?.rows[0] ?? {}) : {}),
+        },
+      )
+      return { result }
+    } finally {
+      current = undefined
+    }
+  }
   return {
     session: held.session,
+    isPooled: topology === 'pooled',
+    noted: topology === 'direct' ? [{ processId: own.processId, startedAt: own.startedAt }] : [],
+    noteOthers: (statements) => {
+      first = statements
+    },
     outside: () => prefer().session,
     backends: () => {
       if (topology === 'single' || (topology === 'direct' && current !== undefined && lost.aborted)) return []
@@ -78,32 +150,21 @@ export function runConnection(
     },
     explain: (error) => explainLoss(error, held.connection),
     earlyEnd: () => watch?.earlyEnd() ?? null,
-    transaction: async (work, { begin = [], rollBack = false } = {}) => {
-      const checks = facts.canCheck ? ['set local client_connection_check_interval = 1000'] : []
-      const asks = topology !== 'pooled' ? [] : [`select pg_catalog.pg_backend_pid() as pid, ${STARTED_AT} as started`]
-      const { isInTransaction } = held.session
-      watch = undefined
-      try {
-        return await held.session.transaction(
-          async (trx) => {
-            current ??= own
-            // A savepoint takes the place of BEGIN.
-            if (isInTransaction) await trx.send([...checks, ...begin])
-            watch = watchTransaction(held.connection)
-            return work(trx).finally(watch.stop)
-          },
-          {
-            rollBack,
-            begin: [...checks, ...begin, ...asks],
-            onBegin: (answers) => {
-              const { pid, started } = (topology === 'pooled' ? answers.at(-1)?.rows[0] : undefined) ?? {}
-              if (typeof pid === 'number') current = { processId: pid, startedAt: String(started), hangUp: held.hangUp }
-            },
-          },
-        )
-      } finally {
-        current = undefined
+    transaction: async (work, options = {}) => {
+      for (const deadline = Date.now() + (fence?.milliseconds ?? 0); ; await sleep(POLL_MILLISECONDS)) {
+        const attempt = await attemptTransaction(work, options).catch((error: unknown) => {
+          if (error === NOT_FENCED && Date.now() < deadline) return null
+          throw error === NOT_FENCED ? notFenced(fence?.milliseconds ?? 0, fencedBy) : error
+        })
+        if (attempt !== null) return attempt.result
       }
     },
   }
+}
+
+const POLL_MILLISECONDS = 100
+const NOT_FENCED = new Error('another transaction of a run is at work')
+
+function notFenced(milliseconds: number, backends: readonly number[]): PgvectorMigrationError {
+  return new PgvectorMigrationError('MIGRATIONS_LOCKED', { holder: null, milliseconds, backends })
 }

@@ -14,8 +14,9 @@ export interface Guarded {
   readonly lost: AbortSignal
   readonly signal: AbortSignal | undefined
   readonly deadlines: Deadlines
-  /** The migration that runs, for the error. */
+  /** The migration that runs, for the error, and whether it does so in a transaction. */
   readonly migration: string
+  readonly transactional: boolean
 }
 
 /**
@@ -26,7 +27,7 @@ export interface Guarded {
  */
 export async function guarded<Result>(
   session: Session,
-  { connection, lost, signal, deadlines, migration }: Guarded,
+  { connection, lost, signal, deadlines, migration, transactional }: Guarded,
   work: () => Promise<Result>,
 ): Promise<Result> {
   let side: SideConnection | undefined
@@ -51,7 +52,7 @@ export async function guarded<Result>(
   } catch (error) {
     if (!isCancelled || signal?.aborted === true || sqlStateOf(error) !== sqlState.queryCanceled)
       throw connection.explain(error)
-    throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration }, { cause: error })
+    throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration, transactional }, { cause: error })
   } finally {
     await Promise.all(stops.map((stop) => stop()))
     void side?.close()

@@ -1,6 +1,8 @@
 import { isPgvectorMigrationError, sqlStateOf, errorMessage } from '../../core/errors.ts'
 import { redact } from '../../sql-text/redact.ts'
+import { STARTED_AT } from '../../database/look.ts'
 import { serverMessage } from '../../database/server-message.ts'
+import { READ_COMMITTED } from '../../database/transaction.ts'
 import type { Direction } from '../events.ts'
 import type { MigrationTables } from '../settings.ts'
 
@@ -8,6 +10,15 @@ import type { MigrationTables } from '../settings.ts'
 export interface RunNotes {
   readonly steps: readonly NotedStep[]
   readonly error: NotedError | null
+  /** While it goes on: the backends that it uses, for the next run, which waits for their end. */
+  readonly backends?: readonly NotedBackend[]
+}
+
+/** A backend, so that another one that got its PID later is not taken for it. */
+export interface NotedBackend {
+  readonly processId: number
+  /** In seconds as the server counts them. */
+  readonly startedAt: string | null
 }
 
 /** A migration that a run chose. Until the run ends, nothing is noted but that it was chosen. */
@@ -86,6 +97,26 @@ export function openNotebook(direction: Direction): Notebook {
     },
   }
 }
+
+/** Adds the backend that sends it to the notes of a run. */
+export function notingBackend({ runs }: MigrationTables, run: number): readonly string[] {
+  return [
+    READ_COMMITTED,
+    `update ${runs} set notes = pg_catalog.jsonb_set(notes, '{backends}',
+      coalesce(notes operator(pg_catalog.->) 'backends', '[]') operator(pg_catalog.||) pg_catalog.jsonb_build_object(
+        'processId', pg_catalog.pg_backend_pid(), 'startedAt', ${STARTED_AT}))
+      where id operator(pg_catalog.=) ${run} and notes is not null`,
+  ]
+}
+
+/** The PIDs, in SQL, of the backends that are noted in `run.notes` and still there. */
+export const workingBackends = `
+      select activity.pid from pg_catalog.jsonb_array_elements(coalesce(run.notes operator(pg_catalog.->) 'backends', '[]'))
+        as noted (backend)
+      cross join lateral pg_catalog.pg_stat_get_activity(
+        (noted.backend operator(pg_catalog.->>) 'processId')::integer) as activity
+      where extract(epoch from activity.backend_start)::pg_catalog.text
+        operator(pg_catalog.=) (noted.backend operator(pg_catalog.->>) 'startedAt')`
 
 /**
  * The notes of a run that died, as the next run works them out in SQL, where `run` is its row. Nobody has migrated since,

@@ -57,6 +57,6 @@ async function runAndRecord(session: Session, settings: MigrationSettings, job: 
   await hooks.afterEach(session.knex, [file])
   const change = direction === 'up' ? { direction, name, batch } : { direction, name }
   if (!(await record(recordOn, tables, change, isLockHeld))) {
-    throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name })
+    throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name, transactional: session.isInTransaction })
   }
 }
