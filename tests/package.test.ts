@@ -87,16 +87,8 @@ describe('the package', () => {
 })
 
 describe('an application in JavaScript', () => {
-  let app: string
-
-  beforeAll(async () => {
-    const files = { 'package.json': '{ "private": true }', 'main.cjs': inCommonJs, 'main.mjs': inEsm }
-    app = await createApp(files, [await packedLibrary(), 'knex', 'pg', ...PGLITE])
-    await addEmptyDatabase(app)
-  })
-
   test('requires the library from CommonJS, and enables pgvector', async () => {
-    expect(answerOf(await succeed('node', ['main.cjs'], { cwd: app }))).toEqual({
+    expect(answerOf(await succeed('node', ['main.cjs'], { cwd: await modernApp() }))).toEqual({
       status: 'created',
       schema: 'public',
       code: 'INVALID_OPTIONS',
@@ -104,7 +96,7 @@ describe('an application in JavaScript', () => {
   })
 
   test('imports the library as ES modules, and shares its objects with code that requires it', async () => {
-    expect(answerOf(await succeed('node', ['main.mjs'], { cwd: app }))).toEqual({
+    expect(answerOf(await succeed('node', ['main.mjs'], { cwd: await modernApp() }))).toEqual({
       status: 'created',
       sameClass: true,
       sameFunction: true,
@@ -151,19 +143,26 @@ describe('an application in TypeScript that compiles to CommonJS', () => {
 
 describe('an application in TypeScript that compiles to ES modules', () => {
   test('is type-checked with the module resolution of Node, and runs', async () => {
-    const app = await createApp(modernTypeScript, [
-      await packedLibrary(),
-      'knex',
-      'pg',
-      ...PGLITE,
-      ...TYPES,
-      'typescript',
-    ])
-    await addEmptyDatabase(app)
+    const app = await modernApp()
     expect(await succeed('npx', ['tsc'], { cwd: app })).toBe('')
     expect(answerOf(await succeed('node', [join('build', 'main.js')], { cwd: app }))).toEqual({ status: 'created' })
   })
 })
+
+let modern: Promise<string> | undefined
+
+/** An application in JavaScript and TypeScript; one serves both, because installing its packages takes seconds. */
+function modernApp(): Promise<string> {
+  modern ??= createModernApp()
+  return modern
+}
+
+async function createModernApp(): Promise<string> {
+  const files = { ...modernTypeScript, 'main.cjs': inCommonJs, 'main.mjs': inEsm }
+  const app = await createApp(files, [await packedLibrary(), 'knex', 'pg', ...PGLITE, ...TYPES, 'typescript'])
+  await addEmptyDatabase(app)
+  return app
+}
 
 const inCommonJs = `
 const Knex = require('knex')
