@@ -49,6 +49,11 @@ export function clientOf(knex: Knex): KnexClient {
   return knex.client as KnexClient
 }
 
+/** The connections of a pool that are lent out. */
+export function busyConnectionsOf(knex: Knex): readonly Connection[] {
+  return (clientOf(knex).pool?.used ?? []).map(({ resource }) => resource)
+}
+
 /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
 export function identityOf(knex: Knex): object {
   return clientOf(knex).config

@@ -1,5 +1,6 @@
 import { backendsOf } from './backends.ts'
 import { within, type Deadlines } from './deadlines.ts'
+import { busyConnectionsOf, hangUp } from './knex-inside.ts'
 import { sessionOf, type Session } from './session.ts'
 import { openSideKnex } from './side-knex.ts'
 
@@ -23,6 +24,7 @@ export function openSideConnection(session: Session, deadlines: Deadlines = sess
     session: side,
     backends: () => backendsOf(side),
     close: async () => {
+      for (const connection of busyConnectionsOf(knex)) hangUp(connection, new Error('It was closed'))
       await within(
         deadlines.close,
         knex.destroy().catch(() => undefined),

@@ -53,12 +53,14 @@ export function watchBuild(
   const side = openSideConnection(db)
   const cancel = (): Promise<void> => side.session.send(`select pg_catalog.pg_cancel_backend(${processId})`)
 
-  const look = async (state: Looking): Promise<void> => {
+  const look = async (state: Looking, ended: AbortSignal): Promise<void> => {
     if (signal?.aborted === true) {
       state.stopped = { by: 'signal' }
       return cancel()
     }
     const answer = await side.session.ask<ProgressAnswer>(progressSql(processId))
+    // What comes after the statement must not be cancelled.
+    if (ended.aborted) return
     const isEarly = early.has(answer.phase)
     if (answer.phase !== null) report.progress(state.meter(answer))
     if (answer.blockers.length > 0) report.waiting(answer.phase === null ? 'lock' : 'transactions', answer.blockers)
@@ -77,7 +79,7 @@ export function watchBuild(
         () => undefined,
       )
       if (ended.aborted) return
-      await look(state)
+      await look(state, ended)
     }
   }
 
@@ -86,6 +88,7 @@ export function watchBuild(
       const ended = new AbortController()
       const state: Looking = { stopped: null, waitingSince: null, meter: progressMeter() }
       const looking = lookOn(state, ended.signal).catch((error: unknown) => {
+        if (ended.signal.aborted) return
         const why = error instanceof Error ? error.message : String(error)
         report.warn(`The build could not be watched from a second connection: ${why}`)
       })
@@ -95,8 +98,8 @@ export function watchBuild(
         return { error, stopped: state.stopped }
       } finally {
         ended.abort()
-        // What comes after this must not be cancelled.
-        await looking
+        // A cancellation that is on its way must arrive first; the answer to a look is not waited for.
+        if (state.stopped !== null) await looking
       }
     },
     session: side.session,
