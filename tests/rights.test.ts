@@ -212,10 +212,11 @@ describeOnServers('a role that does not own an invalid index', (database) => {
       create role ${role} login password 'test'`)
     try {
       const account = new URL(url ?? '')
+      const owner = account.username
       account.username = role
       account.password = 'test'
       const { left } = await repairVectorIndexes(connect({ connection: account.href }), { ...silent, log: false })
-      expect(left).toEqual([{ name: 'public.broken', reason: expect.stringContaining('belongs to role "postgres"') }])
+      expect(left).toEqual([{ name: 'public.broken', reason: expect.stringContaining(`belongs to role "${owner}"`) }])
       expect(left[0]?.reason).toContain('Insufficient privileges to REINDEX INDEX')
     } finally {
       await knex.raw(`drop role ${role}`)
