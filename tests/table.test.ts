@@ -15,12 +15,12 @@ const rows = [
 describe('a table', () => {
   test('has lines on a terminal that is wide enough', () => {
     Object.assign(process.stdout, { isTTY: true, columns: 80 })
-    expect(table(head, rows).split('\n')[0]).toMatch(/^┌─+┬─+┬─+┐$/)
+    expect(table(head, rows)[0]).toMatch(/^┌─+┬─+┬─+┐$/)
   })
 
   test('is a block for each row on a narrow terminal', () => {
     Object.assign(process.stdout, { isTTY: true, columns: 30 })
-    expect(table(head, rows)).toBe(`What       up failed
+    expect(table(head, rows).join('\n')).toBe(`What       up failed
 Role       test
 
 What       applied (batch 1)
@@ -30,7 +30,7 @@ Role       test`)
 
   test('is in plain columns where it is no terminal, however narrow', () => {
     Object.assign(process.stdout, { isTTY: false, columns: 30 })
-    expect(table(head, rows)).toBe(`What               Migration  Role
+    expect(table(head, rows).join('\n')).toBe(`What               Migration  Role
 up failed                     test
 applied (batch 1)  001_first  test`)
   })

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
 
 /** Asks a question that only y or yes answers with yes; on stderr, because stdout may be read by another program. */
 export async function confirm(
@@ -13,7 +14,7 @@ export async function confirm(
   lines.once('SIGINT', () => asking.abort('SIGINT'))
   lines.once('close', () => asking.abort('close'))
   try {
-    const answer = await lines.question(`${question} [y/N] `, { signal: asking.signal })
+    const answer = await lines.question(`${printable(question)} [y/N] `, { signal: asking.signal })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
     if (!asking.signal.aborted) throw error

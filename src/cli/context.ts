@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 
 import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import { printableLines } from '../core/printable.ts'
 import { connectTo, type Connected } from '../database/connect.ts'
 import type { Migrator } from '../migrator/migrator.ts'
 import { createReader, type MigrationReader } from '../migrator/reader.ts'
@@ -58,7 +59,8 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
 function connect(config: Knex.Config, file: string, print: Printer): Connected {
   // What Knex logs before it throws is in the error too.
   const warn = (message: unknown): void => {
-    if (!/^(Acquire connection error|Connection Error):/.test(String(message))) print.note(String(message))
+    if (!/^(Acquire connection error|Connection Error):/.test(String(message)))
+      print.note(printableLines(String(message)))
   }
   try {
     const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }

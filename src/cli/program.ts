@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 
 import { describeCommands } from './commands.ts'
 import type { CommandDescription } from './command.ts'
+import { printableLines } from '../core/printable.ts'
 import { redact } from '../sql-text/redact.ts'
 import { wantsJson } from './wants-json.ts'
 
@@ -16,7 +17,7 @@ export function program(commands: readonly CommandDescription[] = describeComman
     .configureOutput({
       writeOut: (text) => (wantsJson() ? process.stderr : process.stdout).write(text),
       // A URL in the wrong place is in commander's message.
-      writeErr: (text) => process.stderr.write(redact(text)),
+      writeErr: (text) => process.stderr.write(printableLines(redact(text)).join('\n')),
     })
     .allowExcessArguments(false)
     .exitOverride()

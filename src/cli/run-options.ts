@@ -1,4 +1,4 @@
-import { cyan, red, yellow } from 'colorette'
+import { cyan, red, yellow } from './output/colour.ts'
 
 import type { MigratorEvent, RunOptions } from '../migrator/events.ts'
 import type { LockHolder } from '../core/errors.ts'
@@ -39,7 +39,7 @@ function endedInside(code: number): void {
   const message = `This process was ended${during} before its work was done`
   const hint =
     'Take process.exit out of the migration, and let its promise be settled; then run the same command again.'
-  write(process.stderr, `${red('✗')} ${message}\n  ${yellow('Next')}     ${hint}`)
+  write(process.stderr, [`${red('✗')} ${message}`, `  ${yellow('Next')}     ${hint}`])
   if (wantsJson()) writeDocument({ error: { code: null, message, hint, server: null } })
   process.exitCode = code === exitCode.done ? exitCode.failure : code
 }

@@ -1,6 +1,8 @@
 import { inspect, type InspectOptions } from 'node:util'
 
 import { messages, type ErrorCode, type ErrorDetails, type LockHolder } from './error-messages.ts'
+import { printableDetails } from './printable-details.ts'
+import { printable } from './printable.ts'
 
 export type { ErrorCode, ErrorDetails, LockHolder }
 
@@ -40,11 +42,11 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
   readonly docsUrl: string
 
   constructor(code: Code, details: ErrorDetails[Code], extras: ErrorExtras = {}) {
-    const { message, hint } = messages[code](details)
+    const { message, hint } = messages[code](printableDetails(details))
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause })
     this.code = code
     this.details = details
-    this.hint = extras.hint ?? hint
+    this.hint = printable(extras.hint ?? hint)
     this.sqlState = isPgvectorMigrationError(extras.cause) ? extras.cause.sqlState : sqlStateOf(extras.cause)
     this.docsUrl = `${DOCS_URL}#${code.toLowerCase()}`
     Object.defineProperty(this, MARK, { value: true })

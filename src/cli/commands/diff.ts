@@ -1,4 +1,4 @@
-import { green, red, yellow } from 'colorette'
+import { green, red, yellow } from '../output/colour.ts'
 
 import { diffVectors, type VectorDifference } from '../../diff/diff.ts'
 import type { Context } from '../context.ts'

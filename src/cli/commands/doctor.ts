@@ -1,4 +1,4 @@
-import { bold, cyan, green, red, yellow } from 'colorette'
+import { bold, cyan, green, red, yellow } from '../output/colour.ts'
 
 import { diagnose } from '../../doctor/diagnose.ts'
 import type { Finding } from '../../doctor/finding.ts'
@@ -33,9 +33,14 @@ const CHECK_WIDTH = 'connection'.length
 
 function linesOf({ level, check, message, next }: Finding, before: Finding | undefined): string[] {
   const title = check === before?.check ? '' : check
-  const steps = next === undefined ? [] : next.split('\n')
+  const steps = next === undefined ? [] : stepsIn(next)
   return [
     `  ${marks[level]} ${title.padEnd(CHECK_WIDTH)}  ${message}`,
     ...steps.map((step) => `${' '.repeat(CHECK_WIDTH + 6)}→ ${bold(step)}`),
   ]
+}
+
+// A quoted name may have a line break in it, which begins no step.
+function stepsIn(next: string): string[] {
+  return next.match(/(?:[^"\n]|"[^"]*(?:"|$))+/g) ?? []
 }

@@ -1,4 +1,4 @@
-import { green, yellow } from 'colorette'
+import { green, yellow } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Losses } from '../../migrator/losses/losses.ts'

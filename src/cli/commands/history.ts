@@ -1,4 +1,4 @@
-import { yellow } from 'colorette'
+import { yellow } from '../output/colour.ts'
 
 import type { HistoryEntry, MigrationEntry, RunEntry } from '../../migrator/history.ts'
 import { redact } from '../../sql-text/redact.ts'

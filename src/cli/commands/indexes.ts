@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { green, red, yellow } from 'colorette'
+import { green, red, yellow } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { buildIndex, type BuildResult } from '../../indexes/build/build.ts'

@@ -1,6 +1,6 @@
 import { Console } from 'node:console'
 
-import { bold, gray, green, red, yellow } from 'colorette'
+import { bold, gray, green, red, yellow } from '../output/colour.ts'
 
 import { lint } from '../../lint/lint.ts'
 import type { LintFinding, LintResult } from '../../lint/lint-migrations.ts'

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 
-import { green } from 'colorette'
+import { green } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { folderOf, newMigration } from '../../scaffold/new-migration.ts'

@@ -1,7 +1,8 @@
 import { Console } from 'node:console'
 
-import { bold, gray, yellow } from 'colorette'
+import { bold, gray, yellow } from '../output/colour.ts'
 
+import { printableLines } from '../../core/printable.ts'
 import type { PlannedMigration, PlannedStatement, PlanResult } from '../../migrator/plan/result.ts'
 import { planScript } from '../../migrator/plan/script.ts'
 import type { Context } from '../context.ts'
@@ -25,7 +26,7 @@ export async function run({ migrator, print }: Context, { script, ...selection }
   if (script === true) {
     const notes = [...result.notes, ...passwordNote(result)]
     for (const note of notes) print.note(yellow(`Note: ${note}`))
-    print.line(planScript({ ...result, notes }).trimEnd())
+    print.exact(planScript({ ...result, notes }))
     return exitCode.done
   }
   for (const migration of result.migrations) show(migration, print)
@@ -49,11 +50,12 @@ function show({ name, transactional, statements }: PlannedMigration, print: Prin
   print.line()
 }
 
-function indented({ sql, privileged }: PlannedStatement): string {
-  const [first = '', ...others] = redact(sql).split('\n')
+function indented({ sql, privileged }: PlannedStatement): string[] {
+  const [first = '', ...others] = printableLines(redact(sql))
   const depths = others.filter((text) => text.trim() !== '').map((text) => text.search(/\S/))
   // The statement stands as deep as its migration was indented, which nobody needs to see.
   const depth = depths.length === 0 ? 0 : Math.min(...depths)
-  const text = [first, ...others.map((other) => other.slice(depth))].map((each) => `  ${each}`.trimEnd()).join('\n')
-  return `${text};${privileged ? yellow('  -- needs a privileged role') : ''}`
+  const lines = [first, ...others.map((other) => other.slice(depth))].map((each) => `  ${each}`.trimEnd())
+  const end = `;${privileged ? yellow('  -- needs a privileged role') : ''}`
+  return lines.map((line, index) => (index === lines.length - 1 ? `${line}${end}` : line))
 }

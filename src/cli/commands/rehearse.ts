@@ -1,6 +1,9 @@
-import { dim, yellow } from 'colorette'
+import { stripVTControlCharacters } from 'node:util'
+
+import { dim, yellow } from '../output/colour.ts'
 
 import { isPgvectorMigrationError } from '../../core/errors.ts'
+import { printableLines } from '../../core/printable.ts'
 import type { Rehearsal } from '../../migrator/rehearse/rehearse.ts'
 import type { Context } from '../context.ts'
 import { describeRehearsed } from '../output/rehearsed.ts'
@@ -21,7 +24,7 @@ interface Flags {
 /** Executes the pending migrations in a transaction that is rolled back, and shows what they did. */
 export async function run({ migrator, print }: Context, { wait, ...choice }: Flags): Promise<number> {
   const rehearsal = await withConsole(
-    (text) => print.note(dim(`      ${text}`)),
+    (text) => print.note(printableLines(stripVTControlCharacters(text)).map((line) => dim(`      ${line}`))),
     () =>
       withSignals(async (signal) =>
         (await migrator()).rehearse({ ...choice, ...runOptions(print, 'rehearse', wait, signal) }),

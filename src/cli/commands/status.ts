@@ -1,4 +1,4 @@
-import { green, red, yellow } from 'colorette'
+import { green, red, yellow } from '../output/colour.ts'
 
 import { isPgvectorMigrationError } from '../../core/errors.ts'
 import type { MigrationReader } from '../../migrator/reader.ts'

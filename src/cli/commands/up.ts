@@ -1,4 +1,4 @@
-import { green, yellow } from 'colorette'
+import { green, yellow } from '../output/colour.ts'
 
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 
 import { secondsText } from '../../core/durations.ts'
+import { printable } from '../../core/printable.ts'
 import type { IndexBuildEvent } from '../../indexes/build/options.ts'
 import type { Printer } from './printer.ts'
 
@@ -33,20 +34,20 @@ function bars(print: Printer): ProgressDisplay {
         return
       }
       bar ??= startBar(event.index)
-      bar.update(event.percent ?? 0, { phase: event.phase, left: remaining(event) })
+      bar.update(event.percent ?? 0, { phase: printable(event.phase), left: remaining(event) })
     },
   }
 }
 
 function startBar(index: string): SingleBar {
   const bar = new SingleBar({
-    format: `${index}  {bar} {percentage} %  {phase}  {left}`,
+    format: '{index}  {bar} {percentage} %  {phase}  {left}',
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: true,
     barsize: 24,
   })
-  bar.start(100, 0, { phase: '', left: '' })
+  bar.start(100, 0, { index: printable(index), phase: '', left: '' })
   return bar
 }
 

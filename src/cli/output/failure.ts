@@ -1,7 +1,8 @@
-import { red, yellow } from 'colorette'
 import { CommanderError } from 'commander'
 
 import { isPgvectorMigrationError, errorMessage, type PgvectorMigrationError } from '../../core/errors.ts'
+import { escapeAllButColours, red, yellow } from './colour.ts'
+import { hanging } from './hanging.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
 import { exitCode, exitCodeOfSignal } from '../exit-code.ts'
 import { configurationInUse } from '../load-config.ts'
@@ -17,10 +18,16 @@ export function reportFailure(error: unknown, isJson: boolean): number {
     if (isJson && error.code === 'commander.version') writeDocument({ version: error.message })
     return exitCode.done
   }
-  if (!isUsage) write(process.stderr, redact(describe(error).join('\n')))
+  if (!isUsage) write(process.stderr, withoutPasswords(describe(error)))
   if (isJson) writeDocument(redactAll({ error: documentOf(error) }))
   if (isUsage) return exitCode.failure
   return codeOf(error)
+}
+
+// A statement that contains one has it over several lines.
+function withoutPasswords(lines: readonly string[]): string[] {
+  const escaped = lines.map((line) => escapeAllButColours(redact(line)))
+  return redact(escaped.join('\n')).split('\n')
 }
 
 function codeOf(error: unknown): number {
@@ -33,7 +40,7 @@ function codeOf(error: unknown): number {
 
 function describe(error: unknown): string[] {
   if (!isPgvectorMigrationError(error)) {
-    const [first = '', ...rest] = explain(error) ?? [stackOf(error)]
+    const [first = '', ...rest] = explain(error) ?? hanging(stackOf(error))
     const next = nextFor(error).map((hint) => `  ${yellow('Next')}     ${hint}`)
     return [`${red('✗')} ${first}`, ...rest.map((line) => `  ${line}`), ...next]
   }
@@ -43,7 +50,7 @@ function describe(error: unknown): string[] {
     `${red('✗')} ${first}  ${code}`,
     ...rest.map((line) => `  ${line}`),
     ...(saysAll(code) ? [] : (explain(cause) ?? messagesOf(cause)))
-      .filter((line) => !message.includes(line))
+      .filter((line) => !message.includes(escapeAllButColours(line)))
       .map((line) => `  ${line}`),
     ...(code === 'MIGRATIONS_NOT_FOUND' ? [`  Config   ${configurationInUse() ?? 'none'}`] : []),
     ...standing(error),
@@ -62,7 +69,7 @@ function explain(error: unknown): string[] | null {
   const server = serverErrorOf(error)
   if (server !== null) return describeServerError(server)
   const system = describeSystemError(error)
-  return system === null ? null : [system]
+  return system === null ? null : hanging(system)
 }
 
 // What the server refuses without having been asked anything is about the connection: by SQLSTATE class, connection
@@ -80,8 +87,10 @@ function nextFor(error: unknown): string[] {
 // An error of ours behind an error of ours has a hint of its own.
 function messagesOf(cause: unknown): string[] {
   if (cause === undefined) return []
-  if (!(cause instanceof Error)) return errorMessage(cause).split('\n')
-  return isPgvectorMigrationError(cause) ? [`${cause.message}  ${cause.code}`, cause.hint] : cause.message.split('\n')
+  if (!(cause instanceof Error)) return hanging(errorMessage(cause))
+  return isPgvectorMigrationError(cause)
+    ? [...hanging(cause.message, `  ${cause.code}`), cause.hint]
+    : hanging(cause.message)
 }
 
 /** Where a run that stopped leaves things. */

@@ -1,4 +1,4 @@
-import { red, yellow } from 'colorette'
+import { red, yellow } from './colour.ts'
 
 import type { Losses, LostTable } from '../../migrator/losses/losses.ts'
 import { table } from './table.ts'
@@ -19,7 +19,7 @@ export function describeLosses({ migrations, tables, columns, warnings }: Losses
   const isAllKnown = migrations.every(({ problem }) => problem === null)
   const nothing = isAllKnown ? 'No table and no column would be lost' : 'What would be lost is not known:'
   return [
-    ...(rows.length === 0 ? [nothing] : [red('This would be lost:'), table(['What', 'Type', 'How much'], rows)]),
+    ...(rows.length === 0 ? [nothing] : [red('This would be lost:'), ...table(['What', 'Type', 'How much'], rows)]),
     ...warnings.map((warning) => `${yellow('⚠')} ${warning}`),
   ]
 }

@@ -1,4 +1,4 @@
-import { green, red, yellow } from 'colorette'
+import { green, red, yellow } from './colour.ts'
 
 import type { TakenLock } from '../../migrator/rehearse/locks.ts'
 import type { RehearsedMigration } from '../../migrator/rehearse/migrations.ts'
@@ -20,7 +20,7 @@ export function describeRehearsed(migrations: readonly RehearsedMigration[]): st
       count === null ? '' : String(count),
       error === undefined ? describeLocks(locks, named) : red('failed'),
     ])
-    const statements = rows.length === 0 ? [] : [table(['Statement', 'Time', 'Rows', 'Locks'], rows)]
+    const statements = rows.length === 0 ? [] : table(['Statement', 'Time', 'Rows', 'Locks'], rows)
     return [headline(migration), ...statements, '']
   })
 }
@@ -60,7 +60,7 @@ const modes = [
 ]
 
 /** The strongest lock on each relation, a line each; what is new is named once, and its indexes go without saying. */
-function describeLocks(locks: readonly TakenLock[], named: Set<string>): string {
+function describeLocks(locks: readonly TakenLock[], named: Set<string>): string[] {
   const strongest = new Map<string, TakenLock>()
   for (const lock of locks) {
     const known = strongest.get(lock.relation)
@@ -71,7 +71,7 @@ function describeLocks(locks: readonly TakenLock[], named: Set<string>): string 
       blocks !== 'nothing' || (kind === 'table' && !(isNew && named.has(relation))),
   )
   for (const { relation } of told) named.add(relation)
-  return told.map(describeLock).join('\n')
+  return told.map(describeLock)
 }
 
 function describeLock({ relation, mode, isNew, blocks }: TakenLock): string {

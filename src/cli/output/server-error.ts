@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../../core/errors.ts'
 import { serverMessage, statementOf } from '../../database/server-message.ts'
+import { hanging } from './hanging.ts'
 import { showStatement } from './statement.ts'
 
 /** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
@@ -46,9 +47,9 @@ const named = ['detail', 'hint', 'schema', 'table', 'column', 'constraint', 'whe
 export function describeServerError(error: ServerError): string[] {
   const fields = named.flatMap((name) => {
     const value = error[name]
-    return value === undefined || value === '' ? [] : [`${name}: ${value}`]
+    return value === undefined || value === '' ? [] : hanging(`${name}: ${value}`)
   })
-  return [`${error.message} (${error.code})`, ...fields, ...showStatement(error)]
+  return [...hanging(error.message, ` (${error.code})`), ...fields, ...showStatement(error)]
 }
 
 /** What went wrong outside of PostgreSQL and of this tool: on the network, on the disk; null for anything else. */

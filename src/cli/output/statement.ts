@@ -1,3 +1,5 @@
+import { printable } from '../../core/printable.ts'
+
 /** What was sent, and the place in it, counted in characters from 1. */
 interface MarkedStatement {
   readonly statement?: string | undefined
@@ -10,7 +12,7 @@ const MOST_LINES = 7
 export function showStatement({ statement = '', position }: MarkedStatement): string[] {
   const text = statement.trim()
   if (text === '') return []
-  const lines = text.replaceAll('\t', ' ').split('\n')
+  const lines = text.replaceAll('\t', ' ').split(/\r?\n/)
   // Counted in code points, as the server counts them, and without what was cut off in front.
   const offset = statement.length - statement.trimStart().length
   const before =
@@ -20,7 +22,7 @@ export function showStatement({ statement = '', position }: MarkedStatement): st
           .slice(offset, position - 1)
           .join('')
   const marked = position === undefined ? -1 : before.split('\n').length - 1
-  const column = Array.from(before.slice(before.lastIndexOf('\n') + 1)).length
+  const column = Array.from(printable(before.slice(before.lastIndexOf('\n') + 1).replaceAll('\t', ' '))).length
   const first = Math.max(0, marked - Math.floor(MOST_LINES / 2))
   const last = Math.min(lines.length, first + MOST_LINES)
   const shown = lines.slice(first, last).flatMap((line, index) => {

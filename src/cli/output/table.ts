@@ -2,6 +2,8 @@ import { stripVTControlCharacters } from 'node:util'
 
 import Table from 'cli-table3'
 
+import { escapeAllButColours } from './colour.ts'
+
 const NO_LINES = {
   top: '',
   'top-mid': '',
@@ -20,29 +22,36 @@ const NO_LINES = {
   middle: '  ',
 } as const
 
+type Cell = string | readonly string[]
+
 /**
  * A table for people: with lines on a terminal, else in plain columns that other tools can cut. Where a terminal is too
- * narrow for it, each row is a block of its own.
+ * narrow for it, each row is a block of its own. A cell may have several lines.
  */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
   const isTerminal = process.stdout.isTTY
   const style = { head: [], border: [], compact: true }
   const built = new Table({
     head: [...head],
     ...(isTerminal ? { style } : { chars: NO_LINES, style: { ...style, 'padding-left': 0, 'padding-right': 0 } }),
   })
-  built.push(...rows.map((row) => [...row]))
+  built.push(...rows.map((row) => row.map((cell) => linesOf(cell).join('\n'))))
   const lines = built.toString().split('\n')
   const width = Math.max(...lines.map((line) => stripVTControlCharacters(line).length))
-  if (isTerminal && width > (process.stdout.columns ?? width)) return rows.map((row) => block(head, row)).join('\n\n')
-  return lines.map((line) => line.trimEnd()).join('\n')
+  if (isTerminal && width > (process.stdout.columns ?? width))
+    return rows.flatMap((row, index) => [...(index === 0 ? [] : ['']), ...block(head, row)])
+  return lines.map((line) => line.trimEnd())
 }
 
-function block(head: readonly string[], row: readonly string[]): string {
+// What is escaped has another width, so it is done before the columns are measured.
+function linesOf(cell: Cell): string[] {
+  return (typeof cell === 'string' ? [cell] : cell).map(escapeAllButColours)
+}
+
+function block(head: readonly string[], row: readonly Cell[]): string[] {
   const widest = Math.max(...head.map(({ length }) => length))
-  const cells = head.map((title, index) => [title.padEnd(widest), row[index] ?? ''] as const)
-  return cells
-    .filter(([, text]) => text !== '')
-    .map(([title, text]) => `${title}  ${text}`)
-    .join('\n')
+  return head
+    .map((title, index) => [title.padEnd(widest), linesOf(row[index] ?? '')] as const)
+    .filter(([, lines]) => lines.some((line) => line !== ''))
+    .flatMap(([title, lines]) => lines.map((line, index) => `${index === 0 ? title : ' '.repeat(widest)}  ${line}`))
 }
