@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 
@@ -13,9 +14,11 @@ import {
   vectorIndex,
   type DeclaredVectors,
 } from '../src/index.ts'
+import { identifier } from '../src/core/sql.ts'
 import { composeFrom } from '../src/scaffold/from-diff.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { createProject } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
@@ -165,11 +168,13 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     expect((await diffVectors(knex, wanted)).map(({ kind, name }) => `${kind}: ${name}`)).toEqual([
       "column differs: My app.It's.embedding",
     ])
-    const next = await migrationFor(knex, wanted)
-    expect(next.text).toContain("// My app.It's.embedding may be null, and is declared NOT NULL.")
+    const { details, hint } = await expectError('INVALID_OPTIONS', () => migrationFor(knex, wanted))
+    const next = details.problems.join('\n')
+    expect(next).toContain("My app.It's.embedding may be null, and is declared NOT NULL.")
+    expect(hint).toBe('Backfill the column, then put the operation shown above into a migration. Nothing was written.')
     await knex.raw(`update "My app"."It's" set embedding = '[1,2,3]'`)
-    // What the comment says to write.
-    const [, statement = ''] = /^\/\/ {5}up: `(.*)`,$/m.exec(next.text) ?? []
+    // What it says to write.
+    const [, statement = ''] = /^ {4}up: `(.*)`,$/m.exec(next) ?? []
     await knex.transaction((trx) => trx.raw(statement))
     expect(await diffVectors(knex, wanted)).toEqual([])
   })
@@ -221,11 +226,12 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const { knex } = database()
     await ensurePgvector(knex)
     await knex.raw('create table "a\nexport const b = 1" (id int, "c\nd" vector(3))')
-    const { text } = await migrationFor(knex, { columns: [], indexes: [] })
+    await knex.raw('create table documents (id int)')
+    const { text } = await migrationFor(knex, { columns: [embedding], indexes: [] })
     expect(text).toContain('// public.a export const b = 1.c d (vector(3)) is not declared')
   })
 
-  test('that only its owner can decide is left to people, in a comment', async () => {
+  test('that only its owner can decide is left to people, and no empty migration is written', async () => {
     const { knex } = database()
     await ensurePgvector(knex)
     await knex.raw(tables)
@@ -233,11 +239,48 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const project = await createProject({})
     const directory = `${project.folder}/migrations`
     const differences = await diffVectors(knex, { columns: [embedding], indexes: [] })
-    const { path } = await newMigration('vectors', { directory, differences })
-    const text = await readFile(path, 'utf8')
-    expect(text).toContain('// documents.embedding is left alone: there is\n//   vector(4)\n')
-    expect(text).toContain('// public.documents.old (vector(2)) is not declared, and is left alone.')
-    expect(text).toContain('migration([\n])')
+    const error = await expectError('INVALID_OPTIONS', () => newMigration('vectors', { directory, differences }))
+    expect(error.details.problems.join('\n')).toContain('documents.embedding is left alone: there is\n  vector(4)\n')
+    expect(error.details.problems).toContain('public.documents.old (vector(2)) is not declared, and is left alone.')
+    expect(error.hint).toMatch(/a new column: .* Declare what is not declared, or drop it/)
+    expect(existsSync(directory)).toBe(false)
+  })
+})
+
+describeOnEveryDatabase('a migration for a table and a column of any name', (database) => {
+  silenceConsole()
+
+  test.each([
+    ['vector', 'column'],
+    ['enable', 'pgvector'],
+    ['!', 'migration'],
+    ['!', 'up'],
+    ['!', 'class'],
+    ['!', 'await'],
+    ['!', 'eval'],
+    ['!', 'exports'],
+    ['!', 'undefined'],
+    ['default', 'select'],
+    ['1st', '2nd'],
+    [`it's "so"`, '`${name}`'],
+    ['back\\slash', '\\u0041'],
+    ['line\nbreak', 'tab\tand\rreturn'],
+    ['*/ end', '// end'],
+    ['Größe', '埋め込み🐘'],
+    ['\u202Ereversed', 'c1\u0085\u2028'],
+    ['why?', ':name'],
+    ['__proto__', 'constructor'],
+  ])('is loaded and run: %j %j', async (table, name) => {
+    const { knex } = database()
+    // Where it is on the search path, no table can be called vector.
+    await ensurePgvector(knex, { schema: 'extensions', createSchema: true })
+    // Knex's own builder would change a question mark in a name.
+    await knex.raw(`create table ${identifier(table)} (id int)`)
+    const column = vectorColumn(table, name, { dimensions: 3 })
+    const wanted = { columns: [column], indexes: [vectorIndex(column, { method: 'hnsw', metric: 'cosine' })] }
+    const { text, up } = await migrationFor(knex, wanted)
     expect(typeErrorsOf([text])).toEqual([])
+    await up()
+    expect(await diffVectors(knex, wanted)).toEqual([])
   })
 })

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+
 import { ensurePgvector, type ListedIndex, type RunningIndexBuild, type VectorDifference } from '../src/index.ts'
 import { startHeld } from './support/phases.ts'
 import type { CliResult } from './support/cli.ts'
@@ -152,5 +154,21 @@ describeOnServers('knex-pgvector diff', (database) => {
       code: 0,
       stdout: 'The database is as declared; nothing was written\n',
     })
+  })
+
+  test('exits with 2 and shows the way where a column has another dimension, and writes nothing', async () => {
+    const { knex, url } = database()
+    await ensurePgvector(knex, { logger: false })
+    await knex.raw('create table documents (id int, embedding vector(4))')
+    const { folder, run } = await project()
+    const words = ['new', '--from-diff', 'vectors', '--declared', 'vectors.ts']
+    const refused = await run(words, { DATABASE_URL: url ?? '' })
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain('documents.embedding is left alone: there is\n')
+    expect(refused.stderr).toMatch(/Next +A column of another type or dimension is a new column: .*backfillVectors/)
+    expect(existsSync(`${folder}/migrations`)).toBe(false)
+    const inJson = await run([...words, '--json'], { DATABASE_URL: url ?? '' })
+    expect(inJson.code).toBe(2)
+    expect(JSON.parse(inJson.stdout)).toMatchObject({ error: { code: 'INVALID_OPTIONS' } })
   })
 })

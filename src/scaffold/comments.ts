@@ -83,6 +83,29 @@ export function commentOn(difference: VectorDifference): string[] {
   }
 }
 
+/** How to remove a difference that no migration can be generated for; null where it goes with another one. */
+export function remedyFor(difference: VectorDifference): string | null {
+  switch (difference.kind) {
+    case 'column differs':
+      if (isOnlyNull(difference)) return 'Backfill the column, then put the operation shown above into a migration.'
+      if (isOfSameType(difference)) return 'Declare the column NOT NULL, or drop its NOT NULL in a migration.'
+      return (
+        'A column of another type or dimension is a new column: add it next to the old one, backfill it with ' +
+        'backfillVectors, index it, and drop the old one (docs/backfill.md, Changing the model).'
+      )
+    case 'index differs':
+      return 'Declare the index under another name, or drop the existing one in a migration.'
+    case 'column not declared':
+    case 'index not declared':
+      return 'Declare what is not declared, or drop it in a migration.'
+    case 'extension missing':
+    case 'column missing':
+    case 'index missing':
+    case 'index invalid':
+      return null
+  }
+}
+
 const ONCE_FILLED = 'Once every row has a value (backfillVectors), in a later migration:'
 
 function alone({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {

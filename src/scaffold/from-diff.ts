@@ -1,3 +1,5 @@
+import { compileFunction } from 'node:vm'
+
 import { columnLabel } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import type { VectorDifference } from '../diff/diff.ts'
@@ -43,7 +45,7 @@ export function composeFrom(differences: readonly VectorDifference[]): ComposedM
   })
   const used = operations.join(' ')
   return {
-    imports: ['AddVectorColumn', 'CreateVectorIndex', 'EnablePgvector', 'migration', 'vectorColumn'].filter(
+    imports: imports.filter(
       (name) => name === 'migration' || used.includes(name) || (name === 'vectorColumn' && constants.length > 0),
     ),
     comments: differences.flatMap((difference) => left.get(difference) ?? commentOn(difference)),
@@ -86,6 +88,33 @@ function objectText(values: Readonly<Record<string, string | number | boolean | 
   return list.length === 0 ? '{}' : `{ ${list.join(', ')} }`
 }
 
+/** What a module of this kind declares or is given, beside the words of the language. */
+const imports = ['AddVectorColumn', 'CreateVectorIndex', 'EnablePgvector', 'migration', 'vectorColumn'] as const
+const given = new Set<string>([
+  ...imports,
+  'up',
+  'down',
+  'config',
+  'exports',
+  'module',
+  'require',
+  'globalThis',
+  'Object',
+  // A script of TypeScript cannot declare it.
+  'undefined',
+])
+
+// The engine itself knows which words cannot be declared in a module.
+function isReserved(name: string): boolean {
+  if (given.has(name)) return true
+  try {
+    compileFunction(`'use strict'; async () => { const ${name} = 1 }`)
+    return false
+  } catch {
+    return true
+  }
+}
+
 function variableName({ table, name }: VectorColumn, taken: ReadonlySet<string>): string {
   const words = `${table} ${name}`.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter((word) => word !== '')
   const joined = words
@@ -95,6 +124,6 @@ function variableName({ table, name }: VectorColumn, taken: ReadonlySet<string>)
     .join('')
   const base = /^[a-z]/i.test(joined) ? joined : `column${joined}`
   let unique = base
-  for (let count = 2; taken.has(unique); count++) unique = `${base}${count}`
+  for (let count = 2; taken.has(unique) || isReserved(unique); count++) unique = `${base}${count}`
   return unique
 }

@@ -6,7 +6,8 @@ import { choiceKind, optionsParser, required, textKind, textsKind, valueKind } f
 import type { VectorDifference } from '../diff/diff.ts'
 import { fileNameOf, invalidName } from './file-name.ts'
 import { fileKindFor, type FileKindOptions } from './file-kind.ts'
-import { composeFrom } from './from-diff.ts'
+import { remedyFor } from './comments.ts'
+import { composeFrom, type ComposedMigration } from './from-diff.ts'
 import { migrationSource } from '../migrator/files/source.ts'
 import { migrationKinds, migrationText, type MigrationKind } from './templates.ts'
 import { textOfStub, type Stub } from '../database/migration-stub.ts'
@@ -63,6 +64,7 @@ export async function newMigration(name: string, options: NewMigrationOptions): 
   const { directory, kind = 'blank', differences, stub, variables = {}, ...fileKind } = parseNewOptions(options)
   parseName({ name })
   const words = fileNameOf(name)
+  const begin = differences === undefined ? kind : composed(differences)
   await mkdir(directory, { recursive: true })
   const files = await migrationSource({ directory, keepExtensions: true }).getMigrations([])
   const existing = files.find(({ file }) => parse(file).name.replace(NUMBER, '') === words)
@@ -73,10 +75,18 @@ export async function newMigration(name: string, options: NewMigrationOptions): 
   const { extension, language } = await fileKindFor(directory, last, fileKind)
   const path = resolve(directory, `${numbered}${extension}`)
   const isFromStub = stub !== undefined && kind === 'blank' && differences === undefined
-  const begin = differences === undefined ? kind : composeFrom(differences)
   const text = isFromStub ? await stubText({ path: stub, variables }) : migrationText(begin, language)
   await writeFile(path, text, { flag: 'wx' })
   return { name: numbered, path }
+}
+
+function composed(differences: readonly VectorDifference[]): ComposedMigration {
+  const migration = composeFrom(differences)
+  if (migration.operations.length > 0) return migration
+  const remedies = new Set(differences.flatMap((difference) => remedyFor(difference) ?? []))
+  const hint = [...remedies, 'Nothing was written.'].join(' ')
+  const problems = ['differences: no migration can be generated that removes any of them', ...migration.comments]
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems }, { hint })
 }
 
 async function stubText(stub: Stub): Promise<string> {

@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.ts'
 import type { ComposedMigration } from './from-diff.ts'
 
 /** What a new migration can be begun with. */
@@ -65,7 +66,7 @@ function composed(
       ? ['Object.assign(exports, migration([', ']))']
       : ['export const { up, down, config } = migration([', '])']
   // A name may break its line, which would end the comment.
-  const said = comments.map((comment) => `// ${comment.replaceAll(/[\n\r\u2028\u2029]+/g, ' ')}`)
+  const said = comments.map((comment) => `// ${printable(comment.replaceAll(/[\n\r\u2028\u2029]+/g, ' '))}`)
   return [[importLine(imports, language)], [...said, ...constants], [before, ...list, after]]
 }
 
