@@ -37,6 +37,7 @@ describe('the command line', () => {
     ['an unknown flag', ['status', '--exitcode'], /unknown option '--exitcode'\n\(Did you mean --exit-code\?\)/],
     ['a flag without its value', ['up', '--to'], /argument missing/],
     ['flags that exclude each other', ['up', '--only', '1', '--to', '2'], /cannot be used with/],
+    ['flags of down that exclude each other', ['down', '--to', '1', '--steps', '1'], /cannot be used with/],
     ['a time that is none', ['up', '--wait', 'soon'], /must be a time with its unit, like 500ms, 60s or 5m/],
     ['a time without a unit', ['up', '--wait', '60'], /must be a time with its unit, like 500ms, 60s or 5m, not 60/],
     ['a number that is none', ['down', '--steps', '0'], /must be a whole number from 1/],

@@ -2,6 +2,7 @@ import { diagnose, ensurePgvector, migrateToLatest, migrationSource, type Check,
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { errorsOf, follow, levelsOf, of, source, two } from './support/findings.ts'
 import { statementsOf } from './support/recorder.ts'
+import { rolledBack } from './support/rolled-back.ts'
 
 const silent = { logger: false } as const
 
@@ -38,6 +39,17 @@ describeOnEveryDatabase('diagnose', (database) => {
     expect(finding).toMatchObject({ level: 'error', next: 'CREATE EXTENSION vector;' })
     await follow(knex, finding)
     expect(levelsOf(await diagnose(knex, two), 'extension')).toEqual(['ok'])
+  })
+
+  test('sees in a transaction what it has not committed, and leaves it usable', async () => {
+    const { knex } = database()
+    await rolledBack(knex, async (trx) => {
+      await ensurePgvector(trx, silent)
+      expect(levelsOf(await diagnose(trx, two), 'extension')).toEqual(['ok'])
+      expect((await trx.raw('select 1 as one')).rows).toEqual([{ one: 1 }])
+      await trx.raw('create table still_writable ()')
+    })
+    expect(levelsOf(await diagnose(knex, two), 'extension')).not.toEqual(['ok'])
   })
 
   test('tells an extension that is too old, and one that lags behind the files of the server', async () => {

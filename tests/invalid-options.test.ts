@@ -107,10 +107,36 @@ describe('options of a run', () => {
       "wait: must be whole milliseconds or a time like '500ms', '60s', '5m' or '2h'",
     ],
     ['another direction', () => migrator.preview('sideways' as 'up'), 'direction: must be up or down'],
+    [
+      'one migration alone, and others',
+      () => migrator.up({ only: '003', to: '004' }),
+      'only: cannot be combined with to',
+    ],
+    [
+      'one alone that is not the one to skip',
+      () => migrator.plan({ only: '003', skip: ['002'] }),
+      'only: cannot be combined with skip',
+    ],
+    [
+      'the same for a preview',
+      () => migrator.preview('up', { only: '003', to: '004' }),
+      'only: cannot be combined with to',
+    ],
+    [
+      'the same for a rehearsal',
+      () => migrator.rehearse({ only: '003', to: '004' }),
+      'only: cannot be combined with to',
+    ],
+    ['the same for lint', () => library.lint(knex, { only: '003', to: '004' }), 'only: cannot be combined with to'],
+    ['two ends', () => migrator.down({ steps: 2, to: '001' }), 'to: cannot be combined with steps'],
     ['steps upwards', () => migrator.preview('up', { steps: 1 }), 'Unrecognized key: "steps"'],
     ['a deadline of nothing', () => createMigrator(knex, { deadlines: { ask: '0s' } }), 'ask: must be at least 1'],
   ])('are refused before anything is sent: %s', async (_, run, problem) => {
     expect(await problemsOf(run)).toEqual([problem])
+  })
+
+  test('accept an empty list with what excludes it', async () => {
+    await expect(migrator.up({ only: '003', skip: [] })).rejects.toThrow(/connection/i)
   })
 
   test.each([60_000, '60s', '1m', '0.5h'])(

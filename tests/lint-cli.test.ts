@@ -14,7 +14,8 @@ import { describeOnEveryDatabase, describeOnServers } from './support/databases.
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
-import { applyMigrations, linterOf, type TestMigration } from './support/steps.ts'
+import { rolledBack } from './support/rolled-back.ts'
+import { applyMigrations, linterOf, source, type TestMigration } from './support/steps.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
 // Each plan starts PostgreSQL in the process.
@@ -40,6 +41,18 @@ describeOnEveryDatabase('a linter', (database) => {
     expect(rulesIn(await lintPending())).toEqual(['002_index blocking-index'])
     const { rows: indexes } = await knex.raw(`select from pg_indexes where indexname = 'documents_idx'`)
     expect(indexes).toEqual([])
+  })
+
+  test('sees in a transaction what it has not committed, and leaves it usable', async () => {
+    const { knex } = database()
+    await applyMigrations(knex, documents)
+    const migrations = source(documents, { name: '002_index', up: `${patient}; ${index}` })
+    expect(rulesIn(await lint(knex, { migrationSource: migrations }))).toEqual([])
+    await rolledBack(knex, async (trx) => {
+      await trx.raw(rows)
+      expect(rulesIn(await lint(trx, { migrationSource: migrations }))).toEqual(['002_index blocking-index'])
+      await trx.raw('delete from documents')
+    })
   })
 
   test('finds nothing in the migrations of this repository', async () => {

@@ -89,7 +89,7 @@ export function describeCommands(): CommandDescription[] {
       name: 'down',
       summary: 'undo migrations, newest first',
       options: [
-        new Option('--steps <number>', 'how many').default(1).argParser(numberFrom(1)),
+        new Option('--steps <number>', 'how many (default: 1)').argParser(numberFrom(1)),
         new Option('--to <version>', 'everything applied after this one').conflicts('steps'),
         new Option(
           '--dry-run',

@@ -1,6 +1,7 @@
 import type * as Zod from 'zod'
 
 import { durationOption, isMilliseconds, positiveDurationOption } from './durations.ts'
+import { PgvectorMigrationError } from './errors.ts'
 import { logOptions, type LogOptions } from './options.ts'
 import { lazySchema, parseOptions, type LazySchema } from './parse-options.ts'
 
@@ -12,6 +13,8 @@ export interface OptionKind<Value, IsRequired extends boolean = boolean> {
   readonly isPlain: (value: unknown) => boolean
   readonly schema: LazySchema<Zod.ZodType<Value>>
   readonly isRequired: IsRequired
+  /** The names of options that it cannot be given together with. */
+  readonly conflictsWith?: readonly string[]
 }
 
 type AnyKinds = Readonly<Record<string, OptionKind<unknown>>>
@@ -41,7 +44,27 @@ export function optionsParser<const Kinds extends AnyKinds>(kinds: Kinds): (opti
       ),
     ),
   )
-  return (options = {}) => (areAllPlain(options, kinds) ? options : parseOptions(schema, options)) as ParsedKinds<Kinds>
+  return (options = {}) => {
+    const parsed = (areAllPlain(options, kinds) ? options : parseOptions(schema, options)) as ParsedKinds<Kinds>
+    assertCompatible(parsed, kinds)
+    return parsed
+  }
+}
+
+function assertCompatible(parsed: Readonly<Record<string, unknown>>, kinds: AnyKinds): void {
+  const problems = Object.entries(kinds)
+    .filter(([name]) => isGiven(parsed[name]))
+    .flatMap(([name, { conflictsWith = [] }]) =>
+      conflictsWith
+        .filter((other) => isGiven(parsed[other]))
+        .map((other) => `${name}: cannot be combined with ${other}`),
+    )
+  if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+}
+
+// An empty list says nothing.
+function isGiven(value: unknown): boolean {
+  return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
 
 function areAllPlain(options: unknown, kinds: AnyKinds): boolean {
@@ -58,6 +81,11 @@ function areAllPlain(options: unknown, kinds: AnyKinds): boolean {
 /** The same kind for an option that has to be given. */
 export function required<Value>(kind: OptionKind<Value>): OptionKind<Value, true> {
   return { ...kind, isRequired: true }
+}
+
+/** The same kind for an option that excludes others. */
+export function excluding<Value>(kind: OptionKind<Value, false>, names: readonly string[]): OptionKind<Value, false> {
+  return { ...kind, conflictsWith: names }
 }
 
 export const textKind: OptionKind<string, false> = {

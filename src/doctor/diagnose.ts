@@ -43,7 +43,8 @@ const parseDiagnoseOptions = optionsParser({ ...migratorKinds, minVersion: textK
  * Looks at everything that decides whether migrations and vector search work here, and says what to do about it.
  *
  * It reads only: a role that may do nothing else, a read-only database or a standby will do, and what could not be
- * looked at is a finding too. Where there is no connection, that is the one finding.
+ * looked at is a finding too. Where there is no connection, that is the one finding. In a transaction it sees what that has
+ * not committed.
  *
  * @example
  * const findings = await diagnose(knex)

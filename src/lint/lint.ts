@@ -18,7 +18,8 @@ const parseLintOptions = optionsParser({ ...upKinds, ...migratorKinds, declared:
 
 /**
  * Checks the SQL of the pending migrations, as `plan` shows it, against rules that know vectors and against what the
- * database has: which tables, with rows or without, and which columns of vectors. It only reads.
+ * database has: which tables, with rows or without, and which columns of vectors. It only reads; in a transaction it sees
+ * what that has not committed.
  *
  * A migration that fails on the embedded database is a finding where a rule explains why; otherwise the error of `plan`
  * is thrown.

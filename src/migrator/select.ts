@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { countKind, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
+import { countKind, excluding, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
 import type { MigrationFiles } from './files/list.ts'
 import type { AppliedMigration } from './tracking.ts'
 import { resolveVersion } from './files/versions.ts'
@@ -8,7 +8,7 @@ import { resolveVersion } from './files/versions.ts'
 export interface UpSelection {
   /** The last one to apply; by default all. */
   readonly to?: string | undefined
-  /** This one alone. */
+  /** This one alone; not together with `to` or `skip`. */
   readonly only?: string | undefined
   /** These not; they stay pending and can be applied later. */
   readonly skip?: readonly string[] | undefined
@@ -18,16 +18,20 @@ export interface UpSelection {
 export interface DownSelection {
   /** How many, newest first; default 1. */
   readonly steps?: number | undefined
-  /** Everything that was applied after this one. */
+  /** Everything that was applied after this one; not together with `steps`. */
   readonly to?: string | undefined
 }
 
-export const upKinds = { to: textKind, only: textKind, skip: textsKind } as const satisfies Record<
-  keyof UpSelection,
+export const upKinds = {
+  to: textKind,
+  only: excluding(textKind, ['to', 'skip']),
+  skip: textsKind,
+} as const satisfies Record<keyof UpSelection, unknown>
+
+export const downKinds = { steps: countKind, to: excluding(textKind, ['steps']) } as const satisfies Record<
+  keyof DownSelection,
   unknown
 >
-
-export const downKinds = { steps: countKind, to: textKind } as const satisfies Record<keyof DownSelection, unknown>
 
 export const parseUpSelection = optionsParser(upKinds)
 export const parseDownSelection = optionsParser(downKinds)

@@ -10,7 +10,7 @@ import { exitCode } from '../exit-code.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
 interface Flags {
-  readonly steps: number
+  readonly steps?: number
   readonly to?: string
   readonly dryRun?: boolean
   readonly yes?: boolean
