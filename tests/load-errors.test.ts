@@ -38,10 +38,10 @@ const broken: Readonly<Record<string, readonly [content: string, problem: RegExp
   'import.mjs': [`\nimport './nothing.js'`, /Cannot find module '.*nothing.js'/, 2, /^Correct the path/],
   'import.ts': [`\nimport { x } from './nothing'\nx()`, /Cannot find module '.\/nothing'/, 2, /^Correct the path/],
   'package.js': [
-    `require('no-such-package')`,
-    /Cannot find module 'no-such-package'/,
+    `require('no-such-package/part')`,
+    /Cannot find module 'no-such-package\/part'/,
     1,
-    /npm install no-such-package/,
+    /npm install no-such-package;/,
   ],
   'package.mjs': [
     `import 'no-such-package'`,

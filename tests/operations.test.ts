@@ -259,6 +259,48 @@ describeOnEveryDatabase('operations', (database) => {
     await migrator.down()
     expect(await catalogOf(knex)).toEqual(before)
   })
+
+  test('leave what an earlier migration made when a later one that found it there is rolled back', async () => {
+    const { knex } = database()
+    const modules: Readonly<Record<string, MigrationModule>> = {
+      '001_documents': migration(whole),
+      '002_again': migration([new AddVectorColumn(embedding, silent), new CreateVectorIndex(byAngle, silent)]),
+    }
+    const migrationSource: Knex.MigrationSource<string> = {
+      getMigrations: () => Promise.resolve(Object.keys(modules)),
+      getMigrationName: (name) => name,
+      getMigration: (name) => Promise.resolve(modules[name] as Knex.Migration),
+    }
+    const migrator = createMigrator(knex, { migrationSource })
+    const before = await catalogOf(knex)
+    await migrator.up({ to: '001' })
+    await knex('documents').insert({ id: 1, embedding: '[1,2,3]' })
+    const made = await catalogOf(knex)
+    await migrator.up()
+    await migrator.down()
+    expect(await catalogOf(knex)).toEqual(made)
+    expect(await knex('documents').pluck('embedding')).toEqual(['[1,2,3]'])
+    await migrator.down()
+    expect(await catalogOf(knex)).toEqual(before)
+  })
+
+  test('take away what the rollback of a later migration brought back', async () => {
+    const { knex } = database()
+    const modules: Readonly<Record<string, MigrationModule>> = {
+      '001_documents': migration(whole),
+      '002_without': migration([new DropVectorIndex(byAngle, silent), new DropVectorColumn(embedding, silent)]),
+    }
+    const migrationSource: Knex.MigrationSource<string> = {
+      getMigrations: () => Promise.resolve(Object.keys(modules)),
+      getMigrationName: (name) => name,
+      getMigration: (name) => Promise.resolve(modules[name] as Knex.Migration),
+    }
+    const migrator = createMigrator(knex, { migrationSource })
+    const before = await catalogOf(knex)
+    await migrator.up()
+    await migrator.down({ steps: 2 })
+    expect(await catalogOf(knex)).toEqual(before)
+  })
 })
 
 describeOnServers('a column that is added to a table in use', (database) => {

@@ -154,7 +154,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'index <action>',
-      summary: 'list, build, watch (progress) or repair indexes on vectors',
+      summary: 'list, build or repair vector indexes; show the progress of builds',
       options: [
         new Option('--declared <path>', 'build: a module that exports the indexes, made with vectorIndex'),
         new Option('--only <name...>', 'build: these alone'),

@@ -3,7 +3,7 @@ import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
-import { isLogged } from '../log/migration-log.ts'
+import { originOf, whyItStays } from '../log/migration-log.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
 import { columnOptions, type ColumnOptions, type ColumnResult, type ParsedColumnOptions } from './change-options.ts'
 import { assertColumn, tableOf, type VectorColumn } from './column.ts'
@@ -40,8 +40,10 @@ export async function dropVectorColumn(
   const { table, column: existing, dependents } = facts
   if (table === null || existing === null) return { status: 'absent', warnings: [] }
   const details = { table: table.oid, column: existing.number }
-  if (needs.onlyOurs && !(await isLogged(session, needs.log, ['column added'], 'column dropped', details)))
-    return keep(column, needs)
+  const origin = needs.onlyOurs
+    ? await originOf(session, needs.log, ['column added'], 'column dropped', details)
+    : 'ours'
+  if (origin !== 'ours') return keep(column, whyItStays(origin, 'added'), needs)
   assertEqual(existing, column)
   if (dependents.length > 0) {
     throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })
@@ -52,10 +54,10 @@ export async function dropVectorColumn(
   return changeTable(session, { ...facts, table }, statement, needs, noted)
 }
 
-function keep(column: VectorColumn, { logger }: ParsedColumnOptions): ColumnResult {
+function keep(column: VectorColumn, why: string, { logger }: ParsedColumnOptions): ColumnResult {
   const warning =
-    `Column ${columnLabel(column)} was not added by knex-pgvector as far as its log tells, so it stays. ` +
-    `To drop it all the same: ALTER TABLE ${tableOf(column)} DROP COLUMN ${identifier(column.name)};`
+    `Column ${columnLabel(column)} ${why}. ` +
+    `To drop it anyway: ALTER TABLE ${tableOf(column)} DROP COLUMN ${identifier(column.name)};`
   loggerFrom(logger).warn(warning)
   return { status: 'kept', warnings: [warning] }
 }

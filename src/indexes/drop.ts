@@ -1,4 +1,4 @@
-import { isLogged } from '../log/migration-log.ts'
+import { originOf, whyItStays } from '../log/migration-log.ts'
 import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
@@ -74,15 +74,12 @@ export async function dropIndex(
     const { table } = facts
     if (table === null || existing === undefined) return { status: 'absent', warnings: [] }
     const details = { table: table.oid, index: existing.name }
-    if (
-      needs.onlyOurs &&
-      !(await isLogged(session, needs.log, ['index begun', 'index built'], 'index dropped', details))
-    ) {
+    const origin = needs.onlyOurs
+      ? await originOf(session, needs.log, ['index begun', 'index built'], 'index dropped', details)
+      : 'ours'
+    if (origin !== 'ours') {
       const statement = `DROP INDEX CONCURRENTLY ${qualified(existing.schema, existing.name)};`
-      report.warn(
-        `Index ${identifier(index.name)} was not built by knex-pgvector as far as its log tells, so it stays. ` +
-          `To drop it all the same: ${statement}`,
-      )
+      report.warn(`Index ${identifier(index.name)} ${whyItStays(origin, 'built')}. To drop it anyway: ${statement}`)
       return { status: 'kept', warnings: report.warnings }
     }
     const forbidden = lackingRights('DROP INDEX', table)

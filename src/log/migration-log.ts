@@ -98,26 +98,45 @@ export async function isCreatedByUs(session: Session, log: LogState, extensionOi
     )) as state`)
 }
 
+/** Whether something is ours to take away: not where we did not make it, nor where an earlier migration did. */
+export type Origin = 'ours' | 'unknown' | { readonly migration: string }
+
 /**
- * Whether we did something and did not undo it: the last line about these details, of those about what was done and what
- * undid it, is one of the former.
+ * Who did something that was not undone: the last line about these details, of those about what was done and what undid
+ * it, tells. Migrations are rolled back from the last one, so what an earlier one made has to outlast the `down` of a later
+ * one that found it there. The `down` of a later one may have made it again, and then it is still ours.
  */
-export async function isLogged(
+export async function originOf(
   session: Session,
   log: LogOptions | false,
   done: readonly LogEventName[],
   undone: LogEventName,
   details: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  if (log === false) return false
+): Promise<Origin> {
+  if (log === false) return 'unknown'
   const state = await readLogState(session, log)
-  if (!isBelieved(state)) return false
-  return session.ask<boolean>(`with line as (
-      select id, event from ${qualified(state.schema, state.table)}
+  if (!isBelieved(state)) return 'unknown'
+  const line = await session.ask<{ readonly event: string; readonly migration: string | null } | null>(`select (
+      select json_build_object('event', event, 'migration', migration) from ${qualified(state.schema, state.table)}
       where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
       order by id desc limit 1
-    )
-    select to_json(exists (select from line where event <> ${literal(undone)})) as state`)
+    ) as state`)
+  if (line === null || line.event === undone) return 'unknown'
+  const running = currentMigration()
+  const isEarlier = line.migration !== null && running !== null && stemOf(line.migration) < stemOf(running)
+  return isEarlier && line.migration !== null ? { migration: line.migration } : 'ours'
+}
+
+// Stock Knex calls a migration in TypeScript by another name once it is compiled.
+function stemOf(migration: string): string {
+  return migration.replace(/\.[cm]?[jt]s$/, '')
+}
+
+/** Why something stays, for a warning; `made` is what happened to it: added, built. */
+export function whyItStays(origin: Exclude<Origin, 'ours'>, made: string): string {
+  return origin === 'unknown'
+    ? `was not ${made} by knex-pgvector as far as its log tells, so it stays`
+    : `was ${made} by the earlier migration ${origin.migration}, so it stays`
 }
 
 // A script made from a plan runs in a database that may have the table by then.

@@ -50,11 +50,19 @@ function hintFor(error: unknown, missing: string | null): string {
     const isFile = /^([./]|[a-z]:)/i.test(missing)
     return isFile
       ? `Correct the path of the import, or add the file, ${AGAIN}`
-      : `Run: npm install ${missing}; ${AGAIN}`
+      : `Run: npm install ${packageOf(missing)}; ${AGAIN}`
   }
   return isSyntaxError(error)
     ? `Correct the syntax there, ${AGAIN}`
     : `The file failed while it was loaded. Correct it there, or move what may fail into a function, ${AGAIN}`
+}
+
+// pgvector/knex is a file of the package pgvector, and to npm a repository on GitHub.
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
 }
 
 function isSyntaxError(error: unknown): boolean {
