@@ -185,6 +185,14 @@ describeOnEveryDatabase('rehearse', (database) => {
     expect(await everything(knex)).toEqual(before)
   })
 
+  test('is on record as failed where a migration failed', async () => {
+    const { knex } = database()
+    const migrator = await migratorOf(knex, [items], { name: '002_broken', up: 'select 1 / 0' })
+    await migrator.rehearse()
+    const rehearsals = (await migrator.history()).filter(({ run }) => run?.command === 'rehearse')
+    expect(rehearsals.map(({ run }) => run?.outcome)).toEqual(['failed'])
+  })
+
   test('hears what a migration sends to the connection itself', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [items], {

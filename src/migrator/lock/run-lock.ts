@@ -44,6 +44,8 @@ export interface RunLockOptions extends TurnOptions {
   readonly onRecover?: (holder: LockHolder | null) => void
   /** What is to be kept on record of the run once it has ended. */
   readonly notes?: () => RunNotes | undefined
+  /** Whether the work failed though it returned a result; by default it did not. */
+  readonly hasFailed?: (() => boolean) | undefined
   /** Called where the work succeeded and the lock could not be given back; the next run frees it. */
   readonly onKept: (error: unknown) => void
 }
@@ -198,7 +200,7 @@ async function workUnder<Result>(
   }
   try {
     const result = await work(taken.lock)
-    await end('succeeded').catch(options.onKept)
+    await end(options.hasFailed?.() === true ? 'failed' : 'succeeded').catch(options.onKept)
     return result
   } catch (error) {
     // What the work failed of counts; the next run frees what could not be given back.

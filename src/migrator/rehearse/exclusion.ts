@@ -8,7 +8,7 @@ import type { Session } from '../../database/session.ts'
 import { isRace, sqlState } from '../../database/sqlstate.ts'
 import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
-import { withRunLock, type RunLock } from '../lock/run-lock.ts'
+import { withRunLock, type RunLock, type RunLockOptions } from '../lock/run-lock.ts'
 import { connectionSql, runConnection, type ConnectionFacts } from '../run/connection.ts'
 import type { MigrationTables } from '../settings.ts'
 import { createMissingTables, missingTables } from '../tracking.ts'
@@ -20,7 +20,8 @@ export interface Exclusion extends Omit<RunLock, 'applied'> {
 }
 
 /** How to keep others out, and how long to wait for them. */
-export interface ExclusionOptions extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'> {
+export interface ExclusionOptions
+  extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'>, Pick<RunLockOptions, 'hasFailed'> {
   readonly command: string
   readonly deadlines: Deadlines
   readonly isSingle: boolean

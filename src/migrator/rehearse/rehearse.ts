@@ -42,7 +42,9 @@ export async function rehearse(
   }
   if ((await choose(session)).length === 0) return { migrations: [], warnings: [] }
   const { signal, onEvent, command = 'rehearse' } = options
-  const { result, warnings } = await withRehearsalStage(session, settings, { ...options, command }, async (stage) => {
+  let isFailed = false
+  const about = { ...options, command, hasFailed: () => isFailed }
+  const { result, warnings } = await withRehearsalStage(session, settings, about, async (stage) => {
     // Again, now that nobody else can change it.
     const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
     const rehearsed = await rehearseMigrations(session, stage, settings, {
@@ -52,6 +54,7 @@ export async function rehearse(
       signal,
       onEvent,
     })
+    isFailed = rehearsed.some(({ state }) => state === 'failed')
     return { rehearsed, lockTimeout: stage.lockTimeout }
   })
   const { rehearsed, lockTimeout } = result

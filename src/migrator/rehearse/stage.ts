@@ -6,7 +6,7 @@ import type { Session } from '../../database/session.ts'
 import { positiveDurationKind } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
-import { withOthersExcluded, type Exclusion } from './exclusion.ts'
+import { withOthersExcluded, type Exclusion, type ExclusionOptions } from './exclusion.ts'
 import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
 import type { MigrationSettings } from '../settings.ts'
 
@@ -44,7 +44,7 @@ const DEFAULT_LOCK_TIMEOUT = 1000
 export async function withRehearsalStage<Result>(
   session: Session,
   { tables, deadlines }: MigrationSettings,
-  options: ParsedStageOptions & { readonly command: string },
+  options: ParsedStageOptions & Pick<ExclusionOptions, 'command' | 'hasFailed'>,
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
   const { lockTimeout = DEFAULT_LOCK_TIMEOUT } = options
