@@ -104,7 +104,7 @@ describeEmbedded('recording what a migration sends', (database) => {
     expect(shown).toEqual([
       ['create schema if not exists "extens', false],
       ['create extension vector with schema', true],
-      ['create table if not exists "public"', false],
+      ['create table "public"."pgvector_mig', false],
       ['comment on table "public"."pgvector', false],
       ['insert into "public"."pgvector_migr', false],
       ['do $$ begin create extension if not', true],
