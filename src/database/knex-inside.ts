@@ -56,7 +56,8 @@ export function busyConnectionsOf(knex: Knex): readonly Connection[] {
 
 /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
 export function identityOf(knex: Knex): object {
-  return clientOf(knex).config
+  // What is no Knex instance has no client, and is refused where a session is made.
+  return (clientOf(knex) as KnexClient | undefined)?.config ?? knex
 }
 
 /** Closes a connection of a pool at once: its statement fails, and the server frees what its session holds. */
