@@ -36,6 +36,14 @@ const whole: readonly Operation[] = [
   new CreateVectorIndex(byAngle, silent),
 ]
 
+function sourceOf(modules: Readonly<Record<string, MigrationModule>>): Knex.MigrationSource<string> {
+  return {
+    getMigrations: () => Promise.resolve(Object.keys(modules)),
+    getMigrationName: (name) => name,
+    getMigration: (name) => Promise.resolve(modules[name] as Knex.Migration),
+  }
+}
+
 describe('a migration of operations', () => {
   test('stays in a transaction unless one of them cannot', () => {
     expect(migration([documents, new AddVectorColumn(embedding)]).config).toEqual({ transaction: true })
@@ -223,11 +231,7 @@ describeOnEveryDatabase('operations', (database) => {
 
   test('are planned as the statements that they will send, and none that only looks', async () => {
     const { knex } = database()
-    const migrationSource: Knex.MigrationSource<string> = {
-      getMigrations: () => Promise.resolve(['001_documents']),
-      getMigrationName: (name) => name,
-      getMigration: () => Promise.resolve(migration(whole)),
-    }
+    const migrationSource = sourceOf({ '001_documents': migration(whole) })
     const [planned] = (await createMigrator(knex, { migrationSource }).plan()).migrations
     const statements = (planned?.statements ?? []).map(({ sql }) => sql.trim().replaceAll(/\s+/g, ' '))
     const ofTables = statements.filter(
@@ -244,11 +248,7 @@ describeOnEveryDatabase('operations', (database) => {
 
   test('run under this runner as under stock Knex', async () => {
     const { knex } = database()
-    const migrationSource: Knex.MigrationSource<string> = {
-      getMigrations: () => Promise.resolve(['001_documents']),
-      getMigrationName: (name) => name,
-      getMigration: () => Promise.resolve(migration(whole)),
-    }
+    const migrationSource = sourceOf({ '001_documents': migration(whole) })
     const migrator = createMigrator(knex, { migrationSource })
     const before = await catalogOf(knex)
     await migrator.up()
@@ -266,12 +266,7 @@ describeOnEveryDatabase('operations', (database) => {
       '001_documents': migration(whole),
       '002_again': migration([new AddVectorColumn(embedding, silent), new CreateVectorIndex(byAngle, silent)]),
     }
-    const migrationSource: Knex.MigrationSource<string> = {
-      getMigrations: () => Promise.resolve(Object.keys(modules)),
-      getMigrationName: (name) => name,
-      getMigration: (name) => Promise.resolve(modules[name] as Knex.Migration),
-    }
-    const migrator = createMigrator(knex, { migrationSource })
+    const migrator = createMigrator(knex, { migrationSource: sourceOf(modules) })
     const before = await catalogOf(knex)
     await migrator.up({ to: '001' })
     await knex('documents').insert({ id: 1, embedding: '[1,2,3]' })
@@ -290,12 +285,7 @@ describeOnEveryDatabase('operations', (database) => {
       '001_documents': migration(whole),
       '002_without': migration([new DropVectorIndex(byAngle, silent), new DropVectorColumn(embedding, silent)]),
     }
-    const migrationSource: Knex.MigrationSource<string> = {
-      getMigrations: () => Promise.resolve(Object.keys(modules)),
-      getMigrationName: (name) => name,
-      getMigration: (name) => Promise.resolve(modules[name] as Knex.Migration),
-    }
-    const migrator = createMigrator(knex, { migrationSource })
+    const migrator = createMigrator(knex, { migrationSource: sourceOf(modules) })
     const before = await catalogOf(knex)
     await migrator.up()
     await migrator.down({ steps: 2 })
