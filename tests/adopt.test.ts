@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, ensurePgvector, migrationSource, migrateToLatest, type Migrator } from '../src/index.ts'
+import { ensurePgvector, migrationSource, migrateToLatest } from '../src/index.ts'
+import { createMigrator, type Migrator } from '../src/migrator.ts'
 import { describeEmbedded, describeOnEveryDatabase, describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'

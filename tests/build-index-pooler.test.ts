@@ -3,7 +3,6 @@ import type { Knex } from 'knex'
 import {
   AddVectorColumn,
   buildIndex,
-  createMigrator,
   CreateVectorIndex,
   dropIndex,
   dropPgvector,
@@ -13,6 +12,7 @@ import {
   vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'

@@ -4,7 +4,6 @@ import {
   addVectorColumn,
   backfillVectors,
   buildIndex,
-  createMigrator,
   diffVectors,
   dropIndex,
   dropPgvector,
@@ -22,6 +21,7 @@ import {
   vectorIndex,
   verifyPgvector,
 } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { sqlStateOf } from '../src/core/errors.ts'
 import { explainLoss } from '../src/database/lost-connection.ts'
 import { describeOnOneServer, describeOnServers, type TestDatabase } from './support/databases.ts'

@@ -5,15 +5,14 @@ import { basename } from 'node:path'
 import type { Knex } from 'knex'
 
 import {
-  createMigrator,
   diffVectors,
   ensurePgvector,
   migrationSource,
-  newMigration,
   vectorColumn,
   vectorIndex,
   type DeclaredVectors,
 } from '../src/index.ts'
+import { createMigrator, newMigration } from '../src/migrator.ts'
 import { identifier } from '../src/core/sql.ts'
 import { composeFrom } from '../src/scaffold/from-diff.ts'
 import { catalogOf } from './support/catalog.ts'

@@ -6,6 +6,7 @@ import { messages, type ErrorCode, type ErrorDetails } from '../src/core/error-m
 import { providers } from '../src/pgvector/providers.ts'
 import { ensurePgvector, PgvectorMigrationError } from '../src/index.ts'
 import { dropOptions, ensureOptions } from '../src/core/options.ts'
+import { entries } from './support/entries.ts'
 import { describeEmbedded } from './support/databases.ts'
 import { recordingLogger } from './support/recorder.ts'
 import { typeErrorsOf } from './support/type-errors.ts'
@@ -134,7 +135,7 @@ describe('every page', () => {
     expect(broken).toEqual([])
   })
 
-  test.each(['src/index.ts', 'src/embedded.ts'])('names everything that %s exports', (file) => {
+  test.each(entries)('names everything that $specifier exports', ({ file }) => {
     const text = pages.map(read).join('\n')
     expect(exportsOf(file).filter((name) => !new RegExp(`\`${name}\``).test(text))).toEqual([])
   })

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { ensurePgvector, type Finding } from '../src/index.ts'
+import { ensurePgvector } from '../src/index.ts'
+import { type Finding } from '../src/doctor.ts'
 import { runCli, type CliResult } from './support/cli.ts'
 import { describeOnServers, describeWithoutPgvector } from './support/databases.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'

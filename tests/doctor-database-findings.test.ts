@@ -1,4 +1,4 @@
-import type { Finding } from '../src/index.ts'
+import type { Finding } from '../src/doctor.ts'
 import type { LockHolder } from '../src/core/errors.ts'
 import { settingsFindings } from '../src/doctor/build-memory.ts'
 import type { BuildFacts } from '../src/doctor/build-facts.ts'

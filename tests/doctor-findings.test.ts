@@ -1,4 +1,5 @@
-import type { Finding, PgvectorState } from '../src/index.ts'
+import type { PgvectorState } from '../src/index.ts'
+import type { Finding } from '../src/doctor.ts'
 import { ensureOptions } from '../src/core/options.ts'
 import { advisoryFindings } from '../src/doctor/advisories.ts'
 import { conflictFindings } from '../src/doctor/conflicts.ts'

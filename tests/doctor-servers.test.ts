@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 
 import { sessionOf } from '../src/database/session.ts'
-import { diagnose, ensurePgvector, migrateToLatest, type Finding } from '../src/index.ts'
+import { ensurePgvector, migrateToLatest } from '../src/index.ts'
+import { diagnose, type Finding } from '../src/doctor.ts'
 import { defaultDeadlines as deadlines } from '../src/database/deadlines.ts'
 import { withRunLock } from '../src/migrator/lock/run-lock.ts'
 import { settingsOf } from '../src/migrator/settings.ts'

@@ -1,4 +1,5 @@
-import { diagnose, ensurePgvector, migrateToLatest, migrationSource, type Check, type Finding } from '../src/index.ts'
+import { ensurePgvector, migrateToLatest, migrationSource } from '../src/index.ts'
+import { diagnose, type Check, type Finding } from '../src/doctor.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { errorsOf, follow, levelsOf, of, source, two } from './support/findings.ts'
 import { statementsOf } from './support/recorder.ts'

@@ -3,6 +3,8 @@ import { dirname, join, relative } from 'node:path'
 
 import ts from 'typescript'
 
+import { entries } from './support/entries.ts'
+
 const root = join(__dirname, '..')
 
 // What a user's configuration and migration source say is theirs, not Knex's inside.
@@ -19,7 +21,7 @@ describe('the source', () => {
   test('reaches into Knex and its driver only in src/database and src/embedded', () => {
     const fixture = join(root, 'tests/fixtures/reach.ts')
     const program = ts.createProgram(
-      [join(root, 'src/index.ts'), join(root, 'src/cli/main.ts'), ...commands(), fixture],
+      [...entries.map(({ file }) => join(root, file)), join(root, 'src/cli/main.ts'), ...commands(), fixture],
       options(),
     )
     const checker = program.getTypeChecker()

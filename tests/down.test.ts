@@ -3,14 +3,13 @@ import { PassThrough } from 'node:stream'
 
 import {
   AddVectorColumn,
-  createMigrator,
   CreateVectorIndex,
   dropPgvector,
   ensurePgvector,
   migration,
   vectorColumn,
-  type Losses,
 } from '../src/index.ts'
+import { createMigrator, type Losses } from '../src/migrator.ts'
 import { confirm } from '../src/cli/confirm.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'

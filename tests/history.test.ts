@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 
 import type { Knex } from 'knex'
 
-import { createMigrator, ensurePgvector, type HistoryEntry, type Migrator } from '../src/index.ts'
+import { ensurePgvector } from '../src/index.ts'
+import { createMigrator, type HistoryEntry, type Migrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

@@ -2,7 +2,6 @@ import type { Knex } from 'knex'
 
 import {
   buildIndex,
-  createMigrator,
   dropIndex,
   DropVectorIndex,
   migration,
@@ -10,6 +9,7 @@ import {
   upgradePgvector,
   vectorIndex,
 } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 
 import {
-  diagnose,
   listVectorIndexes,
   planIndexBuild,
   readIndexFacts,
@@ -13,6 +12,7 @@ import {
   vectorIndex,
   type VectorIndex,
 } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding } from './support/documents.ts'
 import { follow, of, two } from './support/findings.ts'

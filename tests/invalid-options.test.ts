@@ -2,10 +2,15 @@ import { join } from 'node:path'
 
 import ts from 'typescript'
 
+import * as doctor from '../src/doctor.ts'
 import * as embedded from '../src/embedded.ts'
 import * as library from '../src/index.ts'
+import * as linter from '../src/lint.ts'
+import * as runner from '../src/migrator.ts'
 import { isPgvectorMigrationError } from '../src/core/errors.ts'
-import { createMigrator, vectorColumn, vectorIndex } from '../src/index.ts'
+import { vectorColumn, vectorIndex } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
+import { entries, type Entry } from './support/entries.ts'
 import { unconnected } from './support/unconnected.ts'
 
 /**
@@ -59,7 +64,15 @@ interface Case {
   readonly call: (options: unknown) => unknown
 }
 
-const cases = [...casesOf(library, 'src/index.ts'), ...casesOf(embedded, 'src/embedded.ts'), ...methodsOfMigrator()]
+const modules: Readonly<Record<string, object>> = {
+  'knex-pgvector': library,
+  'knex-pgvector/doctor': doctor,
+  'knex-pgvector/embedded': embedded,
+  'knex-pgvector/lint': linter,
+  'knex-pgvector/migrator': runner,
+}
+
+const cases = [...entries.flatMap(casesOf), ...methodsOfMigrator()]
 
 describe('a public function', () => {
   test('is known by the types of its parameters', () => {
@@ -127,7 +140,7 @@ describe('options of a run', () => {
       () => migrator.rehearse({ only: '003', to: '004' }),
       'only: cannot be combined with to',
     ],
-    ['the same for lint', () => library.lint(knex, { only: '003', to: '004' }), 'only: cannot be combined with to'],
+    ['the same for lint', () => linter.lint(knex, { only: '003', to: '004' }), 'only: cannot be combined with to'],
     ['two ends', () => migrator.down({ steps: 2, to: '001' }), 'to: cannot be combined with steps'],
     ['steps upwards', () => migrator.preview('up', { steps: 1 }), 'Unrecognized key: "steps"'],
     ['a deadline of nothing', () => createMigrator(knex, { deadlines: { ask: '0s' } }), 'ask: must be at least 1'],
@@ -166,7 +179,7 @@ describe('a column or an index that was not made by the functions for it', () =>
     ['diffVectors', () => library.diffVectors(knex, { columns: [wrong], indexes: [] })],
     ['AddVectorColumn', () => new library.AddVectorColumn(wrong)],
     ['CreateVectorIndex', () => new library.CreateVectorIndex(wrong)],
-    ['lintMigrations', () => library.lintMigrations([], { declared: [wrong] })],
+    ['lintMigrations', () => linter.lintMigrations([], { declared: [wrong] })],
     ['migration', () => library.migration([wrong])],
   ])('is refused: %s', async (_, call) => {
     expect(await problemsOf(call)).not.toEqual([])
@@ -183,7 +196,8 @@ async function problemsOf(call: () => unknown): Promise<readonly string[]> {
   return []
 }
 
-function casesOf(module: Readonly<Record<string, unknown>>, path: string): Case[] {
+function casesOf({ specifier, file: path }: Entry): Case[] {
+  const module = modules[specifier] as Readonly<Record<string, unknown>>
   const file = program.getSourceFile(join(root, path))
   const symbol = file === undefined ? undefined : checker.getSymbolAtLocation(file)
   if (symbol === undefined) throw new Error(`${path} exports nothing`)
@@ -205,7 +219,7 @@ function casesOf(module: Readonly<Record<string, unknown>>, path: string): Case[
 }
 
 function methodsOfMigrator(): Case[] {
-  const file = program.getSourceFile(join(root, 'src/migrator/migrator.ts'))
+  const file = program.getSourceFile(join(root, 'src/migrator/create-migrator.ts'))
   const symbol = file === undefined ? undefined : checker.getSymbolAtLocation(file)
   const declared = symbol && checker.getExportsOfModule(symbol).find(({ name }) => name === 'Migrator')
   const type = declared && checker.getDeclaredTypeOfSymbol(declared)
@@ -267,7 +281,7 @@ function compile(): { readonly program: ts.Program; readonly checker: ts.TypeChe
   const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path))
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
   const made = ts.createProgram(
-    ['src/index.ts', 'src/embedded.ts'].map((path) => join(root, path)),
+    entries.map(({ file }) => join(root, file)),
     options,
   )
   return { program: made, checker: made.getTypeChecker() }

@@ -5,7 +5,7 @@ import type { Knex } from 'knex'
 import { version as knexVersion } from 'knex/package.json'
 import { gte } from 'semver'
 
-import { createMigrator, newMigration } from '../src/index.ts'
+import { createMigrator, newMigration } from '../src/migrator.ts'
 import { describeOnOneServer, type TestDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { stockKnex } from './support/knex-command.ts'

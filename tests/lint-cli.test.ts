@@ -1,14 +1,7 @@
 import { join } from 'node:path'
 
-import {
-  buildIndex,
-  dropIndex,
-  lint,
-  type LintResult,
-  migrationSource,
-  vectorColumn,
-  vectorIndex,
-} from '../src/index.ts'
+import { buildIndex, dropIndex, migrationSource, vectorColumn, vectorIndex } from '../src/index.ts'
+import { lint, type LintResult } from '../src/lint.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

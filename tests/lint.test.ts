@@ -3,16 +3,8 @@ import { join } from 'node:path'
 
 import { assert, asyncProperty, constantFrom, nat, string } from 'fast-check'
 
-import {
-  ensurePgvector,
-  type KnownTable,
-  type LintFacts,
-  lintMigrations,
-  type LintResult,
-  type LintRule,
-  vectorColumn,
-  vectorIndex,
-} from '../src/index.ts'
+import { ensurePgvector, vectorColumn, vectorIndex } from '../src/index.ts'
+import { type KnownTable, type LintFacts, lintMigrations, type LintResult, type LintRule } from '../src/lint.ts'
 import { rules } from '../src/lint/rules.ts'
 import { describeEmbedded } from './support/databases.ts'
 
@@ -754,7 +746,7 @@ describe('without its parser', () => {
     })
     try {
       await jest.isolateModulesAsync(async () => {
-        const library = await import('../src/index.ts')
+        const library = await import('../src/lint.ts')
         await expect(library.lintMigrations([])).rejects.toMatchObject({
           code: 'PARSER_NOT_INSTALLED',
           hint: 'Run: npm install --save-dev libpg-query',

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { backfillVectors, createMigrator, ensurePgvector, type PgvectorMigrationError } from '../src/index.ts'
+import { backfillVectors, ensurePgvector, type PgvectorMigrationError } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { createDocuments, embedding } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'

@@ -5,8 +5,6 @@ import {
   type BackfillOptions,
   backfillVectors,
   buildIndex,
-  createMigrator,
-  diagnose,
   diffVectors,
   distance,
   dropIndex,
@@ -28,6 +26,8 @@ import {
   verifyPgvector,
   withSearchOptions,
 } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { isPinned } from '../src/database/search-path.ts'
 import { sessionOf } from '../src/database/session.ts'
 import { describeOnEveryDatabase, describeOnServers, type TestDatabase } from './support/databases.ts'

@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 
 import fc from 'fast-check'
 
-import { createMigrator, migrationSource, newMigration, type NewMigrationOptions } from '../src/index.ts'
+import { migrationSource } from '../src/index.ts'
+import { createMigrator, newMigration, type NewMigrationOptions } from '../src/migrator.ts'
 import { migrationKinds } from '../src/scaffold/templates.ts'
 import { describeEmbedded, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

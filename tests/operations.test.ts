@@ -7,7 +7,6 @@ import {
   DropVectorIndex,
   EnablePgvector,
   RunSql,
-  createMigrator,
   ensurePgvector,
   migration,
   vectorColumn,
@@ -15,6 +14,7 @@ import {
   type MigrationModule,
   type Operation,
 } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

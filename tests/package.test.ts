@@ -99,7 +99,7 @@ describe('an application in JavaScript', () => {
     expect(answerOf(await succeed('node', ['main.mjs'], { cwd: await modernApp() }))).toEqual({
       status: 'created',
       sameClass: true,
-      sameFunction: true,
+      shared: [true, true, true, true, true],
       recognised: [true, true],
     })
   })
@@ -190,6 +190,12 @@ import { embeddedPgvector } from 'knex-pgvector/embedded'
 const require = createRequire(import.meta.url)
 const required = require('knex-pgvector')
 
+async function areShared(subpath) {
+  const own = require('knex-pgvector' + subpath)
+  const imported = await import('knex-pgvector' + subpath)
+  return Object.keys(own).length > 0 && Object.keys(own).every((name) => own[name] === imported[name])
+}
+
 const knex = Knex(embeddedPgvector({ loadDataDir: new Blob([readFileSync('empty.tar')]) }))
 const { status } = await ensurePgvector(knex, { logger: false })
 const error = await ensurePgvector(knex, { minVersion: 8 }).catch((reason) => reason)
@@ -197,7 +203,7 @@ await knex.destroy()
 console.log(JSON.stringify({
   status,
   sameClass: required.PgvectorMigrationError === PgvectorMigrationError,
-  sameFunction: require('knex-pgvector/embedded').embeddedPgvector === embeddedPgvector,
+  shared: await Promise.all(['', '/doctor', '/embedded', '/lint', '/migrator'].map(areShared)),
   recognised: [isPgvectorMigrationError(error), required.isPgvectorMigrationError(error, 'INVALID_OPTIONS')],
 }))
 `
@@ -218,7 +224,10 @@ import { readFileSync } from 'node:fs'
 
 import Knex from 'knex'
 import { ensurePgvector, isPgvectorMigrationError, migrationSource, type EnsureResult } from 'knex-pgvector'
+import { diagnose, type Finding } from 'knex-pgvector/doctor'
 import { embeddedPgvector, type EmbeddedOptions } from 'knex-pgvector/embedded'
+import { lint, type LintFinding } from 'knex-pgvector/lint'
+import { createMigrator, type PlanResult } from 'knex-pgvector/migrator'
 
 const options: EmbeddedOptions = { loadDataDir: new Blob([readFileSync('empty.tar')]) }
 const migrations: Knex.Knex.MigratorConfig = { migrationSource: migrationSource({ directory: 'migrations' }) }
@@ -233,6 +242,13 @@ export async function enable(): Promise<EnsureResult['status']> {
   } finally {
     await knex.destroy()
   }
+}
+
+export async function look(knex: Knex.Knex): Promise<readonly [PlanResult, readonly LintFinding[], Finding['level'][]]> {
+  const { findings } = await lint(knex, { skip: ['003'] })
+  // @ts-expect-error a plan has no findings
+  if ((await createMigrator(knex).plan()).findings) throw new Error('it never has')
+  return [await createMigrator(knex).plan(), findings, (await diagnose(knex)).map(({ level }) => level)]
 }
 
 export async function refuse(knex: Knex.Knex): Promise<string> {

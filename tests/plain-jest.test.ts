@@ -29,7 +29,9 @@ describeOnOneServer("jest as it comes, without a flag of Node's", (database) => 
 
 const everything = `
   const Knex = require(${JSON.stringify(require.resolve('knex'))})
-  const { createMigrator, diagnose, ensurePgvector, listVectorIndexes, migrateToLatest } = require('knex-pgvector')
+  const { ensurePgvector, listVectorIndexes, migrateToLatest } = require('knex-pgvector')
+  const { diagnose } = require('knex-pgvector/doctor')
+  const { createMigrator } = require('knex-pgvector/migrator')
 
   test('works', async () => {
     const knex = Knex(require('./knexfile.js'))

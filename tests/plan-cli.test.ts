@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { PlanResult } from '../src/index.ts'
+import type { PlanResult } from '../src/migrator.ts'
 import { runCli, type CliResult } from './support/cli.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'

@@ -3,20 +3,17 @@ import Knex, { type Knex as KnexInstance } from 'knex'
 import {
   AddVectorColumn,
   CreateVectorIndex,
-  createMigrator,
   dropPgvector,
   EnablePgvector,
   ensurePgvector,
   migration,
   migrationSource,
-  planScript,
   RunSql,
   vectorColumn,
   vectorIndex,
   type MigrationModule,
-  type PlannedMigration,
-  type PlanOrigin,
 } from '../src/index.ts'
+import { createMigrator, planScript, type PlannedMigration, type PlanOrigin } from '../src/migrator.ts'
 import { catalogOf } from './support/catalog.ts'
 import type { TestDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'

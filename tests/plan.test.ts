@@ -1,6 +1,7 @@
 import Knex, { type Knex as KnexInstance } from 'knex'
 
-import { createMigrator, migrationSource, type PgvectorState, type PlanResult } from '../src/index.ts'
+import { migrationSource, type PgvectorState } from '../src/index.ts'
+import { createMigrator, type PlanResult } from '../src/migrator.ts'
 import { notesOn } from '../src/migrator/plan/notes.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnOneServer, describeOnServers } from './support/databases.ts'

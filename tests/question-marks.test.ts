@@ -4,16 +4,13 @@ import {
   AddVectorColumn,
   backfillVectors,
   buildIndex,
-  createMigrator,
   CreateVectorIndex,
-  diagnose,
   diffVectors,
   distance,
   dropIndex,
   EnablePgvector,
   ensurePgvector,
   estimateBackfill,
-  lint,
   migration,
   nearestRows,
   type StorageChoice,
@@ -21,6 +18,9 @@ import {
   vectorIndex,
   type VectorIndex,
 } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
+import { lint } from '../src/lint.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { identifier, qualified } from '../src/core/sql.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'

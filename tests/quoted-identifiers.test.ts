@@ -3,8 +3,6 @@ import type { Knex } from 'knex'
 import {
   addVectorColumn,
   buildIndex,
-  createMigrator,
-  diagnose,
   diffVectors,
   dropIndex,
   dropPgvector,
@@ -16,6 +14,8 @@ import {
   vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 
 const quiet = { logger: false } as const

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { Query } from 'pg'
 
-import { createMigrator } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { items, migratorOf, source, type TestMigration } from './support/steps.ts'

@@ -1,4 +1,4 @@
-import { createMigrator } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnServers } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { expectError } from './support/expect-error.ts'

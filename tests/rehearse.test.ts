@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, ensurePgvector } from '../src/index.ts'
+import { ensurePgvector } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { everything } from './support/everything.ts'
 import { expectError } from './support/expect-error.ts'

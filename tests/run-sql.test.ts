@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, migration, planScript, RunSql, type Migrator } from '../src/index.ts'
+import { migration, RunSql } from '../src/index.ts'
+import { createMigrator, planScript, type Migrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { describeWithPsql, runPsql } from './support/psql.ts'

@@ -1,4 +1,4 @@
-import { createMigrator } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase, describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { source } from './support/steps.ts'

@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 
 import type { Knex } from 'knex'
 
-import { createMigrator, isPgvectorMigrationError, type Migrator } from '../src/index.ts'
+import { isPgvectorMigrationError } from '../src/index.ts'
+import { createMigrator, type Migrator } from '../src/migrator.ts'
 import { describeEvent } from '../src/cli/run-options.ts'
 import { fenceNumber } from '../src/migrator/lock/advisory-lock.ts'
 import { describeOnServers } from './support/databases.ts'

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, isPgvectorMigrationError } from '../src/index.ts'
+import { isPgvectorMigrationError } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnOneServer, describeOnServers, type TestDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { until } from './support/phases.ts'

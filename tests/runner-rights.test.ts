@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 
 import type { Knex } from 'knex'
 
-import { createMigrator, diagnose, type Migrator, type PgvectorMigrationError } from '../src/index.ts'
+import { type PgvectorMigrationError } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
+import { createMigrator, type Migrator } from '../src/migrator.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { items, source } from './support/steps.ts'

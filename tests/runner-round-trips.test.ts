@@ -1,4 +1,4 @@
-import { createMigrator } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { startProxy, type Proxy } from './support/proxy.ts'
 import { source } from './support/steps.ts'

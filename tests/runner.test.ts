@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { createMigrator, migrateToLatest } from '../src/index.ts'
+import { migrateToLatest } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { until } from './support/phases.ts'

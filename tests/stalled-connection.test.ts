@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 
 import type * as deadlines from '../src/database/deadlines.ts'
-import { createMigrator, ensurePgvector, type MigratorOptions, type PgvectorMigrationError } from '../src/index.ts'
+import { ensurePgvector, type PgvectorMigrationError } from '../src/index.ts'
+import { createMigrator, type MigratorOptions } from '../src/migrator.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { startProxy, type Proxy } from './support/proxy.ts'

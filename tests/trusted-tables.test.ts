@@ -2,16 +2,9 @@ import { randomBytes } from 'node:crypto'
 
 import type { Knex } from 'knex'
 
-import {
-  addVectorColumn,
-  createMigrator,
-  diagnose,
-  dropPgvector,
-  dropVectorColumn,
-  ensurePgvector,
-  vectorColumn,
-  type Migrator,
-} from '../src/index.ts'
+import { addVectorColumn, dropPgvector, dropVectorColumn, ensurePgvector, vectorColumn } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
+import { createMigrator, type Migrator } from '../src/migrator.ts'
 import { distrustOf, type TableFacts } from '../src/database/table-trust.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'

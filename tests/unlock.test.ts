@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 
 import type { Knex } from 'knex'
 
-import { createMigrator } from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeEmbedded, describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 

@@ -1,15 +1,15 @@
 import Knex from 'knex'
 
 import {
-  createMigrator,
   ensurePgvector,
   inspectPgvector,
-  lint,
   migrateToLatest,
   nearestRows,
   vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
+import { lint } from '../src/lint.ts'
+import { createMigrator } from '../src/migrator.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { unconnected } from './support/unconnected.ts'

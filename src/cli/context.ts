@@ -5,7 +5,7 @@ import type { Knex } from 'knex'
 import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import { printableLines } from '../core/printable.ts'
 import { connectTo, type Connected } from '../database/connect.ts'
-import type { Migrator } from '../migrator/migrator.ts'
+import type { Migrator } from '../migrator/create-migrator.ts'
 import { createReader, type MigrationReader } from '../migrator/reader.ts'
 import { settingsOf } from '../migrator/settings.ts'
 import { loadConfig, type ConfigFlags, type Template } from './load-config.ts'
@@ -43,7 +43,7 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
   return {
     knex: session.knex,
     reader: createReader(session, settingsOf(session)),
-    migrator: async () => (await import('../migrator/migrator.ts')).createMigrator(session.knex),
+    migrator: async () => (await import('../migrator/create-migrator.ts')).createMigrator(session.knex),
     template,
     print,
     isJson: flags.json === true,

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { repairVectorIndexes, type Check, type Finding } from '../../src/index.ts'
+import { repairVectorIndexes } from '../../src/index.ts'
+import { type Check, type Finding } from '../../src/doctor.ts'
 
 /** Migrations of these names that do nothing, unless they are told to. */
 export function source(names: readonly string[], up?: (knex: Knex) => Promise<void>): Knex.MigrationSource<string> {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 
 import type { Knex } from 'knex'
 
-import { createMigrator, type Migrator } from '../../src/index.ts'
+import { createMigrator, type Migrator } from '../../src/migrator.ts'
 import type { TestDatabase } from './databases.ts'
 import { temporaryFolder } from './temporary.ts'
 

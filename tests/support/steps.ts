@@ -1,13 +1,7 @@
 import type { Knex } from 'knex'
 
-import {
-  createMigrator,
-  lint,
-  type LintOptions,
-  type LintResult,
-  type Migrator,
-  type Rehearsal,
-} from '../../src/index.ts'
+import { lint, type LintOptions, type LintResult } from '../../src/lint.ts'
+import { createMigrator, type Migrator, type Rehearsal } from '../../src/migrator.ts'
 
 /** What a migration does: a statement, or a function. */
 export type Step = string | ((knex: Knex) => Promise<unknown>)

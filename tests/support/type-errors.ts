@@ -14,7 +14,7 @@ export function typeErrorsOf(programs: readonly string[], settings: ts.CompilerO
     compilerOptions: object
   }
   const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
-  const paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/embedded': ['./src/embedded.ts'] }
+  const paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/*': ['./src/*.ts'] }
   Object.assign(options, { paths }, settings)
   const sources = new Map(programs.map((text, index) => [join(root, `program-${index}.ts`), text]))
   const disk = ts.createCompilerHost(options)

@@ -2,7 +2,7 @@ import { Console } from 'node:console'
 
 import { bold, gray, green, red, yellow } from '../output/colour.ts'
 
-import { lint } from '../../lint/lint.ts'
+import { lint } from '../../lint/lint-pending.ts'
 import type { LintFinding, LintResult } from '../../lint/lint-migrations.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'

@@ -4,16 +4,15 @@ import {
   AddVectorColumn,
   backfillVectors,
   buildIndex,
-  createMigrator,
   CreateVectorIndex,
   EnablePgvector,
   ensurePgvector,
   migration,
   vectorColumn,
   vectorIndex,
-  type Migrator,
   type Operation,
 } from '../../../src/index.ts'
+import { createMigrator, type Migrator } from '../../../src/migrator.ts'
 
 /** What is run while its connections fail. */
 export interface FaultyOperation {
