@@ -31,14 +31,24 @@ export function watchConnection(connection: Connection): ConnectionWatch {
 
 /** Takes a connection out of Knex's pool; once the signal comes, it is not waited for much longer. */
 export async function acquire(client: KnexClient, { signal, deadlines }: Terms): Promise<Connection> {
-  const acquiring = client.acquireConnection()
-  const over = new AbortController()
   try {
-    if (signal === undefined) return await acquiring
-    const connection = await Promise.race([acquiring, stopped(signal, deadlines.close, over.signal)])
-    if (connection !== null) return connection
+    const acquiring = client.acquireConnection()
+    return await (signal === undefined ? acquiring : acquiredInTime(client, acquiring, signal, deadlines.close))
   } catch (error) {
     throw explainFailedConnect(error, client)
+  }
+}
+
+async function acquiredInTime(
+  client: KnexClient,
+  acquiring: Promise<Connection>,
+  signal: AbortSignal,
+  milliseconds: number,
+): Promise<Connection> {
+  const over = new AbortController()
+  try {
+    const connection = await Promise.race([acquiring, stopped(signal, milliseconds, over.signal)])
+    if (connection !== null) return connection
   } finally {
     over.abort()
   }
