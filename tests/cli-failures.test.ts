@@ -274,8 +274,8 @@ describeOnServers('a server that cannot be reached', (database) => {
       () => urlWith((url) => (url.hostname = 'nowhere.invalid')),
       /No connection to the server: getaddrinfo/,
     ],
-    ['text that is no URL', () => `postgres://app:${SECRET}@host:port/x`, /INVALID_KNEXFILE/],
-    ['another kind of URL', () => `mysql://app:${SECRET}@host/x`, /its connection is no URL like postgres:/],
+    ['text that is no URL', () => `postgres://app:${SECRET}@host:port/x`, /INVALID_OPTIONS/],
+    ['another kind of URL', () => `mysql://app:${SECRET}@host/x`, /--database-url: must be a URL like postgres:/],
   ])('is explained in a few lines, without a password: %s', async (_what, url, said) => {
     const project = await createProject(files)
     for (const flags of [[], ['--json']]) {

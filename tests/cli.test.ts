@@ -206,7 +206,7 @@ describe('the knexfile', () => {
       ['status', '--knexfile', 'other.ts'],
       /no Knex configuration in .*other\.ts/,
     ],
-    ['it has no connection', { 'knexfile.js': knexfile }, ['status'], /it has no connection/],
+    ['it has no connection', { 'knexfile.js': knexfile }, ['status'], /its connection is undefined/],
   ])('is asked for where %s', async (_what, files: Readonly<Record<string, string>>, flags, said) => {
     const { code, stdout, stderr } = await (await createProject(files)).run(flags)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

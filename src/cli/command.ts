@@ -13,5 +13,7 @@ export interface CommandDescription {
   readonly summary: string
   readonly options?: readonly Option[]
   readonly examples: readonly string[]
+  /** Whether it does without a knexfile and without a server. */
+  readonly isOffline?: boolean
   readonly load: () => Promise<CommandModule<never>>
 }

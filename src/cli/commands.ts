@@ -120,9 +120,11 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'new <name>',
+      isOffline: true,
       summary: 'write a migration file, numbered as the others are',
       options: [
         new Option('--kind <kind>', 'what it begins with').choices([...migrationKinds]).default(migrationKinds[0]),
+        new Option('--directory <path>', 'the folder (default: that of the knexfile, else migrations)'),
         new Option('--from-diff', 'write what makes the database as declared').conflicts('kind'),
         new Option(
           '--declared <path>',

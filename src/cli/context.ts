@@ -2,13 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import type { Knex } from 'knex'
 
-import { isPgvectorMigrationError, PgvectorMigrationError, errorMessage } from '../core/errors.ts'
+import { isPgvectorMigrationError } from '../core/errors.ts'
 import { printableLines } from '../core/printable.ts'
 import { connectTo, type Connected } from '../database/connect.ts'
 import type { Migrator } from '../migrator/create-migrator.ts'
 import { createReader, type MigrationReader } from '../migrator/reader.ts'
 import { settingsOf } from '../migrator/settings.ts'
-import { loadConfig, type ConfigFlags, type Template } from './load-config.ts'
+import { connectionOf, knexfileNotFound, refusedConfig } from './connection.ts'
+import { loadConfig, type ConfigFlags, type LoadedConfig, type Template } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
@@ -34,12 +35,14 @@ export interface Context {
 }
 
 /** Loads the configuration and makes the connection, which is opened by the first query. */
-export async function openContext(flags: GlobalFlags): Promise<Context> {
+export async function openContext(flags: GlobalFlags, isOffline: boolean): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
   if (flags.json === true) reserveStdout()
-  const { config, file, template } = await loadConfig(flags)
+  const loaded = await loadConfig(flags)
+  if (loaded.origin === 'none' && !isOffline) throw knexfileNotFound()
+  const { config, template } = loaded
   learnPassword(config.connection)
-  const { session, close } = connect(config, file, print)
+  const { session, close } = connect(loaded, print)
   return {
     knex: session.knex,
     reader: createReader(session, settingsOf(session)),
@@ -56,30 +59,16 @@ export async function openContext(flags: GlobalFlags): Promise<Context> {
   }
 }
 
-function connect(config: Knex.Config, file: string, print: Printer): Connected {
+function connect(loaded: LoadedConfig, print: Printer): Connected {
   // What Knex logs before it throws is in the error too.
   const warn = (message: unknown): void => {
     if (!/^(Acquire connection error|Connection Error):/.test(String(message)))
       print.note(printableLines(String(message)))
   }
   try {
-    const options = { log: { error: () => undefined, warn }, ...config, connection: connectionOf(config, file) }
-    return connectTo(options)
+    return connectTo({ log: { error: () => undefined, warn }, ...loaded.config, connection: connectionOf(loaded) })
   } catch (error) {
     if (isPgvectorMigrationError(error)) throw error
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: errorMessage(error) }, { cause: error })
-  }
-}
-
-// Without a connection pg would take its own defaults, and of a text that is no URL Knex makes a file name: both would
-// migrate whatever server happens to be on this machine. Not every command connects, so it fails only when one does.
-function connectionOf({ connection }: Knex.Config, file: string): NonNullable<Knex.Config['connection']> {
-  if (typeof connection === 'string') {
-    if (/^(postgres|postgresql|pg):/.test(connection) && URL.canParse(connection)) return connection
-  } else if (connection !== undefined) return connection
-  const problem =
-    connection === undefined ? 'it has no connection' : 'its connection is no URL like postgres://host/database'
-  return () => {
-    throw new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem })
+    throw refusedConfig(loaded.file, error)
   }
 }

@@ -18,10 +18,15 @@ export interface ConfigFlags {
 /** What the knexfile says of new migrations. */
 export type Template = Omit<NewMigrationOptions, 'directory' | 'kind' | 'differences'>
 
+/** What names the server: a knexfile, the flag, the environment variable, or nothing. */
+export type Origin = 'knexfile' | '--database-url' | 'DATABASE_URL' | 'none'
+
 /** A Knex configuration, and where it is from, for people. */
 export interface LoadedConfig {
   readonly config: Knex.Config
+  /** The knexfile; where there is none, what names the server instead. */
   readonly file: string
+  readonly origin: Origin
   /** What tells how a new migration is to be written. */
   readonly template: Template
 }
@@ -40,15 +45,16 @@ export function configurationInUse(): string | null {
 /**
  * Finds and loads the Knex configuration, whatever flavour of JavaScript or TypeScript it is in.
  *
- * As stock Knex does, it works from the folder of the knexfile, so that relative paths in it mean the same.
+ * As stock Knex does, it works from the folder of the knexfile, so that relative paths in it mean the same. Without one it
+ * uses Knex's defaults with the server that --database-url or DATABASE_URL names.
  */
 export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): Promise<LoadedConfig> {
   const file = findKnexfile(knexfile)
-  const server = databaseUrl === undefined ? null : { client: 'pg', connection: databaseUrl, pool: {} }
   if (file === undefined) {
-    if (server === null) throw new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
     inUse = `none (no knexfile in ${process.cwd()})`
-    return { config: server, file: '--database-url', template: {} }
+    const url = databaseUrl ?? (process.env['DATABASE_URL'] || undefined)
+    const origin = databaseUrl !== undefined ? '--database-url' : url === undefined ? 'none' : 'DATABASE_URL'
+    return { config: url === undefined ? { client: 'pg' } : serverAt(url), file: origin, origin, template: {} }
   }
   inUse = file
   process.chdir(dirname(file))
@@ -57,7 +63,13 @@ export async function loadConfig({ knexfile, env, databaseUrl }: ConfigFlags): P
   const migrations: Pick<NewMigrationOptions, 'variables'> & Knex.MigratorConfig = config.migrations ?? {}
   const { extension, loadExtensions, stub, variables } = migrations
   const template = { extension, loadExtensions, knexfile: file, stub, variables }
-  return { config: { ...config, ...server }, file: server === null ? file : '--database-url', template }
+  return databaseUrl === undefined
+    ? { config, file, origin: 'knexfile', template }
+    : { config: { ...config, ...serverAt(databaseUrl) }, file, origin: '--database-url', template }
+}
+
+function serverAt(connection: string): Knex.Config {
+  return { client: 'pg', connection, pool: {} }
 }
 
 function findKnexfile(given: string | undefined): string | undefined {
@@ -97,6 +109,11 @@ function exportsNothing(file: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: 'it exports no configuration' })
 }
 
+function hasNoClient(file: string): PgvectorMigrationError {
+  const hint = "Set client: 'pg'."
+  return new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: 'it has no client' }, { hint })
+}
+
 // As stock Knex has it: the environment's configuration, and where there are no environments, the whole.
 function environmentOf(knexfile: Knexfile, file: string, asked: string | undefined): Knex.Config {
   const environment = asked ?? process.env['NODE_ENV'] ?? 'development'
@@ -107,5 +124,6 @@ function environmentOf(knexfile: Knexfile, file: string, asked: string | undefin
   if (found !== undefined) return found
   const known = Object.keys(environments)
   if (!isOne && known.length === 0) throw exportsNothing(file)
+  if (known.includes('connection')) throw hasNoClient(file)
   throw new PgvectorMigrationError('ENVIRONMENT_NOT_FOUND', { environment, known })
 }

@@ -26,14 +26,17 @@ export function program(commands: readonly CommandDescription[] = describeComman
   return root
 }
 
-function addCommand(root: Command, { name, summary, options = [], examples, load }: CommandDescription): void {
+function addCommand(
+  root: Command,
+  { name, summary, options = [], examples, isOffline = false, load }: CommandDescription,
+): void {
   const command = root.command(name).description(summary)
   for (const option of options) command.addOption(option)
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
   command.action(async (...given: unknown[]) => {
     const names = given.slice(0, -2).filter((value): value is string => typeof value === 'string')
     const { openContext } = await import('./context.ts')
-    const context = await openContext(command.optsWithGlobals())
+    const context = await openContext(command.optsWithGlobals(), isOffline)
     try {
       const module = await load()
       process.exitCode = await module.run(context, command.opts<never>(), ...names)

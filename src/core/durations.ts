@@ -60,6 +60,17 @@ export function waitOf(wait: Duration = DEFAULT_WAIT): number {
 }
 
 /**
+ * Milliseconds for people.
+ *
+ * @example millisecondsText(1500) // '1.5 s'
+ */
+export function millisecondsText(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
+  const seconds = milliseconds / 1000
+  return secondsText(seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds))
+}
+
+/**
  * Seconds for people.
  *
  * @example secondsText(5400) // '1 h 30 min'

@@ -81,6 +81,8 @@ export interface ErrorDetails {
     readonly processId: number | null
     /** What the server or the driver said. */
     readonly reason: string
+    /** Host and port, where no connection was made. */
+    readonly address?: string
   }
   /** `transactional` is false where the migration runs outside a transaction: what it did before stays. */
   readonly MIGRATION_LOCK_LOST: { readonly migration: string; readonly transactional: boolean }
@@ -413,7 +415,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   }),
   KNEXFILE_NOT_FOUND: ({ folder }) => ({
     message: `There is no Knex configuration in ${folder}`,
-    hint: 'Name it with --knexfile, or a server with --database-url.',
+    hint: 'Name it with --knexfile, or a server with --database-url or DATABASE_URL.',
   }),
   INVALID_KNEXFILE: ({ problem, ...place }) => ({
     message: `Invalid Knex configuration ${place.file}: ${problem}${placeOf(place)}`,
@@ -470,9 +472,16 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
             ? '.'
             : ` once its work has ended on the server. To end that now: ${endBackends(backends)}`),
   }),
-  CONNECTION_LOST: ({ processId, reason }) => ({
-    message: `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost: ${reason}`,
-    hint: 'Check the connection to the server, then run the same command again.',
+  CONNECTION_LOST: ({ processId, reason, address }) => ({
+    message:
+      address === undefined
+        ? `The connection to ${processId === null ? 'the server' : `backend PID ${processId}`} was lost: ${reason}`
+        : `No connection to ${address}: ${reason}`,
+    hint:
+      address === undefined
+        ? 'Check the connection to the server, then run the same command again.'
+        : 'Check that host and port are those of a PostgreSQL server, and that no firewall stands between; a server that ' +
+          'is starting or overloaded may need longer: raise acquireConnectionTimeout in the Knex configuration.',
   }),
   MIGRATION_LOCK_LOST: ({ migration, transactional }) => ({
     message: `The migration lock was lost during ${migration}, which was ${transactional ? 'rolled back' : 'cancelled and not recorded'}`,

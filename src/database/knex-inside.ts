@@ -30,6 +30,8 @@ export interface KnexClient {
   readonly dialect?: unknown
   readonly driverName?: unknown
   readonly config: Knex.Config
+  /** What it connects to, as far as that is known before it has connected. */
+  readonly connectionSettings?: { readonly host?: string; readonly port?: number | string }
   /** PostgreSQL's version, as Knex asked for it when it connected first. */
   readonly version?: string
   readonly pool?: Readonly<Record<'used' | 'free', readonly { readonly resource: Connection }[]>>
@@ -47,6 +49,17 @@ export interface KnexClient {
 /** The client of a Knex instance or transaction. */
 export function clientOf(knex: Knex): KnexClient {
   return knex.client as KnexClient
+}
+
+// Knex's and its pool's own defaults.
+const ACQUIRE_MILLISECONDS = 60_000
+const CREATE_MILLISECONDS = 30_000
+
+/** After how many milliseconds Knex gives up a connection that is not ready. */
+export function connectDeadline({ config: { acquireConnectionTimeout, pool = {} } }: KnexClient): number {
+  const { acquireTimeoutMillis, createTimeoutMillis = CREATE_MILLISECONDS } = pool
+  const given = [acquireConnectionTimeout, acquireTimeoutMillis].filter((each) => each !== undefined)
+  return Math.min(createTimeoutMillis, ...(given.length === 0 ? [ACQUIRE_MILLISECONDS] : given))
 }
 
 /** The connections of a pool that are lent out. */

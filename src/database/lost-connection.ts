@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { discardedFor, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
+import { millisecondsText } from '../core/durations.ts'
+import { connectDeadline, discardedFor, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
 import { serverMessage } from './server-message.ts'
 import { sqlState } from './sqlstate.ts'
 import type { Terms } from './terms.ts'
@@ -53,7 +54,7 @@ async function acquiredInTime(
     over.abort()
   }
   void acquiring.then((late) => client.releaseConnection(late)).catch(() => undefined)
-  throw notReady()
+  throw notReady(client, 'it was not ready when the work was stopped')
 }
 
 async function stopped(signal: AbortSignal, milliseconds: number, over: AbortSignal): Promise<null> {
@@ -72,12 +73,19 @@ async function stopped(signal: AbortSignal, milliseconds: number, over: AbortSig
  */
 export function explainFailedConnect(error: unknown, client: KnexClient): unknown {
   const isTimeout = isError(error) && error.name === 'KnexTimeoutError'
-  return isTimeout && (client.pool?.used.length ?? 0) === 0 ? notReady(error) : explainLoss(error)
+  // Knex's own words are about a pool that is full, so they are no cause.
+  return isTimeout && (client.pool?.used.length ?? 0) === 0
+    ? notReady(client, `no answer within ${millisecondsText(connectDeadline(client))}`)
+    : explainLoss(error)
 }
 
-function notReady(cause?: unknown): PgvectorMigrationError {
-  const details = { processId: null, reason: 'no connection was ready in time' }
-  return new PgvectorMigrationError('CONNECTION_LOST', details, { cause })
+function notReady(client: KnexClient, reason: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('CONNECTION_LOST', { processId: null, reason, address: addressOf(client) })
+}
+
+function addressOf({ connectionSettings: { host, port } = {} }: KnexClient): string {
+  if (host === undefined || host === '') return 'the server'
+  return port === undefined || host.startsWith('/') ? host : `${host}:${port}`
 }
 
 // By its shape: in another realm, as jest's, it is no instance of our Error.

@@ -17,11 +17,19 @@ export function assertPostgres(knex: Knex): void {
 export function assertConfig(config: Knex.Config): void {
   assertKnex(config)
   if (config.client === NATIVE) throw nativeClient()
+  if (typeof config.client === 'string' && OTHERS.test(config.client)) throw reachedWith(config.client)
 }
+
+// Knex would ask for a driver that is of no use here.
+const OTHERS = /^(better-sqlite3|cockroachdb|mssql|mysql|mysql2|oracledb|redshift|sqlite|sqlite3)$/
 
 /** The refusal of what Knex reaches, and of what does not answer as PostgreSQL does. */
 export function notPostgres(knex: Knex): PgvectorMigrationError {
-  const database = `something that Knex reaches with its ${dialectOf(knex) ?? 'unknown'} client`
+  return reachedWith(dialectOf(knex) ?? 'unknown')
+}
+
+function reachedWith(client: string): PgvectorMigrationError {
+  const database = `something that Knex reaches with its ${client} client`
   return new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database })
 }
 

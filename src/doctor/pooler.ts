@@ -1,7 +1,8 @@
 import type { Session } from '../database/session.ts'
 import { backendOf } from '../database/shared-session.ts'
 import { openSideConnection } from '../database/side-connection.ts'
-import { connectionFinding, reasonOf } from './connection.ts'
+import { connectionProblem } from '../database/connection-remedies.ts'
+import { connectionFinding } from './connection.ts'
 import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning } = findingsOf('connection')
@@ -25,7 +26,7 @@ export async function readBackends(session: Session): Promise<Backends> {
     return { first, second, firstAgain: await backendOf(side.session) }
   } catch (error) {
     if (connectionFinding(error) === null) throw error
-    return { refusal: reasonOf(error as Error) }
+    return { refusal: connectionProblem(error as Error) }
   } finally {
     await side.close()
   }

@@ -3,6 +3,7 @@ import type { Session } from '../database/session.ts'
 import { explainMissing } from './files/renamed.ts'
 import { explainRefusal, type Need } from './refusal.ts'
 import type { MigrationSettings } from './settings.ts'
+import { explainUnknownType } from './unknown-type.ts'
 
 /** Does work with the tables of a run; what the database refuses, or a file that is missing, is explained. */
 export async function withExplainedErrors<Result>(
@@ -15,6 +16,8 @@ export async function withExplainedErrors<Result>(
     return await work()
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATION_FILES_MISSING')) throw await explainMissing(session, settings, error)
-    throw await explainRefusal(session, settings, need, error)
+    const explained = await explainRefusal(session, settings, need, error)
+    const isFailure = isPgvectorMigrationError(explained, 'MIGRATION_FAILED')
+    throw isFailure ? await explainUnknownType(session, explained) : explained
   }
 }

@@ -12,6 +12,7 @@ import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly kind: MigrationKind
+  readonly directory?: string
   readonly fromDiff?: boolean
   readonly declared?: string
 }
@@ -19,7 +20,7 @@ interface Flags {
 /** Writes a new migration file. */
 export async function run(
   { knex, template, print }: Context,
-  { kind, fromDiff, declared }: Flags,
+  { kind, fromDiff, declared, ...flags }: Flags,
   name: string,
 ): Promise<number> {
   const differences = fromDiff === true ? await diffVectors(knex, await declaredVectors(pathOf(declared))) : undefined
@@ -28,7 +29,8 @@ export async function run(
     print.document(null)
     return exitCode.done
   }
-  const made = await newMigration(name, { ...template, directory: await folderOf(knex), kind, differences })
+  const directory = flags.directory ?? (await folderOf(knex))
+  const made = await newMigration(name, { ...template, directory, kind, differences })
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)
   return exitCode.done

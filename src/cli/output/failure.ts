@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 
 import { isPgvectorMigrationError, errorMessage, type PgvectorMigrationError } from '../../core/errors.ts'
+import { connectionRemedy } from '../../database/connection-remedies.ts'
 import { escapeAllButColours, red, yellow } from './colour.ts'
 import { hanging } from './hanging.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
@@ -77,7 +78,8 @@ function explain(error: unknown): string[] | null {
 function nextFor(error: unknown): string[] {
   const server = serverErrorOf(error)
   if (server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)) {
-    return ['Check the connection in the knexfile, or name a server with --database-url.']
+    const remedy = error instanceof Error ? connectionRemedy(error) : null
+    return [remedy ?? 'Check the connection in the knexfile, or name a server with --database-url.']
   }
   return describeSystemError(error) === null
     ? []

@@ -52,9 +52,20 @@ function hintFor(error: unknown, missing: string | null): string {
       ? `Correct the path of the import, or add the file, ${AGAIN}`
       : `Run: npm install ${packageOf(missing)}; ${AGAIN}`
   }
+  const kind = wrongKind(errorMessage(error))
+  if (kind !== null) return `${kind} ${AGAIN.replace(/^t/, 'T')}`
   return isSyntaxError(error)
     ? `Correct the syntax there, ${AGAIN}`
     : `The file failed while it was loaded. Correct it there, or move what may fail into a function, ${AGAIN}`
+}
+
+// What Node says where the kind of a file's modules is not what its package or its name says.
+function wrongKind(said: string): string | null {
+  if (/^(Unexpected token 'export'|Cannot use import statement outside a module)/.test(said))
+    return 'This is an ES module in a CommonJS package: name it .mjs, set "type": "module" in package.json, or write exports.up = ….'
+  if (/^(require|module|exports) is not defined in ES module scope/.test(said))
+    return 'This is CommonJS in an ES module: name it .cjs, or write export async function up ….'
+  return null
 }
 
 // pgvector/knex is a file of the package pgvector, and to npm a repository on GitHub.

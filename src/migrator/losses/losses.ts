@@ -80,7 +80,8 @@ async function foreseeRest(
     return { foreseen: new Map([...foreseen].filter(([name]) => open.has(name))), obstacle: null }
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) throw error
-    return { foreseen: new Map(), obstacle: reasonIn(error) }
+    const remedy = isPgvectorMigrationError(error, 'EMBEDDED_NOT_INSTALLED') ? ` ${error.hint}` : ''
+    return { foreseen: new Map(), obstacle: `${reasonIn(error)}${remedy}` }
   }
 }
 

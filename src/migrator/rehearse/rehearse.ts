@@ -8,6 +8,7 @@ import { stageKinds, withRehearsalStage, type ParsedStageOptions, type StageOpti
 import { assertFilesExist, selectUp, upKinds, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
+import { explainUnknownType } from '../unknown-type.ts'
 
 /** Which pending migrations to rehearse, and how long a statement of theirs may wait for a lock. */
 export type RehearseOptions = UpSelection & StageOptions
@@ -58,7 +59,15 @@ export async function rehearse(
     return { rehearsed, lockTimeout: stage.lockTimeout }
   })
   const { rehearsed, lockTimeout } = result
-  return { migrations: rehearsed, warnings: [...warningsOf(rehearsed, lockTimeout), ...warnings] }
+  return {
+    migrations: await Promise.all(rehearsed.map((each) => withReason(session, each))),
+    warnings: [...warningsOf(rehearsed, lockTimeout), ...warnings],
+  }
+}
+
+async function withReason(session: Session, migration: RehearsedMigration): Promise<RehearsedMigration> {
+  const { error } = migration
+  return error === undefined ? migration : { ...migration, error: await explainUnknownType(session, error) }
 }
 
 function warningsOf(results: readonly RehearsedMigration[], lockTimeout: number): string[] {
