@@ -8,7 +8,7 @@ import { temporaryFolder } from './temporary.ts'
 const root = join(__dirname, '..', '..')
 
 // What a build neither needs nor publishes. The rest is copied, so that package.json alone decides what is packed.
-const LEFT_OUT = /^(\..*|node_modules|dist|tests|examples|.*\.tgz)$/
+const LEFT_OUT = /^(\.(?!ci$).*|node_modules|dist|tests|examples|.*\.tgz)$/
 
 /** Packs the library as `npm publish` would, once a run; in a copy, so that no one's dist folder is touched. */
 export async function packedLibrary(): Promise<string> {
