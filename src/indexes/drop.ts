@@ -1,5 +1,4 @@
 import { originOf, whyItStays } from '../log/migration-log.ts'
-import { logChange } from '../extension/log-change.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
@@ -14,6 +13,7 @@ import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
 import type { CatalogFacts, ExistingIndex, TableFacts } from './look/facts.ts'
 import { readCatalogFacts } from './look/read-facts.ts'
+import { logLostStep, logStep } from './log-step.ts'
 import { indexOfPartition } from './partition-index.ts'
 import { withWhatWasDropped, type DropState } from './dropped-in-part.ts'
 import { differs } from './decide/from-catalog.ts'
@@ -72,8 +72,13 @@ export async function dropIndex(
     const facts = await readCatalogFacts(session, index)
     const existing = facts.indexes.find(({ name }) => name === index.name)
     const { table } = facts
-    if (table === null || existing === undefined) return { status: 'absent', warnings: [] }
-    const details = { table: table.oid, index: existing.name }
+    if (table === null) return { status: 'absent', warnings: [] }
+    const details = { table: table.oid, index: index.name }
+    if (existing === undefined) {
+      const change = { event: 'index dropped', milliseconds: 0, details } as const
+      await logLostStep(session, needs.log, change, details, ({ event }) => event !== 'index dropped')
+      return { status: 'absent', warnings: [] }
+    }
     const origin = needs.onlyOurs
       ? await originOf(session, needs.log, ['index begun', 'index built'], 'index dropped', details)
       : 'ours'
@@ -91,12 +96,12 @@ export async function dropIndex(
       await dropWithParts(job, index, facts, existing).catch(async (error: unknown) => {
         throw await withWhatWasDropped(job, { table, existing, details }, error)
       })
+      const milliseconds = performance.now() - started
+      const unwritten = await logStep(job, needs.log, { event: 'index dropped', milliseconds, details }, details)
+      for (const warning of unwritten) report.warn(warning)
     } finally {
       await watch.close()
     }
-    const milliseconds = performance.now() - started
-    const unwritten = await logChange(session, needs.log, { event: 'index dropped', milliseconds, details })
-    for (const warning of unwritten) report.warn(warning)
     logger.info(`index ${identifier(existing.name)} dropped`)
     return { status: 'dropped', warnings: report.warnings }
   })

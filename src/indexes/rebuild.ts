@@ -12,6 +12,7 @@ import { UNKNOWN_STATE } from './build/left-behind.ts'
 import { waitingReport } from './build/report.ts'
 import { unwatched, watchBuild, type Patience } from './build/watch.ts'
 import type { WaitsFor } from './look/open-transactions.ts'
+import { logStep } from './log-step.ts'
 import { isCopySql, isValidSql } from './look/validity.ts'
 
 /** How an index is rebuilt. */
@@ -83,7 +84,8 @@ export function rebuildConcurrently(
           await session.withSettings(await settings(session), () => send(statement, 'writers'))
         }
         const event = work === 'drop' ? 'index dropped' : 'index rebuilt'
-        const unwritten = await logChange(session, needs.log, { event, milliseconds: Date.now() - started, details })
+        const change = { event, milliseconds: Date.now() - started, details } as const
+        const unwritten = await logStep(job, needs.log, change, null)
         return [...warnings, ...unwritten]
       } finally {
         await watch.close()

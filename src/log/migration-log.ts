@@ -113,18 +113,39 @@ export async function originOf(
   undone: LogEventName,
   details: Readonly<Record<string, unknown>>,
 ): Promise<Origin> {
-  if (log === false) return 'unknown'
-  const state = await readLogState(session, log)
-  if (!isBelieved(state)) return 'unknown'
-  const line = await session.ask<{ readonly event: string; readonly migration: string | null } | null>(`select (
-      select json_build_object('event', event, 'migration', migration) from ${qualified(state.schema, state.table)}
-      where event in (${[...done, undone].map(literal).join(', ')}) and details @> ${json(details)}
-      order by id desc limit 1
-    ) as state`)
+  const line = log === false ? null : await lastLine(session, log, [...done, undone], details)
   if (line === null || line.event === undone) return 'unknown'
   const running = currentMigration()
   const isEarlier = line.migration !== null && running !== null && stemOf(line.migration) < stemOf(running)
   return isEarlier && line.migration !== null ? { migration: line.migration } : 'ours'
+}
+
+/** What a line of the log says of who did what. */
+export interface LoggedStep {
+  readonly event: string
+  readonly migration: string | null
+}
+
+/** The last line of these events about these details; null where there is none, or the log is not to be believed. */
+export async function lastLine(
+  session: Session,
+  log: LogOptions,
+  events: readonly LogEventName[],
+  details: Readonly<Record<string, unknown>>,
+): Promise<LoggedStep | null> {
+  const state = await readLogState(session, log)
+  if (!isBelieved(state)) return null
+  return session.ask<LoggedStep | null>(`select (
+      select json_build_object('event', event, 'migration', migration) from ${qualified(state.schema, state.table)}
+      where event in (${events.map(literal).join(', ')}) and details @> ${json(details)}
+      order by id desc limit 1
+    ) as state`)
+}
+
+/** Whether a line was written by the migration that runs, or by none and none runs. */
+export function isOfThisMigration({ migration }: LoggedStep): boolean {
+  const running = currentMigration()
+  return migration === null || running === null ? migration === running : stemOf(migration) === stemOf(running)
 }
 
 // Stock Knex calls a migration in TypeScript by another name once it is compiled.

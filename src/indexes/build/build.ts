@@ -1,12 +1,14 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { logChange, numbersOf } from '../../extension/log-change.ts'
+import { numbersOf } from '../../extension/log-change.ts'
 import { loggerFrom } from '../../database/logger.ts'
 import { currentTarget } from '../../database/target.ts'
 import { parseOptions } from '../../core/parse-options.ts'
 import { type Database, sessionOf } from '../../database/session.ts'
 import { identifier } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
-import { buildOptions, type BuildOptions, type ParsedBuildOptions } from './options.ts'
+import { isOfThisMigration } from '../../log/migration-log.ts'
+import { logLostStep, logStep } from '../log-step.ts'
+import { buildOptions, type BuildOptions } from './options.ts'
 import { reportOn, type BuildReport } from './report.ts'
 import { buildLock } from './lock.ts'
 import type { BuildJob } from './job.ts'
@@ -72,7 +74,8 @@ export async function buildIndex(db: Database, index: VectorIndex, options: Buil
       })
       const check = settled.status === 'built' ? await verified(session, index, settled, report) : null
       const milliseconds = performance.now() - started
-      if (check !== null) await record(session, index, settled, needs, report, milliseconds)
+      if (check !== null) await record(job, index, settled, milliseconds)
+      if (settled.status === 'kept') await recordLost(job, index, settled)
       return resultOf(settled, check, report, milliseconds)
     } finally {
       await lock.releaseAll()
@@ -113,11 +116,9 @@ async function verified(
 }
 
 async function record(
-  session: HeldSession,
+  { session, watch, needs, report }: BuildJob,
   index: VectorIndex,
   { facts, name, rows, settings }: EnsuredIndex,
-  { log }: ParsedBuildOptions,
-  report: BuildReport,
   milliseconds: number,
 ): Promise<void> {
   const { method, metric } = index
@@ -125,15 +126,36 @@ async function record(
   const seen = currentTarget() === null ? { rows, settings, warnings: report.warnings } : {}
   // By number: a table of that name that is made later is another one.
   const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
-  const details = { index: name, method, metric, ...seen }
-  // The index is built: what keeps a line from being written must not make that undone.
-  const unwritten = await logChange(session, log, {
+  const change = {
     event: 'index built',
     milliseconds,
-    details,
+    details: { index: name, method, metric, ...seen },
     computedDetails,
-  }).catch((error: unknown) => [`The migration log was not written: ${serverMessage(error)}`])
+  } as const
+  const about = { table: facts.table?.oid ?? 0, index: name ?? '' }
+  // The index is built: what keeps a line from being written must not make that undone.
+  const unwritten = await logStep({ session, watch }, needs.log, change, about).catch((error: unknown) => [
+    `The migration log was not written: ${serverMessage(error)}`,
+  ])
   for (const warning of unwritten) report.warn(warning)
+}
+
+/** The line of a build that this very call began earlier, and that was there to the end but for its line. */
+async function recordLost(
+  { session, needs }: BuildJob,
+  { name: wanted, method, metric }: VectorIndex,
+  { facts, name }: EnsuredIndex,
+): Promise<void> {
+  if (facts.table === null || name !== wanted) return
+  const about = { table: facts.table.oid, index: name }
+  const change = { event: 'index built', milliseconds: 0, details: { ...about, method, metric } } as const
+  await logLostStep(
+    session,
+    needs.log,
+    change,
+    about,
+    (last) => last.event === 'index begun' && isOfThisMigration(last),
+  )
 }
 
 function resultOf(

@@ -151,12 +151,17 @@ async function dropLeftover(
 
 // What cannot be dropped now, because the table is in use, the next run drops.
 async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
+  let isBuilt = false
   const find = async (session: Session): Promise<readonly string[]> => {
     const facts = await readCatalogFacts(session, index)
     // The backend of a lost connection may still be building it.
     if (facts.builds.length > 0) throw new Error('another backend is building on the table')
+    // Only the answer was lost.
+    isBuilt = facts.indexes.some((existing) => existing.isValid && existing.name === index.name)
     const invalid = facts.indexes.filter((existing) => !existing.isValid && isEqual(existing, index, facts))
     return invalid.filter(({ parent }) => parent === null).map(({ schema, name }) => qualified(schema, name))
   }
-  await dropAfterwards(job, job.needs.lockTimeout, find, (session) => note(session, job, index, plan, 'index dropped'))
+  await dropAfterwards(job, job.needs.lockTimeout, find, async (session) => {
+    if (!isBuilt) await note(session, job, index, plan, 'index dropped')
+  })
 }

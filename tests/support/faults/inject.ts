@@ -3,6 +3,8 @@ import { setTimeout as passed } from 'node:timers/promises'
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { isPgvectorMigrationError } from '../../../src/index.ts'
+import { withDatabase, type Place } from './copies.ts'
+import { hurried } from './deadlines.ts'
 import { startProxy, type Inspect, type Sender } from '../proxy.ts'
 import type { FaultyOperation } from './operations.ts'
 import { readLeftovers, readState, type DatabaseState } from './state.ts'
@@ -34,14 +36,6 @@ export function nameOf(operation: FaultyOperation, { connection, sender, message
 /** Longer than all deadlines of an operation together, on a machine that is busy with other things. */
 const LIMIT = 20_000
 
-/** A database in which one operation after the other is run. */
-export interface Place {
-  readonly name: string
-  readonly url: string
-  /** A connection that no fault hits. */
-  readonly knex: KnexInstance
-}
-
 const SILENT = { warn: () => undefined, error: () => undefined }
 
 function connectTo(url: string, acquireConnectionTimeout: number): KnexInstance {
@@ -54,18 +48,11 @@ function connectTo(url: string, acquireConnectionTimeout: number): KnexInstance 
   })
 }
 
-/** Empties the database, and makes what the operation starts from. */
-async function prepare({ knex }: Place, operation: FaultyOperation): Promise<void> {
-  await knex.raw('drop schema public cascade; create schema public')
-  await operation.prepare(knex)
-}
-
 /** Runs an operation without a fault: where messages pass, and what it comes to. */
 export async function runCleanly(
   place: Place,
   operation: FaultyOperation,
 ): Promise<{ readonly points: readonly Point[]; readonly state: DatabaseState }> {
-  await prepare(place, operation)
   const points: Point[] = []
   const speakers = new Map<number, Sender>()
   const { outcome } = await runThrough(place, operation, ({ place: connection, sender, number, message }) => {
@@ -77,7 +64,7 @@ export async function runCleanly(
   if (outcome !== null) throw outcome.error
   const leftovers = await leftoversOf(place)
   if (leftovers.length > 0) throw new Error(`A run without faults left ${leftovers.join(', ')}`)
-  return { points, state: await readState(place.knex) }
+  return { points, state: await withDatabase(place.url, readState) }
 }
 
 /** What a fault came to: what is wrong about it, or that its message was never sent. */
@@ -95,7 +82,6 @@ export async function injectFault(
   expected: DatabaseState,
 ): Promise<FaultResult> {
   const started = performance.now()
-  await prepare(place, operation)
   let isReached = false
   const problems: string[] = []
   const first = await runThrough(
@@ -109,7 +95,7 @@ export async function injectFault(
       if (fault.kind === 'half-close') connection.endOf(sender)
       const pid = connection.backendPid()
       if (fault.kind !== 'terminate' || pid === null) return undefined
-      return place.knex.raw('select pg_terminate_backend(?, 2000)', [pid]).then(() => undefined)
+      return place.administrator.raw('select pg_terminate_backend(?, 2000)', [pid]).then(() => undefined)
     },
     1000,
   )
@@ -120,7 +106,7 @@ export async function injectFault(
   if (second.outcome !== null) problems.push(`the next run failed: ${String(second.outcome.error)}`)
   problems.push(...second.problems.map((problem) => `the next run: ${problem}`))
   problems.push(...(await leftoversOf(place)).map((leftover) => `after the next run: ${leftover}`))
-  const seen = await readState(place.knex)
+  const seen = await withDatabase(place.url, readState)
   if (JSON.stringify(seen) !== JSON.stringify(expected)) problems.push(...differences(seen, expected))
   return { problems, isReached, milliseconds: performance.now() - started, error: first.outcome?.error }
 }
@@ -136,7 +122,8 @@ async function runThrough(place: Place, operation: FaultyOperation, inspect: Ins
   const problems: string[] = []
   const started = performance.now()
   try {
-    const running = operation.run(knex).then(
+    const work = (): Promise<unknown> => operation.run(knex)
+    const running = (toConnect < LIMIT ? hurried(work) : work()).then(
       () => null,
       (error: unknown) => ({ error }),
     )
@@ -158,12 +145,12 @@ async function runThrough(place: Place, operation: FaultyOperation, inspect: Ins
 }
 
 /** What is left once the server has noticed that its clients are gone. */
-async function leftoversOf({ knex }: Place): Promise<readonly string[]> {
+async function leftoversOf({ name, administrator }: Place): Promise<readonly string[]> {
   const deadline = performance.now() + 3000
   for (;;) {
-    const leftovers = await readLeftovers(knex)
+    const leftovers = await readLeftovers(administrator, name)
     if (leftovers.length === 0 || performance.now() > deadline) return leftovers
-    await knex.raw('select pg_sleep(0.01)')
+    await passed(10)
   }
 }
 

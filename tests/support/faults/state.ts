@@ -15,10 +15,14 @@ const comparable: Readonly<Record<string, string>> = {
   knex_migrations_lock: 'is_locked::text',
   // A failed run has a line of its own; every run has come to its end.
   knex_migrations_runs: `distinct case when ended_at is null then 'unfinished run' else 'finished runs' end`,
-  // An index is built and dropped outside a transaction: the line about that comes afterwards, and may be lost with the
-  // connection. That it was begun, which decides whose it is, is written before.
-  pgvector_migration_log: `distinct case when event in ('index begun', 'index built', 'index dropped') then 'index'
-    else event end || ' ' || coalesce(migration, '') || coalesce(details->>'index', '')`,
+  // A build that failed has more lines; the last one of an index says what is there.
+  pgvector_migration_log: `distinct case when event like 'index %' then last_value(event) over (
+      partition by details->>'index' order by id rows between unbounded preceding and unbounded following
+    ) else event end || ' ' || coalesce(migration, '') || coalesce(details->>'index', '')`,
+}
+
+interface Answer {
+  readonly rows: readonly { readonly row: string }[]
 }
 
 export async function readState(knex: Knex): Promise<DatabaseState> {
@@ -41,23 +45,23 @@ export async function readState(knex: Knex): Promise<DatabaseState> {
       'tables', (select coalesce(json_agg(relname order by relname), '[]') from relation where relkind = 'r')
     ) as state`)
   const { tables, ...state } = rows[0].state
-  const contents: Record<string, readonly string[]> = {}
-  for (const table of tables) {
-    const { rows: found } = await knex.raw<{ rows: { row: string }[] }>(
-      `select ${comparable[table] ?? 't::text'} as row from ${table} as t order by 1`,
-    )
-    contents[table] = found.map(({ row }) => row)
-  }
+  const queries = tables.map((table) => `select ${comparable[table] ?? 't::text'} as row from ${table} as t order by 1`)
+  const answers = tables.length === 0 ? [] : await knex.raw<Answer | Answer[]>(queries.join(';'))
+  const contents = Object.fromEntries(
+    [answers].flat().map((answer, place) => [tables[place] ?? '', answer.rows.map(({ row }) => row)]),
+  )
   return { ...state, rows: contents }
 }
 
-/** What a run has left on the server: sessions and advisory locks of this database, but for the one that asks. */
-export async function readLeftovers(knex: Knex): Promise<readonly string[]> {
-  const { rows } = await knex.raw<{ rows: { leftover: string }[] }>(`
-    select format('session %s: %s', state, left(query, 200)) as leftover from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+/** What a run has left on the server: sessions and advisory locks of a database. */
+export async function readLeftovers(administrator: Knex, database: string): Promise<readonly string[]> {
+  const { rows } = await administrator.raw<{ rows: { leftover: string }[] }>(
+    `select format('session %s: %s', state, left(query, 200)) as leftover from pg_stat_activity
+    where datname = :database and backend_type = 'client backend'
     union all
     select format('advisory lock %s', objid) from pg_locks join pg_database d on d.oid = database
-    where locktype = 'advisory' and datname = current_database()`)
+    where locktype = 'advisory' and datname = :database`,
+    { database },
+  )
   return rows.map(({ leftover }) => leftover)
 }
