@@ -107,15 +107,16 @@ describe('the example 4-release-pipeline', () => {
     expect(steps).toEqual(['review', 'rehearse', 'deploy'])
   })
 
-  test.each(['examples/4-release-pipeline/.github/workflows/release.yml', '.github/workflows/ci.yml'])(
-    'pins every action by its commit, and installs from a lockfile: %s',
-    async (path) => {
-      const workflow = await readFile(join(examples, '..', path), 'utf8')
-      const actions = Array.from(workflow.matchAll(/uses: (\S+)/g), ([, action = '']) => action)
-      expect(actions.filter((action) => !/@[0-9a-f]{40}$/.test(action))).toEqual([])
-      expect(workflow).not.toMatch(/npm (install|i)\b/)
-    },
-  )
+  test.each([
+    'examples/4-release-pipeline/.github/workflows/release.yml',
+    '.github/workflows/ci.yml',
+    '.github/workflows/release.yml',
+  ])('pins every action by its commit, and installs from a lockfile: %s', async (path) => {
+    const workflow = await readFile(join(examples, '..', path), 'utf8')
+    const actions = Array.from(workflow.matchAll(/uses: (\S+)/g), ([, action = '']) => action)
+    expect(actions.filter((action) => !/@[0-9a-f]{40}$/.test(action))).toEqual([])
+    expect(workflow).not.toMatch(/npm (install|i)\b/)
+  })
 
   test('gives the review of a pull request no secret, and stores nothing', async () => {
     const workflow = await readFile(join(examples, '4-release-pipeline/.github/workflows/release.yml'), 'utf8')

@@ -16,7 +16,7 @@ const PARSER = 'libpg-query'
 const TYPES = ['@types/node', '@types/pg']
 
 // The oldest compiler that type-checks an application without skipLibCheck: zod's types need 5.4.
-const OLD_TYPESCRIPT = 'typescript@5.4.5'
+const OLD_TYPESCRIPT = `typescript@${process.env['TEST_TYPESCRIPT'] ?? '5.4.5'}`
 
 afterAll(removeTemporaryFolders)
 

@@ -10,8 +10,13 @@ const root = join(__dirname, '..', '..')
 // What a build neither needs nor publishes. The rest is copied, so that package.json alone decides what is packed.
 const LEFT_OUT = /^(\.(?!ci$).*|node_modules|dist|tests|examples|.*\.tgz)$/
 
-/** Packs the library as `npm publish` would, once a run; in a copy, so that no one's dist folder is touched. */
+/**
+ * Packs the library as `npm publish` would, once a run; in a copy, so that no one's dist folder is touched. A release names
+ * the tarball that it is going to publish.
+ */
 export async function packedLibrary(): Promise<string> {
+  const released = process.env['KNEX_PGVECTOR_TARBALL']
+  if (released !== undefined) return released
   const destination = await onceARun('packed', pack)
   const [filename = ''] = await readdir(destination)
   return join(destination, filename)
