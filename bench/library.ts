@@ -5,7 +5,7 @@ import type * as library from '../src/index.ts'
 const builtLibrary = require('../dist/index.js') as typeof library
 const builtEmbedded = require('../dist/embedded.js') as typeof embedded
 
-export const buildIndex = builtLibrary.buildIndex
+export const createVectorIndex = builtLibrary.createVectorIndex
 export const ensurePgvector = builtLibrary.ensurePgvector
 export const migrationSource = builtLibrary.migrationSource
 export const vectorColumn = builtLibrary.vectorColumn

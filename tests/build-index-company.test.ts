@@ -3,7 +3,14 @@ import { randomBytes } from 'node:crypto'
 
 import Knex from 'knex'
 
-import { buildIndex, dropIndex, ensurePgvector, type IndexBuildEvent, vectorColumn, vectorIndex } from '../src/index.ts'
+import {
+  createVectorIndex,
+  dropVectorIndex,
+  ensurePgvector,
+  type IndexBuildEvent,
+  vectorColumn,
+  vectorIndex,
+} from '../src/index.ts'
 import { rowsInMemory } from '../src/pgvector/graph-memory.ts'
 import { describeOnServers } from './support/databases.ts'
 import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
@@ -18,7 +25,10 @@ describeOnServers('a build in company', (database) => {
   test('is done once by two runners at once, and both succeed', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 1500)
-    const results = await Promise.all([buildIndex(knex, index, quiet), buildIndex(connect(), index, quiet)])
+    const results = await Promise.all([
+      createVectorIndex(knex, index, quiet),
+      createVectorIndex(connect(), index, quiet),
+    ])
     expect(results.map(({ status }) => status).toSorted()).toEqual(['built', 'kept'])
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
@@ -34,7 +44,7 @@ describeOnServers('a build in company', (database) => {
       .then(() => 'made')
     const processId = await phaseReached(knex, 'loading tuples')
     const events: IndexBuildEvent[] = []
-    const result = await buildIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
+    const result = await createVectorIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
     expect(result).toMatchObject({ status: 'kept', name: 'other' })
     expect(events[0]).toEqual({ type: 'waiting', index: index.name, for: 'build', blockers: [processId] })
     expect(await made).toBe('made')
@@ -58,7 +68,7 @@ describeOnServers('a build in company', (database) => {
         account.password = 'test'
         const events: IndexBuildEvent[] = []
         const onEvent = (event: IndexBuildEvent): void => void events.push(event)
-        const result = await buildIndex(connect({ connection: account.href }), index, { ...quiet, onEvent })
+        const result = await createVectorIndex(connect({ connection: account.href }), index, { ...quiet, onEvent })
         expect(result).toMatchObject({ status: 'kept', name: 'other' })
         expect(events[0]).toEqual({ type: 'waiting', index: index.name, for: 'build', blockers: [processId] })
         expect(await made).toBe('made')
@@ -72,7 +82,7 @@ describeOnServers('a build in company', (database) => {
     const { knex } = database()
     await createDocuments(knex, 6000)
     const events: IndexBuildEvent[] = []
-    await buildIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
+    await createVectorIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
     const progress = events.filter((event) => event.type === 'progress')
     const loading = progress.find(({ phase, percent }) => phase === 'loading tuples' && (percent ?? 0) > 0)
     expect(loading).toMatchObject({ index: index.name, percent: expect.any(Number) })
@@ -87,7 +97,7 @@ describeOnServers('a build in company', (database) => {
     const snapshot = await hold(knex, holders['waiting for old snapshots'])
     // Held up at its first wait and at its last one, so that rows come before, while and after the table is read.
     const { build, release } = await startHeld(knex, holders['waiting for writers before build'], () =>
-      buildIndex(knex, index, quiet),
+      createVectorIndex(knex, index, quiet),
     )
     const writing = (async () => {
       for (; state.isBuilding; state.written++) await addDocuments(writer, 1)
@@ -120,7 +130,7 @@ describeOnServers('a build in company', (database) => {
     await long.raw('update documents set note = null where id = 1')
     const { rows } = await long.raw<{ rows: [{ pid: number }] }>('select pg_backend_pid() as pid')
     const events: IndexBuildEvent[] = []
-    const build = buildIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
+    const build = createVectorIndex(knex, index, { ...quiet, onEvent: (event) => events.push(event) })
     await until(knex, () => Promise.resolve(events.some(({ type }) => type === 'waiting')))
     const writer = connect()
     const started = performance.now()
@@ -141,10 +151,10 @@ describeOnServers('a build in company', (database) => {
     await createDocuments(knex, 500)
     const long = await connect().transaction()
     await long.raw('update documents set note = null where id = 1')
-    const { details } = await expectError('TABLE_BUSY', () => buildIndex(knex, index, { ...quiet, wait: 300 }))
+    const { details } = await expectError('TABLE_BUSY', () => createVectorIndex(knex, index, { ...quiet, wait: 300 }))
     expect(details).toMatchObject({ table: '"public"."documents"', blockers: [expect.any(Number)] })
     await long.rollback()
-    expect((await buildIndex(knex, index, quiet)).status).toBe('built')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('built')
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
 
@@ -153,7 +163,7 @@ describeOnServers('a build in company', (database) => {
     await createDocuments(knex, 0)
     const long = await connect().transaction()
     await long.raw('lock table documents in row exclusive mode')
-    const build = knex.transaction((trx) => buildIndex(trx, index, { ...quiet, lockTimeout: 100 }))
+    const build = knex.transaction((trx) => createVectorIndex(trx, index, { ...quiet, lockTimeout: 100 }))
     const isQueued = async (): Promise<boolean> => {
       const { rows } = await knex.raw(
         `select from pg_locks where relation = 'documents'::regclass and mode = 'ShareLock' and not granted`,
@@ -172,12 +182,12 @@ describeOnServers('a build in company', (database) => {
   test('drops beside a transaction that reads', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const long = await connect().transaction()
     await long.raw('select * from documents')
-    await expectError('TABLE_BUSY', () => dropIndex(knex, index, { ...quiet, wait: 300 }))
+    await expectError('TABLE_BUSY', () => dropVectorIndex(knex, index, { ...quiet, wait: 300 }))
     await long.rollback()
-    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
     expect(await indexesOf(knex)).toEqual([])
   })
 
@@ -192,7 +202,7 @@ describeOnServers('a build in company', (database) => {
       insert into wide select array_agg(random()) from generate_series(1, 128 * ${rows}) i group by i % ${rows}`)
     const column = vectorColumn('wide', 'embedding', { dimensions: 128 })
     const wide = vectorIndex(column, { method: 'hnsw', metric: 'l2', m: 8, efConstruction: 16 })
-    const { warnings, settings } = await buildIndex(knex, wide, { ...quiet, maxMemory, workers })
+    const { warnings, settings } = await createVectorIndex(knex, wide, { ...quiet, maxMemory, workers })
     expect(settings).toMatchObject({ workers, maintenanceWorkMemory: memory * MEBIBYTE })
     const [predicted, seen] = warnings.map((warning) => Number(/after (?:about )?(\d+) rows/.exec(warning)?.[1]))
     const graph = { type: 'vector', dimensions: 128, m: 8, isParallel: workers > 0, major } as const
@@ -232,7 +242,7 @@ describeWithDocker('a server with little shared memory [docker]', () => {
       await knex.raw('alter table documents alter note set storage plain')
       await addDocuments(knex, 3000)
       await knex.raw(`update documents set note = repeat('x', 3000)`)
-      const { status, warnings, settings } = await buildIndex(knex, index, quiet)
+      const { status, warnings, settings } = await createVectorIndex(knex, index, quiet)
       expect({ status, workers: settings?.workers }).toEqual({ status: 'built', workers: 0 })
       expect(warnings).toEqual([expect.stringContaining('--shm-size')])
       expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])

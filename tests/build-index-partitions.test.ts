@@ -1,14 +1,15 @@
 import type { Knex } from 'knex'
 
 import {
-  buildIndex,
-  dropIndex,
+  createVectorIndex,
+  dropVectorIndex,
   ensurePgvector,
-  readIndexFacts,
   repairVectorIndexes,
   vectorColumn,
   vectorIndex,
 } from '../src/index.ts'
+import { sessionOf } from '../src/database/session.ts'
+import { readIndexFacts } from '../src/indexes/look/read-facts.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { indexesOf } from './support/documents.ts'
@@ -38,28 +39,32 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
   test('is built for each partition and put together', async () => {
     const { knex } = database()
     await createPartitioned(knex)
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true, name: index.name })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({
+      status: 'built',
+      isUsed: true,
+      name: index.name,
+    })
     const all = await indexesOf(knex)
     expect(all.filter(({ isValid }) => isValid)).toHaveLength(5)
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
   })
 
   test('leaves the same catalog after up, down and up', async () => {
     const { knex } = database()
     await createPartitioned(knex)
     const before = await catalogOf(knex)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const built = await catalogOf(knex)
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
     expect(await catalogOf(knex)).toEqual(before)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     expect(await catalogOf(knex)).toEqual(built)
   })
 
   test('keeps its parts, of which PostgreSQL drops none by itself', async () => {
     const { knex } = database()
     await createPartitioned(knex)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const built = await catalogOf(knex)
     const low = (await indexesOf(knex)).find(({ definition }) => definition.includes(' ON public.low '))
     const part = vectorIndex(vectorColumn('low', 'Embedding', { dimensions: 8 }), {
@@ -67,7 +72,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       metric: 'l2',
       name: low?.name,
     })
-    const error = await expectError('INDEX_DROP_FAILED', () => dropIndex(knex, part, quiet))
+    const error = await expectError('INDEX_DROP_FAILED', () => dropVectorIndex(knex, part, quiet))
     expect(error.message).toContain(`because index "${index.name}" requires it`)
     expect(await catalogOf(knex)).toEqual(built)
   })
@@ -77,7 +82,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     await createPartitioned(knex)
     await knex.raw('create index mine on low using hnsw ("Embedding" vector_l2_ops)')
     await knex.raw(`create index "${index.name}" on only documents using hnsw ("Embedding" vector_l2_ops)`)
-    expect((await buildIndex(knex, index, quiet)).status).toBe('built')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('built')
     const names = (await indexesOf(knex)).map(({ name }) => name)
     expect(names).toContain('mine')
     expect(names).toHaveLength(5)
@@ -87,7 +92,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     const { knex } = database()
     await knex.transaction(async (trx) => {
       await createPartitioned(trx)
-      expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+      expect((await createVectorIndex(trx, index, quiet)).status).toBe('built')
     })
     expect(await indexesOf(knex)).toHaveLength(5)
   })
@@ -105,7 +110,9 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     test('is refused before anything is built, and the error names them', async () => {
       const { knex } = database()
       await createWithEmptyPartitions(knex)
-      const { details, message, hint } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, lists, quiet))
+      const { details, message, hint } = await expectError('INDEX_NEEDS_ROWS', () =>
+        createVectorIndex(knex, lists, quiet),
+      )
       expect(details.partitions).toEqual(['public."higher one"', 'public."why?"'])
       expect(message).toContain('there are none in')
       expect(hint).toContain(`{ whenEmpty: 'build' }`)
@@ -115,7 +122,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     test('is postponed as a whole where that was said, and the warning names them', async () => {
       const { knex } = database()
       await createWithEmptyPartitions(knex)
-      const result = await buildIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
+      const result = await createVectorIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
       expect(result).toMatchObject({ status: 'postponed', name: null })
       expect(result.warnings).toEqual([expect.stringMatching(/none in public\."higher one", .* It was not built/)])
       expect(await indexesOf(knex)).toEqual([])
@@ -124,9 +131,9 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
     test('is built all the same where that was said, and the next run keeps it', async () => {
       const { knex } = database()
       await createWithEmptyPartitions(knex)
-      expect((await buildIndex(knex, lists, { ...quiet, whenEmpty: 'build' })).status).toBe('built')
+      expect((await createVectorIndex(knex, lists, { ...quiet, whenEmpty: 'build' })).status).toBe('built')
       expect((await indexesOf(knex)).filter(({ isValid }) => isValid)).toHaveLength(6)
-      expect((await buildIndex(knex, lists, quiet)).status).toBe('kept')
+      expect((await createVectorIndex(knex, lists, quiet)).status).toBe('kept')
     })
 
     test('is built where those have their index already', async () => {
@@ -134,14 +141,14 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       await createWithEmptyPartitions(knex)
       await knex.raw(`create index on "higher one" using ivfflat ("Embedding" vector_l2_ops) with (lists = 1);
         create index on "why\\?" using ivfflat ("Embedding" vector_l2_ops) with (lists = 1)`)
-      expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+      expect((await createVectorIndex(knex, lists, quiet)).status).toBe('built')
     })
 
     test('is refused where they have none that the condition takes', async () => {
       const { knex } = database()
       await createPartitioned(knex)
       await knex.raw('delete from documents where id between 200 and 249')
-      const { details } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, partial, quiet))
+      const { details } = await expectError('INDEX_NEEDS_ROWS', () => createVectorIndex(knex, partial, quiet))
       expect(details.partitions).toEqual(['public.highest'])
     })
 
@@ -159,7 +166,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
           alter table "higher one" owner to test_owner;
           alter table "why\\?" owner to test_owner;
           set local role test_owner`)
-        const { emptyPartitions } = await readIndexFacts(trx, lists)
+        const { emptyPartitions } = await readIndexFacts(sessionOf(trx), lists)
         expect(emptyPartitions).toEqual(['public."higher one"', 'public."why?"'])
       })
     })
@@ -168,10 +175,10 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       const { knex } = database()
       await knex.transaction(async (trx) => {
         await createPartitioned(trx)
-        expect(await buildIndex(trx, lists, quiet)).toMatchObject({ status: 'built', rows: 300 })
-        await dropIndex(trx, lists, quiet)
+        expect(await createVectorIndex(trx, lists, quiet)).toMatchObject({ status: 'built', rows: 300 })
+        await dropVectorIndex(trx, lists, quiet)
         await trx.raw('delete from low')
-        const { details } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(trx, lists, quiet))
+        const { details } = await expectError('INDEX_NEEDS_ROWS', () => createVectorIndex(trx, lists, quiet))
         expect(details.partitions).toEqual(['public.low'])
       })
     })
@@ -180,7 +187,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
   test('is refused in another transaction', async () => {
     const { knex } = database()
     await createPartitioned(knex)
-    await knex.transaction((trx) => expectError('INDEX_BUILD_FAILED', () => buildIndex(trx, index, quiet)))
+    await knex.transaction((trx) => expectError('INDEX_BUILD_FAILED', () => createVectorIndex(trx, index, quiet)))
     expect(await indexesOf(knex)).toEqual([])
   })
 })
@@ -206,19 +213,23 @@ describeOnServers('an index of a partitioned table', (database) => {
     const { knex } = database()
     await createWithInvalidPart(knex)
     const logger = recordingLogger()
-    expect(await buildIndex(knex, index, { logger })).toMatchObject({ status: 'built', isUsed: true, name: index.name })
+    expect(await createVectorIndex(knex, index, { logger })).toMatchObject({
+      status: 'built',
+      isUsed: true,
+      name: index.name,
+    })
     expect(logger.infos[0]).toBe(
       '"public"."a part" is part of a partitioned index and was left by a build that did not end; it is rebuilt',
     )
     expect((await indexesOf(knex)).map(({ isValid }) => isValid)).toEqual([true, true, true, true, true])
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
   })
 
   test('that has an invalid part is mended where another index of that partition is valid', async () => {
     const { knex } = database()
     await createWithInvalidPart(knex)
     await knex.raw('create index "another" on "higher one" using hnsw ("Embedding" vector_l2_ops)')
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
     expect((await indexesOf(knex)).every(({ isValid }) => isValid)).toBe(true)
   })
 
@@ -228,7 +239,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     const { build, release } = await startHeld(
       knex,
       'insert into "higher one" (id) values (100)',
-      () => expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet)),
+      () => expectError('CONNECTION_LOST', () => createVectorIndex(knex, index, quiet)),
       '"higher one"',
     )
     const processId = await phaseReached(knex, 'waiting for writers before build', '"higher one"')
@@ -236,7 +247,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     await build
     await release()
     expect((await indexesOf(knex)).map(({ name }) => name)).toContain('a part_ccnew')
-    expect((await buildIndex(knex, index, quiet)).status).toBe('built')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('built')
     const all = await indexesOf(knex)
     expect(all.map(({ isValid }) => isValid)).toEqual([true, true, true, true, true])
   })
@@ -248,7 +259,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     expect(left).toEqual([])
     expect(rebuilt).toEqual(['public."a part"', 'public."Hi.gh_Embedding_idx"', `public."${index.name}"`])
     expect((await indexesOf(knex)).every(({ isValid }) => isValid)).toBe(true)
-    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('kept')
   })
 
   test('is left by a repair where a partition lacks its index, with what to do', async () => {
@@ -257,7 +268,9 @@ describeOnServers('an index of a partitioned table', (database) => {
     await knex.raw(`create index "${index.name}" on only documents using hnsw ("Embedding" vector_l2_ops)`)
     expect(await repairVectorIndexes(knex, quiet)).toMatchObject({
       rebuilt: [],
-      left: [{ name: `public."${index.name}"`, reason: expect.stringContaining('build it again with buildIndex') }],
+      left: [
+        { name: `public."${index.name}"`, reason: expect.stringContaining('build it again with createVectorIndex') },
+      ],
     })
   })
 
@@ -267,7 +280,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     const { build, release } = await startHeld(
       knex,
       'insert into highest (id) values (900)',
-      () => expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet)),
+      () => expectError('CONNECTION_LOST', () => createVectorIndex(knex, index, quiet)),
       'highest',
     )
     const processId = await phaseReached(knex, 'waiting for writers before build', 'highest')
@@ -275,7 +288,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     await build
     await release()
     expect((await indexesOf(knex)).some(({ isValid }) => !isValid)).toBe(true)
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
     const all = await indexesOf(knex)
     expect(all.filter(({ isValid }) => isValid)).toHaveLength(5)
     expect(all).toHaveLength(5)
@@ -289,7 +302,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     const { build, release } = await startHeld(
       knex,
       'insert into highest (id) values (900)',
-      () => buildIndex(knex, index, quiet),
+      () => createVectorIndex(knex, index, quiet),
       'highest',
     )
     await phaseReached(knex, 'waiting for writers before build', 'highest')
@@ -307,14 +320,14 @@ describeOnServers('an index of a partitioned table', (database) => {
     const { build, release } = await startHeld(
       knex,
       'insert into highest (id) values (900)',
-      () => expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet)),
+      () => expectError('CONNECTION_LOST', () => createVectorIndex(knex, index, quiet)),
       'highest',
     )
     const processId = await phaseReached(knex, 'waiting for writers before build', 'highest')
     await knex.raw(`select pg_terminate_backend(${processId})`)
     await build
     await release()
-    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
     expect(await indexesOf(knex)).toEqual([])
   })
 })

@@ -2,9 +2,9 @@ import type { Knex } from 'knex'
 
 import {
   AddVectorColumn,
-  buildIndex,
+  createVectorIndex,
   CreateVectorIndex,
-  dropIndex,
+  dropVectorIndex,
   dropPgvector,
   ensurePgvector,
   migration,
@@ -52,7 +52,7 @@ describeOnServers('an index through PgBouncer', (database) => {
       await createDocuments(knex, 50)
       const pooled = await connectThrough(mode)
       const before = await connectionsOf(pooled)
-      const { hint } = await expectError('SESSION_SHARED', () => buildIndex(pooled, index, quiet))
+      const { hint } = await expectError('SESSION_SHARED', () => createVectorIndex(pooled, index, quiet))
       expect(hint).toContain('session mode')
       expect(await connectionsOf(pooled)).toEqual(before)
       expect(await indexesOf(knex)).toEqual([])
@@ -61,9 +61,9 @@ describeOnServers('an index through PgBouncer', (database) => {
     testWithPgBouncer('is not dropped', async () => {
       const { knex } = database()
       await createDocuments(knex, 50)
-      await buildIndex(knex, index, quiet)
+      await createVectorIndex(knex, index, quiet)
       const pooled = await connectThrough(mode)
-      await expectError('SESSION_SHARED', () => dropIndex(pooled, index, quiet))
+      await expectError('SESSION_SHARED', () => dropVectorIndex(pooled, index, quiet))
       expect(await indexesOf(knex)).toHaveLength(1)
     })
   })
@@ -73,7 +73,7 @@ describeOnServers('an index through PgBouncer', (database) => {
     async () => {
       const { knex } = database()
       await createDocuments(knex, 50)
-      await buildIndex(knex, index, quiet)
+      await createVectorIndex(knex, index, quiet)
       const before = await catalogOf(knex)
       const pooled = await connectThrough('pool_mode = statement')
       const migrationSource: Knex.MigrationSource<string> = {
@@ -83,8 +83,8 @@ describeOnServers('an index through PgBouncer', (database) => {
       }
       const other = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
       for (const run of [
-        () => buildIndex(pooled, other, quiet),
-        () => dropIndex(pooled, index, quiet),
+        () => createVectorIndex(pooled, other, quiet),
+        () => dropVectorIndex(pooled, index, quiet),
         () => dropPgvector(pooled, quiet),
         () => createMigrator(pooled, { migrationSource }).up(),
       ]) {
@@ -92,7 +92,7 @@ describeOnServers('an index through PgBouncer', (database) => {
         expect(hint).toContain('nothing was changed')
       }
       expect((await ensurePgvector(pooled, quiet)).status).toBe('unchanged')
-      expect((await buildIndex(pooled, index, quiet)).status).toBe('kept')
+      expect((await createVectorIndex(pooled, index, quiet)).status).toBe('kept')
       expect(await catalogOf(knex)).toEqual(before)
     },
   )
@@ -100,7 +100,7 @@ describeOnServers('an index through PgBouncer', (database) => {
   testWithPgBouncer('in transaction mode is not rebuilt, and the error says what was changed before', async () => {
     const { knex, pgvector } = database()
     await createDocuments(knex, 50)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     await knex.raw(`update pg_extension set extversion = '0.8.0' where extname = 'vector'`)
     const pooled = await connectThrough('pool_mode = transaction')
     const upgrade = (): Promise<unknown> => upgradePgvector(pooled, { ...quiet, reindex: true })
@@ -131,16 +131,16 @@ describeOnServers('an index through PgBouncer', (database) => {
   testWithPgBouncer('in transaction mode is kept where it is there', async () => {
     const { knex } = database()
     await createDocuments(knex, 50)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const pooled = await connectThrough('pool_mode = transaction')
-    expect((await buildIndex(pooled, index, quiet)).status).toBe('kept')
+    expect((await createVectorIndex(pooled, index, quiet)).status).toBe('kept')
   })
 
   testWithPgBouncer('in transaction mode is built in the transaction that makes the table', async () => {
     const pooled = await connectThrough('pool_mode = transaction')
     await pooled.transaction(async (trx) => {
       await createDocuments(trx, 50)
-      expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+      expect((await createVectorIndex(trx, index, quiet)).status).toBe('built')
     })
     expect(await indexesOf(database().knex)).toEqual([expect.objectContaining({ isValid: true })])
   })
@@ -149,9 +149,9 @@ describeOnServers('an index through PgBouncer', (database) => {
     const { knex } = database()
     await createDocuments(knex, 50)
     const pooled = await connectThrough('pool_mode = session')
-    expect((await buildIndex(pooled, index, quiet)).status).toBe('built')
+    expect((await createVectorIndex(pooled, index, quiet)).status).toBe('built')
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
-    expect((await dropIndex(pooled, index, quiet)).status).toBe('dropped')
+    expect((await dropVectorIndex(pooled, index, quiet)).status).toBe('dropped')
   })
 })
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
-import { buildIndex, dropIndex, type VectorIndex, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, dropVectorIndex, type VectorIndex, vectorIndex } from '../src/index.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
 import { addDocuments, createDocuments, embedding, indexesOf } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
@@ -40,7 +40,7 @@ describeOnServers('a build that is interrupted', (database) => {
     await createDocuments(knex, ROWS)
     const controller = new AbortController()
     const { build, release } = await startHeld(knex, holder, () =>
-      expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, index, { ...quiet, signal: controller.signal })),
+      expectError('INDEX_BUILD_FAILED', () => createVectorIndex(knex, index, { ...quiet, signal: controller.signal })),
     )
     await phaseReached(knex, phase)
     controller.abort()
@@ -53,7 +53,7 @@ describeOnServers('a build that is interrupted', (database) => {
     const { knex } = database()
     await createDocuments(knex, ROWS)
     const { build, release } = await startHeld(knex, holder, () =>
-      expectError('CONNECTION_LOST', () => buildIndex(knex, index, quiet)),
+      expectError('CONNECTION_LOST', () => createVectorIndex(knex, index, quiet)),
     )
     const processId = await phaseReached(knex, phase)
     await knex.raw(`select pg_terminate_backend(${processId})`)
@@ -66,7 +66,7 @@ describeOnServers('a build that is interrupted', (database) => {
     const { knex, connect } = database()
     await createDocuments(knex, ROWS)
     const struck = strikeIn(connect(), 'waiting for writers before validation', way.strike)
-    const build = expectError(way.code, () => buildIndex(knex, index, quiet))
+    const build = expectError(way.code, () => createVectorIndex(knex, index, quiet))
     await phaseReached(knex, 'loading tuples')
     // A transaction that begins now is waited for then.
     const release = await hold(connect(), holders['waiting for writers before build'])
@@ -99,7 +99,7 @@ describeOnServers('a build that is interrupted', (database) => {
       const lists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 600 })
       const error = await buildStruck(database(), lists, phase, strike)
       expect(error).toMatchObject({ code, sqlState })
-      expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+      expect((await createVectorIndex(knex, lists, quiet)).status).toBe('built')
       expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: lists.name, isValid: true })])
     },
   )
@@ -115,13 +115,13 @@ describeOnServers('a build that is interrupted', (database) => {
     const release = await hold(knex, holder)
     const controller = new AbortController()
     const build = expectError('INDEX_BUILD_FAILED', () =>
-      buildIndex(knex, lists, { ...quiet, signal: controller.signal }),
+      createVectorIndex(knex, lists, { ...quiet, signal: controller.signal }),
     )
     await phaseReached(knex, phase)
     controller.abort()
     expect(await build).toMatchObject({ message: expect.stringContaining('stopped by its caller'), sqlState: '57014' })
     await release()
-    expect((await buildIndex(knex, lists, quiet)).status).toBe('built')
+    expect((await createVectorIndex(knex, lists, quiet)).status).toBe('built')
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: lists.name, isValid: true })])
   })
 
@@ -140,7 +140,7 @@ describeOnServers('a build that is interrupted', (database) => {
     await release()
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: 'by_hand', isValid: false })])
     const logger = recordingLogger()
-    expect((await buildIndex(knex, index, { logger })).status).toBe('built')
+    expect((await createVectorIndex(knex, index, { logger })).status).toBe('built')
     expect(logger.infos[0]).toBe(
       '"public"."by_hand" was left by a build that did not end; it is dropped and built again',
     )
@@ -148,7 +148,7 @@ describeOnServers('a build that is interrupted', (database) => {
   })
 
   async function expectMended(knex: ReturnType<typeof database>['knex']): Promise<void> {
-    const result = await buildIndex(knex, index, quiet)
+    const result = await createVectorIndex(knex, index, quiet)
     // A killed runner's server process may have ended the work before it noticed.
     expect(['built', 'kept']).toContain(result.status)
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
@@ -167,12 +167,12 @@ async function buildStruck(
   await striker.raw('select 1')
   for (let tries = 0; tries < 20; tries++) {
     const struck = strikeIn(striker, phase, strike)
-    const build = buildIndex(knex, wanted, quiet).catch((error: unknown) => error)
+    const build = createVectorIndex(knex, wanted, quiet).catch((error: unknown) => error)
     await meanwhile()
     await struck
     const outcome = await build
     if (outcome instanceof Error) return outcome
-    await dropIndex(knex, wanted, quiet)
+    await dropVectorIndex(knex, wanted, quiet)
   }
   throw new Error(`no build was struck in the phase ${phase}`)
 }
@@ -181,8 +181,8 @@ function startBuild(url: string): ReturnType<typeof spawn> {
   const built = join(__dirname, '..', 'dist')
   const script = `
     const knex = require('knex')({ client: 'pg', connection: process.env.DATABASE_URL })
-    const { buildIndex } = require(${JSON.stringify(built)})
-    void buildIndex(knex, ${JSON.stringify(index)}, { logger: false })`
+    const { createVectorIndex } = require(${JSON.stringify(built)})
+    void createVectorIndex(knex, ${JSON.stringify(index)}, { logger: false })`
   return spawn(process.execPath, ['-e', script], {
     cwd: join(__dirname, '..'),
     env: { ...process.env, DATABASE_URL: url },

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 
-import { addVectorColumn, buildIndex, dropIndex, readIndexFacts, vectorColumn, vectorIndex } from '../src/index.ts'
+import { addVectorColumn, createVectorIndex, dropVectorIndex, vectorColumn, vectorIndex } from '../src/index.ts'
+import { sessionOf } from '../src/database/session.ts'
+import { readIndexFacts } from '../src/indexes/look/read-facts.ts'
 import { catalogOf } from './support/catalog.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { createDocuments, embedding, indexesOf } from './support/documents.ts'
@@ -11,12 +13,12 @@ import { rolledBack } from './support/rolled-back.ts'
 const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
 const quiet = { logger: false } as const
 
-describeOnEveryDatabase('buildIndex', (database) => {
+describeOnEveryDatabase('createVectorIndex', (database) => {
   test('builds an index that is valid and that the planner uses', async () => {
     const { knex } = database()
     await createDocuments(knex, 200)
     const logger = recordingLogger()
-    const result = await buildIndex(knex, index, { logger })
+    const result = await createVectorIndex(knex, index, { logger })
     expect(result).toMatchObject({ status: 'built', name: index.name, rows: 200, isUsed: true, warnings: [] })
     expect(await indexesOf(knex)).toEqual([
       expect.objectContaining({ name: 'documents_embedding_hnsw_cosine_idx', isValid: true }),
@@ -27,9 +29,13 @@ describeOnEveryDatabase('buildIndex', (database) => {
   test('keeps an equal index, and then only asks', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const statements = await statementsOf(knex, async () => {
-      expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept', name: index.name, isUsed: null })
+      expect(await createVectorIndex(knex, index, quiet)).toMatchObject({
+        status: 'kept',
+        name: index.name,
+        isUsed: null,
+      })
     })
     for (const statement of statements) expect(statement.trim()).toMatch(/^(select|with)\b/)
   })
@@ -38,7 +44,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw('create index by_hand on documents using hnsw (embedding vector_cosine_ops) with (m = 16)')
-    const result = await buildIndex(knex, index, quiet)
+    const result = await createVectorIndex(knex, index, quiet)
     expect(result).toMatchObject({ status: 'kept', name: 'by_hand' })
     expect(result.warnings).toEqual([expect.stringContaining('under another name and was kept: "by_hand"')])
   })
@@ -47,7 +53,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_l2_ops)`)
-    const { details } = await expectError('INDEX_DIFFERS', () => buildIndex(knex, index, quiet))
+    const { details } = await expectError('INDEX_DIFFERS', () => createVectorIndex(knex, index, quiet))
     expect(details.existing).toContain('vector_l2_ops')
     expect(details.wanted).toContain('vector_cosine_ops')
     expect(await indexesOf(knex)).toHaveLength(1)
@@ -57,7 +63,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw(`create table ${index.name} (id int)`)
-    const { details } = await expectError('INDEX_DIFFERS', () => buildIndex(knex, index, quiet))
+    const { details } = await expectError('INDEX_DIFFERS', () => createVectorIndex(knex, index, quiet))
     expect(details.existing).toBe(`the relation ${index.name}`)
   })
 
@@ -69,7 +75,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 0)
     const { details } = await expectError(code, () =>
-      buildIndex(knex, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet),
+      createVectorIndex(knex, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet),
     )
     expect(JSON.stringify(details)).toContain(`\\"${column.table}\\"`)
   })
@@ -78,21 +84,21 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 50)
     const before = await catalogOf(knex)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const built = await catalogOf(knex)
-    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
     expect(await catalogOf(knex)).toEqual(before)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     expect(await catalogOf(knex)).toEqual(built)
-    expect((await dropIndex(knex, index, quiet)).status).toBe('dropped')
-    expect((await dropIndex(knex, index, quiet)).status).toBe('absent')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('absent')
   })
 
   test('logs what it built and what it dropped', async () => {
     const { knex } = database()
     await createDocuments(knex, 50)
-    await buildIndex(knex, index, quiet)
-    await dropIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
+    await dropVectorIndex(knex, index, quiet)
     const { rows } = await knex.raw('select event, details from pgvector_migration_log order by id offset 1')
     expect(rows).toEqual([
       { event: 'index begun', details: expect.objectContaining({ index: index.name, method: 'hnsw' }) },
@@ -105,30 +111,30 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_l2_ops)`)
-    await expectError('INDEX_DIFFERS', () => dropIndex(knex, index, quiet))
+    await expectError('INDEX_DIFFERS', () => dropVectorIndex(knex, index, { ...quiet, onlyOurs: false }))
     expect(await indexesOf(knex)).toHaveLength(1)
   })
 
-  test('leaves an index that was there before, where only ours are to go', async () => {
+  test('leaves an index that was there before, unless it is told otherwise', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_cosine_ops)`)
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
-    const { status, warnings } = await dropIndex(knex, index, { ...quiet, onlyOurs: true })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
+    const { status, warnings } = await dropVectorIndex(knex, index, quiet)
     expect({ status, warnings }).toEqual({ status: 'kept', warnings: [expect.stringContaining('so it stays')] })
-    await dropIndex(knex, index, quiet)
-    await buildIndex(knex, index, quiet)
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('dropped')
+    await dropVectorIndex(knex, index, { ...quiet, onlyOurs: false })
+    await createVectorIndex(knex, index, quiet)
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
   })
 
   test('recognises a partial index however its condition is written', async () => {
     const { knex } = database()
     await createDocuments(knex, 50)
     const partial = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: `((note)='it''s?'  )and id>5` })
-    expect(await buildIndex(knex, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
-    expect(await buildIndex(knex, partial, quiet)).toMatchObject({ status: 'kept' })
+    expect(await createVectorIndex(knex, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await createVectorIndex(knex, partial, quiet)).toMatchObject({ status: 'kept' })
     const other = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: 'id > 6' })
-    await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+    await expectError('INDEX_DIFFERS', () => createVectorIndex(knex, other, quiet))
   })
 
   test.each([
@@ -143,9 +149,9 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 5)
     const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
-    await buildIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
+    await createVectorIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
     const other = vectorIndex(embedding, { ...options, where: wanted })
-    await expectError('INDEX_DIFFERS', () => buildIndex(knex, other, quiet))
+    await expectError('INDEX_DIFFERS', () => createVectorIndex(knex, other, quiet))
   })
 
   test.each([
@@ -157,20 +163,24 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 5)
     const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
-    await buildIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
+    await createVectorIndex(knex, vectorIndex(embedding, { ...options, where: there }), quiet)
     const other = vectorIndex(embedding, { ...options, where: wanted })
-    expect((await buildIndex(knex, other, quiet)).status).toBe('kept')
+    expect((await createVectorIndex(knex, other, quiet)).status).toBe('kept')
   })
 
   test('is told from another one by the last digit of a number also where a session shows fewer', async () => {
     const { knex } = database()
     await createDocuments(knex, 5)
     const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
-    await buildIndex(knex, vectorIndex(embedding, { ...options, where: 'id::float8 > 0.30000000000000004' }), quiet)
+    await createVectorIndex(
+      knex,
+      vectorIndex(embedding, { ...options, where: 'id::float8 > 0.30000000000000004' }),
+      quiet,
+    )
     await knex.transaction(async (trx) => {
       await trx.raw('set local extra_float_digits = 0')
       const other = vectorIndex(embedding, { ...options, where: 'id::float8 > 0.3' })
-      await expectError('INDEX_DIFFERS', () => buildIndex(trx, other, quiet))
+      await expectError('INDEX_DIFFERS', () => createVectorIndex(trx, other, quiet))
     })
   })
 
@@ -178,14 +188,14 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 5)
     const partial = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: 'id in (1, 2)' })
-    await buildIndex(knex, partial, quiet)
+    await createVectorIndex(knex, partial, quiet)
     const rolledBackAfter = knex.transaction(async (trx) => {
       await trx.raw(`do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
         create role test_without_temporary;
         grant select on documents to test_without_temporary;
         set local role test_without_temporary;
         set transaction read only`)
-      expect((await buildIndex(trx, partial, quiet)).status).toBe('kept')
+      expect((await createVectorIndex(trx, partial, quiet)).status).toBe('kept')
       throw new Error('enough')
     })
     await expect(rolledBackAfter).rejects.toThrow('enough')
@@ -198,18 +208,18 @@ describeOnEveryDatabase('buildIndex', (database) => {
     for (const name of ['E b', 'Eb']) {
       const column = vectorColumn('documents', name, { dimensions: 3 })
       const each = vectorIndex(column, { method: 'hnsw', metric: 'l2', name: `index of ${name}` })
-      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'built', name: `index of ${name}` })
+      expect(await createVectorIndex(knex, each, quiet)).toMatchObject({ status: 'built', name: `index of ${name}` })
     }
   })
 
   test('stays where it was made by somebody else after ours was dropped', async () => {
     const { knex } = database()
     await createDocuments(knex, 5)
-    await buildIndex(knex, index, quiet)
-    await dropIndex(knex, index, { ...quiet, onlyOurs: true })
+    await createVectorIndex(knex, index, quiet)
+    await dropVectorIndex(knex, index, quiet)
     await knex.raw('create index ?? on documents using hnsw (embedding vector_cosine_ops)', [index.name])
-    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('kept')
   })
 
   test('stays where somebody else was faster to make it', async () => {
@@ -223,8 +233,8 @@ describeOnEveryDatabase('buildIndex', (database) => {
       end $$;
       create trigger by_hand after insert on pgvector_migration_log
         for each row when (new.event = 'index begun') execute function by_hand()`)
-    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('kept')
   })
 
   test('is made of the longest vectors that ivfflat takes, though there are few of them', async () => {
@@ -233,7 +243,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     await knex.raw(`create table long (v vector(2000));
       insert into long select array_agg(random()) from generate_series(1, 2000 * 60) i group by i % 60`)
     const long = vectorIndex(vectorColumn('long', 'v', { dimensions: 2000 }), { method: 'ivfflat', metric: 'l2' })
-    expect((await buildIndex(knex, long, { ...quiet, maxMemory: '256MB' })).status).toBe('built')
+    expect((await createVectorIndex(knex, long, { ...quiet, maxMemory: '256MB' })).status).toBe('built')
   })
 
   test('works with mixed-case names in any schema, and with the extension in another one', async () => {
@@ -244,8 +254,8 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const column = vectorColumn('Doc.s', 'Em bed', { schema: 'Other place', dimensions: 2100 })
     for (const storage of ['halfvec', 'binary'] as const) {
       const each = vectorIndex(column, { method: 'hnsw', metric: 'cosine', storage, name: `Index ${storage}` })
-      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'built', isUsed: true })
-      expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'kept', warnings: [] })
+      expect(await createVectorIndex(knex, each, quiet)).toMatchObject({ status: 'built', isUsed: true })
+      expect(await createVectorIndex(knex, each, quiet)).toMatchObject({ status: 'kept', warnings: [] })
     }
   })
 
@@ -261,11 +271,11 @@ describeOnEveryDatabase('buildIndex', (database) => {
     await knex.raw(`alter table documents add column other ${type}(${dimensions})`)
     const column = vectorColumn('documents', 'other', { type, dimensions })
     const each = vectorIndex<typeof type, never>(column, { method, metric } as never)
-    expect(await buildIndex(knex, each, { ...quiet, whenEmpty: 'build' })).toMatchObject({
+    expect(await createVectorIndex(knex, each, { ...quiet, whenEmpty: 'build' })).toMatchObject({
       status: 'built',
       isUsed: true,
     })
-    expect(await buildIndex(knex, each, quiet)).toMatchObject({ status: 'kept' })
+    expect(await createVectorIndex(knex, each, quiet)).toMatchObject({ status: 'kept' })
   })
 
   describe('of ivfflat', () => {
@@ -274,7 +284,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     test('refuses a table without rows', async () => {
       const { knex } = database()
       await createDocuments(knex, 0)
-      const { hint } = await expectError('INDEX_NEEDS_ROWS', () => buildIndex(knex, lists, quiet))
+      const { hint } = await expectError('INDEX_NEEDS_ROWS', () => createVectorIndex(knex, lists, quiet))
       expect(hint).toContain('hnsw')
       expect(await indexesOf(knex)).toEqual([])
     })
@@ -282,7 +292,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     test('is postponed where that was said', async () => {
       const { knex } = database()
       await createDocuments(knex, 0)
-      const result = await buildIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
+      const result = await createVectorIndex(knex, lists, { ...quiet, whenEmpty: 'postpone' })
       expect(result).toMatchObject({ status: 'postponed', name: null })
       expect(result.warnings).toEqual([expect.stringContaining('It was not built')])
       expect(await indexesOf(knex)).toEqual([])
@@ -291,17 +301,17 @@ describeOnEveryDatabase('buildIndex', (database) => {
     test('chooses its lists from the rows', async () => {
       const { knex } = database()
       await createDocuments(knex, 3100)
-      expect(await buildIndex(knex, lists, quiet)).toMatchObject({ status: 'built', isUsed: true, warnings: [] })
+      expect(await createVectorIndex(knex, lists, quiet)).toMatchObject({ status: 'built', isUsed: true, warnings: [] })
       const [built] = await indexesOf(knex)
       expect(built?.definition).toContain(`lists='3'`)
-      expect(await buildIndex(knex, lists, quiet)).toMatchObject({ status: 'kept' })
+      expect(await createVectorIndex(knex, lists, quiet)).toMatchObject({ status: 'kept' })
     })
 
     test('warns, with a remedy, where pgvector says that there is little data', async () => {
       const { knex } = database()
       await createDocuments(knex, 20)
       const many = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 50 })
-      const { warnings } = await buildIndex(knex, many, quiet)
+      const { warnings } = await createVectorIndex(knex, many, quiet)
       expect(warnings).toEqual([expect.stringContaining('build it again when there are more')])
     })
   })
@@ -311,7 +321,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
       const { knex } = database()
       await knex.transaction(async (trx) => {
         await createDocuments(trx, 50)
-        expect(await buildIndex(trx, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
+        expect(await createVectorIndex(trx, index, quiet)).toMatchObject({ status: 'built', isUsed: true })
       })
       expect(await indexesOf(knex)).toHaveLength(1)
     })
@@ -320,7 +330,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
       const { knex } = database()
       await knex.transaction(async (trx) => {
         await trx.transaction((savepoint) => createDocuments(savepoint, 50))
-        expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+        expect((await createVectorIndex(trx, index, quiet)).status).toBe('built')
       })
     })
 
@@ -328,7 +338,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
       const { knex } = database()
       await createDocuments(knex, 0)
       await knex.transaction(async (trx) => {
-        expect((await buildIndex(trx, index, quiet)).status).toBe('built')
+        expect((await createVectorIndex(trx, index, quiet)).status).toBe('built')
       })
     })
 
@@ -337,7 +347,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
       await createDocuments(knex, 5)
       await knex.transaction(async (trx) => {
         await trx.raw('alter table documents add column more int')
-        const { hint } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(trx, index, quiet))
+        const { hint } = await expectError('INDEX_BUILD_FAILED', () => createVectorIndex(trx, index, quiet))
         expect(hint).toContain('config.transaction = false')
         await trx.raw('select 1')
       })
@@ -347,9 +357,9 @@ describeOnEveryDatabase('buildIndex', (database) => {
     test('drops what it built, and nothing where the transaction is undone', async () => {
       const { knex } = database()
       await createDocuments(knex, 5)
-      await buildIndex(knex, index, quiet)
+      await createVectorIndex(knex, index, quiet)
       const undone = knex.transaction(async (trx) => {
-        expect((await dropIndex(trx, index, quiet)).status).toBe('dropped')
+        expect((await dropVectorIndex(trx, index, quiet)).status).toBe('dropped')
         throw new Error('changed my mind')
       })
       await expect(undone).rejects.toThrow('changed my mind')
@@ -377,14 +387,14 @@ describeOnEveryDatabase('buildIndex', (database) => {
 
     test('is refused in a transaction, as of any table with rows', async () => {
       await asOwner(300, async (trx) => {
-        const { hint } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(trx, index, quiet))
+        const { hint } = await expectError('INDEX_BUILD_FAILED', () => createVectorIndex(trx, index, quiet))
         expect(hint).toContain('config.transaction = false')
       })
     })
 
     test('is built in a transaction where there are no rows to be hidden', async () => {
       await asOwner(0, async (trx) => {
-        expect(await buildIndex(trx, index, quiet)).toMatchObject({ status: 'built', rows: 0 })
+        expect(await createVectorIndex(trx, index, quiet)).toMatchObject({ status: 'built', rows: 0 })
       })
     })
 
@@ -392,7 +402,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
       await asOwner(3000, async (trx) => {
         if (isAnalysed) await trx.raw('analyze documents')
         for (const each of [index, vectorIndex(embedding, { method: 'ivfflat', metric: 'l2' })]) {
-          const { rows } = await readIndexFacts(trx, each)
+          const { rows } = await readIndexFacts(sessionOf(trx), each)
           expect(rows).toBeGreaterThan(2000)
           expect(rows).toBeLessThan(6000)
         }
@@ -422,15 +432,15 @@ describeOnEveryDatabase('buildIndex', (database) => {
       const before = await settings(trx)
       await trx.raw('create table others (embedding vector(16))')
       const column = vectorColumn('others', 'embedding', { dimensions: 16 })
-      await buildIndex(trx, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet)
+      await createVectorIndex(trx, vectorIndex(column, { method: 'hnsw', metric: 'l2' }), quiet)
       expect(await settings(trx)).toEqual(before)
     })
     const before = await settings(knex)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     expect(await settings(knex)).toEqual(before)
     const hungry = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 30_000 })
     const { details } = await expectError('INDEX_NEEDS_MEMORY', () =>
-      buildIndex(knex, hungry, { ...quiet, maxMemory: '1MB' }),
+      createVectorIndex(knex, hungry, { ...quiet, maxMemory: '1MB' }),
     )
     expect(details).toMatchObject({ kind: 'maintenance_work_mem', needed: expect.stringContaining('memory required') })
     expect(await settings(knex)).toEqual(before)
@@ -441,7 +451,7 @@ describeOnEveryDatabase('buildIndex', (database) => {
     const { knex } = database()
     await createDocuments(knex, 30)
     const failing = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: '1 / (id - 5) > 0' })
-    const { message } = await expectError('INDEX_BUILD_FAILED', () => buildIndex(knex, failing, quiet))
+    const { message } = await expectError('INDEX_BUILD_FAILED', () => createVectorIndex(knex, failing, quiet))
     expect(message).toContain('division by zero')
     expect(await indexesOf(knex)).toEqual([])
   })

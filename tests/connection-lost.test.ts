@@ -3,9 +3,9 @@ import type { Knex } from 'knex'
 import {
   addVectorColumn,
   backfillVectors,
-  buildIndex,
+  createVectorIndex,
   diffVectors,
-  dropIndex,
+  dropVectorIndex,
   dropPgvector,
   dropVectorColumn,
   ensurePgvector,
@@ -14,9 +14,9 @@ import {
   inspectPgvector,
   listVectorIndexes,
   migrateToLatest,
-  readIndexFacts,
+  planVectorIndex,
   repairVectorIndexes,
-  runningIndexBuilds,
+  listIndexBuilds,
   upgradePgvector,
   vectorIndex,
   verifyPgvector,
@@ -115,12 +115,12 @@ const functions: Readonly<Record<string, (knex: Knex) => Promise<unknown>>> = {
   upgradePgvector: (knex) => upgradePgvector(knex, quiet),
   addVectorColumn: (knex) => addVectorColumn(knex, embedding),
   dropVectorColumn: (knex) => dropVectorColumn(knex, embedding),
-  buildIndex: (knex) => buildIndex(knex, index, quiet),
-  dropIndex: (knex) => dropIndex(knex, index, quiet),
-  readIndexFacts: (knex) => readIndexFacts(knex, index),
+  createVectorIndex: (knex) => createVectorIndex(knex, index, quiet),
+  dropVectorIndex: (knex) => dropVectorIndex(knex, index, quiet),
+  planVectorIndex: (knex) => planVectorIndex(knex, index),
   listVectorIndexes: (knex) => listVectorIndexes(knex),
   repairVectorIndexes: (knex) => repairVectorIndexes(knex, quiet),
-  runningIndexBuilds: (knex) => runningIndexBuilds(knex),
+  listIndexBuilds: (knex) => listIndexBuilds(knex),
   diffVectors: (knex) => diffVectors(knex, { columns: [embedding], indexes: [] }),
   backfillVectors: (knex) =>
     backfillVectors(knex, embedding, { read: ['note'], embed: () => Promise.resolve([]), ...quiet }),
@@ -189,11 +189,11 @@ describeOnServers('an index build whose connection is lost', (database) => {
     }
     const building = connect({ pool: { min: 1, max: 1, afterCreate } })
     const slow = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', efConstruction: 400 })
-    const build = expectError('CONNECTION_LOST', () => buildIndex(building, slow, quiet))
+    const build = expectError('CONNECTION_LOST', () => createVectorIndex(building, slow, quiet))
     const processId = await phaseReached(knex, 'loading tuples')
     connections[0]?.connection.stream.destroy()
     expect((await build).details).toMatchObject({ processId })
-    await buildIndex(knex, slow, quiet)
+    await createVectorIndex(knex, slow, quiet)
     expect(await indexesOf(knex)).toMatchObject([{ isValid: true }])
   })
 })

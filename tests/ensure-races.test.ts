@@ -58,7 +58,7 @@ describeOnServers('a session that holds the lock', (database) => {
     const { knex } = database()
     const holder = await knex.transaction()
     await holder.raw(`select pg_advisory_xact_lock(${LANGCHAIN_LOCK})`)
-    const error = await expectError('LOCK_TIMEOUT', () => ensurePgvector(knex, { ...silent, lockTimeout: 100 }))
+    const error = await expectError('LOCK_TIMEOUT', () => ensurePgvector(knex, { ...silent, wait: 100 }))
     expect(error.hint).toContain('pg_locks')
     await holder.rollback()
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-import { buildIndex, dropIndex, ensurePgvector, vectorColumn, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, dropVectorIndex, ensurePgvector, vectorColumn, vectorIndex } from '../src/index.ts'
 import { graphMemory, rowsInMemory, type Graph } from '../src/pgvector/graph-memory.ts'
 import { describeOnServers } from './support/databases.ts'
 
@@ -77,12 +77,12 @@ describeOnServers('a build that runs out of memory', (database) => {
     const column = vectorColumn('documents', 'Em bed', { type: 'sparsevec', dimensions: 100_000 })
     const options = { method: 'hnsw', metric: 'cosine', m: 4, efConstruction: 8, where: 'id > 0' } as const
     const index = vectorIndex(column, options)
-    const { settings, warnings } = await buildIndex(knex, index, { logger: false, maxMemory: '6MB' })
+    const { settings, warnings } = await createVectorIndex(knex, index, { logger: false, maxMemory: '6MB' })
     const said = warnings.join().match(/did not fit into memory after (\d+) rows/)
     expect(Number(settings?.spillsAfter) / Number(said?.[1])).toBeCloseTo(1, 1)
     const again = vectorIndex(column, { ...options, name: 'with enough' })
-    await dropIndex(knex, index, { logger: false })
-    expect(await buildIndex(knex, again, { logger: false, maxMemory: '1GB' })).toMatchObject({ warnings: [] })
+    await dropVectorIndex(knex, index, { logger: false })
+    expect(await createVectorIndex(knex, again, { logger: false, maxMemory: '1GB' })).toMatchObject({ warnings: [] })
   })
 
   test('says so at the row that was computed', async () => {

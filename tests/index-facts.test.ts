@@ -1,7 +1,7 @@
 import {
   addVectorColumn,
-  buildIndex,
-  dropIndex,
+  createVectorIndex,
+  dropVectorIndex,
   ensurePgvector,
   vectorColumn,
   vectorIndex,
@@ -44,7 +44,7 @@ describeOnServers('an index build', (database) => {
   })
 
   const readsOf = async (index: VectorIndex): Promise<Record<string, number>> =>
-    readsIn(await statementsOf(database().knex, () => buildIndex(database().knex, index, quiet)))
+    readsIn(await statementsOf(database().knex, () => createVectorIndex(database().knex, index, quiet)))
 
   test('reads the catalog, takes the lock, reads the catalog again and counts the rows once', async () => {
     expect(await readsOf(byAngle)).toEqual({ ...none, catalog: 2, rows: 1 })
@@ -65,10 +65,10 @@ describeOnServers('an index build', (database) => {
 
   test('reads the catalog alone where the index is there, and to drop it', async () => {
     const { knex } = database()
-    await buildIndex(knex, byAngle, quiet)
+    await createVectorIndex(knex, byAngle, quiet)
     expect(await readsOf(byAngle)).toEqual({ ...none, catalog: 1 })
-    expect(await buildIndex(knex, byAngle, quiet)).toMatchObject({ status: 'kept', rows: null })
-    const dropped = await statementsOf(knex, () => dropIndex(knex, byAngle, quiet))
+    expect(await createVectorIndex(knex, byAngle, quiet)).toMatchObject({ status: 'kept', rows: null })
+    const dropped = await statementsOf(knex, () => dropVectorIndex(knex, byAngle, quiet))
     expect(readsIn(dropped)).toEqual({ ...none, catalog: 1 })
   })
 

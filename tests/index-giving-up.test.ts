@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 import {
-  buildIndex,
-  dropIndex,
+  createVectorIndex,
+  dropVectorIndex,
   DropVectorIndex,
   migration,
   repairVectorIndexes,
@@ -68,10 +68,12 @@ describeOnServers('an index that cannot be dropped', (database) => {
   test('stays valid and in use where a transaction has the table open', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const before = await eventsOf(knex)
     const reader = await open(connect(), reading)
-    const { hint, details } = await expectError('TABLE_BUSY', () => dropIndex(knex, index, { ...quiet, wait: 300 }))
+    const { hint, details } = await expectError('TABLE_BUSY', () =>
+      dropVectorIndex(knex, index, { ...quiet, wait: 300 }),
+    )
     expect(hint).toContain('nothing was changed')
     expect(details.blockers).toEqual([expect.any(Number)])
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
@@ -82,12 +84,12 @@ describeOnServers('an index that cannot be dropped', (database) => {
   test('stays valid where its signal comes while it waits', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const reader = await open(connect(), reading)
     const controller = new AbortController()
     const onEvent = (): void => controller.abort()
     const error = await expectError('INDEX_DROP_FAILED', () =>
-      dropIndex(knex, index, { ...quiet, onEvent, signal: controller.signal }),
+      dropVectorIndex(knex, index, { ...quiet, onEvent, signal: controller.signal }),
     )
     expect(error.message).toBe(`Index "${index.name}" was not dropped: it was stopped by its caller`)
     expect(error.hint).toContain('Nothing was changed')
@@ -98,7 +100,7 @@ describeOnServers('an index that cannot be dropped', (database) => {
   test('stays valid where a run of migrations is stopped while it waits', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const reader = await open(connect(), reading)
     const controller = new AbortController()
     const onEvent = (): void => controller.abort('SIGTERM')
@@ -111,12 +113,12 @@ describeOnServers('an index that cannot be dropped', (database) => {
   test.each(everyWay)('is reported and logged as invalid where it is past its first step when %s', async (way) => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const controller = new AbortController()
     // It looks, and waits for its lock; what comes now it has not seen.
     const locked = await open(connect(), 'lock table documents in share update exclusive mode')
     const wait = way === 'its patience ends' ? 1500 : 30_000
-    const dropped = dropIndex(knex, index, { ...quiet, wait, signal: controller.signal }).catch(
+    const dropped = dropVectorIndex(knex, index, { ...quiet, wait, signal: controller.signal }).catch(
       (error: unknown) => error,
     )
     const processId = await waiting(knex)
@@ -129,14 +131,14 @@ describeOnServers('an index that cannot be dropped', (database) => {
     expect(error).toMatchObject({ hint: expect.not.stringMatching(/nothing was changed/i) })
     expect((await eventsOf(knex)).at(-1)).toBe('index left invalid')
     await reader.rollback()
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('dropped')
+    expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')
     expect(await indexesOf(knex)).toEqual([])
   })
 
   test('is reported as invalid behind the error of a run of migrations that is stopped', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const controller = new AbortController()
     const locked = await open(connect(), 'lock table documents in share update exclusive mode')
     const migrator = createMigrator(knex, { migrationSource: dropping() })
@@ -161,7 +163,7 @@ describeOnServers('an index that cannot be built', (database) => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
     const writer = await open(connect(), writing)
-    const { hint } = await expectError('TABLE_BUSY', () => buildIndex(knex, index, { ...quiet, wait: 300 }))
+    const { hint } = await expectError('TABLE_BUSY', () => createVectorIndex(knex, index, { ...quiet, wait: 300 }))
     expect(hint).toContain('nothing was changed')
     expect(await indexesOf(knex)).toEqual([])
     expect(await eventsOf(knex)).toEqual(['enabled'])
@@ -172,7 +174,7 @@ describeOnServers('an index that cannot be built', (database) => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
     const reader = await open(connect(), reading)
-    expect((await buildIndex(knex, index, { ...quiet, wait: 300 })).status).toBe('built')
+    expect((await createVectorIndex(knex, index, { ...quiet, wait: 300 })).status).toBe('built')
     await reader.rollback()
   })
 
@@ -182,7 +184,7 @@ describeOnServers('an index that cannot be built', (database) => {
     const controller = new AbortController()
     const locked = await open(connect(), 'lock table documents in share update exclusive mode')
     const wait = way === 'its patience ends' ? 1500 : 30_000
-    const built = buildIndex(knex, index, { ...quiet, wait, signal: controller.signal }).catch(
+    const built = createVectorIndex(knex, index, { ...quiet, wait, signal: controller.signal }).catch(
       (error: unknown) => error,
     )
     const processId = await waiting(knex)
@@ -194,7 +196,7 @@ describeOnServers('an index that cannot be built', (database) => {
     expect(error).toMatchObject({ hint: expect.stringContaining(COMMAND) })
     expect((await eventsOf(knex)).at(-1)).toBe('index left invalid')
     await writer.rollback()
-    expect((await buildIndex(knex, index, quiet)).status).toBe('built')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('built')
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
 })
@@ -203,7 +205,7 @@ describeOnServers('an index that cannot be repaired', (database) => {
   test('stays as it is, without a copy beside it, where a transaction writes to the table', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     await knex.raw('update pg_index set indisvalid = false where indexrelid = ?::regclass', [index.name])
     const before = await eventsOf(knex)
     const writer = await open(connect(), writing)
@@ -219,7 +221,7 @@ describeOnServers('an index that cannot be repaired', (database) => {
   test.each(everyWay)('names the copy that is left where it is past its first step when %s', async (way) => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     await knex.raw('update pg_index set indisvalid = false where indexrelid = ?::regclass', [index.name])
     const controller = new AbortController()
     const locked = await open(connect(), 'lock table documents in share update exclusive mode')
@@ -244,7 +246,7 @@ describeOnServers('an upgrade that cannot rebuild an index', (database) => {
   test('says that the extension was updated, leaves the index as it is, and goes on the next time', async () => {
     const { knex, connect, pgvector } = database()
     await createDocuments(knex, 100)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     await knex.raw(`update pg_extension set extversion = '0.8.0' where extname = 'vector'`)
     const writer = await open(connect(), writing)
     const upgrade = (): Promise<unknown> => upgradePgvector(knex, { ...quiet, reindex: true, wait: 300 })

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { buildIndex, dropIndex, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, dropVectorIndex, vectorIndex } from '../src/index.ts'
 import { describeOnServers } from './support/databases.ts'
 import { createDocuments, embedding } from './support/documents.ts'
 import { expectError } from './support/expect-error.ts'
@@ -36,8 +36,10 @@ describeOnServers('the log of an index whose connection is lost when it is done'
   test('gets the line of a build and of a drop from the second connection', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
-    expect(await buildIndex(await losingAt(`'index built'`, 'first'), index, quiet)).toMatchObject({ warnings: [] })
-    expect(await dropIndex(await losingAt(`'index dropped', null`, 'first'), index, quiet)).toMatchObject({
+    expect(await createVectorIndex(await losingAt(`'index built'`, 'first'), index, quiet)).toMatchObject({
+      warnings: [],
+    })
+    expect(await dropVectorIndex(await losingAt(`'index dropped', null`, 'first'), index, quiet)).toMatchObject({
       status: 'dropped',
     })
     expect(await linesOf(knex)).toEqual(['index begun', 'index built', 'index dropped'])
@@ -46,10 +48,10 @@ describeOnServers('the log of an index whose connection is lost when it is done'
   test('gets the line of a build from the next one, once', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
-    const { warnings } = await buildIndex(await losingAt(`'index built'`, 'every'), index, quiet)
+    const { warnings } = await createVectorIndex(await losingAt(`'index built'`, 'every'), index, quiet)
     expect(warnings).toEqual([expect.stringContaining('The migration log was not written')])
     expect(await linesOf(knex)).toEqual(['index begun'])
-    for (const _ of [1, 2]) expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+    for (const _ of [1, 2]) expect((await createVectorIndex(knex, index, quiet)).status).toBe('kept')
     expect(await linesOf(knex)).toEqual(['index begun', 'index built'])
   })
 
@@ -57,21 +59,21 @@ describeOnServers('the log of an index whose connection is lost when it is done'
     const { knex } = database()
     await createDocuments(knex, 20)
     const losing = await losingAt('CREATE INDEX', 'first', 'server')
-    await expectError('CONNECTION_LOST', () => buildIndex(losing, index, quiet))
+    await expectError('CONNECTION_LOST', () => createVectorIndex(losing, index, quiet))
     expect(await linesOf(knex)).toEqual(['index begun'])
-    expect((await buildIndex(knex, index, quiet)).status).toBe('kept')
+    expect((await createVectorIndex(knex, index, quiet)).status).toBe('kept')
     expect(await linesOf(knex)).toEqual(['index begun', 'index built'])
   })
 
   test('gets the line of a drop from the next one, so that a later index of that name is not ours', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
-    await buildIndex(knex, index, quiet)
+    await createVectorIndex(knex, index, quiet)
     const losing = await losingAt(`'index dropped', null`, 'every')
-    await expectError('CONNECTION_LOST', () => dropIndex(losing, index, quiet))
-    for (const _ of [1, 2]) expect((await dropIndex(knex, index, quiet)).status).toBe('absent')
+    await expectError('CONNECTION_LOST', () => dropVectorIndex(losing, index, quiet))
+    for (const _ of [1, 2]) expect((await dropVectorIndex(knex, index, quiet)).status).toBe('absent')
     expect(await linesOf(knex)).toEqual(['index begun', 'index built', 'index dropped'])
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_l2_ops)`)
-    expect((await dropIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
+    expect((await dropVectorIndex(knex, index, { ...quiet, onlyOurs: true })).status).toBe('kept')
   })
 })

@@ -1,14 +1,8 @@
-import {
-  type ExistingIndex,
-  type IndexBuildPlan,
-  type IndexFacts,
-  type IndexPlanOptions,
-  planIndexBuild,
-  type TableFacts,
-  vectorColumn,
-  vectorIndex,
-  type VectorIndex,
-} from '../src/index.ts'
+import { type IndexPlan, type PlanIndexOptions, vectorColumn, vectorIndex, type VectorIndex } from '../src/index.ts'
+import { parseOptions } from '../src/core/parse-options.ts'
+import { limitOptions } from '../src/indexes/build/options.ts'
+import { planFromFacts } from '../src/indexes/decide/plan.ts'
+import type { ExistingIndex, IndexFacts, TableFacts } from '../src/indexes/look/facts.ts'
 import { graphMemory } from '../src/pgvector/graph-memory.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -120,7 +114,7 @@ describe('what is done about an index', () => {
   ]
 
   test.each(cases)('%s', (_, differing, expected) => {
-    expect(summary(planIndexBuild({ ...facts, ...differing }, hnsw))).toBe(expected)
+    expect(summary(planFromFacts({ ...facts, ...differing }, hnsw, {}))).toBe(expected)
   })
 
   test('that was left invalid is to drop that first, whatever its name is', () => {
@@ -135,7 +129,10 @@ describe('what is done about an index', () => {
     const plan = build({ indexes: [part, leftover, valid] }, { ...ivfflat, name: part.name })
     expect(plan).toMatchObject({ rebuilds: part, leftovers: [leftover], parameters: { lists: 70 } })
     const inTransaction = { indexes: [part, valid], isInTransaction: true }
-    expect(planIndexBuild({ ...facts, ...inTransaction }, ivfflat)).toMatchObject({ action: 'keep', existing: valid })
+    expect(planFromFacts({ ...facts, ...inTransaction }, ivfflat, {})).toMatchObject({
+      action: 'keep',
+      existing: valid,
+    })
   })
 
   test.each([
@@ -144,7 +141,7 @@ describe('what is done about an index', () => {
     ['postpone', 'postpone'],
     ['build', 'build'],
   ] as const)('of ivfflat without rows, when told %s, is to %s', (whenEmpty, expected) => {
-    expect(summary(planIndexBuild({ ...facts, rows: 0 }, ivfflat, { whenEmpty }))).toBe(expected)
+    expect(summary(planFromFacts({ ...facts, rows: 0 }, ivfflat, { whenEmpty }))).toBe(expected)
   })
 })
 
@@ -233,13 +230,13 @@ describe('the settings of a build', () => {
 function build(
   differing: Partial<IndexFacts>,
   index: VectorIndex = hnsw,
-  options: IndexPlanOptions = {},
-): Extract<IndexBuildPlan, { readonly action: 'build' }> {
-  const plan = planIndexBuild({ ...facts, ...differing }, index, options)
+  options: PlanIndexOptions = {},
+): Extract<IndexPlan, { readonly action: 'build' }> {
+  const plan = planFromFacts({ ...facts, ...differing }, index, parseOptions(limitOptions, options))
   if (plan.action !== 'build') throw new Error(`expected a build, not ${summary(plan)}`)
   return plan
 }
 
-function summary(plan: IndexBuildPlan): string {
+function summary(plan: IndexPlan): string {
   return plan.action === 'refuse' ? `refuse ${plan.error.code}` : plan.action
 }

@@ -4,10 +4,9 @@ import type { Knex } from 'knex'
 
 import {
   listVectorIndexes,
-  planIndexBuild,
-  readIndexFacts,
+  planVectorIndex,
   repairVectorIndexes,
-  runningIndexBuilds,
+  listIndexBuilds,
   vectorColumn,
   vectorIndex,
   type VectorIndex,
@@ -36,7 +35,7 @@ async function leaveInvalid(knex: Knex, builder: Knex, statement: string, writes
 async function answersOf(knex: Knex, wanted: VectorIndex): Promise<unknown> {
   const listed = (await listVectorIndexes(knex)).find(({ name }) => name === `public.${wanted.name}`)
   const findings = of(await diagnose(knex, two), 'indexes').filter(({ message }) => message.includes(wanted.name))
-  const plan = planIndexBuild(await readIndexFacts(knex, wanted), wanted)
+  const plan = await planVectorIndex(knex, wanted)
   return {
     list: { isValid: listed?.isValid, isInWork: listed?.isInWork, isLeftover: listed?.isLeftover },
     doctor: findings.filter(({ message }) => message.startsWith('the ')).map(({ level, next }) => ({ level, next })),
@@ -84,7 +83,7 @@ describeOnServers('index list, the doctor and the builder', (database) => {
       rebuilt: [],
       left: [{ name: `public.${index.name}`, reason: 'another session is building it' }],
     })
-    expect(await runningIndexBuilds(knex)).toMatchObject([{ processId, index: index.name, table: 'documents' }])
+    expect(await listIndexBuilds(knex)).toMatchObject([{ processId, index: index.name, table: 'documents' }])
     await release()
     expect(await built).toBe('built')
   })
@@ -115,7 +114,7 @@ describeOnServers('index list, the doctor and the builder', (database) => {
       const asRole = connect({ connection: account.href })
       expect(await answersOf(asRole, index)).toEqual(isBeingBuilt)
       expect(await answersOf(asRole, other)).toEqual(isInvalid(other))
-      expect(await runningIndexBuilds(asRole)).toMatchObject([{ processId, index: null, table: 'documents' }])
+      expect(await listIndexBuilds(asRole)).toMatchObject([{ processId, index: null, table: 'documents' }])
       await release()
       expect(await built).toBe('built')
     } finally {

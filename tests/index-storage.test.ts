@@ -5,13 +5,12 @@ import { typeLimits } from '../src/pgvector/vector-types.ts'
 import {
   ensurePgvector,
   type IndexMethod,
-  type IndexStorage,
   type Metric,
-  type StorageChoice,
   type VectorColumn,
   vectorColumn,
   type VectorType,
 } from '../src/index.ts'
+import type { IndexStorage, StorageChoice } from '../src/indexes/storage.ts'
 import { metrics } from '../src/pgvector/index-methods.ts'
 import { planIndexStorage } from '../src/indexes/storage.ts'
 import { indexDefinition } from '../src/indexes/vector-index.ts'

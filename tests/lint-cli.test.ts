@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { buildIndex, dropIndex, migrationSource, vectorColumn, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, dropVectorIndex, migrationSource, vectorColumn, vectorIndex } from '../src/index.ts'
 import { lint, type LintResult } from '../src/lint.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
@@ -101,7 +101,7 @@ describeOnServers('a linter', (database) => {
     expect(rulesIn(await lintPending({ declared }))).toEqual(['001_documents operator-class'])
   })
 
-  test('sees that buildIndex and dropIndex keep nobody waiting, and that what comes after them may', async () => {
+  test('sees that createVectorIndex and dropVectorIndex keep nobody waiting, and that what comes after them may', async () => {
     const { knex } = database()
     const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const typed = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
@@ -109,12 +109,12 @@ describeOnServers('a linter', (database) => {
     const lintPending = await linterOf(
       knex,
       [documents],
-      { name: '002_build', up: (trx) => buildIndex(trx, typed, quiet) },
-      { name: '003_drop', up: (trx) => dropIndex(trx, typed, quiet) },
+      { name: '002_build', up: (trx) => createVectorIndex(trx, typed, quiet) },
+      { name: '003_drop', up: (trx) => dropVectorIndex(trx, typed, quiet) },
       {
         name: '004_more',
         up: async (trx) => {
-          await buildIndex(trx, typed, quiet)
+          await createVectorIndex(trx, typed, quiet)
           await trx.raw('alter table documents add title text')
         },
       },

@@ -100,7 +100,7 @@ describeOnEveryDatabase('the migration log', (database) => {
     const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const statements = await statementsOf(knex, async () => {
       await addVectorColumn(knex, column, silent)
-      await dropVectorColumn(knex, column, { ...silent, onlyOurs: true })
+      await dropVectorColumn(knex, column, silent)
     })
     // Within a CASE they are read only where the installed version is too old.
     const readsFiles = /(?<!then \(\s*select default_version )from pg_available_extension/

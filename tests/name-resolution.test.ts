@@ -4,10 +4,10 @@ import {
   addVectorColumn,
   type BackfillOptions,
   backfillVectors,
-  buildIndex,
+  createVectorIndex,
   diffVectors,
   distance,
-  dropIndex,
+  dropVectorIndex,
   dropPgvector,
   dropVectorColumn,
   ensurePgvector,
@@ -17,9 +17,9 @@ import {
   listVectorIndexes,
   migrateToLatest,
   nearestRows,
-  readIndexFacts,
+  planVectorIndex,
   repairVectorIndexes,
-  runningIndexBuilds,
+  listIndexBuilds,
   upgradePgvector,
   vectorColumn,
   vectorIndex,
@@ -100,8 +100,8 @@ async function doEverything(knex: Knex): Promise<void> {
   await addVectorColumn(knex, bySchema, quiet)
   await estimateBackfill(knex, embedding, { read: ['note'] })
   await backfillVectors(knex, embedding, backfill)
-  await buildIndex(knex, whole, quiet)
-  await buildIndex(knex, whole, quiet)
+  await createVectorIndex(knex, whole, quiet)
+  await createVectorIndex(knex, whole, quiet)
   await listVectorIndexes(knex)
   await repairVectorIndexes(knex, quiet)
   await findDependents(knex)
@@ -110,17 +110,17 @@ async function doEverything(knex: Knex): Promise<void> {
   await migrator.unlock()
   await migrateToLatest(knex, { migrationSource })
   await migrator.preview('down')
-  await readIndexFacts(knex, whole)
-  await runningIndexBuilds(knex)
+  await planVectorIndex(knex, whole)
+  await listIndexBuilds(knex)
   await upgradePgvector(knex, quiet)
   await diffVectors(knex, { columns: [embedding], indexes: [whole] })
   await knex.transaction((trx) =>
     withSearchOptions(trx, { efSearch: 50 }, () => nearestRows(trx, whole, [1, 2, 3], { limit: 2 })),
   )
-  await buildIndex(knex, onParts, quiet)
-  await dropIndex(knex, onParts, quiet)
-  await dropIndex(knex, whole, quiet)
-  await dropVectorColumn(knex, embedding, { ...quiet, onlyOurs: true })
+  await createVectorIndex(knex, onParts, quiet)
+  await dropVectorIndex(knex, onParts, quiet)
+  await dropVectorIndex(knex, whole, quiet)
+  await dropVectorColumn(knex, embedding, quiet)
   await dropVectorColumn(knex, bySchema, quiet)
   await migrator.rehearse()
   await migrator.losses({})
@@ -255,8 +255,8 @@ describeOnEveryDatabase("a user's own names", (database) => {
       filled: 20,
     })
     expect(await caller('documents').distinct('note').pluck('note')).toEqual(['stamped'])
-    expect(await buildIndex(caller, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
-    expect(await buildIndex(caller, partial, quiet)).toMatchObject({ status: 'kept' })
+    expect(await createVectorIndex(caller, partial, quiet)).toMatchObject({ status: 'built', isUsed: true })
+    expect(await createVectorIndex(caller, partial, quiet)).toMatchObject({ status: 'kept' })
   })
 
   test('of tables are found in a later schema of the path', async () => {
@@ -267,7 +267,7 @@ describeOnEveryDatabase("a user's own names", (database) => {
     await ensurePgvector(caller, quiet)
     expect(await addVectorColumn(caller, embedding, quiet)).toMatchObject({ status: 'added' })
     expect(await backfillVectors(caller, embedding, backfill)).toMatchObject({ filled: 20 })
-    expect(await buildIndex(caller, whole, quiet)).toMatchObject({ status: 'built' })
+    expect(await createVectorIndex(caller, whole, quiet)).toMatchObject({ status: 'built' })
   })
 
   test('of tables that are called like a catalog mislead nobody', async () => {

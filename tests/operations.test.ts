@@ -8,6 +8,7 @@ import {
   EnablePgvector,
   RunSql,
   ensurePgvector,
+  inspectPgvector,
   migration,
   vectorColumn,
   vectorIndex,
@@ -187,7 +188,8 @@ describeOnEveryDatabase('operations', (database) => {
     await knex.raw('create table documents (embedding vector(4))')
     const error = await expectError('COLUMN_DIFFERS', () => new AddVectorColumn(embedding, silent).up(knex))
     expect(error.message).toBe('Column documents.embedding is of type vector(4), not vector(3)')
-    await expectError('COLUMN_DIFFERS', () => new DropVectorColumn(embedding, silent).up(knex))
+    const drop = new DropVectorColumn(embedding, { ...silent, onlyOurs: false })
+    await expectError('COLUMN_DIFFERS', () => drop.up(knex))
   })
 
   test('say what is missing: the extension, the table, a value for a column that must have one', async () => {
@@ -288,8 +290,34 @@ describeOnEveryDatabase('operations', (database) => {
     const migrator = createMigrator(knex, { migrationSource: sourceOf(modules) })
     const before = await catalogOf(knex)
     await migrator.up()
+    expect(await knex.schema.hasColumn('documents', 'embedding')).toBe(false)
     await migrator.down({ steps: 2 })
     expect(await catalogOf(knex)).toEqual(before)
+  })
+
+  test('leave a column and an index that this library did not make, unless they are told otherwise', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, silent)
+    await knex.raw('create table documents (id int primary key, embedding vector(3))')
+    await knex.raw(`create index ${byAngle.name} on documents using hnsw (embedding vector_cosine_ops)`)
+    const before = await catalogOf(knex)
+    const all = { ...silent, onlyOurs: false }
+    await migration([new DropVectorIndex(byAngle, silent), new DropVectorColumn(embedding, silent)]).up(knex)
+    expect(await catalogOf(knex)).toEqual(before)
+    await migration([new DropVectorIndex(byAngle, all), new DropVectorColumn(embedding, all)]).up(knex)
+    expect(await knex.schema.hasColumn('documents', 'embedding')).toBe(false)
+  })
+
+  test('leave the extension that an earlier migration enabled when a later one is rolled back', async () => {
+    const { knex } = database()
+    const enabling = (): MigrationModule => migration([new EnablePgvector(silent)])
+    const source = sourceOf({ '001_enable': enabling(), '002_again': enabling() })
+    const migrator = createMigrator(knex, { migrationSource: source })
+    await migrator.up()
+    await migrator.down()
+    expect((await inspectPgvector(knex)).installed).not.toBeNull()
+    await migrator.down()
+    expect((await inspectPgvector(knex)).installed).toBeNull()
   })
 })
 

@@ -13,7 +13,8 @@ import {
   vectorIndex,
   type MigrationModule,
 } from '../src/index.ts'
-import { createMigrator, planScript, type PlannedMigration, type PlanOrigin } from '../src/migrator.ts'
+import type { PlanOrigin } from '../src/migrator/plan/result.ts'
+import { createMigrator, planScript, type PlannedMigration } from '../src/migrator.ts'
 import { catalogOf } from './support/catalog.ts'
 import type { TestDatabase } from './support/databases.ts'
 import { silenceConsole } from './support/migrations.ts'

@@ -3,21 +3,21 @@ import type { Knex } from 'knex'
 import {
   AddVectorColumn,
   backfillVectors,
-  buildIndex,
+  createVectorIndex,
   CreateVectorIndex,
   diffVectors,
   distance,
-  dropIndex,
+  dropVectorIndex,
   EnablePgvector,
   ensurePgvector,
   estimateBackfill,
   migration,
   nearestRows,
-  type StorageChoice,
   vectorColumn,
   vectorIndex,
   type VectorIndex,
 } from '../src/index.ts'
+import type { StorageChoice } from '../src/indexes/storage.ts'
 import { diagnose } from '../src/doctor.ts'
 import { lint } from '../src/lint.ts'
 import { createMigrator } from '../src/migrator.ts'
@@ -101,7 +101,7 @@ describeOnEveryDatabase('names with question marks', (database) => {
     })
     expect(filled).toMatchObject({ filled: 3, isComplete: true })
     const index = indexOf(storage)
-    expect(await buildIndex(knex, index, quiet)).toMatchObject({ status: 'built' })
+    expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'built' })
     const rows = await nearestRows(knex, index, [3, 1, 0], { limit: 2, as: 'how near?' })
     expect(rows).toEqual([
       expect.objectContaining({ 'id?': 3, 'title?': 'ccc', 'how near?': expect.closeTo(0) }),
@@ -110,6 +110,6 @@ describeOnEveryDatabase('names with question marks', (database) => {
     const measured = distance(knex, index, [3, 1, 0], { alias: 'd?', as: 'how near?' })
     const all = await knex.select(measured).from(knex.raw(`${qualified(schema, column.table)} as ${identifier('d?')}`))
     expect(all).toHaveLength(3)
-    expect(await dropIndex(knex, index, quiet)).toMatchObject({ status: 'dropped' })
+    expect(await dropVectorIndex(knex, index, quiet)).toMatchObject({ status: 'dropped' })
   })
 })

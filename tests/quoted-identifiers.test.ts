@@ -2,9 +2,9 @@ import type { Knex } from 'knex'
 
 import {
   addVectorColumn,
-  buildIndex,
+  createVectorIndex,
   diffVectors,
-  dropIndex,
+  dropVectorIndex,
   dropPgvector,
   dropVectorColumn,
   ensurePgvector,
@@ -48,7 +48,7 @@ async function doEverything(knex: Knex): Promise<unknown[]> {
   seen.push((await ensurePgvector(knex, quiet)).schema)
   await knex.raw('create table documents (id int, note text)')
   for (const column of [...columns, ...columns]) seen.push((await addVectorColumn(knex, column, quiet)).status)
-  for (const index of [...indexes, ...indexes]) seen.push((await buildIndex(knex, index, quiet)).status)
+  for (const index of [...indexes, ...indexes]) seen.push((await createVectorIndex(knex, index, quiet)).status)
   seen.push(await diffVectors(knex, { columns, indexes }), await findDependents(knex))
   seen.push((await listVectorIndexes(knex)).map(({ name, table, definition }) => ({ name, table, definition })))
   const migrator = createMigrator(knex, { migrationSource })
@@ -61,7 +61,7 @@ async function doEverything(knex: Knex): Promise<unknown[]> {
   await migrator.down({ steps: 1 })
   await knex.raw(`update pg_index set indisvalid = false where indexrelid = 'some'::regclass`)
   seen.push(await repairVectorIndexes(knex, quiet))
-  for (const index of indexes) seen.push((await dropIndex(knex, index, ours)).status)
+  for (const index of indexes) seen.push((await dropVectorIndex(knex, index, ours)).status)
   for (const column of columns) seen.push((await dropVectorColumn(knex, column, ours)).status)
   seen.push((await dropPgvector(knex, quiet)).status, await knex('pgvector_migration_log').orderBy('id').pluck('event'))
   return seen

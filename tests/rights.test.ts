@@ -4,8 +4,8 @@ import type { Knex } from 'knex'
 
 import {
   addVectorColumn,
-  buildIndex,
-  dropIndex,
+  createVectorIndex,
+  dropVectorIndex,
   dropVectorColumn,
   ensurePgvector,
   inspectPgvector,
@@ -151,8 +151,8 @@ describeOnEveryDatabase('a role that may not use the schema of a table', (databa
   }
 
   test.each([
-    ['build an index', 'CREATE INDEX', 'USAGE, CREATE', '', (trx: Knex) => buildIndex(trx, index, silent)],
-    ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropIndex(trx, index, silent)],
+    ['build an index', 'CREATE INDEX', 'USAGE, CREATE', '', (trx: Knex) => createVectorIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropVectorIndex(trx, index, silent)],
     ['add a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
     ['drop a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
   ])('cannot %s, and is told what to grant', async (_, statement, needed, there, run) => {
@@ -166,7 +166,7 @@ describeOnEveryDatabase('a role that may not use the schema of a table', (databa
 
   test('needs it for nothing where all is as declared', async () => {
     await withoutUsage(made.replace('in (1, 2)', '> 0'), async (trx) => {
-      expect((await buildIndex(trx, { ...index, where: 'id > 0' }, silent)).status).toBe('kept')
+      expect((await createVectorIndex(trx, { ...index, where: 'id > 0' }, silent)).status).toBe('kept')
       expect((await addVectorColumn(trx, column, silent)).status).toBe('kept')
     })
   })
@@ -179,8 +179,8 @@ describeOnEveryDatabase('a role that does not own a table', (database) => {
   const made = 'create index owned on documents using hnsw (embedding vector_l2_ops)'
 
   test.each([
-    ['build an index', 'CREATE INDEX', '', (trx: Knex) => buildIndex(trx, index, silent)],
-    ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropIndex(trx, index, silent)],
+    ['build an index', 'CREATE INDEX', '', (trx: Knex) => createVectorIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropVectorIndex(trx, index, silent)],
     ['add a column', 'ALTER TABLE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
     ['drop a column', 'ALTER TABLE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
   ])('cannot %s, and is told who can', async (_, statement, there, run) => {
@@ -231,13 +231,13 @@ describeOnEveryDatabase('what pgvector is needed for', (database) => {
   test('is refused with the way to enable it where it is not enabled', async () => {
     const { knex } = database()
     await knex.raw('create table documents (id int, bits bit(8))')
-    const { message, hint } = await expectError('PGVECTOR_NOT_ENABLED', () => buildIndex(knex, index, silent))
+    const { message, hint } = await expectError('PGVECTOR_NOT_ENABLED', () => createVectorIndex(knex, index, silent))
     expect(message).toContain(`the index "${index.name}" needs it`)
     expect(hint).toContain('ensurePgvector(knex)')
   })
 
   test.each([
-    ['an index', (knex: Knex) => buildIndex(knex, index, silent)],
+    ['an index', (knex: Knex) => createVectorIndex(knex, index, silent)],
     [
       'a column',
       (knex: Knex) =>

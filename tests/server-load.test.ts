@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { buildIndex, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, vectorIndex } from '../src/index.ts'
 import { sessionOf } from '../src/database/session.ts'
 import { readServerLoad } from '../src/indexes/look/server-load.ts'
 import { describeOnServers } from './support/databases.ts'
@@ -69,7 +69,7 @@ describeOnServers('a build beside somebody who writes', (database) => {
     const writing = (async () => {
       while (state.isWriting) await knex.raw(`update documents set note = 'new' where id = 1`)
     })()
-    const { settings } = await buildIndex(builder, index, { logger, maxMemory: '256MB' }).finally(() => {
+    const { settings } = await createVectorIndex(builder, index, { logger, maxMemory: '256MB' }).finally(() => {
       state.isWriting = false
     })
     await writing

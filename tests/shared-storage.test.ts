@@ -5,8 +5,8 @@ describe('what is known of the migration that is running', () => {
   test('is shared by two copies of the package', async () => {
     const [first, second] = [copyOf(), copyOf()]
     expect(first.inMigration).not.toBe(second.inMigration)
-    await first.inMigration('001_documents', () => {
-      expect(second.currentMigration()).toBe('001_documents')
+    await first.inMigration({ name: '001_documents', direction: 'up' }, () => {
+      expect(second.currentMigration()).toEqual({ name: '001_documents', direction: 'up' })
       return Promise.resolve()
     })
     expect(second.currentMigration()).toBeNull()

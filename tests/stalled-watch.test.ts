@@ -1,5 +1,5 @@
 import type * as deadlines from '../src/database/deadlines.ts'
-import { buildIndex, listVectorIndexes, vectorColumn, vectorIndex } from '../src/index.ts'
+import { createVectorIndex, listVectorIndexes, vectorColumn, vectorIndex } from '../src/index.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { startProxy } from './support/proxy.ts'
 
@@ -28,7 +28,7 @@ describeOnOneServer('an index build whose second connection stalls', (database) 
     try {
       const embedding = vectorColumn('documents', 'embedding', { dimensions: 3 })
       const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', where: 'is_slow(id)' })
-      const built = await buildIndex(database().connect({ connection: proxy.url }), index, { logger: false })
+      const built = await createVectorIndex(database().connect({ connection: proxy.url }), index, { logger: false })
       expect(hasStalled).toBe(true)
       expect(built.status).toBe('built')
       expect(await listVectorIndexes(knex)).toMatchObject([{ isValid: true }])

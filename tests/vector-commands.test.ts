@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 
-import { ensurePgvector, type ListedIndex, type RunningIndexBuild, type VectorDifference } from '../src/index.ts'
+import { ensurePgvector, type ListedIndex, type IndexBuild, type VectorDifference } from '../src/index.ts'
 import { startHeld } from './support/phases.ts'
 import type { CliResult } from './support/cli.ts'
 import { describeOnServers, type TestDatabase } from './support/databases.ts'
@@ -83,7 +83,7 @@ describeOnServers('knex-pgvector index', (database) => {
     const { rows } = await knex.raw(
       `select pid from pg_locks where relation = 'documents'::regclass and mode = 'RowExclusiveLock'`,
     )
-    let running: RunningIndexBuild[] = []
+    let running: IndexBuild[] = []
     while (running.length === 0) running = JSON.parse((await run('index', 'progress', '--json')).stdout)
     expect(running[0]).toMatchObject({
       table: 'documents',

@@ -8,7 +8,7 @@ import { tooOld } from '../extension/too-old.ts'
 import { typeLimits } from '../pgvector/vector-types.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
-import { columnOptions, type ColumnOptions, type ColumnResult } from './change-options.ts'
+import { columnOptions, type AddColumnOptions, type AddColumnResult } from './change-options.ts'
 import { assertColumn, tableOf, typeSql, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from './facts.ts'
 
@@ -24,8 +24,8 @@ import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from
 export async function addVectorColumn(
   db: Database,
   column: VectorColumn,
-  options: ColumnOptions = {},
-): Promise<ColumnResult> {
+  options: AddColumnOptions = {},
+): Promise<AddColumnResult> {
   assertColumn(column)
   const needs = parseOptions(columnOptions, options)
   const session = sessionOf(db)
@@ -51,10 +51,11 @@ export async function addVectorColumn(
     // Somebody may have been faster, with another type.
     if (now.column !== null) assertEqual(now.column, column)
   })
-  return added.catch((error: unknown) => {
+  const warnings = await added.catch((error: unknown) => {
     // Rows that came meanwhile, or that are hidden from this role.
     throw sqlStateOf(error) === sqlState.notNullViolation ? needsValues(column, error) : error
   })
+  return { status: 'added', warnings }
 }
 
 function requirements(

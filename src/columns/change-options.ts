@@ -1,12 +1,12 @@
-import { durationOption, positiveDurationOption, type Duration } from '../core/durations.ts'
+import { lockTimeoutOption, waitOption, type Duration } from '../core/durations.ts'
 import { lazySchema, type Parsed } from '../core/parse-options.ts'
-import { outputOptions, type Logger, type LogOptions } from '../core/options.ts'
+import { onlyOursOption, outputOptions, type Logger, type LogOptions } from '../core/options.ts'
 
-/** What {@link addVectorColumn} and {@link dropVectorColumn} may be told. */
-export interface ColumnOptions {
-  /** How long others may have to wait behind this, at most, in milliseconds or like '500ms'; default 1000. */
+/** Options of {@link addVectorColumn}. */
+export interface AddColumnOptions {
+  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
   readonly lockTimeout?: Duration | undefined
-  /** How long to try in all to get the table, in milliseconds or like '60s'; default 60000. */
+  /** How long to wait for other sessions that use the table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
@@ -14,18 +14,33 @@ export interface ColumnOptions {
   readonly log?: LogOptions | false | undefined
 }
 
-/** What became of a column. */
-export interface ColumnResult {
-  /** `kept`: an equal one was there, or it is not ours to drop. `absent`: there was nothing to drop. */
-  readonly status: 'added' | 'dropped' | 'kept' | 'absent'
+/** What {@link addVectorColumn} did. */
+export interface AddColumnResult {
+  /** `kept`: an equal one was there. */
+  readonly status: 'added' | 'kept'
+  readonly warnings: readonly string[]
+}
+
+/** Options of {@link dropVectorColumn}. */
+export interface DropColumnOptions extends AddColumnOptions {
+  /** Leave a column that this library did not add, as far as its log shows; default true. */
+  readonly onlyOurs?: boolean | undefined
+}
+
+/** What {@link dropVectorColumn} did. */
+export interface DropColumnResult {
+  /** `kept`: it is not ours to drop. `absent`: there was nothing to drop. */
+  readonly status: 'dropped' | 'kept' | 'absent'
   readonly warnings: readonly string[]
 }
 
 export const columnOptions = lazySchema(() =>
   outputOptions().extend({
-    lockTimeout: positiveDurationOption().default(1000),
-    wait: durationOption().default(60_000),
+    lockTimeout: lockTimeoutOption(),
+    wait: waitOption(),
   }),
 )
+
+export const dropColumnOptions = lazySchema(() => columnOptions().extend({ onlyOurs: onlyOursOption() }))
 
 export type ParsedColumnOptions = Parsed<typeof columnOptions>

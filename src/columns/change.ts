@@ -4,7 +4,7 @@ import { sendWithLockRetry } from '../database/lock-retry.ts'
 import { loggerFrom } from '../database/logger.ts'
 import type { Session } from '../database/session.ts'
 import { logChange } from '../extension/log-change.ts'
-import type { ColumnResult, ParsedColumnOptions } from './change-options.ts'
+import type { ParsedColumnOptions } from './change-options.ts'
 import type { VectorColumn } from './column.ts'
 import { columnDeclaration, columnLabel, isSameColumn, type ColumnFacts, type ColumnTable } from './facts.ts'
 import { lackingRights, refusedRight } from './table-rights.ts'
@@ -19,7 +19,7 @@ interface Noted {
   readonly computedDetails?: Readonly<Record<string, string>>
 }
 
-/** Changes the table and notes it in one transaction, so that the one is never there without the other. */
+/** Changes the table and notes it in one transaction, so that the one is never there without the other; returns warnings. */
 export async function changeTable(
   session: Session,
   { seen, table }: TableToChange,
@@ -27,7 +27,7 @@ export async function changeTable(
   needs: ParsedColumnOptions,
   { event, details, computedDetails }: Noted,
   check?: (trx: Session) => Promise<void>,
-): Promise<ColumnResult> {
+): Promise<readonly string[]> {
   const logger = loggerFrom(needs.logger)
   const started = performance.now()
   const warnings = await session.transaction(async (trx) => {
@@ -50,7 +50,7 @@ export async function changeTable(
     return logChange(trx, needs.log, { event, milliseconds, details, computedDetails, seen })
   })
   for (const warning of warnings) logger.warn(warning)
-  return { status: event === 'column added' ? 'added' : 'dropped', warnings }
+  return warnings
 }
 
 // As a question, which a plan leaves out: it is about this session.

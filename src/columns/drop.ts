@@ -1,23 +1,18 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
 import { originOf, whyItStays } from '../log/migration-log.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
-import { columnOptions, type ColumnOptions, type ColumnResult, type ParsedColumnOptions } from './change-options.ts'
+import {
+  dropColumnOptions,
+  type DropColumnOptions,
+  type DropColumnResult,
+  type ParsedColumnOptions,
+} from './change-options.ts'
 import { assertColumn, tableOf, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts } from './facts.ts'
-
-/** What {@link dropVectorColumn} may be told. */
-export interface DropColumnOptions extends ColumnOptions {
-  /** Leave a column that {@link addVectorColumn} did not add, as far as the log tells; default false. */
-  readonly onlyOurs?: boolean | undefined
-}
-
-const dropColumnOptions = lazySchema((z) =>
-  columnOptions().extend({ onlyOurs: z.boolean('must be true or false').default(false) }),
-)
 
 /**
  * Drops a column of vectors, with its data and nothing else: where an index, a view or anything else depends on it, it
@@ -32,7 +27,7 @@ export async function dropVectorColumn(
   db: Database,
   column: VectorColumn,
   options: DropColumnOptions = {},
-): Promise<ColumnResult> {
+): Promise<DropColumnResult> {
   assertColumn(column)
   const needs = parseOptions(dropColumnOptions, options)
   const session = sessionOf(db)
@@ -51,10 +46,11 @@ export async function dropVectorColumn(
   assertAllowed(table)
   const statement = `alter table ${tableOf(column)} drop column ${identifier(column.name)} restrict`
   const noted = { event: 'column dropped', details: { ...details, name: columnLabel(column) } } as const
-  return changeTable(session, { ...facts, table }, statement, needs, noted)
+  const warnings = await changeTable(session, { ...facts, table }, statement, needs, noted)
+  return { status: 'dropped', warnings }
 }
 
-function keep(column: VectorColumn, why: string, { logger }: ParsedColumnOptions): ColumnResult {
+function keep(column: VectorColumn, why: string, { logger }: ParsedColumnOptions): DropColumnResult {
   const warning =
     `Column ${columnLabel(column)} ${why}. ` +
     `To drop it anyway: ALTER TABLE ${tableOf(column)} DROP COLUMN ${identifier(column.name)};`

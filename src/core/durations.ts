@@ -47,7 +47,16 @@ export function isMilliseconds(value: unknown): boolean {
 
 const DEFAULT_WAIT = 60_000
 
-const waitOption = lazySchema((z) => z.strictObject({ wait: durationOption() }))
+/** How long to wait for another run or session: `wait`, wherever it is an option. */
+export const waitOption = lazySchema(() => durationOption().default(DEFAULT_WAIT))
+
+/** PostgreSQL's lock_timeout where nothing is said, in milliseconds. */
+export const DEFAULT_LOCK_TIMEOUT = 1000
+
+/** How long a statement waits for its lock, and others behind it: `lockTimeout`, wherever it is an option. */
+export const lockTimeoutOption = lazySchema(() => positiveDurationOption().default(DEFAULT_LOCK_TIMEOUT))
+
+const waitOptions = lazySchema((z) => z.strictObject({ wait: waitOption() }))
 
 /**
  * How many milliseconds to wait for another run; 60000 where nothing is said.
@@ -56,7 +65,7 @@ const waitOption = lazySchema((z) => z.strictObject({ wait: durationOption() }))
  */
 export function waitOf(wait: Duration = DEFAULT_WAIT): number {
   // A number needs no schema, and so a short command does not load zod.
-  return isMilliseconds(wait) ? Number(wait) : parseOptions(waitOption, { wait }).wait
+  return isMilliseconds(wait) ? Number(wait) : parseOptions(waitOptions, { wait }).wait
 }
 
 /**

@@ -1,4 +1,4 @@
-import { durationOption, type Duration } from './durations.ts'
+import { waitOption, type Duration } from './durations.ts'
 import { isShortEnough, NAME_BYTES } from './names.ts'
 import { lazySchema, type Parsed } from './parse-options.ts'
 
@@ -51,8 +51,8 @@ export interface EnsureOptions {
    * shows no library that is missing or broken.
    */
   readonly verify?: boolean | undefined
-  /** How long to wait for another session that is enabling pgvector, in milliseconds or like '60s'; default 60000. */
-  readonly lockTimeout?: Duration | undefined
+  /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
+  readonly wait?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
@@ -64,7 +64,7 @@ export interface DropOptions {
   /** Leave an extension that this library did not create; default true. */
   readonly onlyOurs?: boolean | undefined
   /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
-  readonly lockTimeout?: Duration | undefined
+  readonly wait?: Duration | undefined
   /** Where messages go; default the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` neither reads nor writes one. */
@@ -123,7 +123,6 @@ const log = lazySchema((z) =>
 )
 
 const DEFAULT_LOG = { table: defaultLogTable }
-const DEFAULT_LOCK_TIMEOUT = 60_000
 
 /** Where messages and the migration log go: options of everything that changes something. */
 export const outputOptions = lazySchema((z) =>
@@ -131,11 +130,7 @@ export const outputOptions = lazySchema((z) =>
 )
 
 /** The same for what waits for others who change the extension. */
-export const extensionOptions = lazySchema(() =>
-  outputOptions().extend({
-    lockTimeout: durationOption().default(DEFAULT_LOCK_TIMEOUT),
-  }),
-)
+export const extensionOptions = lazySchema(() => outputOptions().extend({ wait: waitOption() }))
 
 export const ensureOptions = lazySchema((z) =>
   z.strictObject({
@@ -149,9 +144,12 @@ export const ensureOptions = lazySchema((z) =>
   }),
 )
 
+/** Whether to leave what this library did not create: for everything that drops. */
+export const onlyOursOption = lazySchema((z) => z.boolean('must be true or false').default(true))
+
 export const dropOptions = lazySchema((z) =>
   z.strictObject({
-    onlyOurs: z.boolean('must be true or false').default(true),
+    onlyOurs: onlyOursOption(),
     ...extensionOptions().shape,
   }),
 )

@@ -13,7 +13,7 @@ import { readDependents, summarise, type Dependent, type Dependents } from './de
 import { readState } from './inspect.ts'
 import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
-import { isCreatedByUs, writeToLog } from '../log/migration-log.ts'
+import { originOfExtension, whyItStays, writeToLog, type Origin } from '../log/migration-log.ts'
 import { readLogState, type LogState } from '../log/log-state.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { remedies } from '../pgvector/providers.ts'
@@ -50,7 +50,7 @@ export async function dropPgvector(db: Database, options: DropOptions = {}): Pro
   const state = await look(session, needs)
   if (state.installed === null) return { status: 'absent', dependents: [], warnings: [] }
   const result = await session.transaction(async (trx) => {
-    const installed = await lockAndLook(trx, needs.lockTimeout, (seen) => seen === null)
+    const installed = await lockAndLook(trx, needs.wait, (seen) => seen === null)
     if (installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
     const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
     return dropUnlessUsed(trx, needs, current)
@@ -90,29 +90,31 @@ async function dropUnlessUsed(trx: Session, needs: ParsedDropOptions, state: Pgv
   return { status: 'dropped', dependents: [], warnings: mentionWarnings(dependents) }
 }
 
+type ReasonToKeep = 'in-use' | Exclude<Origin, 'ours'>
+
 async function reasonToKeep(
   trx: Session,
   needs: ParsedDropOptions,
   state: PgvectorState,
   dependents: Dependents,
-): Promise<DropResult['reason']> {
+): Promise<ReasonToKeep | undefined> {
   if (dependents.objects.length > 0) return 'in-use'
   if (!needs.onlyOurs || state.installed === null) return undefined
-  const isOurs = needs.log !== false && (await isOursByLogs(trx, needs.log, state.log, state.installed))
-  return isOurs ? undefined : 'not-ours'
+  const origin = needs.log === false ? 'unknown' : await originByLogs(trx, needs.log, state.log, state.installed)
+  return origin === 'ours' ? undefined : origin
 }
 
 // Who created it may have had another search path, and so another log: with a schema for each tenant each has its own. The
 // one beside the extension is the same for all.
-async function isOursByLogs(
+async function originByLogs(
   trx: Session,
   log: LogOptions,
   onPath: LogState,
   { oid, schema }: InstalledExtension,
-): Promise<boolean> {
-  if (await isCreatedByUs(trx, onPath, oid)) return true
-  if (log.schema !== undefined || onPath.schema === schema) return false
-  return isCreatedByUs(trx, await readLogState(trx, { ...log, schema }), oid)
+): Promise<Origin> {
+  const origin = await originOfExtension(trx, onPath, oid)
+  if (origin !== 'unknown' || log.schema !== undefined || onPath.schema === schema) return origin
+  return originOfExtension(trx, await readLogState(trx, { ...log, schema }), oid)
 }
 
 async function keep(
@@ -120,14 +122,14 @@ async function keep(
   needs: ParsedDropOptions,
   state: PgvectorState,
   dependents: Dependents,
-  reason: NonNullable<DropResult['reason']>,
+  kept: ReasonToKeep,
   started: number,
 ): Promise<DropResult> {
+  const reason = kept === 'in-use' ? kept : 'not-ours'
   const why =
-    reason === 'in-use'
+    kept === 'in-use'
       ? `Cannot drop pgvector: tables using vector type exist (${summarise(dependents.objects)})`
-      : 'pgvector was not created by knex-pgvector as far as its log tells, so it stays. ' +
-        'To drop it all the same: dropPgvector(knex, { onlyOurs: false })'
+      : `pgvector ${whyItStays(kept, 'created')}. To drop it all the same: dropPgvector(knex, { onlyOurs: false })`
   const unwritten = await record(trx, needs, state, 'kept', started, { reason, dependents: dependents.objects.length })
   return { status: 'kept', reason, dependents: dependents.objects, warnings: [why, ...unwritten] }
 }

@@ -64,7 +64,7 @@ async function change(session: Session, needs: ParsedEnsureOptions, fresh: Glanc
   if (before.plan.action === 'none') return resultOf(before.state, needs, 'unchanged')
   return session.transaction(async (trx) => {
     const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
-    const installed = await lockAndLook(trx, needs.lockTimeout, (current) => satisfies(seenWith(current), needs))
+    const installed = await lockAndLook(trx, needs.wait, (current) => satisfies(seenWith(current), needs))
     if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
     // While we waited, somebody may have installed an old version, or dropped what we meant to update.
     const isAsBefore = isSame(installed, before.state.installed)

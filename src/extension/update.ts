@@ -15,7 +15,7 @@ import { isAtLeast, newest } from '../pgvector/version.ts'
 /** What to update to, and what to wait for. */
 export interface UpdateNeeds {
   readonly to?: string | undefined
-  readonly lockTimeout: number
+  readonly wait: number
   readonly log: LogOptions | false
 }
 
@@ -49,7 +49,7 @@ export async function updateExtension(session: Session, needs: UpdateNeeds): Pro
   if (target === null) return unchanged(session, state, installed, needs)
   if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
   return session.transaction(async (trx) => {
-    const current = (await lockAndLook(trx, needs.lockTimeout, () => false)) ?? installed
+    const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed
     // While we waited for the lock, somebody else may have done it.
     if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
     return update(trx, state, current, target, needs)

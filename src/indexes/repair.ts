@@ -4,6 +4,7 @@ import { loggerFrom } from '../database/logger.ts'
 import type { Logger, LogOptions } from '../core/options.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import type { LockRetryOptions } from '../database/lock-retry.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { withHeldSession } from '../database/held-session.ts'
 import { afterChanges } from './build/errors.ts'
@@ -16,7 +17,9 @@ import { revalidateIndex } from './revalidate.ts'
 
 /** What {@link repairVectorIndexes} may be told. */
 export interface RepairOptions {
-  /** How long to wait for transactions that use the table before an index is touched; default 60000 (ms). */
+  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
+  readonly lockTimeout?: Duration | undefined
+  /** How long to wait for other sessions that use a table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
   /** Stops it. */
   readonly signal?: AbortSignal | undefined
@@ -26,7 +29,9 @@ export interface RepairOptions {
   readonly log?: LogOptions | false | undefined
 }
 
-const repairOptions = lazySchema(() => buildOptions().pick({ wait: true, signal: true, logger: true, log: true }))
+const repairOptions = lazySchema(() =>
+  buildOptions().pick({ lockTimeout: true, wait: true, signal: true, logger: true, log: true }),
+)
 
 /** What became of the indexes that were not valid. */
 export interface RepairResult {
@@ -106,24 +111,22 @@ async function problemOf({ signal }: Patience, run: () => Promise<unknown>): Pro
 
 const canGoOn = ['TABLE_BUSY', 'INSUFFICIENT_PRIVILEGE', 'INDEX_BUILD_FAILED', 'INDEX_DROP_FAILED'] as const
 
-const INCOMPLETE = 'a partition lacks its index: build it again with buildIndex or CreateVectorIndex'
-const LOCK_TIMEOUT = 1000
+const INCOMPLETE = 'a partition lacks its index: build it again with createVectorIndex or CreateVectorIndex'
 
 /** Partitioned indexes become valid with their parts, which may be partitioned too. */
 async function revalidate(
   db: Session,
   broken: readonly ListedIndex[],
-  needs: Patience,
+  needs: LockRetryOptions,
 ): Promise<{ readonly name: string; readonly reason: string | null }[]> {
   const wholes: { readonly name: string; readonly reason: string | null }[] = []
   for (const { name } of broken.filter(({ isPartitioned }) => isPartitioned)) {
-    const settings = { statement_timeout: '0', lock_timeout: String(LOCK_TIMEOUT) }
+    const settings = { statement_timeout: '0', lock_timeout: String(needs.lockTimeout) }
     const reason = await problemOf(needs, () =>
       withHeldSession(
         db,
         () => undefined,
-        (session) =>
-          session.withSettings(settings, () => revalidateIndex(session, name, { ...needs, lockTimeout: LOCK_TIMEOUT })),
+        (session) => session.withSettings(settings, () => revalidateIndex(session, name, needs)),
       ),
     )
     wholes.push({ name, reason })

@@ -16,9 +16,10 @@ export interface UpgradeOptions {
   readonly to?: string | undefined
   /** Rebuild the indexes that an advisory which the update ends says to rebuild, beside those who write; default false. */
   readonly reindex?: boolean | undefined
-  /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
-  readonly lockTimeout?: Duration | undefined
-  /** How long to wait for transactions that use a table before its index is rebuilt; default 60000 (ms). */
+  /**
+   * How long to wait for another session that is changing pgvector, and with `reindex` for those that use a table, in
+   * milliseconds or like '60s'; default 60000.
+   */
   readonly wait?: Duration | undefined
   /** Ends the rebuilding of indexes. */
   readonly signal?: AbortSignal | undefined
@@ -49,7 +50,7 @@ export interface UpgradeResult {
 
 export const upgradeOptions = lazySchema((z) =>
   extensionOptions().extend({
-    ...buildOptions().pick({ wait: true, signal: true }).shape,
+    ...buildOptions().pick({ signal: true }).shape,
     to: versionOption().optional(),
     reindex: z.boolean('must be true or false').default(false),
   }),

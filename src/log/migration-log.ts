@@ -90,15 +90,17 @@ export function logWarning(log: LogState): string | null {
   return `The migration log was not written: this role may not ${log.exists ? 'read and append to' : 'create'} ${table}.`
 }
 
-/** Whether the log says that this very extension (by oid: a later one is another one) was created by us. */
-export async function isCreatedByUs(session: Session, log: LogState, extensionOid: number): Promise<boolean> {
-  if (!isBelieved(log)) return false
-  return session.ask<boolean>(`select to_json(exists (
-      select from ${qualified(log.schema, log.table)} where event = 'enabled' and extension_oid = ${extensionOid}
-    )) as state`)
+/** Who created this very extension, as far as the log shows (by oid: a later one is another one). */
+export async function originOfExtension(session: Session, log: LogState, extensionOid: number): Promise<Origin> {
+  if (!isBelieved(log)) return 'unknown'
+  const line = await session.ask<{ readonly migration: string | null } | null>(`select (
+      select json_build_object('migration', migration) from ${qualified(log.schema, log.table)}
+      where event = 'enabled' and extension_oid = ${extensionOid} order by id limit 1
+    ) as state`)
+  return line === null ? 'unknown' : madeBy(line.migration)
 }
 
-/** Whether something is ours to take away: not where we did not make it, nor where an earlier migration did. */
+/** Whether something is ours to drop: not if this library did not create it, nor in the rollback of a later migration. */
 export type Origin = 'ours' | 'unknown' | { readonly migration: string }
 
 /**
@@ -115,9 +117,14 @@ export async function originOf(
 ): Promise<Origin> {
   const line = log === false ? null : await lastLine(session, log, [...done, undone], details)
   if (line === null || line.event === undone) return 'unknown'
+  return madeBy(line.migration)
+}
+
+function madeBy(migration: string | null): Origin {
   const running = currentMigration()
-  const isEarlier = line.migration !== null && running !== null && stemOf(line.migration) < stemOf(running)
-  return isEarlier && line.migration !== null ? { migration: line.migration } : 'ours'
+  const isRolledBack = running?.direction === 'down'
+  const isEarlier = isRolledBack && migration !== null && stemOf(migration) < stemOf(running.name)
+  return isEarlier ? { migration } : 'ours'
 }
 
 /** What a line of the log says of who did what. */
@@ -145,7 +152,9 @@ export async function lastLine(
 /** Whether a line was written by the migration that runs, or by none and none runs. */
 export function isOfThisMigration({ migration }: LoggedStep): boolean {
   const running = currentMigration()
-  return migration === null || running === null ? migration === running : stemOf(migration) === stemOf(running)
+  return migration === null || running === null
+    ? migration === null && running === null
+    : stemOf(migration) === stemOf(running.name)
 }
 
 // Stock Knex calls a migration in TypeScript by another name once it is compiled.
@@ -203,7 +212,7 @@ function insert(table: string, event: LogEvent): string {
   return `
     insert into ${table} (event, migration, version_before, version_after, schema, server, provider, extension_oid,
       dimensions, duration_ms, details)
-    select ${literal(event.event)}, ${nullable(currentMigration())}, ${before},
+    select ${literal(event.event)}, ${nullable(currentMigration()?.name ?? null)}, ${before},
       ${event.versionAfter === null ? 'null' : installed('extversion')}, ${literal(event.schema)}, ${literal(event.server)}, ${literal(event.provider)},
       coalesce(${installed('oid')}, ${event.extensionOid}), ${event.dimensions === null ? 'null' : json(event.dimensions)},
       ${currentTarget() === null ? Math.round(event.durationMilliseconds) : 'null'}, ${detailsSql(event)}${condition(event)}`

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { addVectorColumn } from '../columns/add.ts'
-import { columnOptions, type ColumnOptions } from '../columns/change-options.ts'
+import { columnOptions, type AddColumnOptions } from '../columns/change-options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { dropVectorColumn } from '../columns/drop.ts'
 import { columnLabel } from '../columns/facts.ts'
@@ -17,9 +17,9 @@ export class AddVectorColumn implements Operation {
   readonly description: string
   readonly transaction = true
   readonly #column: VectorColumn
-  readonly #options: ColumnOptions
+  readonly #options: AddColumnOptions
 
-  constructor(column: VectorColumn, options: ColumnOptions = {}) {
+  constructor(column: VectorColumn, options: AddColumnOptions = {}) {
     assertColumn(column)
     parseOptions(columnOptions, options)
     this.description = `add column ${columnLabel(column)} ${typeSql(column.type, column.dimensions, null)}`

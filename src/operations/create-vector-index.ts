@@ -2,10 +2,15 @@ import type { Knex } from 'knex'
 
 import type { VectorType } from '../pgvector/vector-types.ts'
 import type { IndexMethod, MethodFor } from '../pgvector/index-methods.ts'
-import { IndexOperation } from './index-operation.ts'
+import {
+  IndexOperation,
+  indexOperationOptions,
+  type IndexArguments,
+  type IndexOperationOptions,
+} from './index-operation.ts'
 
 /**
- * Builds an index on vectors beside those who write, outside a transaction; `down` drops it where `up` built it.
+ * Builds an index on vectors without blocking writes, outside a transaction; `down` drops it where `up` built it.
  *
  * @example new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }, { maxMemory: '4GB' })
  * @example new CreateVectorIndex(vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
@@ -13,16 +18,20 @@ import { IndexOperation } from './index-operation.ts'
 export class CreateVectorIndex<
   const Type extends VectorType,
   const Method extends IndexMethod & MethodFor<Type>,
-> extends IndexOperation<Type, Method> {
+> extends IndexOperation<Type, Method, IndexOperationOptions> {
   readonly description = `build index ${this.index.name}`
   // An index can be dropped in a transaction, where blocking others for a moment is acceptable.
   readonly downInTransaction = true
 
+  constructor(...given: IndexArguments<Type, Method>) {
+    super(given, indexOperationOptions)
+  }
+
   async up(knex: Knex): Promise<void> {
-    await this.build(knex)
+    await this.build(knex, this.options)
   }
 
   async down(knex: Knex): Promise<void> {
-    await this.drop(knex, { onlyOurs: true })
+    await this.drop(knex, true)
   }
 }

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { addVectorColumn } from '../columns/add.ts'
-import { columnOptions, type ColumnOptions } from '../columns/change-options.ts'
+import { dropColumnOptions, type DropColumnOptions } from '../columns/change-options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { dropVectorColumn } from '../columns/drop.ts'
 import { columnLabel } from '../columns/facts.ts'
@@ -9,8 +9,8 @@ import { assertColumn, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * Drops a column of vectors, with its data; it is refused while anything depends on the column. `down` adds the column
- * again, empty: embeddings have to be made anew.
+ * Drops a column of vectors, with its data; it is refused while anything depends on the column. One that this library did
+ * not add stays, unless `onlyOurs` is false. `down` adds the column again, empty: run a backfill afterwards.
  *
  * @example new DropVectorColumn(vectorColumn('documents', 'old_embedding', { dimensions: 384 }))
  */
@@ -18,12 +18,12 @@ export class DropVectorColumn implements Operation {
   readonly description: string
   readonly transaction = true
   readonly #column: VectorColumn
-  readonly #options: ColumnOptions
+  readonly #options: DropColumnOptions
 
   /** @param column as it is declared now: one of another type is not dropped */
-  constructor(column: VectorColumn, options: ColumnOptions = {}) {
+  constructor(column: VectorColumn, options: DropColumnOptions = {}) {
     assertColumn(column)
-    parseOptions(columnOptions, options)
+    parseOptions(dropColumnOptions, options)
     this.description = `drop column ${columnLabel(column)}`
     this.#column = column
     this.#options = options
@@ -34,6 +34,7 @@ export class DropVectorColumn implements Operation {
   }
 
   async down(knex: Knex): Promise<void> {
-    await addVectorColumn(knex, this.#column, this.#options)
+    const { lockTimeout, wait, logger, log } = this.#options
+    await addVectorColumn(knex, this.#column, { lockTimeout, wait, logger, log })
   }
 }

@@ -1,25 +1,46 @@
 import type { Knex } from 'knex'
 
+import { onlyOursOption } from '../core/options.ts'
+import { lazySchema } from '../core/parse-options.ts'
 import type { VectorType } from '../pgvector/vector-types.ts'
 import type { IndexMethod, MethodFor } from '../pgvector/index-methods.ts'
-import { IndexOperation } from './index-operation.ts'
+import {
+  IndexOperation,
+  indexOperationOptions,
+  type IndexArguments,
+  type IndexOperationOptions,
+} from './index-operation.ts'
+
+/** How an index is dropped by a migration, and built again by its rollback. */
+export interface DropIndexOperationOptions extends IndexOperationOptions {
+  /** Leave an index that this library did not build, as far as its log shows; default true. */
+  readonly onlyOurs?: boolean | undefined
+}
+
+const dropOperationOptions = lazySchema(() => indexOperationOptions().extend({ onlyOurs: onlyOursOption() }))
 
 /**
- * Drops an index on vectors beside those who use it; one of that name that is another one stays. `down` builds it again.
+ * Drops an index on vectors without blocking reads or writes. One that this library did not build stays, unless `onlyOurs`
+ * is false, as does one of that name with another definition. `down` builds it again.
  *
  * @example new DropVectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 100 })
  */
 export class DropVectorIndex<
   const Type extends VectorType,
   const Method extends IndexMethod & MethodFor<Type>,
-> extends IndexOperation<Type, Method> {
+> extends IndexOperation<Type, Method, DropIndexOperationOptions> {
   readonly description = `drop index ${this.index.name}`
 
+  constructor(...given: IndexArguments<Type, Method, DropIndexOperationOptions>) {
+    super(given, dropOperationOptions)
+  }
+
   async up(knex: Knex): Promise<void> {
-    await this.drop(knex, { onlyOurs: false })
+    await this.drop(knex, this.options.onlyOurs)
   }
 
   async down(knex: Knex): Promise<void> {
-    await this.build(knex)
+    const { onlyOurs: _, ...options } = this.options
+    await this.build(knex, options)
   }
 }

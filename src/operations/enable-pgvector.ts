@@ -27,7 +27,7 @@ export class EnablePgvector implements Operation {
   }
 
   async down(knex: Knex): Promise<void> {
-    const { lockTimeout, logger, log } = this.#options
-    await dropPgvector(knex, { lockTimeout, logger, log })
+    const { wait, logger, log } = this.#options
+    await dropPgvector(knex, { wait, logger, log })
   }
 }

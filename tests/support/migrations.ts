@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 
-import { migrationSource, type FileMigration } from '../../src/index.ts'
+import { migrationSource } from '../../src/index.ts'
+import type { FileMigration } from '../../src/migrator/files/source.ts'
 
 export const initialSchema = '001_initial_schema'
 export const semanticSearch = '002_add_semantic_search'

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { green, red, yellow } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { buildIndex, type BuildResult } from '../../indexes/build/build.ts'
+import { createVectorIndex, type CreateIndexResult } from '../../indexes/build/create-vector-index.ts'
 import { listVectorIndexes, type ListedIndex } from '../../indexes/list.ts'
 import { repairVectorIndexes } from '../../indexes/repair.ts'
-import { runningIndexBuilds, type RunningIndexBuild } from '../../indexes/running-builds.ts'
+import { listIndexBuilds, type IndexBuild } from '../../indexes/list-builds.ts'
 import { remaining, showProgress } from '../output/build-progress.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
@@ -89,12 +89,12 @@ async function build({ knex, print, isJson }: Context, flags: Flags): Promise<nu
     const problems = [`--only: declared are ${indexes.map(({ name }) => name).join(', ')}, not ${unknown.join(', ')}`]
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   }
-  const results: BuildResult[] = []
+  const results: CreateIndexResult[] = []
   const { maxMemory, workers, wait } = flags
   for (const index of chosen) {
     const display = showProgress(print, isJson)
     const result = await withSignals((signal) =>
-      buildIndex(knex, index, { maxMemory, workers, wait, signal, onEvent: display.onEvent, logger: false }),
+      createVectorIndex(knex, index, { maxMemory, workers, wait, signal, onEvent: display.onEvent, logger: false }),
     ).finally(() => display.close())
     print.line(`${green('✓')} ${result.name ?? index.name}: ${said(result)}`)
     results.push(result)
@@ -103,7 +103,7 @@ async function build({ knex, print, isJson }: Context, flags: Flags): Promise<nu
   return exitCode.done
 }
 
-function said({ status, milliseconds }: BuildResult): string {
+function said({ status, milliseconds }: CreateIndexResult): string {
   if (status === 'built') return `built in ${(milliseconds / 1000).toFixed(1)} s`
   return status === 'kept' ? 'was there' : 'postponed: there are no rows'
 }
@@ -113,7 +113,7 @@ const FOLLOW_MILLISECONDS = 2000
 async function progress({ knex, print }: Context, { follow }: Flags): Promise<number> {
   return withSignals(async (signal) => {
     for (;;) {
-      const builds = await runningIndexBuilds(knex)
+      const builds = await listIndexBuilds(knex)
       if (builds.length === 0) print.line('No index is being built')
       for (const running of builds) print.line(describe(running))
       if (follow !== true || builds.length === 0 || signal.aborted) {
@@ -125,7 +125,7 @@ async function progress({ knex, print }: Context, { follow }: Flags): Promise<nu
   })
 }
 
-function describe(running: RunningIndexBuild): string {
+function describe(running: IndexBuild): string {
   const { index, table: name, phase, percent, processId, blockers } = running
   const what = `${index ?? 'an index'} on ${name ?? 'a table that this role may not see'}`
   const far = `${phase === '' ? 'under way' : phase}${percent === null ? '' : ` ${percent} %`}`

@@ -1,5 +1,3 @@
-import { logChange, numbersOf } from '../../extension/log-change.ts'
-import { currentTarget } from '../../database/target.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { isRace } from '../../database/sqlstate.ts'
 import { sendWithLockRetry } from '../../database/lock-retry.ts'
@@ -7,6 +5,7 @@ import { dropAfterwards } from './afterwards.ts'
 import { sendConcurrently } from './concurrently.ts'
 import { isSharedMemoryFull, workError } from './errors.ts'
 import type { BuildJob } from './job.ts'
+import { noteIndex } from './note.ts'
 import type { Session } from '../../database/session.ts'
 import { isEqual } from '../decide/equal.ts'
 import type { ExistingIndex, IndexFacts } from '../look/facts.ts'
@@ -122,16 +121,12 @@ function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): str
  */
 async function note(
   session: Session,
-  { needs }: BuildJob,
-  { name, method, metric }: VectorIndex,
+  job: BuildJob,
+  index: VectorIndex,
   { how, table, rebuilds }: PlannedBuild,
   event: 'index begun' | 'index dropped',
 ): Promise<void> {
-  if (how === 'directly' || rebuilds !== null || currentTarget() !== null) return
-  const computedDetails = numbersOf(table.schema, table.name)
-  // What keeps a line from being written is told when the index is built.
-  const details = { index: name, method, metric }
-  await logChange(session, needs.log, { event, milliseconds: 0, details, computedDetails }).catch(() => undefined)
+  if (how === 'concurrently' && rebuilds === null) await noteIndex(session, job, index, table, event)
 }
 
 async function dropLeftover(

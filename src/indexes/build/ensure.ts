@@ -9,13 +9,7 @@ import { createIndex, type Attempted } from './create.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
 import type { BuildCosts, CatalogFacts, IndexFacts } from '../look/facts.ts'
 import { readBuildCosts, readCatalogFacts } from '../look/read-facts.ts'
-import {
-  areRowsDecisive,
-  planFromFacts,
-  type IndexBuildPlan,
-  type PlanLimits,
-  type PlannedBuild,
-} from '../decide/plan.ts'
+import { areRowsDecisive, planFromFacts, type IndexPlan, type PlanLimits, type PlannedBuild } from '../decide/plan.ts'
 import { planFromCatalog } from '../decide/from-catalog.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
@@ -83,7 +77,7 @@ async function attempt(job: BuildJob, index: VectorIndex, limits: PlanLimits): P
 /** What ends an attempt without a build. */
 async function end(
   job: BuildJob,
-  plan: Exclude<IndexBuildPlan, { readonly action: 'build' | 'build partitions' }>,
+  plan: Exclude<IndexPlan, { readonly action: 'build' | 'build partitions' }>,
   facts: CatalogFacts & Partial<BuildCosts>,
 ): Promise<Attempt> {
   const { report } = job

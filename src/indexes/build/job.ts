@@ -5,7 +5,7 @@ import type { BuildReport } from './report.ts'
 import type { HeldSession } from '../../database/held-session.ts'
 import type { Watch } from './watch.ts'
 
-/** What everything has at hand that takes part in one call of buildIndex. */
+/** What everything has at hand that takes part in one call of createVectorIndex. */
 export interface BuildJob {
   readonly session: HeldSession
   readonly watch: Watch

@@ -1,4 +1,4 @@
-import { positiveDurationOption, type Duration } from '../../core/durations.ts'
+import { lockTimeoutOption, waitOption, type Duration } from '../../core/durations.ts'
 import { outputOptions, type Logger, type LogOptions } from '../../core/options.ts'
 import { lazySchema, type Parsed } from '../../core/parse-options.ts'
 import { bytesIn, sizeOption } from '../../core/sizes.ts'
@@ -28,8 +28,8 @@ export interface BuildProgress {
   readonly secondsLeft: number | null
 }
 
-/** What {@link buildIndex} may be told. */
-export interface BuildOptions {
+/** Options of {@link createVectorIndex}. */
+export interface CreateIndexOptions {
   /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
   readonly maxMemory?: number | string | undefined
   /**
@@ -37,9 +37,9 @@ export interface BuildOptions {
    * the one that builds not more than it has processors, less one where others are at work, where that is known.
    */
   readonly workers?: number | undefined
-  /** How long a writer may have to wait behind this, at most, in milliseconds or like '500ms'; default 1000. */
+  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
   readonly lockTimeout?: Duration | undefined
-  /** How long to wait in all for others to let go of the table before the build begins; default 60000 (ms). */
+  /** How long to wait for other sessions that use the table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
   /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
@@ -71,8 +71,8 @@ export const limitOptions = lazySchema((z) => {
 export const buildOptions = lazySchema((z) =>
   outputOptions().extend({
     ...limitOptions().shape,
-    lockTimeout: positiveDurationOption().default(1000),
-    wait: positiveDurationOption().default(60_000),
+    lockTimeout: lockTimeoutOption(),
+    wait: waitOption(),
     signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
     onEvent: z
       .custom<(event: IndexBuildEvent) => void>((value) => typeof value === 'function', 'must be a function')

@@ -4,14 +4,15 @@ import { isRace } from '../../database/sqlstate.ts'
 import { sendWithLockRetry } from '../../database/lock-retry.ts'
 import { workError } from './errors.ts'
 import type { BuildJob } from './job.ts'
+import { noteIndex } from './note.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { readCatalogFacts } from '../look/read-facts.ts'
 import { attachSql, indexOfPartition } from '../partition-index.ts'
-import type { IndexBuildPlan } from '../decide/plan.ts'
+import type { IndexPlan } from '../decide/plan.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 
-type PartitionsPlan = Extract<IndexBuildPlan, { readonly action: 'build partitions' }>
+type PartitionsPlan = Extract<IndexPlan, { readonly action: 'build partitions' }>
 
 // Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
 const MOST_LOOKS = 5
@@ -30,7 +31,7 @@ export async function buildPartitions(
   ensurePart: (part: VectorIndex) => Promise<EnsuredIndex>,
 ): Promise<EnsuredIndex> {
   const name = existing?.name ?? index.name
-  if (existing === null) await brief(job, index, table, createOnly(index, table, facts))
+  if (existing === null) await createWhole(job, index, table, createOnly(index, table, facts))
   job.state.hasBegun = true
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     const seen = looks === 0 && existing !== null ? facts : await readCatalogFacts(job.session, index)
@@ -66,21 +67,34 @@ const OR_UPDATE =
   'Run the same again. Where every partition has a valid index that is attached, update PostgreSQL to its newest minor ' +
   'release before, or drop the index and build it again.'
 
+/** The index of the whole, noted as ours before it is there. */
+async function createWhole(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<void> {
+  await noteIndex(job.session, job, index, table, 'index begun')
+  let isMade = false
+  try {
+    isMade = await brief(job, index, table, statement)
+  } finally {
+    // Another session may have made one of this name, which is not ours.
+    if (!isMade) await noteIndex(job.session, job, index, table, 'index dropped')
+  }
+}
+
 interface Attachment {
   readonly table: TableFacts
   readonly statement: string
 }
 
-// Its lock keeps writers out, for the moment that it takes.
-async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<void> {
+/** Sends a statement whose lock blocks writes for a moment; returns false where another session was faster. */
+async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<boolean> {
   const { session, needs, report } = job
   const started = Date.now()
   try {
     await session.withSettings({ lock_timeout: String(needs.lockTimeout), statement_timeout: '0' }, () =>
       sendWithLockRetry(session, table, statement, needs, report),
     )
+    return true
   } catch (error) {
-    if (isRace(error)) return
+    if (isRace(error)) return false
     throw workError({ error, stopped: null }, { statement: 'CREATE INDEX', index: index.name, table, started })
   }
 }

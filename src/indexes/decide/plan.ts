@@ -1,15 +1,13 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
-import { parseOptions } from '../../core/parse-options.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { memoryWarnings } from './advice.ts'
 import { planSettings, type BuildLimits, type BuildSettings } from './memory.ts'
 import { failed, fitting, planFromCatalog, refuse, type WithoutBuild } from './from-catalog.ts'
 import type { ExistingIndex, IndexFacts, TableFacts } from '../look/facts.ts'
-import { limitOptions } from '../build/options.ts'
-import { assertIndex, parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
+import { parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
 
 /** What is to be done about an index, from what is there. */
-export type IndexBuildPlan =
+export type IndexPlan =
   | WithoutBuild
   /** There are no rows for an ivfflat index to learn from, in the table or a partition of it, and it was said to build it later. */
   | { readonly action: 'postpone'; readonly warnings: readonly string[] }
@@ -33,36 +31,21 @@ export interface PlannedBuild {
   readonly warnings: readonly string[]
 }
 
-/** What {@link planIndexBuild} may be told. */
-export interface IndexPlanOptions extends Pick<BuildLimits, 'workers'> {
+/** Options of {@link planVectorIndex}: those of {@link createVectorIndex} that decide how an index is built. */
+export interface PlanIndexOptions extends Pick<BuildLimits, 'workers'> {
   /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
   readonly maxMemory?: number | string | undefined
   /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
 }
 
-/**
- * Decides what is to be done about an index, from what is there; nothing is read or sent here.
- *
- * @example
- * ```ts
- * const plan = planIndexBuild(await readIndexFacts(knex, index), index, { maxMemory: 4 * 1024 ** 3 })
- * if (plan.action === 'build') console.log(plan.settings, plan.warnings)
- * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS
- */
-export function planIndexBuild(facts: IndexFacts, index: VectorIndex, options: IndexPlanOptions = {}): IndexBuildPlan {
-  assertIndex(index)
-  return planFromFacts(facts, index, parseOptions(limitOptions, options))
-}
-
 /** What a build may use, and what it does about a table without rows, once it is parsed. */
 export interface PlanLimits extends BuildLimits {
-  readonly whenEmpty?: IndexPlanOptions['whenEmpty'] | undefined
+  readonly whenEmpty?: PlanIndexOptions['whenEmpty'] | undefined
 }
 
-/** The same with options that are parsed. */
-export function planFromFacts(facts: IndexFacts, index: VectorIndex, options: PlanLimits): IndexBuildPlan {
+/** Decides what is to be done about an index, from what is there; nothing is read or sent here. */
+export function planFromFacts(facts: IndexFacts, index: VectorIndex, options: PlanLimits): IndexPlan {
   const seen = planFromCatalog(facts, index)
   if (seen.action !== 'look at rows') return seen
   const { table, equal } = seen
@@ -82,7 +65,7 @@ function planBuild(
   table: TableFacts,
   equal: readonly ExistingIndex[],
   options: PlanLimits,
-): IndexBuildPlan {
+): IndexPlan {
   const { rows } = facts
   const lacking = withoutRows(facts, index, options)
   if (lacking !== null) return lacking
@@ -111,7 +94,7 @@ function planPartitions(
   table: TableFacts,
   equal: readonly ExistingIndex[],
   options: PlanLimits,
-): IndexBuildPlan {
+): IndexPlan {
   const foreign = table.partitions.find(({ isForeign }) => isForeign)
   if (foreign !== undefined) {
     return refuse(failed(index, `the partition ${qualified(foreign.schema, foreign.name)} is on a foreign server`))
@@ -129,7 +112,7 @@ function withoutRows(
   { rows, table, emptyPartitions: partitions }: IndexFacts,
   index: VectorIndex,
   { whenEmpty }: PlanLimits,
-): IndexBuildPlan | null {
+): IndexPlan | null {
   const isEmpty = partitions.length > 0 || (table?.kind === 'partitioned' ? table.partitions.length === 0 : rows === 0)
   if (!isEmpty || !areRowsDecisive(index, { whenEmpty })) return null
   const error = new PgvectorMigrationError('INDEX_NEEDS_ROWS', { index: identifier(index.name), rows, partitions })

@@ -1,5 +1,5 @@
 import { canCheckConnectionSql, majorSql, readOnlySql } from '../../database/server-facts.ts'
-import { sessionOf, type Database, type Session } from '../../database/session.ts'
+import type { Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 import { availableSql } from '../../extension/too-old.ts'
 import { countRows } from './count-rows.ts'
@@ -11,28 +11,18 @@ import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/table-rig
 import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
 import { isValidSql, runningBuildsSql } from './validity.ts'
-import { assertIndex, type VectorIndex } from '../vector-index.ts'
+import type { VectorIndex } from '../vector-index.ts'
 import { indexMethodsSql } from '../../pgvector/index-methods.ts'
 
 /**
- * Reads what {@link planIndexBuild} decides from, and writes nothing: what the catalog says in one query, the processors
- * and who wants them where the table is large, and the rows, which are counted where that is quick.
- *
- * @param own Processes of the caller that are no others at work, beside those of the pool of `db`.
- *
- * @example const plan = planIndexBuild(await readIndexFacts(knex, index), index)
+ * Reads what {@link planFromFacts} decides from, and writes nothing: the catalog in one query, the processors and who
+ * uses them where the table is large, and the rows, which are counted where that is quick.
  *
  * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED where the condition of a partial index fails.
  */
-export async function readIndexFacts(
-  db: Database,
-  index: VectorIndex,
-  own: readonly number[] = [],
-): Promise<IndexFacts> {
-  assertIndex(index)
-  const session = sessionOf(db)
+export async function readIndexFacts(session: Session, index: VectorIndex): Promise<IndexFacts> {
   const facts = await readCatalogFacts(session, index)
-  return { ...facts, ...(await readBuildCosts(session, index, facts, own)) }
+  return { ...facts, ...(await readBuildCosts(session, index, facts, [])) }
 }
 
 /** Reads what tells whether a build is to be planned; it touches no row. */

@@ -111,10 +111,10 @@ async function load({ file, path }: FileMigration): Promise<MigrationModule> {
   ) as Partial<MigrationModule>
   if (typeof up !== 'function') throw invalid(file, 'it exports no function up')
   return {
-    up: (knex) => inMigration(file, () => up(knex)),
+    up: (knex) => inMigration({ name: file, direction: 'up' }, () => up(knex)),
     down: (knex) => {
       if (typeof down !== 'function') throw invalid(file, 'it exports no function down, so it cannot be undone')
-      return inMigration(file, () => down(knex))
+      return inMigration({ name: file, direction: 'down' }, () => down(knex))
     },
     ...(config === undefined ? {} : { config }),
   }

@@ -1,5 +1,5 @@
 import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/errors.ts'
-import type { Duration } from '../../core/durations.ts'
+import { DEFAULT_LOCK_TIMEOUT, type Duration } from '../../core/durations.ts'
 import type { Deadlines } from '../../database/deadlines.ts'
 import { readIsEmbedded } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
@@ -20,7 +20,7 @@ export interface Stage {
 
 /** How a stage is opened. */
 export interface StageOptions extends RunOptions {
-  /** How long a statement may wait for a lock, and others behind it, in milliseconds or like '1s'; default 1000. */
+  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
   readonly lockTimeout?: Duration | undefined
 }
 
@@ -37,8 +37,6 @@ export const stageKinds = { ...runKinds, lockTimeout: positiveDurationKind } as 
 
 /** The same once they are parsed. */
 export type ParsedStageOptions = StageOptions & { readonly lockTimeout?: number | undefined }
-
-const DEFAULT_LOCK_TIMEOUT = 1000
 
 /** Opens a stage, works on it, and takes everything back. */
 export async function withRehearsalStage<Result>(

@@ -1,4 +1,5 @@
 import { openScratch } from '../../embedded/scratch.ts'
+import type { Direction } from '../events.ts'
 import { inMigration } from '../../database/migration-context.ts'
 import { openReplica } from '../../database/replica.ts'
 import type { Session } from '../../database/session.ts'
@@ -56,20 +57,21 @@ export async function openReplay(db: Session, surroundings: Surroundings): Promi
 
 /** Runs a migration's `up` as a run does, and nothing around it. */
 export async function runUp(session: Session, migration: LoadedMigration): Promise<void> {
-  await runAlone(session, migration, async ({ knex }) => migration.module.up(knex))
+  await runAlone(session, migration, 'up', async ({ knex }) => migration.module.up(knex))
 }
 
 /** The same for its `down`, where it has one. */
 export async function runDown(session: Session, migration: LoadedMigration): Promise<void> {
-  await runAlone(session, migration, async ({ knex }) => migration.module.down?.(knex))
+  await runAlone(session, migration, 'down', async ({ knex }) => migration.module.down?.(knex))
 }
 
 async function runAlone(
   session: Session,
   { name, transactional }: LoadedMigration,
+  direction: Direction,
   run: (within: Session) => Promise<unknown>,
 ): Promise<void> {
-  await inMigration(name, async () => {
+  await inMigration({ name, direction }, async () => {
     if (transactional) await session.transaction(run)
     else await withReason(run(session))
   })

@@ -25,7 +25,8 @@ export interface Job {
  * @throws {PgvectorMigrationError} MIGRATION_LOCK_LOST where it may not be recorded.
  */
 export async function runOne(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
-  await inMigration(job.migration.name, () => withReason(runAndRecord(session, settings, job)))
+  const { migration, direction } = job
+  await inMigration({ name: migration.name, direction }, () => withReason(runAndRecord(session, settings, job)))
 }
 
 /** Gives a rejection a reason, where it has none. */

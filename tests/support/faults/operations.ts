@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import {
   AddVectorColumn,
   backfillVectors,
-  buildIndex,
+  createVectorIndex,
   CreateVectorIndex,
   EnablePgvector,
   ensurePgvector,
@@ -87,7 +87,7 @@ export const operations: readonly FaultyOperation[] = [
     run: (knex) => migrator(knex).down({ steps: 5 }),
   },
   { name: 'ensurePgvector', prepare: nothing, run: (knex) => ensurePgvector(knex, quiet) },
-  { name: 'buildIndex', prepare: createDocuments, run: (knex) => buildIndex(knex, index, quiet) },
+  { name: 'createVectorIndex', prepare: createDocuments, run: (knex) => createVectorIndex(knex, index, quiet) },
   {
     name: 'backfillVectors',
     prepare: async (knex) => {

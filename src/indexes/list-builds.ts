@@ -4,7 +4,7 @@ import { progressFields, progressMeter, type ProgressAnswer } from './build/prog
 import { runningBuildsSql } from './look/validity.ts'
 
 /** A build of an index that runs right now, of whatever method. */
-export interface RunningIndexBuild extends BuildProgress {
+export interface IndexBuild extends BuildProgress {
   /** The process of the server. */
   readonly processId: number
   /** Null where this role may not see it. */
@@ -18,18 +18,18 @@ export interface RunningIndexBuild extends BuildProgress {
 }
 
 type Answer = ProgressAnswer &
-  Pick<RunningIndexBuild, 'processId' | 'index' | 'table' | 'command' | 'since'> & {
+  Pick<IndexBuild, 'processId' | 'index' | 'table' | 'command' | 'since'> & {
     readonly milliseconds: number | null
   }
 
 /**
  * The builds that run in this database right now, and how far each of them is.
  *
- * @example for (const { index, phase, percent } of await runningIndexBuilds(knex)) console.log(index, phase, percent)
+ * @example for (const { index, phase, percent } of await listIndexBuilds(knex)) console.log(index, phase, percent)
  *
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
  */
-export async function runningIndexBuilds(db: Database): Promise<RunningIndexBuild[]> {
+export async function listIndexBuilds(db: Database): Promise<IndexBuild[]> {
   const session = sessionOf(db)
   const answers = await session.ask<readonly Answer[]>(runningSql)
   return answers.map(({ processId, index, table, command, since, milliseconds, ...seen }) => {

@@ -8,7 +8,7 @@ import { identifier } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
 import { isOfThisMigration } from '../../log/migration-log.ts'
 import { logLostStep, logStep } from '../log-step.ts'
-import { buildOptions, type BuildOptions } from './options.ts'
+import { buildOptions, type CreateIndexOptions } from './options.ts'
 import { reportOn, type BuildReport } from './report.ts'
 import { buildLock } from './lock.ts'
 import type { BuildJob } from './job.ts'
@@ -21,8 +21,8 @@ import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
 import { unwatched, watchBuild } from './watch.ts'
 
-/** What {@link buildIndex} did. */
-export interface BuildResult {
+/** What {@link createVectorIndex} did. */
+export interface CreateIndexResult {
   /** `kept`: an equal one was there. `postponed`: an ivfflat index on a table without rows, and that was asked for. */
   readonly status: 'built' | 'kept' | 'postponed'
   /** Of the index that is there now, which may be an equal one under another name; null where it was postponed. */
@@ -51,13 +51,17 @@ export interface BuildResult {
  *
  * @example
  * ```ts
- * await buildIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }), { maxMemory: '4GB' })
+ * await createVectorIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }), { maxMemory: '4GB' })
  * ```
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, RELATION_NOT_FOUND, COLUMN_DIFFERS, INDEX_DIFFERS, INDEX_NEEDS_ROWS,
  * INDEX_NEEDS_MEMORY, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, READ_ONLY, PGVECTOR_VERSION_TOO_LOW, VERIFICATION_FAILED, SESSION_SHARED or
  * INDEX_BUILD_FAILED.
  */
-export async function buildIndex(db: Database, index: VectorIndex, options: BuildOptions = {}): Promise<BuildResult> {
+export async function createVectorIndex(
+  db: Database,
+  index: VectorIndex,
+  options: CreateIndexOptions = {},
+): Promise<CreateIndexResult> {
   assertIndex(index)
   const needs = parseOptions(buildOptions, options)
   const caller = sessionOf(db)
@@ -163,6 +167,6 @@ function resultOf(
   check: IndexCheck | null,
   { warnings }: BuildReport,
   milliseconds: number,
-): BuildResult {
+): CreateIndexResult {
   return { status, name, rows, milliseconds, settings, isUsed: check?.isUsed ?? null, warnings }
 }

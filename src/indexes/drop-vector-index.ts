@@ -1,13 +1,14 @@
 import { originOf, whyItStays } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
+import { onlyOursOption } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
 import { sendWithLockRetry, type LockRetryOptions } from '../database/lock-retry.ts'
 import type { BuildJob } from './build/job.ts'
 import { sendConcurrently } from './build/concurrently.ts'
 import { workError } from './build/errors.ts'
-import { buildOptions, type BuildOptions, type ParsedBuildOptions } from './build/options.ts'
+import { buildOptions, type CreateIndexOptions, type ParsedBuildOptions } from './build/options.ts'
 import { reportOn } from './build/report.ts'
 import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
@@ -21,22 +22,22 @@ import { assertIndex, type VectorIndex } from './vector-index.ts'
 import { lackingRights } from '../columns/table-rights.ts'
 import { unwatched, watchBuild } from './build/watch.ts'
 
-/** What {@link dropIndex} may be told. */
+/** Options of {@link dropVectorIndex}. */
 export interface DropIndexOptions extends Pick<
-  BuildOptions,
+  CreateIndexOptions,
   'lockTimeout' | 'wait' | 'signal' | 'onEvent' | 'logger' | 'log'
 > {
-  /** Leave an index that {@link buildIndex} did not build, as far as the log tells; default false. */
+  /** Leave an index that this library did not build, as far as its log shows; default true. */
   readonly onlyOurs?: boolean | undefined
 }
 
-const dropIndexOptions = lazySchema((z) =>
+export const dropIndexOptions = lazySchema(() =>
   buildOptions()
     .pick({ lockTimeout: true, wait: true, signal: true, onEvent: true, logger: true, log: true })
-    .extend({ onlyOurs: z.boolean('must be true or false').default(false) }),
+    .extend({ onlyOurs: onlyOursOption() }),
 )
 
-/** What {@link dropIndex} did. */
+/** What {@link dropVectorIndex} did. */
 export interface DropIndexResult {
   /** `kept`: it is not ours to drop. `absent`: there was nothing to drop. */
   readonly status: 'dropped' | 'kept' | 'absent'
@@ -52,12 +53,12 @@ export interface DropIndexResult {
  * In a transaction, and on a partitioned table, PostgreSQL can only drop it with the table locked: then nobody is kept
  * waiting for longer than `lockTimeout`.
  *
- * @example await dropIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
+ * @example await dropVectorIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, SESSION_SHARED or
  * INDEX_DROP_FAILED.
  */
-export async function dropIndex(
+export async function dropVectorIndex(
   db: Database,
   index: VectorIndex,
   options: DropIndexOptions = {},

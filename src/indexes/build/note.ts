@@ -1,0 +1,20 @@
+import { currentTarget } from '../../database/target.ts'
+import type { Session } from '../../database/session.ts'
+import { logChange, numbersOf } from '../../extension/log-change.ts'
+import type { VectorIndex } from '../vector-index.ts'
+import type { BuildJob } from './job.ts'
+
+/** Notes that an index is about to appear, or that it is gone, so that what an interrupted build leaves is known to be ours. */
+export async function noteIndex(
+  session: Session,
+  { needs }: BuildJob,
+  { name, method, metric }: VectorIndex,
+  table: { readonly schema: string; readonly name: string },
+  event: 'index begun' | 'index dropped',
+): Promise<void> {
+  if (currentTarget() !== null) return
+  const computedDetails = numbersOf(table.schema, table.name)
+  // What keeps a line from being written is told when the index is built.
+  const details = { index: name, method, metric }
+  await logChange(session, needs.log, { event, milliseconds: 0, details, computedDetails }).catch(() => undefined)
+}
