@@ -19,6 +19,7 @@ import { recordingLogger } from './support/recorder.ts'
 import { rolledBack } from './support/rolled-back.ts'
 
 const silent = { logger: false } as const
+const all = { ...silent, onlyOurs: false } as const
 
 /** What a session on a managed host shows; roles live and die with the transaction. */
 interface Host {
@@ -152,9 +153,9 @@ describeOnEveryDatabase('a role that may not use the schema of a table', (databa
 
   test.each([
     ['build an index', 'CREATE INDEX', 'USAGE, CREATE', '', (trx: Knex) => createVectorIndex(trx, index, silent)],
-    ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropVectorIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropVectorIndex(trx, index, all)],
     ['add a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
-    ['drop a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
+    ['drop a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => dropVectorColumn(trx, column, all)],
   ])('cannot %s, and is told what to grant', async (_, statement, needed, there, run) => {
     await withoutUsage(there, async (trx) => {
       const { message, hint, details } = await expectError('INSUFFICIENT_PRIVILEGE', () => run(trx))
@@ -180,9 +181,9 @@ describeOnEveryDatabase('a role that does not own a table', (database) => {
 
   test.each([
     ['build an index', 'CREATE INDEX', '', (trx: Knex) => createVectorIndex(trx, index, silent)],
-    ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropVectorIndex(trx, index, silent)],
+    ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropVectorIndex(trx, index, all)],
     ['add a column', 'ALTER TABLE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
-    ['drop a column', 'ALTER TABLE', '', (trx: Knex) => dropVectorColumn(trx, column, silent)],
+    ['drop a column', 'ALTER TABLE', '', (trx: Knex) => dropVectorColumn(trx, column, all)],
   ])('cannot %s, and is told who can', async (_, statement, there, run) => {
     await ensurePgvector(database().knex, silent)
     await rolledBack(database().knex, async (trx) => {
