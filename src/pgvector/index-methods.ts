@@ -1,6 +1,9 @@
 import { typeLimits, type VectorType } from './vector-types.ts'
 
-/** The operators that measure how far apart two vectors are (vector.sql of pgvector); the smallest comes first. */
+/**
+ * The operators that measure the distance between two vectors (vector.sql of pgvector); the smallest distance sorts
+ * first.
+ */
 export const metrics = {
   /** Euclidean distance. */
   l2: { operator: '<->' },
@@ -12,11 +15,11 @@ export const metrics = {
   l1: { operator: '<+>' },
   /** The number of bits that differ. */
   hamming: { operator: '<~>' },
-  /** 1 minus the share of set bits that both have. */
+  /** 1 minus the share of set bits that both values have in common. */
   jaccard: { operator: '<%>' },
 } as const satisfies Record<string, { readonly operator: string }>
 
-/** How far apart two vectors are. */
+/** The measure of distance between two vectors. */
 export type Metric = keyof typeof metrics
 
 /** The index access methods of pgvector. */
@@ -25,18 +28,19 @@ export const indexMethods = ['hnsw', 'ivfflat'] as const
 /** An index access method of pgvector. */
 export type IndexMethod = (typeof indexMethods)[number]
 
-/** SQL: their names, as the list of an IN. */
+/** SQL: the names of the access methods, as the list of an IN. */
 export const indexMethodsSql = `(${indexMethods.map((method) => `'${method}'`).join(', ')})`
 
-/** An operator class, and the pgvector release that brought it. */
+/** An operator class, and the pgvector release that introduced it. */
 export interface OperatorClass {
   readonly name: string
   readonly since: string
 }
 
 /**
- * Which index there is for which type and metric, and by which operator class (vector.sql and the update scripts of
- * pgvector, as of 0.8.7). What is not in this table does not exist. A test holds it against running servers.
+ * The operator class for each combination of type, access method and metric (vector.sql and the update scripts of
+ * pgvector, as of 0.8.7). A combination that is missing here does not exist. A test compares the table with running
+ * servers.
  */
 export const operatorClasses = {
   vector: {
@@ -94,11 +98,11 @@ export type MetricFor<Type extends VectorType, Method extends IndexMethod> = Typ
     : never
   : never
 
-/** The metrics that two values of a type can be compared by, with an index or without one. */
+/** The metrics that can compare two values of a type, with or without an index. */
 export type DistanceFor<Type extends VectorType> = MetricFor<Type, 'hnsw'>
 
 /**
- * The operator class of an index; null where there is none.
+ * Returns the operator class of an index, or null if there is none.
  *
  * @example operatorClass('halfvec', 'hnsw', 'cosine')?.name // 'halfvec_cosine_ops'
  */
@@ -107,7 +111,7 @@ export function operatorClass(type: VectorType, method: IndexMethod, metric: Met
   return methods[method]?.[metric] ?? null
 }
 
-/** The most dimensions an index can take; null where none limits it (sparsevec: 1,000 elements that are not zero). */
+/** The maximum number of dimensions of an index; null if there is no limit (sparsevec: 1,000 non-zero elements). */
 export function indexLimit(type: VectorType, method: IndexMethod): number | null {
   return typeLimits[type][method]
 }

@@ -1,43 +1,43 @@
-/** A host that manages PostgreSQL, or a stock server. */
+/** A provider that manages PostgreSQL, or a stock server. */
 export type ProviderName = keyof typeof providers
 
-/** What the server shows of its host; read by the glance, compared by {@link detectProvider}. */
+/** What the server reveals about its provider. The glance reads it, and {@link detectProvider} compares it. */
 export interface ProviderMarks {
   /** version(). */
   readonly server: string
-  /** The settings that {@link markedSettings} lists; null where the server does not know one. */
+  /** The settings that {@link markedSettings} lists; null for a setting that the server does not know. */
   readonly settings: Readonly<Record<string, string | null>>
-  /** Those of {@link markedRoles} that exist. */
+  /** The roles of {@link markedRoles} that exist. */
   readonly roles: readonly string[]
-  /** Those of {@link markedFunctions} that exist. */
+  /** The functions of {@link markedFunctions} that exist. */
   readonly functions: readonly string[]
 }
 
-/** How a host is recognised, and what its users must do where a stock server's remedy does not help. */
+/** How to recognise a provider, and its remedies where they differ from those of a stock server. */
 interface Provider {
   readonly title: string
-  /** Any of these settings marks the host. */
+  /** Any of these settings identifies the provider. */
   readonly settings?: readonly string[]
-  /** All of these roles together mark the host: one alone may be a stub from a dump. */
+  /** All of these roles together identify the provider. One alone may be a stub from a dump. */
   readonly roles?: readonly string[]
-  /** Any of these functions marks the host. */
+  /** Any of these functions identifies the provider. */
   readonly functions?: readonly string[]
-  /** What version() contains. */
+  /** A text that version() contains. */
   readonly server?: string
-  /** What to do where the extension's files are missing or not allowed. */
+  /** What to do if the extension's files are missing or not allowed. */
   readonly notAvailable?: string
-  /** What to do where the role may not create the extension. */
+  /** What to do if the role may not create the extension. */
   readonly privilege?: string
-  /** What to do where the newest version on the server is too old. */
+  /** What to do if the newest version on the server is too old. */
   readonly versionTooLow?: string
 }
 
-const HOST_UPDATE =
-  'Apply the pending maintenance or engine update of the host, then run this again with { update: true }.'
+const PROVIDER_UPDATE =
+  'Apply the pending maintenance or engine update of your provider, then run this again with { update: true }.'
 
 /**
- * The hosts, most specific first. Recognition is a hint for messages, never a gate: roles and settings can be faked.
- * Sources: docs/providers.md.
+ * The providers, most specific first. Recognition only improves messages and never decides anything, because roles and
+ * settings can be faked. Sources: docs/providers.md.
  */
 export const providers = {
   pglite: {
@@ -75,7 +75,7 @@ export const providers = {
     functions: ['create_extension'],
     notAvailable: "Run: SELECT create_extension('vector');",
     privilege: "Run: SELECT create_extension('vector'); instead of CREATE EXTENSION.",
-    versionTooLow: HOST_UPDATE,
+    versionTooLow: PROVIDER_UPDATE,
   },
   azure: {
     title: 'Azure Database for PostgreSQL',
@@ -86,14 +86,14 @@ export const providers = {
     privilege:
       'As the server administrator: GRANT azure_pg_admin TO your_role; or run CREATE EXTENSION vector; once as the ' +
       'administrator. VECTOR must be in the server parameter azure.extensions.',
-    versionTooLow: HOST_UPDATE,
+    versionTooLow: PROVIDER_UPDATE,
   },
   alloydb: {
     title: 'Google AlloyDB',
     roles: ['alloydbsuperuser'],
     privilege:
       'As the postgres user: GRANT alloydbsuperuser TO your_role; or run CREATE EXTENSION vector; once as postgres.',
-    versionTooLow: HOST_UPDATE,
+    versionTooLow: PROVIDER_UPDATE,
   },
   cloudsql: {
     title: 'Google Cloud SQL',
@@ -119,22 +119,22 @@ export const providers = {
     title: 'Neon',
     settings: ['neon.timeline_id'],
     roles: ['neon_superuser'],
-    privilege: 'Connect as a role made in the Neon console (a member of neon_superuser); no other step is needed.',
-    versionTooLow: HOST_UPDATE,
+    privilege: 'Connect as a role created in the Neon console (a member of neon_superuser); no other step is needed.',
+    versionTooLow: PROVIDER_UPDATE,
   },
   aiven: {
     title: 'Aiven',
     roles: ['avnadmin'],
     privilege: 'Connect as avnadmin: vector is in extwlist.extensions, which lets this role create it.',
-    versionTooLow: HOST_UPDATE,
+    versionTooLow: PROVIDER_UPDATE,
   },
   extwlist: {
-    title: 'a host with an extension allow-list',
+    title: 'a provider with an extension allow-list',
     settings: ['extwlist.extensions'],
     privilege:
-      "As a superuser: ALTER ROLE your_role SET extwlist.extensions = 'vector'; or have the host add vector to " +
+      "As a superuser: ALTER ROLE your_role SET extwlist.extensions = 'vector'; or have your provider add vector to " +
       'extwlist.extensions; or run CREATE EXTENSION vector; once as a superuser.',
-    versionTooLow: HOST_UPDATE,
+    versionTooLow: PROVIDER_UPDATE,
   },
   stock: { title: 'PostgreSQL' },
 } as const satisfies Record<string, Provider>
@@ -153,7 +153,7 @@ export const markedRoles = (): string[] => listed((provider) => provider.roles)
 export const markedFunctions = (): string[] => listed((provider) => provider.functions)
 
 /**
- * The host that these marks belong to; `stock` where none fits.
+ * Returns the provider that these marks identify, or `stock` if none fits.
  *
  * @example detectProvider({ server: 'PostgreSQL 17.6', settings: { 'rds.extensions': 'vector' }, roles: [], functions: [] }) // 'rds'
  */
@@ -168,7 +168,7 @@ function fits(provider: Provider, marks: ProviderMarks): boolean {
   return provider.roles?.every((role) => marks.roles.includes(role)) ?? false
 }
 
-/** The remedies of a host, for hints; an empty one where the catalogue's hint fits. */
+/** The remedies of a provider, for hints. A missing one means that the catalogue's hint applies. */
 export function remedies(name: ProviderName): Pick<Provider, 'notAvailable' | 'privilege' | 'versionTooLow'> & {
   readonly title: string
 } {

@@ -1,25 +1,25 @@
 import { isAtLeast } from './version.ts'
 
-/** Something that is wrong in a range of pgvector releases. */
+/** A defect in a range of pgvector releases. */
 export interface Advisory {
   readonly id: string
   readonly kind: 'security' | 'corruption'
-  /** The first release that has it. */
+  /** The first affected release. */
   readonly since: string
-  /** The first release that has it no more. */
+  /** The first release that is no longer affected. */
   readonly fixedIn: string
-  /** What it does, in one clause. */
+  /** The effect, in one clause. */
   readonly effect: string
-  /** The indexes to rebuild after the update; null where none need it. */
+  /** The indexes to rebuild after the update; null if none need it. */
   readonly reindex: 'hnsw' | 'ivfflat' | null
-  /** Where it is told. */
+  /** Where the defect is documented. */
   readonly source: string
 }
 
 /**
- * What is known to be wrong in which release, newest first (pgvector's CHANGELOG.md and issues, as of 0.8.7).
+ * The known defects of pgvector releases, newest first (pgvector's CHANGELOG.md and issues, as of 0.8.7).
  *
- * CVE-2026-18022 is not among them: it needs a 32-bit server, of which only PGlite is one, in a release that has the fix.
+ * CVE-2026-18022 is left out: it needs a 32-bit server. The only such server is PGlite, whose release has the fix.
  */
 export const advisories = [
   {
@@ -71,10 +71,10 @@ export const advisories = [
 ] as const satisfies readonly Advisory[]
 
 /**
- * The advisories that hold for a version.
+ * Returns the advisories that apply to a version.
  *
- * `extversion` tells which SQL objects are installed, not which library is loaded: 0.8.1 to 0.8.6 differ in the
- * library alone, so a patched server may still report an older version.
+ * `extversion` reports which SQL objects are installed, not which library is loaded. Releases 0.8.1 to 0.8.6 differ in
+ * the library alone, so a patched server may still report an older version.
  *
  * @example advisoriesFor('0.8.0').map(({ id }) => id) // ['pgvector#1036', 'pgvector#988', 'CVE-2026-3172']
  */
@@ -82,13 +82,13 @@ export function advisoriesFor(version: string): Advisory[] {
   return advisories.filter(({ since, fixedIn }) => isAtLeast(version, since) && !isAtLeast(version, fixedIn))
 }
 
-/** A pgvector release that brought something a user may want. */
+/** A pgvector release that introduced something a user may want. */
 export interface Release {
   readonly version: string
   readonly brings: readonly string[]
 }
 
-/** What came with which release, oldest first (pgvector's CHANGELOG.md, 0.5.0 to 0.8.7). */
+/** What each release introduced, oldest first (pgvector's CHANGELOG.md, 0.5.0 to 0.8.7). */
 export const releases = [
   { version: '0.5.0', brings: ['HNSW indexes', 'parallel IVFFlat builds'] },
   { version: '0.5.1', brings: ['faster HNSW builds'] },
@@ -102,18 +102,18 @@ export const releases = [
       'binary_quantize',
     ],
   },
-  { version: '0.8.0', brings: ['iterative index scans, which find enough rows although a condition filters them'] },
+  { version: '0.8.0', brings: ['iterative index scans, which return enough rows under a selective filter'] },
   { version: '0.8.1', brings: ['PostgreSQL 18'] },
 ] as const satisfies readonly Release[]
 
-/** What an update from one version to another brings. */
+/** Returns what an update from one version to another brings. */
 export function broughtBetween(before: string, after: string): string[] {
   return releases
     .filter(({ version }) => !isAtLeast(before, version) && isAtLeast(after, version))
     .flatMap(({ version, brings }) => brings.map((what) => `${version}: ${what}`))
 }
 
-/** The advisories that held for one version and hold for another no more. */
+/** Returns the advisories that apply to the first version but not to the second. */
 export function endedBetween(before: string, after: string): Advisory[] {
   const left = advisoriesFor(after)
   return advisoriesFor(before).filter((advisory) => !left.includes(advisory))

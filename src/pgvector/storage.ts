@@ -1,20 +1,20 @@
 import { typeLimits } from './vector-types.ts'
 import { isAtLeast } from './version.ts'
 
-/** How an embedding of so many dimensions is stored in a vector column and reached by an HNSW index. */
+/** How a vector column stores an embedding with this many dimensions, and how an HNSW index reaches it. */
 export interface DimensionStorage {
   readonly dimensions: number
   /** The type of a column that stores every element in full precision. */
   readonly column: 'vector'
-  /** Bytes a value takes in the table: 8 + 4 per dimension. */
+  /** Bytes of one value in the table: 8 + 4 per dimension. */
   readonly bytes: number
-  /** The type that an HNSW index casts the column to; null where this pgvector has none for so many dimensions. */
+  /** The type to which an HNSW index casts the column; null if this pgvector cannot index so many dimensions. */
   readonly index: 'vector' | 'halfvec' | 'bit' | null
-  /** One sentence for people. */
+  /** A one-sentence summary to print. */
   readonly note: string
 }
 
-// In the order of what they lose: nothing, precision, all but the signs.
+// Ordered by what they lose: nothing, precision, everything but the signs.
 const indexTypes = ['vector', 'halfvec', 'bit'] as const
 
 const notes = {
@@ -23,7 +23,7 @@ const notes = {
   bit: 'a vector column is possible; an HNSW index needs binary_quantize and re-ranking',
 } as const
 
-/** How each of these dimensions is stored by that pgvector version. */
+/** Returns how the given pgvector version stores each of these dimensions. */
 export function planStorage(dimensions: readonly number[], version: string): DimensionStorage[] {
   const types = indexTypes.filter((type) => isAtLeast(version, typeLimits[type].since))
   return dimensions.map((count) => {

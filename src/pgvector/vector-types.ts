@@ -1,21 +1,21 @@
-/** A type that can hold an embedding: pgvector's three, and PostgreSQL's own bit strings. */
+/** A type that can hold an embedding: pgvector's three types, and PostgreSQL's own bit strings. */
 export type VectorType = 'vector' | 'halfvec' | 'sparsevec' | 'bit'
 
-/** What a type can hold and what an index on it can take. */
+/** The limits of a type and of the indexes on it. */
 export interface TypeLimits {
-  /** The most dimensions of a column. */
+  /** The maximum dimensions of a column. */
   readonly column: number
-  /** The most dimensions of an HNSW index; null where only non-zero elements count (sparsevec: 1,000). */
+  /** The maximum dimensions of an HNSW index; null if only non-zero elements count (sparsevec: 1,000). */
   readonly hnsw: number | null
-  /** The most dimensions of an IVFFlat index; null where there is no such index. */
+  /** The maximum dimensions of an IVFFlat index; null if no such index exists. */
   readonly ivfflat: number | null
-  /** The pgvector release that brought the type, or for bit its operator classes. */
+  /** The pgvector release that introduced the type; for bit, the release that introduced its operator classes. */
   readonly since: string
 }
 
 /**
  * The limits of pgvector's types (vector.h, halfvec.h, sparsevec.h, hnswutils.c, ivfutils.c of 0.8.6, unchanged in
- * 0.8.7; bit columns are limited by PostgreSQL). A test holds them against a running server.
+ * 0.8.7; PostgreSQL limits bit columns). A test compares them with a running server.
  */
 export const typeLimits = {
   vector: { column: 16_000, hnsw: 2_000, ivfflat: 2_000, since: '0.4.0' },

@@ -1,12 +1,12 @@
 import type { SemVer } from 'semver'
 import parse from 'semver/functions/parse'
 
-// Up to three numbers count; what follows is a fourth number or a provider's suffix.
+// Up to three numbers count. A fourth number or a provider's suffix may follow.
 const VERSION = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*(?:[.+_-][A-Za-z].*|[+_-].*)?$/
 
 /**
- * Reads a pgvector version as its SQL objects report it: a provider's suffix (0.8.1.google-1, 0.8.0-yb-1.0) is cut,
- * a missing patch number is zero. Null for what is no version.
+ * Parses a pgvector version as its SQL objects report it. A provider's suffix (0.8.1.google-1, 0.8.0-yb-1.0) is cut
+ * off, and a missing patch number is zero. Returns null for text that is not a version.
  *
  * @example parseVersion('0.8.1.google-1')?.version // '0.8.1'
  */
@@ -15,7 +15,7 @@ export function parseVersion(text: string): SemVer | null {
   return parsed.get(text) ?? null
 }
 
-// Few versions are ever seen, and each of them is compared many times.
+// A process sees few versions, and compares each of them many times.
 const parsed = new Map<string, SemVer | null>()
 
 function readVersion(text: string): SemVer | null {
@@ -25,14 +25,14 @@ function readVersion(text: string): SemVer | null {
   return parse([major, minor, patch].map(Number).join('.'))
 }
 
-/** Whether `version` is `minimum` or newer; false for what is no version. */
+/** Whether `version` is `minimum` or newer; false for text that is not a version. */
 export function isAtLeast(version: string, minimum: string): boolean {
   const left = parseVersion(version)
   const right = parseVersion(minimum)
   return left !== null && right !== null && left.compare(right) >= 0
 }
 
-/** The newest of these versions; null where none of them is one. */
+/** Returns the newest of these versions, or null if none of them is a version. */
 export function newest(versions: readonly string[]): string | null {
   return versions
     .filter((version) => parseVersion(version) !== null)

@@ -1,7 +1,7 @@
 import { tokensOf } from './tokens.ts'
 
 /**
- * Writes the bindings of a statement into it, each as the literal that `literalOf` makes of it.
+ * Writes the bindings of a statement into its text, each as the literal that `literalOf` returns for it.
  *
  * @example inlineBindings('select $1', [5], (value) => `'${value}'`) // "select '5'"
  */

@@ -2,7 +2,7 @@ import { withoutUnicode } from './string-text.ts'
 import type { SqlToken } from './tokens.ts'
 
 /**
- * The identifier that a token means: without its quotes and escapes, or in lower case where it has no quotes.
+ * Returns the identifier that a token denotes: without quotes and escapes, or in lower case if it is not quoted.
  *
  * @example identifierOf({ kind: 'name', text: 'U&"why\\003F"', start: 0 }) // 'why?'
  */

@@ -1,16 +1,18 @@
-/** Where a string ends whose opening quote ends at `from`; one that is not closed extends to the end of the text. */
+/**
+ * Returns where a string ends whose opening quote ends at `from`. An unclosed string extends to the end of the text.
+ */
 export function endOfString(sql: string, opening: string, from: number): number {
   return segmentsOf(sql, opening, from).at(-1)?.end ?? from
 }
 
-/** A part of a string between two quotes: a string that continues on a later line has several. */
+/** A part of a string between two quotes. A string that continues on a later line has several parts. */
 export interface Segment {
   readonly from: number
-  /** After its closing quote. */
+  /** The position after its closing quote. */
   readonly end: number
 }
 
-/** The segments of a string whose opening quote ends at `from`. */
+/** Returns the segments of a string whose opening quote ends at `from`. */
 export function segmentsOf(sql: string, opening: string, from: number): Segment[] {
   const segments: Segment[] = []
   const ending = endingOf(opening.charAt(0).toLowerCase())
@@ -22,18 +24,18 @@ export function segmentsOf(sql: string, opening: string, from: number): Segment[
   return segments
 }
 
-/** Where a name in double quotes ends. */
+/** Returns where a double-quoted name ends. */
 export function endOfName(sql: string, from: number): number {
   return endOfQuoted(sql, from, '"')
 }
 
-/** Where a dollar quote with that tag ends. */
+/** Returns where a dollar quote with that tag ends. */
 export function endOfDollarQuote(sql: string, tag: string, from: number): number {
   const end = sql.indexOf(tag, from)
   return end === -1 ? sql.length : end + tag.length
 }
 
-/** Where a block comment ends; in PostgreSQL they nest. */
+/** Returns where a block comment ends. In PostgreSQL, block comments nest. */
 export function endOfBlockComment(sql: string, from: number): number {
   const mark = /\/\*|\*\//g
   mark.lastIndex = from
@@ -55,7 +57,7 @@ function endOfBits(sql: string, from: number): number {
   return end === -1 ? sql.length : end + 1
 }
 
-// Twice the quote is one in the text.
+// A doubled quote stands for one quote in the text.
 function endOfQuoted(sql: string, from: number, quote: string): number {
   for (let end = sql.indexOf(quote, from); end !== -1; end = sql.indexOf(quote, end + 2)) {
     if (sql.charAt(end + 1) !== quote) return end + 1
@@ -70,7 +72,8 @@ function endOfEscaped(sql: string, from: number): number {
   return sql.length
 }
 
-// Two literals with nothing but space between them, a newline among it, are one. A line comment counts as space there.
+// PostgreSQL joins two literals that are separated only by whitespace with a newline in it. A line comment counts as
+// whitespace.
 function continuationAt(sql: string, from: number): number | null {
   const piece = /[ \t\f\v]+|(?<newline>[\n\r]+)|--[^\n\r]*|(?<quote>')|/y
   let hasNewline = false

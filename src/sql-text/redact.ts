@@ -1,14 +1,14 @@
 import { HIDDEN, hideInSql } from './secrets-in-sql.ts'
 import { hideInText } from './secrets-in-text.ts'
 
-// The host begins after the last @ before the path.
+// The host name begins after the last @ before the path.
 const IN_URL = /(:\/\/[^\s:/@]*:)[^\s/]*(?=@)/g
 
-// Shorter ones, and those that are other words too, would make what is shown unreadable.
+// Shorter passwords, and passwords that are also ordinary words, would make the output unreadable.
 const LEAST_SECRET = 6
 const known = new Set<string>()
 
-/** Learns the password of a connection, which may turn up anywhere: in an error of a driver, say. */
+/** Remembers the password of a connection, because it can appear anywhere, for example in a driver's error. */
 export function learnPassword(connection: unknown): void {
   const { password, ...others } = partsOf(connection)
   const isSecret =
@@ -39,16 +39,16 @@ function decoded(text: string): string {
   }
 }
 
-/** Redacts the passwords in a text before it is shown: known ones, and those that SQL, URLs and connection strings hold. */
+/** Redacts the passwords in a text before it is printed: known ones, and those in SQL, URLs and connection strings. */
 export function redact(text: string): string {
   const unknown = [...known].reduce((shown, secret) => shown.replaceAll(secret, HIDDEN), text)
   return redactNested(unknown, 0)
 }
 
-// SQL in SQL in SQL: whoever quotes deeper than this sees nothing of it.
+// The depth of SQL nested in SQL. Text that is quoted deeper than this is hidden entirely.
 const DEEPEST = 5
 
-// Escapes and several lines can hide the word itself.
+// Escapes and line continuations can hide the word itself.
 const MAY_HOLD_SECRET = /passw(?:or)?d|\\|u&["']|'[ \t]*[\r\n]/i
 
 function redactNested(text: string, depth: number): string {
@@ -61,7 +61,7 @@ function redactNested(text: string, depth: number): string {
   )
 }
 
-/** Redacts the passwords in every text of a value that is to become JSON. */
+/** Redacts the passwords in every string of a value that will become JSON. */
 export function redactAll(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? redact(part) : part)))
 }

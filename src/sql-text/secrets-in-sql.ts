@@ -3,28 +3,28 @@ import { endOfSecret } from './secrets-in-text.ts'
 import { stringText, withoutUnicode, withStringText } from './string-text.ts'
 import { tokensOf, type SqlToken } from './tokens.ts'
 
-/** What takes the place of a secret. */
+/** Replaces a secret. */
 export const HIDDEN = '***'
 
-/** What is known at a token of the secret that may follow. */
+/** What is known, at a token, about the secret that may follow. */
 interface Expected {
-  /** What stands between the word password and the secret: nothing yet, or a sign. */
+  /** The sign between the word password and the secret; empty if there has been none yet. */
   readonly sign: string
-  /** Whether the word was a string: the name of a setting, a key of an object. */
+  /** Whether the word was a string, such as the name of a setting or the key of an object. */
   readonly isArgument: boolean
 }
 
-/** The signs of assignment between the word password and the secret. */
+/** The assignment signs that may separate the word password from the secret. */
 const signs: ReadonlySet<string> = new Set(['=', ':', ':=', '=>', 'to', '||'])
 
 /**
- * Hides the literals that follow the word password, whatever their quotes and whatever comments stand between. Literals
- * that hold text with a password themselves, as the body of a function or a connection string, go through `inner`.
+ * Hides the literals that follow the word password, whatever their quotes and whatever comments come between. A literal
+ * that can itself contain a password, such as a function body or a connection string, is passed to `inner`.
  */
 export function hideInSql(sql: string, inner: (text: string) => string): string {
   let shown = ''
   let expected: Expected | null = null
-  // The arguments of a format that has a place for a password.
+  // Set inside the arguments of a format that has a placeholder for a password.
   let hidesAll = false
   let tokens = tokensOf(sql)
   for (let { value: token } = tokens.next(); token !== undefined; { value: token } = tokens.next()) {
@@ -64,7 +64,7 @@ function isPrefix({ kind, text, start }: SqlToken, sql: string): boolean {
   return /^uescape$/i.test(text) || (/^n$/i.test(text) && sql.charAt(start + 1) === "'")
 }
 
-// 'password' uescape '!' says how the name before it is written.
+// In 'password' uescape '!', the last literal defines how the name before it is escaped.
 function isEscapeCharacter(sql: string, start: number, text: string): boolean {
   return text.length === 3 && /\buescape[ \t\r\n]{0,9}$/i.test(sql.slice(Math.max(0, start - 16), start))
 }
@@ -93,7 +93,7 @@ function isPassword(token: SqlToken): boolean {
   return token.kind === 'name' && (NAME.test(identifierOf(token)) || NAME.test(withAnyEscape(token)))
 }
 
-// With UESCAPE, which comes after the name, almost any character can begin an escape.
+// UESCAPE comes after the name, so almost any character can begin an escape.
 function withAnyEscape({ text }: SqlToken): string {
   return /^u&/i.test(text) ? withoutUnicode(text.slice(3, -1).replaceAll(/[^0-9A-Za-z+\\]/g, '\\')) : ''
 }

@@ -1,11 +1,12 @@
 import { tokensOf } from './tokens.ts'
 
-// A key and its sign of assignment; password_encryption is no such key, and password::text no assignment.
+// A key and its assignment sign. The word password_encryption is not such a key, and password::text is not an
+// assignment.
 const KEY = /password(?<quote>\\*["'])?[ \t\r\n]*(?<sign>:=|=>|=|:(?!:)|,(?=[ \t\r\n]*\\*'))?[ \t\r\n]*/gi
 
 /**
- * Hides what follows the word password in text of any kind: a connection string, an object, JSON, or a piece of SQL
- * amid prose, where apostrophes do not come in pairs.
+ * Hides what follows the word password in any kind of text: a connection string, an object, JSON, or SQL embedded in
+ * prose, where apostrophes are not paired.
  */
 export function hideInText(text: string, hidden: string): string {
   let shown = ''
@@ -23,20 +24,23 @@ export function hideInText(text: string, hidden: string): string {
   return shown + text.slice(last)
 }
 
-/** Where a secret ends that begins there, after that sign of assignment; where it begins if it is none. */
+/**
+ * Returns where the secret ends that begins at `start`, after that assignment sign; returns `start` if there is no
+ * secret.
+ */
 export function endOfSecret(text: string, start: number, sign: string): number {
   const [delimiter] = matchAt(/\\+["']|(?:'')+(?![\s;,)\]}'"]|$)/y, text, start)
   if (delimiter !== undefined) return endAfter(text, delimiter, start + delimiter.length)
   const isQuoted = matchAt(sign === '' ? /(?:[eE]|[uU]&)?'|\$\w*\$/y : /(?:[eE]|[uU]&)?'|\$\w*\$|"/y, text, start)
   if (isQuoted.length > 0) return sign === '' ? endOfToken(text, start) : endOfQuotedValue(text, start)
-  // In a connection string everything up to a space is the value; what follows a colon is a part of an object.
+  // In a connection string, the value extends to the next space. After a colon, it is a part of an object.
   const [value = ''] =
     sign === '' || sign === ',' ? [] : matchAt(sign === ':' ? /[^\s,;}]+/y : /(?:\\\s|\S)+/y, text, start)
   return start + value.length
 }
 
 /**
- * Where a quoted value ends. In a connection string and in JSON a backslash escapes a quote, in SQL it does not: where
+ * Returns where a quoted value ends. A backslash escapes a quote in connection strings and in JSON, but not in SQL. If
  * the two readings differ, the longer one counts.
  */
 function endOfQuotedValue(text: string, start: number): number {

@@ -1,6 +1,6 @@
 import { significantTokens, tokensOf } from './tokens.ts'
 
-/** Splits what is sent in one round trip into its statements, as the server does, without their semicolons. */
+/** Splits SQL that is sent in one round trip into its statements, as the server does, without their semicolons. */
 export function splitStatements(sql: string): string[] {
   const statements: string[] = []
   let first: number | null = null
@@ -22,12 +22,12 @@ export function splitStatements(sql: string): string[] {
   return statements
 }
 
-/** What is known of a statement that is being read. */
+/** What is known about the statement being read. */
 interface OpenStatement {
-  /** Where its last token ends; 0 while there are only comments. */
+  /** The end of its last token; 0 while there have only been comments. */
   readonly end: number
   readonly parentheses: number
-  /** Whether this is inside the body of a function in standard SQL, which holds semicolons of its own. */
+  /** Whether this position is inside a function body in standard SQL, which has semicolons of its own. */
   readonly isInBody: boolean
   readonly isRoutine: boolean
   readonly words: number
@@ -54,7 +54,7 @@ function after(open: OpenStatement, text: string, end: number): OpenStatement {
   }
 }
 
-// create [or replace] function or procedure: elsewhere begin and atomic are names that anything may have.
+// Matches create [or replace] function or procedure. Elsewhere, begin and atomic are ordinary names.
 function makesRoutine({ words, previous }: OpenStatement, text: string): boolean {
   if (text !== 'function' && text !== 'procedure') return false
   return (words === 1 && previous === 'create') || (words === 3 && previous === 'replace')
@@ -64,12 +64,12 @@ function beginsBody({ isRoutine, parentheses, previous }: OpenStatement, text: s
   return isRoutine && parentheses === 0 && previous === 'begin' && text === 'atomic'
 }
 
-// Every statement of a body has its semicolon, so that any other end belongs to a case or is a name.
+// Every statement of a body ends with a semicolon, so any other end belongs to a case or is a name.
 function endsBody(previous: string, text: string): boolean {
   return text === 'end' && (previous === ';' || previous === 'atomic')
 }
 
-/** The first words of a statement, in lower case: what kind of statement it is. */
+/** Returns the first words of a statement in lower case, which identify its kind. */
 export function firstWords(statement: string, count: number): string[] {
   const words: string[] = []
   for (const { kind, text } of significantTokens(statement)) {

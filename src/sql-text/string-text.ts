@@ -2,21 +2,24 @@ import { segmentsOf } from './quotes.ts'
 
 const OPENING = /^(?:[bBeExX]|[uU]&)?'|^\$[^$]*\$/
 
-/** What a string literal means, null where it is not closed. Of U&'' the escape character is taken to be a backslash. */
+/**
+ * Returns the text of a string literal, or null if it is not closed. In U&'' the escape character is assumed to be a
+ * backslash.
+ */
 export function stringText(literal: string): string | null {
   const [opening = ''] = OPENING.exec(literal) ?? []
   if (opening.startsWith('$')) {
     const isClosed = literal.endsWith(opening) && literal.length >= 2 * opening.length
     return isClosed ? literal.slice(opening.length, -opening.length) : null
   }
-  // What is not closed extends over a character after it.
+  // An unclosed literal extends past the character appended here.
   const segments = segmentsOf(`${literal} `, opening, opening.length)
   if (segments.some(({ end }) => end > literal.length)) return null
   const text = segments.map(({ from, end }) => literal.slice(from, end - 1)).join('')
   return readerOf(opening)(text)
 }
 
-/** The same literal with another text in its quotes. */
+/** Returns the same literal with another text between its quotes. */
 export function withStringText(literal: string, text: string): string {
   const [opening = ''] = OPENING.exec(literal) ?? []
   if (opening.startsWith('$')) return `${opening}${text}${opening}`
@@ -47,7 +50,7 @@ function withoutEscapes(text: string): string {
 
 const UNICODE = /\\(?:(\\)|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))/g
 
-/** A text without its Unicode escapes, as in U&''. */
+/** Decodes the Unicode escapes of a text, as in U&''. */
 export function withoutUnicode(text: string): string {
   return text.replaceAll(UNICODE, (_, self?: string, four?: string, six?: string) =>
     self === undefined ? characterOf(four ?? six ?? '') : '\\',

@@ -1,16 +1,16 @@
 import { endOfBlockComment, endOfDollarQuote, endOfName, endOfString } from './quotes.ts'
 
-/** A piece of SQL that PostgreSQL's lexer reads as one. The pieces of a text, joined, are the text. */
+/** A piece of SQL that PostgreSQL's lexer reads as one token. The tokens of a text, joined, are the text. */
 export interface SqlToken {
-  /** A `string` is a literal in any form of quotes, a `name` an identifier in quotes, a `word` anything without. */
+  /** A `string` is a literal in any form of quotes, a `name` a quoted identifier, and a `word` an unquoted one. */
   readonly kind: 'space' | 'comment' | 'string' | 'name' | 'parameter' | 'number' | 'word' | 'operator' | 'other'
   readonly text: string
-  /** Where it begins in the text. */
+  /** Where the token begins in the text. */
   readonly start: number
 }
 
-// Each pattern matches a whole token or what opens a quote. No text matches one of them in two ways, so none
-// backtracks. To PostgreSQL every character outside of ASCII can be part of an identifier, also what looks like a space.
+// Each pattern matches a whole token or the opening of a quote. No text matches a pattern in two ways, so none
+// backtracks. PostgreSQL accepts every non-ASCII character in an identifier, even one that looks like a space.
 const openings = {
   space: /[ \t\n\r\f\v]+/,
   comment: /--[^\n\r]*|\/\*/,
@@ -33,8 +33,8 @@ export const OPENING = new RegExp(
 )
 
 /**
- * Reads SQL as PostgreSQL's lexer does (scan.l of PostgreSQL 18), in time linear in its length. A quote or comment that
- * is not closed extends to the end of the text.
+ * Reads SQL as PostgreSQL's lexer does (scan.l of PostgreSQL 18), in time linear in its length. An unclosed quote or
+ * comment extends to the end of the text.
  */
 export function* tokensOf(sql: string, from = 0): Generator<SqlToken> {
   for (let start = from; start < sql.length;) {
@@ -48,7 +48,7 @@ export function* tokensOf(sql: string, from = 0): Generator<SqlToken> {
   }
 }
 
-/** The tokens of a text that are neither space nor comment. */
+/** Returns the tokens of a text that are neither whitespace nor comments. */
 export function* significantTokens(sql: string): Generator<SqlToken> {
   for (const token of tokensOf(sql)) if (token.kind !== 'space' && token.kind !== 'comment') yield token
 }
@@ -61,7 +61,8 @@ function endsOf(sql: string, kind: SqlToken['kind'], opening: string, from: numb
   return [opening.startsWith('$') ? endOfDollarQuote(sql, opening, from) : endOfString(sql, opening, from)]
 }
 
-// A plus or minus at the end belongs to an operator only where standard SQL has no operator like it: =- is two, @- one.
+// A trailing plus or minus belongs to an operator only if the operator is not one of standard SQL: =- is two operators,
+// @- is one.
 function operatorEnds(operator: string, start: number): readonly number[] {
   const whole = /[~!@#^&|`?%]/.test(operator) ? operator : operator.replace(/(?<=^[+-]|[^+-])[+-]+$/, '')
   const single = Array.from({ length: operator.length - whole.length }, (_, index) => index + 1)

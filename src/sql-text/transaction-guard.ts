@@ -3,7 +3,7 @@ import { firstWords, splitStatements } from './split-statements.ts'
 import { significantTokens } from './tokens.ts'
 
 /**
- * Refuses a statement that would end the transaction of a rehearsal, and so make it real.
+ * Refuses a statement that would end the transaction of a rehearsal and so make its changes permanent.
  *
  * @throws {PgvectorMigrationError} INVALID_MIGRATION
  */
@@ -17,7 +17,7 @@ export function refuseToEndTransaction(sql: string, migration: string): void {
       file: migration,
       problem: `it ends its transaction itself (${found.slice(first?.start)}), so it cannot be rehearsed`,
     },
-    { hint: 'Take the statement out: every migration runs in a transaction of its own that the runner commits.' },
+    { hint: 'Remove the statement: every migration runs in its own transaction, which the runner commits.' },
   )
 }
 
