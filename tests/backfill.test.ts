@@ -145,7 +145,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
   })
 
   test.each([
-    ['a vector of another length', [1, 2], 'has 2 dimensions, and the column 3'],
+    ['a vector of another length', [1, 2], 'has 2 dimensions, but the column has 3'],
     ['no number', [1, 2, Number.NaN], 'element 3 is NaN, which a vector cannot hold'],
     ['no vector', 'hello', 'must be a list of numbers, or text like [1,2,3]'],
   ])('sends nothing where the model returns %s', async (_, value, problem) => {

@@ -191,7 +191,7 @@ describe('the nearest rows', () => {
       )
     expect(await search(query, 4)).toMatchObject({ details: { problems: ['candidates: must be at least the limit'] } })
     expect(await search([1, 2], 5)).toMatchObject({
-      details: { problems: ['the query for documents.embedding: has 2 dimensions, and the column 8'] },
+      details: { problems: ['the query for documents.embedding: has 2 dimensions, but the column has 8'] },
     })
   })
 })

@@ -27,8 +27,8 @@ describe('a query vector', () => {
   })
 
   test.each([
-    [[1, 2], 'has 2 dimensions, and the column 3'],
-    ['[1,2,3,4]', 'has 4 dimensions, and the column 3'],
+    [[1, 2], 'has 2 dimensions, but the column has 3'],
+    ['[1,2,3,4]', 'has 4 dimensions, but the column has 3'],
     [[1, Number.NaN, 3], 'element 2 is NaN, which a vector cannot hold'],
     [new Float32Array([1, 2, Number.POSITIVE_INFINITY]), 'element 3 is Infinity, which a vector cannot hold'],
     [[1, 2, -3.5e38], 'element 3 is -3.5e+38, which a vector cannot hold'],

@@ -13,8 +13,9 @@ import { assertColumn, tableOf, typeSql, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts, type ColumnFacts, type ColumnTable } from './facts.ts'
 
 /**
- * Makes sure that a table has a column of vectors; an equal one is kept. The table is locked for a moment, and nobody
- * waits behind that for longer than `lockTimeout`.
+ * Adds a vector column to a table, and keeps an existing column that is equal.
+ *
+ * The table is locked for a moment. Other sessions wait behind that lock for at most `lockTimeout`.
  *
  * @example await addVectorColumn(knex, vectorColumn('documents', 'embedding', { dimensions: 384 }))
  *
@@ -48,11 +49,11 @@ export async function addVectorColumn(
   } as const
   const added = changeTable(session, { ...facts, table }, statement, needs, noted, async (trx) => {
     const now = await readColumnFacts(trx, column)
-    // Somebody may have been faster, with another type.
+    // Another session may have added the column first, with another type.
     if (now.column !== null) assertEqual(now.column, column)
   })
   const warnings = await added.catch((error: unknown) => {
-    // Rows that came meanwhile, or that are hidden from this role.
+    // Rows were inserted in the meantime, or are hidden from this role.
     throw sqlStateOf(error) === sqlState.notNullViolation ? needsValues(column, error) : error
   })
   return { status: 'added', warnings }
@@ -63,7 +64,7 @@ function requirements(
   column: VectorColumn,
 ): { readonly table: ColumnTable; readonly schema: string } {
   if (table === null) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(column), kind: 'table' })
-  // bit is PostgreSQL's own, and needs no extension before it is indexed.
+  // The type bit belongs to PostgreSQL and needs no extension until it is indexed.
   if (column.type === 'bit') return { table, schema: installed?.schema ?? 'public' }
   if (installed === null) {
     throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: `the column ${columnLabel(column)}` })
@@ -79,7 +80,7 @@ function needsValues(column: VectorColumn, cause?: unknown): PgvectorMigrationEr
   return new PgvectorMigrationError('COLUMN_NEEDS_VALUES', { column: columnLabel(column) }, { cause })
 }
 
-// Where policies hide rows from this role, or fail in this session, only the change itself tells.
+// If policies hide rows from this role, or fail in this session, only the change itself shows whether there are rows.
 async function hasRows(session: Session, column: VectorColumn): Promise<boolean> {
   const table = tableOf(column)
   if (await session.ask<boolean>(`select to_json(row_security_active(${toRegclass(table)})) as state`)) return false

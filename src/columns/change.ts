@@ -9,17 +9,20 @@ import type { VectorColumn } from './column.ts'
 import { columnDeclaration, columnLabel, isSameColumn, type ColumnFacts, type ColumnTable } from './facts.ts'
 import { lackingRights, refusedRight } from './table-rights.ts'
 
-/** A table that is there, and the server as it was seen with it. */
+/** An existing table, and the server's state when the table was read. */
 type TableToChange = Pick<ColumnFacts, 'seen'> & { readonly table: ColumnTable }
 
-/** What the migration log is to say of a change. */
+/** What the migration log records about a change. */
 interface Noted {
   readonly event: 'column added' | 'column dropped'
   readonly details: Readonly<Record<string, unknown>>
   readonly computedDetails?: Readonly<Record<string, string>>
 }
 
-/** Changes the table and notes it in one transaction, so that the one is never there without the other; returns warnings. */
+/**
+ * Changes the table and records the change in one transaction, so that neither exists without the other. Returns
+ * warnings.
+ */
 export async function changeTable(
   session: Session,
   { seen, table }: TableToChange,
@@ -34,11 +37,14 @@ export async function changeTable(
     const before = (await trx.ask<string | undefined>(`select current_setting('lock_timeout') as state`)) ?? '0'
     const patience = (await trx.ask<string | undefined>(`select current_setting('statement_timeout') as state`)) ?? '0'
     await trx.send(`set local lock_timeout = ${needs.lockTimeout}`)
-    // It would end the waiting for the lock, which is to be tried again, with another error.
+    // A statement timeout would end the wait for the lock with a different error, and the attempt would not be
+    // repeated.
     await setStatementTimeout(trx, '0')
     await sendWithLockRetry(trx, table, statement, needs, {
       waiting: (_, blockers) => {
-        logger.info(`${qualified(table.schema, table.name)} is in use (process ${blockers.join(', ')}); trying again`)
+        logger.info(
+          `${qualified(table.schema, table.name)} is in use by backend PID ${blockers.join(', ')}; trying again`,
+        )
       },
     }).catch((error: unknown) => {
       throw refusedRight(error, 'ALTER TABLE', table)
@@ -53,18 +59,18 @@ export async function changeTable(
   return warnings
 }
 
-// As a question, which a plan leaves out: it is about this session.
+// Sent as a question, which a plan does not list, because the setting concerns only this session.
 async function setStatementTimeout(trx: Session, value: string): Promise<void> {
   await trx.ask<string | undefined>(`select set_config('statement_timeout', ${literal(value)}, true) as state`)
 }
 
-/** Refuses a table that this role may not alter, before it is locked. */
+/** Refuses a table that this role may not alter, before the table is locked. */
 export function assertAllowed(table: ColumnTable): void {
   const forbidden = lackingRights('ALTER TABLE', table)
   if (forbidden !== null) throw forbidden
 }
 
-/** Refuses a column of the name that is not as it was declared. */
+/** Refuses an existing column of that name that differs from the declaration. */
 export function assertEqual(existing: NonNullable<ColumnFacts['column']>, column: VectorColumn): void {
   if (isSameColumn(existing, column)) return
   const details = {

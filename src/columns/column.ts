@@ -4,31 +4,33 @@ import { nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
 
-/** A column that holds vectors, as a value: said once, used by its migration, its index and its queries. */
+/** A vector column as a value. You declare it once, and its migration, its index and its queries use it. */
 export interface VectorColumn<Type extends VectorType = VectorType> {
-  /** Null where the search path finds the table. */
+  /** Null if the search path finds the table. */
   readonly schema: string | null
   readonly table: string
   readonly name: string
   readonly type: Type
-  /** Null where values of any length are allowed; such a column cannot be indexed. */
+  /** Null if values of any length are allowed. Such a column cannot be indexed. */
   readonly dimensions: number | null
   readonly notNull: boolean
 }
 
-/** What {@link vectorColumn} may be told. */
+/** Options of {@link vectorColumn}. */
 export interface VectorColumnOptions<Type extends VectorType = VectorType> {
   /** Default 'vector'. */
   readonly type?: Type | undefined
-  /** The length of every value: what your embedding model returns. An index needs it. */
+  /** The length of every value, as your embedding model returns it. An index requires it. */
   readonly dimensions?: number | undefined
-  /** The schema of the table; default whichever the search path finds. */
+  /** The schema of the table; default: the one that the search path finds. */
   readonly schema?: string | undefined
-  /** Refuse rows without a value; default false. */
+  /** Reject rows without a value; default false. */
   readonly notNull?: boolean | undefined
 }
 
-/** A check of several options together that also runs where one of them is wrong by itself, so that all is told at once. */
+/**
+ * Runs a check of several options even if one of them is invalid by itself, so that all problems are reported at once.
+ */
 export const evenAfterOtherProblems = {
   when: ({ value }: { readonly value: unknown }): boolean => typeof value === 'object' && value !== null,
 }
@@ -54,7 +56,7 @@ const columnOptions = lazySchema((z) =>
 )
 
 /**
- * Describes a column that holds vectors; nothing is sent anywhere.
+ * Declares a vector column. It sends nothing to the server.
  *
  * @example
  * ```ts
@@ -83,7 +85,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
 }
 
-/** Whether a value is a column; by shape, because it may come from another copy of this package. */
+/** Whether a value is a column. It is recognised by shape, because it may come from another copy of this package. */
 export function isVectorColumn(value: unknown): value is VectorColumn {
   if (typeof value !== 'object' || value === null) return false
   const { table, name, type, dimensions } = value as Partial<VectorColumn>
@@ -94,29 +96,29 @@ export function isVectorColumn(value: unknown): value is VectorColumn {
 /** @throws {PgvectorMigrationError} INVALID_OPTIONS */
 export function assertColumn(value: unknown): asserts value is VectorColumn {
   if (isVectorColumn(value)) return
-  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['column: must be made by vectorColumn'] })
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['column: must be created by vectorColumn'] })
 }
 
-/** The column's table, quoted, with its schema where one was given. */
+/** Returns the column's table, quoted, with its schema if one was given. */
 export function tableOf({ schema, table }: Pick<VectorColumn, 'schema' | 'table'>): string {
   return schema === null ? identifier(table) : qualified(schema, table)
 }
 
 /**
- * A type with its length, quoted, as a statement needs it wherever the extension is (null: on the search path); bit is
- * PostgreSQL's own.
+ * Returns a type with its length, quoted, as a statement needs it wherever the extension is (null: on the search path).
+ * The type bit belongs to PostgreSQL.
  *
  * @example typeSql('halfvec', 3072, 'extensions') // '"extensions"."halfvec"(3072)'
  */
 export function typeSql(type: VectorType, dimensions: number | null, extensionSchema: string | null): string {
-  // bit without a length is bit(1); a bit string of any length is varbit, which no index takes.
+  // In PostgreSQL, bit without a length is bit(1). A bit string of any length is varbit, which no index accepts.
   if (type === 'bit' && dimensions !== null) return `bit(${dimensions})`
   if (type === 'bit') return extensionSchema === null ? 'varbit' : 'pg_catalog.varbit'
   const name = inExtension(type, extensionSchema)
   return dimensions === null ? name : `${name}(${dimensions})`
 }
 
-/** A type or function of the extension, quoted; a schema of null leaves it to the search path. */
+/** Returns a type or function of the extension, quoted. With a schema of null, the search path resolves it. */
 export function inExtension(name: string, extensionSchema: string | null): string {
   return extensionSchema === null ? identifier(name) : qualified(extensionSchema, name)
 }

@@ -15,8 +15,10 @@ import { assertColumn, tableOf, type VectorColumn } from './column.ts'
 import { columnLabel, readColumnFacts } from './facts.ts'
 
 /**
- * Drops a column of vectors, with its data and nothing else: where an index, a view or anything else depends on it, it
- * is refused. The table is locked for a moment, and nobody waits behind that for longer than `lockTimeout`.
+ * Drops a vector column with its data, and nothing else. If an index, a view or anything else depends on the column,
+ * the drop is refused.
+ *
+ * The table is locked for a moment. Other sessions wait behind that lock for at most `lockTimeout`.
  *
  * @example await dropVectorColumn(knex, embedding)
  *

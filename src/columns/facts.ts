@@ -7,16 +7,21 @@ import { literal } from '../core/sql.ts'
 import type { VectorColumn } from './column.ts'
 import { rightsSql, tableNumberSql, type RelationRights } from './table-rights.ts'
 
-/** Everything that decides what can be done about a column. */
+/** Everything that determines what can be done with a column. */
 export interface ColumnFacts {
   readonly seen: Glance
-  /** Null where there is no such table. */
+  /** Null if the table does not exist. */
   readonly table: ColumnTable | null
-  /** Null where the table has no such column. */
+  /** Null if the table has no such column. */
   readonly column: ExistingColumn | null
-  /** What depends on the column and would go with it or keep it from going, as PostgreSQL describes it. */
+  /**
+   * The objects that depend on the column, as PostgreSQL describes them. They would be dropped with it, or prevent the
+   * drop.
+   */
   readonly dependents: readonly string[]
-  /** The version that an update leads to, where what is installed is too old for the column's type; null otherwise. */
+  /**
+   * The version that an update would install, if the installed one is too old for the column's type; otherwise null.
+   */
   readonly available: string | null
 }
 
@@ -25,33 +30,33 @@ export interface ColumnTable {
   readonly oid: number
   readonly schema: string
   readonly name: string
-  /** Of this role. */
+  /** The rights of the current role. */
   readonly rights: RelationRights
 }
 
-/** A column as it is. */
+/** An existing column. */
 export interface ExistingColumn {
   readonly number: number
-  /** As it is declared, without the extension's schema: vector(384). */
+  /** The type as it is declared, without the extension's schema: vector(384). */
   readonly type: string
-  /** Whether the type is pgvector's, or bit, PostgreSQL's own. */
+  /** Whether the type is pgvector's, or PostgreSQL's bit. */
   readonly isVectorType: boolean
   readonly notNull: boolean
 }
 
-/** The column for people. */
+/** The column's name as messages print it. */
 export function columnLabel({ schema, table, name }: Pick<VectorColumn, 'schema' | 'table' | 'name'>): string {
   return [...(schema === null ? [] : [schema]), table, name].join('.')
 }
 
-/** Type, length and whether it may be null, of a column that is declared or there: vector(384) not null. */
+/** The type, length and nullability of a declared or existing column: vector(384) not null. */
 export function columnDeclaration(column: VectorColumn | ExistingColumn): string {
   const { notNull } = column
   return `${'isVectorType' in column ? column.type : declaredType(column)}${notNull ? ' not null' : ''}`
 }
 
 function declaredType({ type, dimensions }: VectorColumn): string {
-  // bit without a length is bit(1); a bit string of any length is varbit.
+  // In PostgreSQL, bit without a length is bit(1). A bit string of any length is varbit.
   if (dimensions === null) return type === 'bit' ? 'varbit' : type
   return `${type}(${dimensions})`
 }
@@ -61,7 +66,7 @@ export function isSameColumn(existing: ExistingColumn, declared: VectorColumn): 
   return existing.isVectorType && columnDeclaration(existing) === columnDeclaration(declared)
 }
 
-/** Reads them; nothing is written. */
+/** Reads these facts without writing anything. */
 export async function readColumnFacts(session: Session, column: VectorColumn): Promise<ColumnFacts> {
   const seen = await glance(session)
   return { seen, ...(await session.ask<Omit<ColumnFacts, 'seen'>>(factsSql(column))) }

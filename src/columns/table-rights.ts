@@ -4,20 +4,20 @@ import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
 import { tableOf, type VectorColumn } from './column.ts'
 
-/** What a role may do with a table. */
+/** The rights of a role on a table. */
 export interface RelationRights {
   readonly role: string
-  /** Of those of its schema that are needed to work with what is in it, and to make something there. */
+  /** The missing privileges on the table's schema: those needed to use its objects, and to create an object in it. */
   readonly lacking: readonly ('USAGE' | 'CREATE')[]
   readonly owner: string
-  /** Whether the role is the owner, a member of it, or a superuser. */
+  /** Whether the role is the owner, a member of the owner, or a superuser. */
   readonly isOwner: boolean
 }
 
-/** What only the owner of a table may do. */
+/** The statements that only the owner of a table may run. */
 export type OwnersStatement = 'ALTER TABLE' | 'CREATE INDEX' | 'DROP INDEX' | 'REINDEX INDEX'
 
-/** A table whose rights were read. */
+/** A table whose rights have been read. */
 export interface TableWithRights {
   readonly schema: string
   readonly name: string
@@ -25,8 +25,8 @@ export interface TableWithRights {
 }
 
 /**
- * The number of a column's table in SQL. PostgreSQL refuses to look a name up in a schema that the role may not use, so
- * the catalog is read instead, and what is lacking can be told.
+ * Returns SQL for the OID of a column's table. PostgreSQL refuses to resolve a name in a schema that the role may not
+ * use. This reads the catalog instead, so that the error can name the missing privilege.
  */
 export function tableNumberSql(column: Pick<VectorColumn, 'schema' | 'table'>): string {
   const { schema, table } = column
@@ -36,7 +36,7 @@ export function tableNumberSql(column: Pick<VectorColumn, 'schema' | 'table'>): 
     where n.nspname = ${literal(schema)} and c.relname = ${literal(table)})`
 }
 
-/** {@link RelationRights} of the role that asks, as json; `table` is a row of pg_class. */
+/** Returns SQL for the {@link RelationRights} of the current role, as json; `table` is a row of pg_class. */
 export function rightsSql(table: string): string {
   return `json_build_object('role', current_user,
     'owner', pg_get_userbyid(${table}.relowner), 'isOwner', pg_has_role(${table}.relowner, 'usage'),
@@ -45,13 +45,13 @@ export function rightsSql(table: string): string {
       where not has_schema_privilege(${table}.relnamespace, privilege)))`
 }
 
-/** Whether counting rows would not tell how many a table has: they are hidden from the role, or it may not read them. */
+/** Returns SQL for whether a count could miss rows, because they are hidden from the role or it may not read them. */
 export function hidesRowsSql(table: string, namespace: string): string {
   return `(row_security_active(${table}) or not has_schema_privilege(${namespace}, 'usage')
     or not has_table_privilege(${table}, 'select'))`
 }
 
-/** The refusal where a right is lacking that is needed, with what grants it; null where none is. */
+/** Returns the error for a missing privilege, with the statement that grants it; null if none is missing. */
 export function lackingRights(statement: OwnersStatement, table: TableWithRights): PgvectorMigrationError | null {
   const { schema, rights } = table
   const { role, lacking, isOwner } = rights
@@ -65,7 +65,7 @@ export function lackingRights(statement: OwnersStatement, table: TableWithRights
   return new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement, role }, { hint: hints.join(' ') })
 }
 
-/** What the server refused for lack of a right becomes ours; other errors pass untouched. */
+/** Turns a server error about a missing privilege into ours. Other errors pass unchanged. */
 export function refusedRight(error: unknown, statement: OwnersStatement, table: TableWithRights): unknown {
   if (sqlStateOf(error) !== sqlState.insufficientPrivilege) return error
   const { role, isOwner } = table.rights

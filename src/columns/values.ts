@@ -4,22 +4,22 @@ import type { Metric } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from './column.ts'
 
 /**
- * What to search for: the numbers of an embedding, or text as `toSql` of the package pgvector makes it (`[1,2,3]`,
- * `{1:0.5,7:2}/30000`); for bit columns the digits 0 and 1.
+ * The vector to search for: the numbers of an embedding, or text as `toSql` of the package pgvector returns it
+ * (`[1,2,3]`, `{1:0.5,7:2}/30000`). For bit columns, the digits 0 and 1.
  */
 export type QueryVector = readonly number[] | Float32Array | string
 
 /** What a query vector is compared with. */
 interface Comparison {
   readonly column: VectorColumn
-  /** The type that the server makes of the query: the column's, or halfvec where the index holds that. */
+  /** The type to which the server casts the query: the column's type, or halfvec if the index stores that. */
   readonly type: VectorType
-  /** Null where it is not compared but stored. */
+  /** Null for a value that is stored, not compared. */
   readonly metric: Metric | null
 }
 
 /**
- * The text of a query vector in the type it is compared in, once it is known that the server can compare it.
+ * Returns the text of a query vector in the type that it is compared in, after checking that the server can compare it.
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem.
  */
@@ -35,7 +35,7 @@ export function queryVectorText(query: QueryVector, comparison: Comparison): str
 /** A vector as the server reads it, or everything that is wrong with it. */
 export type CheckedText = { readonly text: string } | { readonly problems: readonly string[] }
 
-/** The text of a value that a column is to hold, or why it cannot hold it. */
+/** Returns the text of a value for a column, or why the column cannot store it. */
 export function valueText(value: QueryVector, column: VectorColumn): CheckedText {
   return checkedText(value, { column, type: column.type, metric: null })
 }
@@ -46,21 +46,21 @@ function checkedText(vector: QueryVector, comparison: Comparison): CheckedText {
   if (elements === null) return { problems: [`must be ${forms[type]}`] }
   const problems = problemsOf(elements, comparison)
   if (metric === 'cosine' && elements.values.every((value) => value === 0)) {
-    problems.push('has only zeros, and with them no direction that a cosine could be taken of')
+    problems.push('is all zeros, and the cosine distance to a zero vector is undefined')
   }
   if (problems.length > 0) return { problems }
   return { text: typeof vector === 'string' && elements.isInForm ? vector : textOf[type](elements) }
 }
 
-/** The elements that are told, and the length of the whole; those of a sparse text are not all of it. */
+/** The elements that are given, and the length of the vector. A sparse text gives only some of the elements. */
 interface Elements {
   readonly values: readonly number[] | Float32Array
   readonly length: number
-  /** Whether it was a text that the server reads as this type. */
+  /** Whether the text has the form that the server accepts for this type. */
   readonly isInForm: boolean
 }
 
-// No text matches them in two ways, so none backtracks. Of a list the elements are read one by one.
+// No text matches these patterns in two ways, so none backtracks. The elements of a list are read one by one.
 const NUMBER = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/
 const PLACE = /^\s*\d+\s*$/
 const LIST = /^\s*\[([^\]]*)\]\s*$/
@@ -76,7 +76,7 @@ const forms = {
 
 function elementsOf(query: QueryVector, type: VectorType): Elements | null {
   if (typeof query === 'string') return elementsIn(query, type)
-  // JavaScript callers pass anything.
+  // JavaScript callers can pass any value.
   const isList = query instanceof Float32Array || (Array.isArray(query) && query.every(isNumber))
   return isList && query.length > 0 ? { values: query, length: query.length, isInForm: false } : null
 }
@@ -95,7 +95,7 @@ function elementsIn(text: string, type: VectorType): Elements | null {
   return values === null ? null : { values, length: values.length, isInForm: type !== 'sparsevec' }
 }
 
-// An element of a sparse text is its place and its value.
+// An element of a sparse text is an index and a value.
 function valueAtPlace(element: string): string {
   const colon = element.indexOf(':')
   return PLACE.test(element.slice(0, Math.max(0, colon))) ? element.slice(colon + 1) : ''
@@ -109,7 +109,8 @@ function isNumber(value: unknown): boolean {
   return typeof value === 'number'
 }
 
-// The first number that rounds to infinity; sparsevec and vector hold numbers of four bytes, halfvec of two.
+// The smallest number that rounds to infinity. Types sparsevec and vector store four-byte numbers, halfvec two-byte
+// ones.
 const tooLarge = { vector: 2 ** 128 - 2 ** 103, sparsevec: 2 ** 128 - 2 ** 103, halfvec: 65_520 } as const
 
 const NON_ZERO = 16_000
@@ -117,7 +118,7 @@ const NON_ZERO = 16_000
 function problemsOf({ values, length }: Elements, { column, type }: Comparison): string[] {
   const problems: string[] = []
   if (column.dimensions !== null && length !== column.dimensions) {
-    problems.push(`has ${length} dimensions, and the column ${column.dimensions}`)
+    problems.push(`has ${length} dimensions, but the column has ${column.dimensions}`)
   }
   const wrong = values.findIndex((value) => !isComparable(value, type))
   if (wrong !== -1) problems.push(`element ${wrong + 1} is ${values[wrong]}, which a ${type} cannot hold`)
@@ -139,7 +140,7 @@ const textOf = {
   vector: ({ values }) => `[${values.join(',')}]`,
   halfvec: ({ values }) => `[${values.join(',')}]`,
   sparsevec: ({ values, length }) => {
-    // What rounds to zero goes too: sparsevec alone refuses it as out of range.
+    // Values that round to zero are removed too, because sparsevec alone rejects them as out of range.
     const told = Array.from(values, (value, index) =>
       Math.fround(value) === 0 ? [] : [`${index + 1}:${value}`],
     ).flat()

@@ -2,23 +2,23 @@ import ms from 'ms'
 
 import { lazySchema, parseOptions } from './parse-options.ts'
 
-/** A time: milliseconds, or a number with its unit as a text: '500ms', '60s', '5m', '2h'. */
+/** A duration: milliseconds, or a number with its unit as text: '500ms', '60s', '5m', '2h'. */
 export type Duration = number | string
 
-// ms also accepts days, weeks, years, words and negative numbers.
+// The package ms also accepts days, weeks, years, words and negative numbers.
 const DURATION = /^\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h)$/
 
-/** What PostgreSQL's timeouts and Node's timers can hold: 24.8 days. */
+/** The maximum of PostgreSQL's timeouts and Node's timers: 24.8 days. */
 const LONGEST = 2 ** 31 - 1
 
-/** The whole milliseconds of a text like '60s'; null where it is none. */
+/** Returns the whole milliseconds of a text like '60s', or null if it is not a duration. */
 export function millisecondsOf(text: string): number | null {
   if (!DURATION.test(text)) return null
   const milliseconds = Math.round(ms(text as ms.StringValue))
   return milliseconds <= LONGEST ? milliseconds : null
 }
 
-/** An option that is a duration: both its forms become milliseconds. */
+/** An option that is a duration. Both forms are parsed to milliseconds. */
 export const durationOption = lazySchema((z) =>
   z
     .union(
@@ -35,41 +35,41 @@ export const durationOption = lazySchema((z) =>
     .refine((milliseconds) => milliseconds <= LONGEST, `must be at most ${LONGEST} milliseconds`),
 )
 
-/** The same where 0 would mean no limit to PostgreSQL. */
+/** A duration that must be positive, because to PostgreSQL 0 means no limit. */
 export const positiveDurationOption = lazySchema(() =>
   durationOption().refine((milliseconds) => milliseconds !== 0, 'must be at least 1'),
 )
 
-/** Whether a value is a duration in milliseconds already. */
+/** Whether a value is already a duration in milliseconds. */
 export function isMilliseconds(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LONGEST
 }
 
 const DEFAULT_WAIT = 60_000
 
-/** How long to wait for another run or session: `wait`, wherever it is an option. */
+/** The option `wait`: how long to wait for another run or session. */
 export const waitOption = lazySchema(() => durationOption().default(DEFAULT_WAIT))
 
-/** PostgreSQL's lock_timeout where nothing is said, in milliseconds. */
+/** The default of PostgreSQL's lock_timeout for our statements, in milliseconds. */
 export const DEFAULT_LOCK_TIMEOUT = 1000
 
-/** How long a statement waits for its lock, and others behind it: `lockTimeout`, wherever it is an option. */
+/** The option `lockTimeout`: how long a statement waits for its lock, and other sessions behind it. */
 export const lockTimeoutOption = lazySchema(() => positiveDurationOption().default(DEFAULT_LOCK_TIMEOUT))
 
 const waitOptions = lazySchema((z) => z.strictObject({ wait: waitOption() }))
 
 /**
- * How many milliseconds to wait for another run; 60000 where nothing is said.
+ * Returns how many milliseconds to wait for another run; default 60000.
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS
  */
 export function waitOf(wait: Duration = DEFAULT_WAIT): number {
-  // A number needs no schema, and so a short command does not load zod.
+  // A number needs no schema, so a short command does not load zod.
   return isMilliseconds(wait) ? Number(wait) : parseOptions(waitOptions, { wait }).wait
 }
 
 /**
- * Milliseconds for people.
+ * Formats milliseconds for printing.
  *
  * @example millisecondsText(1500) // '1.5 s'
  */
@@ -80,7 +80,7 @@ export function millisecondsText(milliseconds: number): string {
 }
 
 /**
- * Seconds for people.
+ * Formats seconds for printing.
  *
  * @example secondsText(5400) // '1 h 30 min'
  */

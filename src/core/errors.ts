@@ -8,19 +8,19 @@ export type { ErrorCode, ErrorDetails, LockHolder }
 
 const DOCS_URL = 'https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/errors.md'
 
-// A registered symbol, so that an error made by another copy of this package, or in jest's realm, is still recognised.
+// A registered symbol, so that an error from another copy of this package, or from jest's realm, is still recognised.
 const MARK = Symbol.for('knex-pgvector.PgvectorMigrationError')
 
-/** What an error may carry besides its details. */
+/** The optional parts of an error. */
 export interface ErrorExtras {
-  /** Replaces the catalogue's hint where the server or its host needs another one. */
+  /** Replaces the catalogue's hint if the server or its provider needs a different one. */
   readonly hint?: string | undefined
-  /** The database error behind this one, untouched. */
+  /** The database error behind this one, unchanged. */
   readonly cause?: unknown
 }
 
 /**
- * The one error this library throws on purpose: a stable `code`, a sentence, and what to do next.
+ * The error that this library throws: a stable `code`, a one-sentence message, and what to do next.
  *
  * @example
  * catch (error) {
@@ -30,15 +30,15 @@ export interface ErrorExtras {
  */
 export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'PgvectorMigrationError'
-  /** Stable and part of the public contract; every code has a heading in docs/errors.md. */
+  /** Stable, and part of the public contract. Every code has a heading in docs/errors.md. */
   readonly code: Code
-  /** The facts of this case, typed by the code. */
+  /** The facts of this error, typed by its code. */
   readonly details: ErrorDetails[Code]
   /** What to do next, in the imperative. */
   readonly hint: string
-  /** The SQLSTATE of the database error behind this one, if there is one, also behind a cause of ours. */
+  /** The SQLSTATE of the underlying database error, if there is one, even behind another error of this library. */
   readonly sqlState: string | undefined
-  /** Where the code is explained. */
+  /** The page that explains the code. */
   readonly docsUrl: string
 
   constructor(code: Code, details: ErrorDetails[Code], extras: ErrorExtras = {}) {
@@ -50,12 +50,15 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
     this.sqlState = isPgvectorMigrationError(extras.cause) ? extras.cause.sqlState : sqlStateOf(extras.cause)
     this.docsUrl = `${DOCS_URL}#${code.toLowerCase()}`
     Object.defineProperty(this, MARK, { value: true })
-    // Stock Knex prints the stack and nothing else of an error, so what to do next has to be in it.
+    // Stock Knex prints only the stack of an error, so the stack has to contain the next step.
     const said = `${message}\n  Next: ${this.hint}\n  Docs: ${this.docsUrl}`
     if (this.stack !== undefined) this.stack = this.stack.replace(message, () => said)
   }
 
-  /** What can be logged: all but `cause`, whose message holds the statement as it was sent, passwords included. */
+  /**
+   * Returns what is safe to log: everything except `cause`, whose message has the statement as it was sent, including
+   * passwords.
+   */
   toJSON(): object {
     const { name, code, message, hint, details, sqlState, docsUrl } = this
     return { name, code, message, hint, details, sqlState, docsUrl }
@@ -68,7 +71,8 @@ export class PgvectorMigrationError<Code extends ErrorCode = ErrorCode> extends 
 }
 
 /**
- * Tells whether `error` is ours, and with a code whether it is that one; narrows `details` to the code's fields.
+ * Whether `error` comes from this library and, if a code is given, has that code. It narrows `details` to the fields of
+ * the code.
  *
  * @example
  * if (isPgvectorMigrationError(error, 'PGVECTOR_NOT_AVAILABLE')) console.error(error.hint)
@@ -81,14 +85,16 @@ export function isPgvectorMigrationError<Code extends ErrorCode = ErrorCode>(
   return code === undefined || (error as { code?: unknown }).code === code
 }
 
-/** The SQLSTATE of a database error, recognised by shape: PGlite's error class has another name than pg's. */
+/**
+ * Returns the SQLSTATE of a database error, recognised by shape: PGlite's error class has a different name from pg's.
+ */
 export function sqlStateOf(error: unknown): string | undefined {
-  // Node's EPIPE looks like one, and says which system call failed.
+  // Node's EPIPE looks like a SQLSTATE, but names the system call that failed.
   if (typeof error !== 'object' || error === null || !('code' in error) || 'syscall' in error) return undefined
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
 }
 
-/** What an error says, whatever was thrown. */
+/** Returns the message of an error, whatever was thrown. */
 export function errorMessage(error: unknown): string {
   if (error instanceof Error) return error.message
   return typeof error === 'string' ? error : inspect(error, { breakLength: Infinity })

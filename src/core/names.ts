@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
 
-/** The longest name that PostgreSQL keeps (NAMEDATALEN - 1); it cuts a longer one silently. */
+/** The length of the longest name that PostgreSQL keeps (NAMEDATALEN - 1). It silently truncates a longer one. */
 export const NAME_BYTES = 63
 
-/** Whether PostgreSQL keeps a name as it is. */
+/** Whether PostgreSQL keeps a name unchanged. */
 export function isShortEnough(name: string): boolean {
   return Buffer.byteLength(name) <= NAME_BYTES
 }
 
 /**
- * The name of an index that fits: a longer one ends in a hash of the whole, so that two names with the same beginning
- * stay two.
+ * Returns an index name that fits. A longer one ends in a hash of the whole name, so that two names with the same
+ * beginning remain different.
  *
  * @example indexName('documents_embedding_hnsw_cosine_idx') // 'documents_embedding_hnsw_cosine_idx'
  */

@@ -6,14 +6,14 @@ import { logOptions, type LogOptions } from './options.ts'
 import { lazySchema, parseOptions, type LazySchema } from './parse-options.ts'
 
 /**
- * What an option may be. Most values need no parsing: a short command does not load zod for `{ wait: 60_000 }`. Whatever
- * is not plainly right is left to the schema.
+ * The kind of an option. Most values need no parsing, so a short command does not load zod for `{ wait: 60_000 }`. A
+ * value that is not obviously valid goes to the schema.
  */
 export interface OptionKind<Value, IsRequired extends boolean = boolean> {
   readonly isPlain: (value: unknown) => boolean
   readonly schema: LazySchema<Zod.ZodType<Value>>
   readonly isRequired: IsRequired
-  /** The names of options that it cannot be given together with. */
+  /** The options that cannot be combined with this one. */
   readonly conflictsWith?: readonly string[]
 }
 
@@ -30,11 +30,11 @@ type ParsedKinds<Kinds extends AnyKinds> = {
 type ValueOf<Kind> = Kind extends OptionKind<infer Value> ? Value : never
 
 /**
- * Makes the parser of a function's options: every name it knows, and nothing else.
+ * Creates the parser of a function's options. The parser accepts the options named here and rejects all others.
  *
  * @example const parse = optionsParser({ force: flagKind })
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, from what it returns.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, from the parser.
  */
 export function optionsParser<const Kinds extends AnyKinds>(kinds: Kinds): (options?: unknown) => ParsedKinds<Kinds> {
   const schema = lazySchema((z) =>
@@ -62,7 +62,7 @@ function assertCompatible(parsed: Readonly<Record<string, unknown>>, kinds: AnyK
   if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
 }
 
-// An empty list says nothing.
+// An empty list counts as not given.
 function isGiven(value: unknown): boolean {
   return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
@@ -78,12 +78,12 @@ function areAllPlain(options: unknown, kinds: AnyKinds): boolean {
   )
 }
 
-/** The same kind for an option that has to be given. */
+/** Returns the same kind for a required option. */
 export function required<Value>(kind: OptionKind<Value>): OptionKind<Value, true> {
   return { ...kind, isRequired: true }
 }
 
-/** The same kind for an option that excludes others. */
+/** Returns the same kind for an option that excludes others. */
 export function excluding<Value>(kind: OptionKind<Value, false>, names: readonly string[]): OptionKind<Value, false> {
   return { ...kind, conflictsWith: names }
 }
@@ -120,14 +120,14 @@ export const countKind: OptionKind<number, false> = {
   isRequired: false,
 }
 
-/** Milliseconds once it is parsed. */
+/** A duration, parsed to milliseconds. */
 export const durationKind: OptionKind<number, false> = {
   isPlain: isMilliseconds,
   schema: durationOption,
   isRequired: false,
 }
 
-/** The same where 0 would mean no limit to PostgreSQL. */
+/** A duration that must be positive, because to PostgreSQL 0 means no limit. */
 export const positiveDurationKind: OptionKind<number, false> = {
   isPlain: (value) => value !== 0 && isMilliseconds(value),
   schema: positiveDurationOption,
@@ -162,7 +162,7 @@ export function functionKind<Callback>(): OptionKind<Callback, false> {
   }
 }
 
-/** A value of somebody else's making, which is looked at as far as `is` does. */
+/** A value of another library's type, checked only by `is`. */
 export function valueKind<Value>(is: (value: unknown) => boolean, problem: string): OptionKind<Value, false> {
   return { isPlain: is, schema: lazySchema((z) => z.custom<Value>(is, problem)), isRequired: false }
 }

@@ -5,73 +5,76 @@ import { lazySchema, type Parsed } from './parse-options.ts'
 /** The oldest pgvector that this library accepts by default: the first with HNSW indexes. */
 export const MIN_PGVECTOR_VERSION = '0.5.0'
 
-/** The oldest PostgreSQL major version that this library works on. */
+/** The oldest PostgreSQL major version that this library supports. */
 export const MIN_POSTGRES_MAJOR = 14
 
-/** The embedding dimensions that are checked and recorded by default: the common model families. */
+/** The embedding dimensions that are checked and recorded by default: those of the common model families. */
 export const REQUIRED_DIMENSIONS = [384, 768, 1536, 3072] as const
 
-/** The most dimensions a `vector` column can have (pgvector, vector.h). */
+/** The maximum dimensions of a `vector` column (pgvector, vector.h). */
 export const MAX_COLUMN_DIMENSIONS = 16_000
 
-/** Where our messages go; `console` is one. */
+/** The destination of messages; `console` is one. */
 export interface Logger {
   info(message: string): void
   warn(message: string): void
 }
 
-/** The name of the log table, unless the caller chooses another. */
+/** The default name of the log table. */
 export const defaultLogTable = 'pgvector_migration_log'
 
 /** Where the migration log is kept. */
 export interface LogOptions {
-  /** The schema of the log table; by default the first of the search path. */
+  /** The schema of the log table; default: the first schema of the search path. */
   readonly schema?: string | undefined
-  /** The name of the log table; by default `pgvector_migration_log`. */
+  /** The name of the log table; default `pgvector_migration_log`. */
   readonly table?: string | undefined
 }
 
-/** What {@link ensurePgvector} may be asked. */
+/** Options of {@link ensurePgvector}. */
 export interface EnsureOptions {
   /** The oldest pgvector version to accept; default {@link MIN_PGVECTOR_VERSION}. */
   readonly minVersion?: string | undefined
   /**
-   * The schema to create the extension in; default `public` where it is on the search path, else the first there, with a
-   * warning. Kept as it is where it is installed.
+   * The schema to create the extension in. The default is `public` if it is on the search path, and otherwise the first
+   * schema of the path, with a warning. An installed extension stays in its schema.
    */
   readonly schema?: string | undefined
-  /** Create that schema where it does not exist; default false. */
+  /** Create that schema if it does not exist; default false. */
   readonly createSchema?: boolean | undefined
-  /** The embedding dimensions you will store; checked, reported and recorded. Default {@link REQUIRED_DIMENSIONS}. */
+  /**
+   * The embedding dimensions that you will store. They are checked, reported and recorded. Default {@link
+   * REQUIRED_DIMENSIONS}.
+   */
   readonly dimensions?: readonly number[] | undefined
-  /** Update an installed version below `minVersion` where the server has a newer one; default false. */
+  /** Update an installed version below `minVersion` if the server has a newer one; default false. */
   readonly update?: boolean | undefined
   /**
-   * Use the type and the operators where pgvector is enabled already, too; default false: then the catalogs are read, which
-   * shows no library that is missing or broken.
+   * Use the type and the operators even if pgvector is already enabled; default false. By default only the catalogs are
+   * read, which does not reveal a missing or broken library.
    */
   readonly verify?: boolean | undefined
   /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
   readonly log?: LogOptions | false | undefined
 }
 
-/** What {@link dropPgvector} may be asked. */
+/** Options of {@link dropPgvector}. */
 export interface DropOptions {
-  /** Leave an extension that this library did not create; default true. */
+  /** Keep an extension that this library did not create; default true. */
   readonly onlyOurs?: boolean | undefined
   /** How long to wait for another session that is changing pgvector, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` neither reads nor writes one. */
   readonly log?: LogOptions | false | undefined
 }
 
-/** A name of PostgreSQL's. */
+/** A PostgreSQL name. */
 export const nameOption = lazySchema((z) =>
   z
     .string()
@@ -80,7 +83,7 @@ export const nameOption = lazySchema((z) =>
     .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
 )
 
-/** A condition in SQL, which is sent as it stands. */
+/** A condition in SQL, which is sent unchanged. */
 export const conditionOption = lazySchema((z) =>
   z
     .string('must be an SQL condition')
@@ -102,7 +105,7 @@ const dimension = lazySchema((z) =>
     .max(MAX_COLUMN_DIMENSIONS, `must be at most ${MAX_COLUMN_DIMENSIONS}, the limit of a vector column`),
 )
 
-/** Whether messages can go there, or are silenced. */
+/** Whether a value can receive messages, or silences them. */
 export function isLogger(value: unknown): boolean {
   const candidate = value as Partial<Logger> | false | null | undefined
   return candidate === false || (typeof candidate?.info === 'function' && typeof candidate.warn === 'function')
@@ -110,7 +113,7 @@ export function isLogger(value: unknown): boolean {
 
 const logger = lazySchema((z) => z.custom<Logger | false>(isLogger, 'must be false or have the methods info and warn'))
 
-/** Where the migration log is, for what only reads it. */
+/** Where the migration log is, for functions that only read it. */
 export const logOptions = lazySchema((z) =>
   z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
 )
@@ -124,12 +127,12 @@ const log = lazySchema((z) =>
 
 const DEFAULT_LOG = { table: defaultLogTable }
 
-/** Where messages and the migration log go: options of everything that changes something. */
+/** Where messages and the migration log go: options of every function that changes something. */
 export const outputOptions = lazySchema((z) =>
   z.strictObject({ logger: logger().optional(), log: log().default(DEFAULT_LOG) }),
 )
 
-/** The same for what waits for others who change the extension. */
+/** The same options, for functions that wait for other sessions to change the extension. */
 export const extensionOptions = lazySchema(() => outputOptions().extend({ wait: waitOption() }))
 
 export const ensureOptions = lazySchema((z) =>
@@ -144,7 +147,7 @@ export const ensureOptions = lazySchema((z) =>
   }),
 )
 
-/** Whether to leave what this library did not create: for everything that drops. */
+/** The option `onlyOurs` of every drop: whether to keep what this library did not create. */
 export const onlyOursOption = lazySchema((z) => z.boolean('must be true or false').default(true))
 
 export const dropOptions = lazySchema((z) =>

@@ -2,18 +2,18 @@ import type * as Zod from 'zod'
 
 import { PgvectorMigrationError } from './errors.ts'
 
-/** The parts of zod that a schema is made of. */
+/** The part of zod that builds schemas. */
 export type Z = typeof Zod.z
 
-/** A zod schema that is made when it is first used. */
+/** A zod schema that is created on first use. */
 export type LazySchema<Schema extends Zod.ZodType> = () => Schema
 
-/** What a caller's options are after they were parsed. */
+/** A caller's options after parsing. */
 export type Parsed<Lazy extends LazySchema<Zod.ZodType>> = Zod.output<ReturnType<Lazy>>
 
 /**
- * Defers the making of a schema: to load zod takes 45 ms, a tenth of a short command, and many a process never parses
- * an option.
+ * Defers creating a schema. Loading zod takes 45 ms, a tenth of a short command, and many processes never parse an
+ * option.
  *
  * @example const options = lazySchema((z) => z.strictObject({ wait: z.int().default(1000) }))
  */
@@ -22,7 +22,7 @@ export function lazySchema<Schema extends Zod.ZodType>(make: (z: Z) => Schema): 
   return () => (made ??= make((require('zod') as typeof Zod).z))
 }
 
-/** Parses what a caller passed, once, and reports all its problems together. */
+/** Parses a caller's options once, and reports all problems together. */
 export function parseOptions<Schema extends Zod.ZodType>(
   schema: LazySchema<Schema>,
   options: unknown,

@@ -1,11 +1,11 @@
 import { printable, printableLines } from './printable.ts'
 
-/** What is a text of its own, of lines or not; the other details are names. */
+/** Details that are texts, possibly of several lines. All other details are names. */
 const TEXTS = /^(?:problems?|reasons?|statements?)$/
 
 /**
- * The details of an error as they go into its message: control characters escaped, and where a text has several lines,
- * all but the first stand so far to the right that none of them looks like ours.
+ * Prepares the details of an error for its message. Control characters are escaped, and the later lines of a text are
+ * indented far enough that none looks like a line of ours.
  */
 export function printableDetails<Details>(details: Details): Details {
   return copyOf(details, printable) as Details

@@ -1,10 +1,10 @@
 /**
- * What a terminal acts on or hides: control characters (C0, DEL and C1), and the marks that reorder text, split lines
- * or take no room.
+ * Characters that a terminal interprets or hides: control characters (C0, DEL and C1), and the marks that reorder text,
+ * split lines or have no width.
  */
 const CONTROL = /[\p{Cc}\p{Bidi_Control}\u2028\u2029\uFEFF]/gu
 
-/** Those of them that JSON leaves as they are. */
+/** Those characters that JSON leaves unescaped. */
 const CONTROL_IN_JSON = /[\u007F-\u009F\p{Bidi_Control}\u2028\u2029\uFEFF]/gu
 
 const NAMED: Readonly<Record<string, string>> = {
@@ -14,7 +14,7 @@ const NAMED: Readonly<Record<string, string>> = {
 }
 
 /**
- * A text from outside as it can be printed, in one line: control characters escaped, as psql does.
+ * Returns external text as one printable line, with control characters escaped as psql does.
  *
  * @example printable('a\x1b[2Jb') // 'a\\x1B[2Jb'
  */
@@ -25,12 +25,12 @@ export function printable(text: string): string {
   })
 }
 
-/** A text of several lines, each of which can be printed. */
+/** Splits external text into printable lines. */
 export function printableLines(text: string): string[] {
   return text.split(/\r?\n/).map((line) => printable(line.replaceAll('\t', '  ')))
 }
 
-/** A document that means the same, and can be printed. */
+/** Returns equivalent JSON that is safe to print. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replaceAll(
     CONTROL_IN_JSON,

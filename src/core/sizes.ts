@@ -1,6 +1,6 @@
 import { lazySchema } from './parse-options.ts'
 
-/** Bytes in the units that PostgreSQL counts in. */
+/** The bytes in PostgreSQL's units. */
 export const bytesIn = { kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 } as const
 
 const SIZE = /^(\d+)\s*(kB|MB|GB|TB)$/
@@ -18,7 +18,7 @@ export const sizeOption = lazySchema((z) =>
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
 
 /**
- * Bytes for people, as PostgreSQL counts them.
+ * Formats bytes for printing, in PostgreSQL's units.
  *
  * @example sizeText(1536) // '1.5 kB'
  */
@@ -33,7 +33,7 @@ export function sizeText(bytes: number): string {
 }
 
 /**
- * Memory for people, in the units in which one sets it: whole megabytes, rounded up, from 1 GB on gigabytes.
+ * Formats an amount of memory in the units used to configure it: whole megabytes, rounded up, and gigabytes from 1 GB.
  *
  * @example memoryText(1_500_000) // '2 MB'
  */
@@ -41,7 +41,7 @@ export function memoryText(bytes: number): string {
   return bytes < bytesIn.GB ? `${mebibytes(bytes)} MB` : `${(bytes / bytesIn.GB).toFixed(1)} GB`
 }
 
-/** Whole megabytes (of 1,048,576 bytes), rounded up. */
+/** Converts to whole megabytes (of 1,048,576 bytes), rounded up. */
 export function mebibytes(bytes: number): number {
   return Math.ceil(bytes / bytesIn.MB)
 }

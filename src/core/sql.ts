@@ -1,8 +1,8 @@
-// The only file that quotes. Nothing here ever emits a question mark: Knex's raw API would take it for a binding,
-// and cannot send a backslash that stands before one at all.
+// The only file that quotes. Its output never contains a question mark, because Knex's raw API would treat it as a
+// binding. Knex also cannot send a backslash that precedes one.
 
 /**
- * Quotes an identifier for PostgreSQL, always: mixed case, dots and keywords survive.
+ * Quotes an identifier for PostgreSQL. It always quotes, so mixed case, dots and keywords are preserved.
  *
  * @example identifier('My "table"') // '"My ""table"""'
  */
@@ -11,14 +11,14 @@ export function identifier(name: string): string {
   return name.includes('?') ? `U&${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\003F')}` : quoted
 }
 
-/** An object's name with its schema. */
+/** Returns an object's quoted name with its schema. */
 export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`
 }
 
 /**
- * The relation of a name in SQL, by its number; null where there is none. Without a schema it is the one that the search
- * path finds.
+ * Returns SQL for the relation of that name as a regclass, or null if there is none. Without a schema, the search path
+ * resolves the name.
  *
  * @example toRegclass('"public"."documents"') // `pg_catalog.to_regclass('"public"."documents"')`
  */
@@ -26,7 +26,10 @@ export function toRegclass(name: string): string {
   return `pg_catalog.to_regclass(${literal(withoutEscapes(name))})`
 }
 
-/** A quoted name as to_regclass reads it: not in the form with escapes, which {@link identifier} needs for question marks. */
+/**
+ * Rewrites a quoted name for to_regclass, which does not read the escapes that {@link identifier} needs for question
+ * marks.
+ */
 export function withoutEscapes(name: string): string {
   return name.replaceAll(/(U&)?"((?:[^"]|"")*)"/g, (quoted: string, escaped: string | undefined, text: string) =>
     escaped === undefined
@@ -35,13 +38,13 @@ export function withoutEscapes(name: string): string {
   )
 }
 
-/** An identifier as PostgreSQL prints it, without its quotes. */
+/** Returns an identifier as PostgreSQL prints it, without its quotes. */
 export function unquoted(text: string): string {
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text
 }
 
 /**
- * A name as PostgreSQL prints it, with or without its schema, in a form that Knex's raw API leaves alone.
+ * Rewrites a name that PostgreSQL printed, with or without its schema, into a form that Knex's raw API leaves alone.
  *
  * @example sendable('public."why?"') // 'public.U&"why\\003F"'
  */
@@ -50,7 +53,7 @@ export function sendable(printed: string): string {
 }
 
 /**
- * Quotes a string for PostgreSQL, whatever standard_conforming_strings is.
+ * Quotes a string for PostgreSQL, whatever the value of standard_conforming_strings.
  *
  * @example literal("it's") // "'it''s'"
  */
@@ -59,12 +62,12 @@ export function literal(text: string): string {
   return /[\\?]/.test(text) ? `E${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\x3F')}` : quoted
 }
 
-/** Like {@link literal}, with null for null. */
+/** Like {@link literal}, but null becomes the SQL null. */
 export function nullable(text: string | null): string {
   return text === null ? 'null' : literal(text)
 }
 
-/** A value as a jsonb literal. */
+/** Returns a value as a jsonb literal. */
 export function json(value: unknown): string {
   return `${literal(JSON.stringify(value))}::pg_catalog.jsonb`
 }

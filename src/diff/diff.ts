@@ -9,29 +9,31 @@ import { readCatalogFacts } from '../indexes/look/read-facts.ts'
 import { indexDefinition, isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
-/** What an application says its vectors are. */
+/** The vectors that an application declares. */
 export interface DeclaredVectors {
   readonly columns: readonly VectorColumn[]
-  /** Their columns count as declared too. */
+  /** The columns of these indexes count as declared too. */
   readonly indexes: readonly VectorIndex[]
 }
 
 const declaredVectors = lazySchema((z) =>
   z.strictObject({
-    columns: z.array(z.custom<VectorColumn>(isVectorColumn, 'must be made by vectorColumn'), 'must be a list'),
-    indexes: z.array(z.custom<VectorIndex>(isVectorIndex, 'must be made by vectorIndex'), 'must be a list'),
+    columns: z.array(z.custom<VectorColumn>(isVectorColumn, 'must be created by vectorColumn'), 'must be a list'),
+    indexes: z.array(z.custom<VectorIndex>(isVectorIndex, 'must be created by vectorIndex'), 'must be a list'),
   }),
 )
 
-/** Something in which a database is not as declared. */
+/** A difference between a database and its declaration. */
 export type VectorDifference =
-  /** What is missing needs it. */
+  /** Something that is missing needs the extension. */
   | { readonly kind: 'extension missing'; readonly name: string }
   | {
       readonly kind: 'column missing'
       readonly name: string
       readonly column: VectorColumn
-      /** Whether its table has rows, which have no value for it; as far as sizes and statistics tell. */
+      /**
+       * Whether the table has rows, which would have no value in the new column, according to its size and statistics.
+       */
       readonly hasRows: boolean
     }
   | {
@@ -53,8 +55,8 @@ export type VectorDifference =
   | { readonly kind: 'index not declared'; readonly name: string; readonly existing: string }
 
 /**
- * Compares declared columns and indexes with a database; nothing is written. An index that is equal under another name
- * counts as there.
+ * Compares declared columns and indexes with a database. It writes nothing. An equal index with another name counts as
+ * present.
  *
  * @example const differences = await diffVectors(knex, { columns: [embedding], indexes: [byAngle] })
  *
@@ -89,7 +91,7 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
   return [...extension, ...differences, ...undeclared(there, seen)]
 }
 
-// A column of bits is PostgreSQL's own; its index is not.
+// The type bit belongs to PostgreSQL, but an index on a bit column needs the extension.
 function needsExtension(difference: VectorDifference): boolean {
   if (difference.kind === 'column missing') return difference.column.type !== 'bit'
   return difference.kind === 'index missing'
@@ -103,7 +105,7 @@ function keyOf(...names: readonly string[]): string {
   return names.map(identifier).join('.')
 }
 
-// From the catalog, since whoever compares needs no right to read the table.
+// Reads the catalog, so that a comparison needs no privilege to read the table.
 function mayHaveRows(session: Session, table: number): Promise<boolean> {
   return session.ask(`select to_json(exists (
       select from pg_catalog.pg_class c
@@ -130,7 +132,7 @@ async function diffIndex(
   return { difference: { kind: 'index differs', name, existing: namesake.definition, wanted }, found: [namesake.oid] }
 }
 
-/** What a database has, with a key of its own each. */
+/** The vectors of a database, each under its own key. */
 interface ExistingVectors {
   readonly columns: readonly {
     readonly schema: string
@@ -156,7 +158,8 @@ function undeclared({ columns, indexes }: ExistingVectors, seen: ReadonlySet<str
   ]
 }
 
-// What a partition has belongs to its table. A bit string may be anything, so only pgvector's own types count.
+// The columns and indexes of a partition belong to its parent table. A bit string may be anything, so only pgvector's
+// own types count.
 function readVectors(session: Session): Promise<ExistingVectors> {
   return session.ask(`select json_build_object(
       'columns', (

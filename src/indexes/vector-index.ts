@@ -156,7 +156,7 @@ export function isVectorIndex(value: unknown): value is VectorIndex {
 /** @throws {PgvectorMigrationError} INVALID_OPTIONS */
 export function assertIndex(value: unknown): asserts value is VectorIndex {
   if (isVectorIndex(value)) return
-  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['index: must be made by vectorIndex'] })
+  throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['index: must be created by vectorIndex'] })
 }
 
 function defaultName({ table, name }: VectorColumn, method: IndexMethod, metric: Metric): string {

@@ -9,7 +9,7 @@ import { assertColumn, typeSql, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * Adds a column of vectors; `down` drops it, with its data, where `up` added it: one that was there before stays.
+ * Adds a vector column. `down` drops it with its data if `up` added it, and keeps a column that existed before.
  *
  * @example new AddVectorColumn(vectorColumn('documents', 'embedding', { dimensions: 384 }))
  */

@@ -10,7 +10,7 @@ import {
 } from './index-operation.ts'
 
 /**
- * Builds an index on vectors without blocking writes, outside a transaction; `down` drops it where `up` built it.
+ * Builds a vector index outside a transaction, without blocking writes. `down` drops the index if `up` built it.
  *
  * @example new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }, { maxMemory: '4GB' })
  * @example new CreateVectorIndex(vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
@@ -20,7 +20,7 @@ export class CreateVectorIndex<
   const Method extends IndexMethod & MethodFor<Type>,
 > extends IndexOperation<Type, Method, IndexOperationOptions> {
   readonly description = `build index ${this.index.name}`
-  // An index can be dropped in a transaction, where blocking others for a moment is acceptable.
+  // An index can be dropped in a transaction if blocking other sessions for a moment is acceptable.
   readonly downInTransaction = true
 
   constructor(...given: IndexArguments<Type, Method>) {

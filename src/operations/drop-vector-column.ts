@@ -9,8 +9,10 @@ import { assertColumn, type VectorColumn } from '../columns/column.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * Drops a column of vectors, with its data; it is refused while anything depends on the column. One that this library did
- * not add stays, unless `onlyOurs` is false. `down` adds the column again, empty: run a backfill afterwards.
+ * Drops a vector column with its data. The drop is refused while anything depends on the column. A column that this
+ * library did not add is kept, unless `onlyOurs` is false.
+ *
+ * `down` adds the column again, without values; run a backfill afterwards.
  *
  * @example new DropVectorColumn(vectorColumn('documents', 'old_embedding', { dimensions: 384 }))
  */
@@ -20,7 +22,7 @@ export class DropVectorColumn implements Operation {
   readonly #column: VectorColumn
   readonly #options: DropColumnOptions
 
-  /** @param column as it is declared now: one of another type is not dropped */
+  /** @param column as it is declared now; a column of another type is not dropped */
   constructor(column: VectorColumn, options: DropColumnOptions = {}) {
     assertColumn(column)
     parseOptions(dropColumnOptions, options)

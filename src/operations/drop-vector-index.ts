@@ -11,17 +11,19 @@ import {
   type IndexOperationOptions,
 } from './index-operation.ts'
 
-/** How an index is dropped by a migration, and built again by its rollback. */
+/** How a migration drops an index, and how its rollback builds the index again. */
 export interface DropIndexOperationOptions extends IndexOperationOptions {
-  /** Leave an index that this library did not build, as far as its log shows; default true. */
+  /** Keep an index that this library's log does not show as built by it; default true. */
   readonly onlyOurs?: boolean | undefined
 }
 
 const dropOperationOptions = lazySchema(() => indexOperationOptions().extend({ onlyOurs: onlyOursOption() }))
 
 /**
- * Drops an index on vectors without blocking reads or writes. One that this library did not build stays, unless `onlyOurs`
- * is false, as does one of that name with another definition. `down` builds it again.
+ * Drops a vector index without blocking reads or writes. An index that this library did not build is kept, unless
+ * `onlyOurs` is false. An index of that name with another definition is always kept.
+ *
+ * `down` builds the index again.
  *
  * @example new DropVectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 100 })
  */

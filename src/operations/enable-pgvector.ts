@@ -7,7 +7,7 @@ import { parseOptions } from '../core/parse-options.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * Enables pgvector; `down` drops it where this library created it and nothing uses it, and leaves it alone otherwise.
+ * Enables pgvector. `down` drops the extension if this library created it and nothing uses it, and otherwise keeps it.
  *
  * @example new EnablePgvector({ minVersion: '0.7.0', schema: 'extensions' })
  */

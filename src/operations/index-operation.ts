@@ -11,16 +11,17 @@ import { dropVectorIndex } from '../indexes/drop-vector-index.ts'
 import { isVectorIndex, vectorIndex, type VectorIndex, type VectorIndexOptions } from '../indexes/vector-index.ts'
 import type { Operation } from './operation.ts'
 
-/** How an index of a migration is built, and whether the migration stays in a transaction. */
+/** How a migration builds an index, and whether it runs in a transaction. */
 export interface IndexOperationOptions extends Omit<CreateIndexOptions, 'signal'> {
   /**
-   * Build it in the migration's transaction, which needs a table that was made in it or has no rows; default false:
-   * the migration runs outside a transaction and the index is built without blocking writes.
+   * Build the index in the migration's transaction; default false. This needs a table that the migration created, or
+   * one without rows. By default the migration runs outside a transaction, and the index is built without blocking
+   * writes.
    */
   readonly transaction?: boolean | undefined
 }
 
-/** An index that was declared before, or a column and what its index is to be; then how it is built. */
+/** An index that was declared before, or a column and the definition of its index; then the build options. */
 export type IndexArguments<
   Type extends VectorType,
   Method extends IndexMethod & MethodFor<Type>,
@@ -35,7 +36,7 @@ export const indexOperationOptions = lazySchema((z) =>
     .extend({ transaction: z.boolean('must be true or false').default(false) }),
 )
 
-/** What building an index and dropping it have in common, each of which is the way back of the other. */
+/** The common part of building and dropping an index, which reverse each other. */
 export abstract class IndexOperation<
   const Type extends VectorType,
   const Method extends IndexMethod & MethodFor<Type>,
@@ -63,7 +64,7 @@ export abstract class IndexOperation<
     await createVectorIndex(knex, this.index, options)
   }
 
-  /** Drops it, or with `onlyOurs` leaves what this library did not build. */
+  /** Drops the index. With `onlyOurs`, keeps an index that this library did not build. */
   protected async drop(knex: Knex, onlyOurs: boolean | undefined): Promise<void> {
     const { lockTimeout, wait, onEvent, logger, log } = this.options
     await dropVectorIndex(knex, this.index, { lockTimeout, wait, onEvent, logger, log, onlyOurs })

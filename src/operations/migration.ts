@@ -8,13 +8,13 @@ import type { Operation } from './operation.ts'
 export interface MigrationDown {
   (knex: Knex): Promise<void>
   /**
-   * The part of it that can run inside a transaction: `losses` runs it and rolls it back, to see what `down` would lose. It
-   * is a property of the function, because `down` is what a migration's module exports.
+   * The part of it that can run inside a transaction. `losses` runs this part and rolls it back, to see what `down`
+   * would lose. It is a property of the function, because a migration's module exports `down`.
    */
   readonly inTransaction?: (knex: Knex) => Promise<void>
 }
 
-/** What Knex expects of a migration's module. */
+/** The module that Knex expects of a migration. */
 export interface MigrationModule {
   readonly up: (knex: Knex) => Promise<void>
   readonly down: MigrationDown
@@ -22,10 +22,11 @@ export interface MigrationModule {
 }
 
 /**
- * Composes operations into a migration: `up` runs them in order, `down` undoes them in the opposite order.
+ * Composes operations into a migration. `up` runs them in order, and `down` rolls them back in reverse order.
  *
- * It runs in a transaction unless one of them cannot, as an index that is built beside writers. Outside a transaction
- * what was done before a failure stays, and running the migration again goes on from there.
+ * The migration runs in a transaction unless one of the operations cannot, such as an index build that does not block
+ * writes. Outside a transaction, the work done before a failure remains, and running the migration again continues from
+ * there.
  *
  * @example
  * ```ts
@@ -49,7 +50,7 @@ export function migration(operations: readonly Operation[]): MigrationModule {
       try {
         await operation[direction](knex)
       } catch (error) {
-        // Within a transaction nothing of it stays.
+        // In a transaction, nothing of it remains.
         throw transaction || done.length === 0 ? error : afterChanges(error, [ranBefore(direction, done)])
       }
       done.push(operation.description)
@@ -68,7 +69,7 @@ function ranBefore(direction: 'up' | 'down', done: readonly string[]): string {
   return `this migration ${direction === 'up' ? 'ran' : 'rolled back'} "${done.join('", "')}", which stays`
 }
 
-// JavaScript callers pass anything.
+// JavaScript callers can pass any value.
 function assertOperations(operations: unknown): void {
   if (!Array.isArray(operations)) throw invalid('operations: must be a list')
   const wrong = operations.findIndex((operation) => !isOperation(operation))

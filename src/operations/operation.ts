@@ -1,14 +1,17 @@
 import type { Knex } from 'knex'
 
-/** One reversible step of a migration. Each can run again after a crash at any point, and then finishes what is left. */
+/**
+ * One reversible step of a migration. After a crash at any point, the step can run again and finishes the remaining
+ * work.
+ */
 export interface Operation {
-  /** For people: add column documents.embedding vector(384). */
+  /** A description to print, for example: add column documents.embedding vector(384). */
   readonly description: string
-  /** Whether it can run inside a transaction. One that cannot takes its whole migration outside. */
+  /** Whether the step can run inside a transaction. A step that cannot makes the whole migration run outside one. */
   readonly transaction: boolean
-  /** Whether `down` can run inside a transaction, where that differs from `transaction`. */
+  /** Whether `down` can run inside a transaction, if that differs from `transaction`. */
   readonly downInTransaction?: boolean
   up(knex: Knex): Promise<void>
-  /** Undoes what `up` did, and nothing that was there before. */
+  /** Reverses what `up` did, and nothing that existed before. */
   down(knex: Knex): Promise<void>
 }

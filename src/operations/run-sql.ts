@@ -6,9 +6,9 @@ import type { Operation } from './operation.ts'
 
 /** The statements of a {@link RunSql}. */
 export interface RunSqlOptions {
-  /** Sent in `up`, as it stands. Let it be able to run again: create table if not exists … */
+  /** Sent by `up` unchanged. Write it so that it can run again: create table if not exists … */
   readonly up: string
-  /** Sent in `down`, as it stands. */
+  /** Sent by `down` unchanged. */
   readonly down: string
 }
 
@@ -16,7 +16,8 @@ const statements = required(valueKind<string>((value) => typeof value === 'strin
 const parseStatements = optionsParser({ up: statements, down: statements })
 
 /**
- * Statements of your own between the others: a table, a function. Either way they run in one transaction.
+ * Runs your own statements between the other operations, for example to create a table or a function. Both directions
+ * run in one transaction.
  *
  * @example
  * ```ts

@@ -6,8 +6,8 @@ import { upgradeOptions, upgradePgvector, type UpgradeOptions } from '../indexes
 import type { Operation } from './operation.ts'
 
 /**
- * Updates the extension; `down` leaves it as it is, because pgvector has no way back and every release reads what an
- * older one wrote. With `reindex` the migration runs outside a transaction.
+ * Updates the extension. `down` keeps the new version, because pgvector has no downgrade and every release reads the
+ * data of older ones. With `reindex` the migration runs outside a transaction.
  *
  * @example new UpgradePgvector({ to: '0.8.7', reindex: true })
  */
@@ -28,7 +28,7 @@ export class UpgradePgvector implements Operation {
   }
 
   down(_knex: Knex): Promise<void> {
-    loggerFrom(this.#options.logger).info('pgvector stays at its version: there is no way back to an older one')
+    loggerFrom(this.#options.logger).info('pgvector keeps its version: it cannot be downgraded')
     return Promise.resolve()
   }
 }
