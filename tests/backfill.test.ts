@@ -137,7 +137,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
       backfillVectors<Article>(knex, embedding, { ...options, embed, batchSize: 2, attempts: 2 }),
     )
     expect(error.message).toBe(
-      'Filling articles.embedding ended: embed failed 2 times in a row, at last with: 401 Unauthorized',
+      'Filling articles.embedding ended: embed failed 2 times in a row, the last time with: 401 Unauthorized',
     )
     expect(error.details).toMatchObject({ column: 'articles.embedding', filled: 4 })
     expect(await unfilled(knex)).toBe(2)
@@ -154,7 +154,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     const error = await expectError('BACKFILL_FAILED', () =>
       backfillVectors<Article>(knex, embedding, { ...options, embed: () => Promise.resolve([[1, 2, 3], value]) }),
     )
-    expect(error.message).toContain(`what embed returned for the row with id 2 ${problem}`)
+    expect(error.message).toContain(`the vector that embed returned for the row with id 2 ${problem}`)
     expect(await unfilled(knex)).toBe(2)
   })
 
@@ -254,7 +254,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     await createArticles(knex, 3)
     await knex.raw(`alter table articles drop constraint articles_pkey, add column code int, add unique (code)`)
     const error = await expectError('BACKFILL_FAILED', () => backfillVectors<Article>(knex, embedding, options))
-    expect(error.message).toContain('has neither a primary key nor a unique index of columns that are not null')
+    expect(error.message).toContain('has neither a primary key nor a unique index of NOT NULL columns')
     await knex.raw('create unique index on articles (id) include (title)')
     expect(await backfillVectors<Article>(knex, embedding, options)).toMatchObject({ filled: 3, isComplete: true })
   })

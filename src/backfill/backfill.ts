@@ -14,27 +14,28 @@ import { assertWritable, backfillTarget } from './target.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { assertColumn, type VectorColumn } from '../columns/column.ts'
 
-/** What {@link backfillVectors} did. */
+/** The result of {@link backfillVectors}. */
 export interface BackfillResult {
-  /** Rows that got their vector. */
+  /** Rows that received their vector. */
   readonly filled: number
-  /** Rows that `embed` returned null for. */
+  /** Rows for which `embed` returned null. */
   readonly leftOut: number
-  /** Rows that others were changing each time that their turn came; a later run fills them. */
+  /** Rows that other sessions were changing on every attempt; a later run backfills them. */
   readonly inUse: number
-  /** Whether a last look over the table found no row that it should have filled; false where it was stopped. */
+  /** Whether a final pass over the table found no remaining row to backfill; false if the backfill was stopped. */
   readonly isComplete: boolean
   readonly milliseconds: number
-  /** What works but should be known, with what to do about it. */
+  /** Problems that did not stop the backfill, with what to do about them. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Fills a column of vectors for the rows that have none, batch by batch beside those who write: reads rows, has `embed`
- * make their vectors, and writes these where the row is still as it was read.
+ * Backfills a vector column batch by batch, without blocking writes. It reads rows that have no vector, passes them to
+ * `embed`, and writes each vector if its row has not changed since.
  *
- * Nothing is locked and no transaction is open while `embed` works. Each batch is written by itself, so a run that is
- * killed loses what was under way, and the next one goes on. It ends when a look over the table finds nothing to fill.
+ * While `embed` works, no lock is held and no transaction is open. Each batch is written on its own, so a killed run
+ * loses only the batches in progress, and the next run continues. The backfill ends when a pass over the table finds
+ * nothing left to do.
  *
  * @example
  * ```ts
@@ -58,7 +59,7 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   const found = await readBackfillFacts(session, column)
   const target = backfillTarget(found, column, needs)
   assertWritable(found, target)
-  // A plan is made on an empty copy, and must not call a model.
+  // A plan runs on an empty copy and must not call a model.
   const total = currentTarget() === null ? await countWithoutVector(session, target) : 0
   const logger = loggerFrom(needs.logger)
   const label = columnLabel(column)
@@ -66,20 +67,20 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   logger.info(`${label}: ${total ?? 'some'} rows have no vector`)
   if (found.indexes.length > 0 && (total ?? Infinity) > FEW_ROWS) {
     report.warn(
-      `${label} has the index ${found.indexes.join(', ')}, into which every row is put as it is filled; ` +
-        'an index that is built afterwards is built many times faster.',
+      `${label} has the index ${found.indexes.join(', ')}, which every backfilled row updates; ` +
+        'building the index after the backfill is many times faster.',
     )
   }
   const ended =
     total === 0 ? { inUse: 0, leftOut: 0, isComplete: true } : await fill(session, { target, needs, report })
   const milliseconds = performance.now() - started
-  logger.info(`${label}: ${report.filled()} rows filled in ${(milliseconds / 1000).toFixed(1)} s`)
+  logger.info(`${label}: ${report.filled()} rows backfilled in ${(milliseconds / 1000).toFixed(1)} s`)
   return { filled: report.filled(), ...ended, milliseconds, warnings: report.warnings }
 }
 
 const FEW_ROWS = 10_000
 
-// Rows that others have in use are tried again after a pause.
+// Rows that other sessions are using are tried again after a pause.
 const MOST_IDLE_PASSES = 3
 const PAUSE_MILLISECONDS = 1000
 

@@ -10,20 +10,23 @@ import { conditionSql } from '../indexes/vector-index.ts'
 
 /** A row without a vector. */
 export interface RowWithoutVector {
-  /** The values of its key, as text. */
+  /** The values of its key columns, as text. */
   readonly key: readonly string[]
-  /** The transaction that wrote it last: what was made of the row is only good for this version of it. */
+  /**
+   * The transaction that last wrote the row. A vector is valid only for the version of the row that it was computed
+   * from.
+   */
   readonly version: string
-  /** The columns that the vector is made of. */
+  /** The columns that the vector is computed from. */
   readonly row: Readonly<Record<string, unknown>>
 }
 
-/** A row with the vector that was made of it. */
+/** A row with the vector computed from it. */
 export interface RowWithVector extends Pick<RowWithoutVector, 'key' | 'version'> {
   readonly value: string
 }
 
-/** The next rows without a vector, in the order of their key. */
+/** Reads the next rows without a vector, in the order of their key. */
 export async function readBatch(
   session: Session,
   target: BackfillTarget,
@@ -47,7 +50,7 @@ export async function readBatch(
     ) as batch`)
 }
 
-// As one row where that is possible, because then an index can begin at it.
+// Compares the key as one row if possible, because an index scan can then start at it.
 function isAfter({ key }: BackfillTarget, left: readonly string[], right: readonly string[]): string {
   const [first, ...others] = key.map(({ operators }) => operators)
   if (first !== undefined && others.every((each) => each === first)) {
@@ -62,12 +65,12 @@ function isAfter({ key }: BackfillTarget, left: readonly string[], right: readon
   return `(${each.join(' or ')})`
 }
 
-// A type of an extension has its operators in the schema of the extension.
+// A type of an extension has its operators in the extension's schema.
 function operatorOf(column: KeyColumn | undefined, operator: '=' | '>'): string {
   return `operator(${identifier(column?.operators ?? 'pg_catalog')}.${operator})`
 }
 
-/** How many rows have no vector; null where the server does not count so long. */
+/** Returns how many rows have no vector, or null if counting would take the server too long. */
 export async function countWithoutVector(session: Session, target: BackfillTarget): Promise<number | null> {
   const { from: table, alias } = target
   return session
@@ -80,7 +83,7 @@ export async function countWithoutVector(session: Session, target: BackfillTarge
     })
 }
 
-/** The condition of the rows that are to be filled. */
+/** Returns the condition that selects the rows to backfill. */
 export function withoutVector(target: BackfillTarget): string {
   const condition = conditionSql(target)
   const isEmpty = `${target.alias}.${identifier(target.column.name)} is null`
@@ -88,10 +91,10 @@ export function withoutVector(target: BackfillTarget): string {
 }
 
 /**
- * Writes the vectors of rows, in one statement; returns how many it wrote.
+ * Writes the vectors of rows in one statement, and returns how many it wrote.
  *
- * It leaves a row that has changed since it was read, because the vector may not be that of the row any more, and one
- * that somebody else is changing: it waits for nobody, so that it can be in no deadlock.
+ * It skips a row that has changed since it was read, because the vector may no longer match. It also skips a row that
+ * another session is changing: it waits for no lock, so it cannot deadlock.
  */
 export async function writeBatch(
   session: Session,
@@ -136,12 +139,12 @@ const CONFLICTS = new Set<string | undefined>([
   sqlState.lockNotAvailable,
 ])
 
-// Somebody else was at the rows; they are read again later.
+// Another session was using the rows. They are read again later.
 function isConflict(error: unknown): boolean {
   return CONFLICTS.has(sqlStateOf(error))
 }
 
-// Knex puts the whole statement before what the server said: megabytes of vectors.
+// Knex puts the whole statement in front of the server's message, which can be megabytes of vectors.
 function withoutStatement(error: unknown): Error {
   return Object.assign(new Error(serverMessage(error)), error)
 }

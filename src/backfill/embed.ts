@@ -6,13 +6,13 @@ import type { BackfillJob } from './job.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { valueText, type QueryVector } from '../columns/values.ts'
 
-/** Rows with their vectors, and those that were to be left out; null where the backfill was stopped meanwhile. */
+/** Rows with their vectors, and the rows to leave out; null if the backfill was stopped in the meantime. */
 export interface Embedded {
   readonly made: readonly RowWithVector[]
   readonly leftOut: readonly RowWithoutVector[]
 }
 
-/** Has the vectors of a batch made, and checks that the column can hold them before any is sent. */
+/** Calls `embed` for a batch, and checks that the column can store every vector before any is sent. */
 export async function embedBatch(job: BackfillJob, rows: readonly RowWithoutVector[]): Promise<Embedded | null> {
   const values = await embedWithRetry(job, rows)
   if (values === null) return null
@@ -34,7 +34,7 @@ function textOf(job: BackfillJob, key: readonly string[], value: QueryVector): s
   const checked = valueText(value, job.target.column)
   if ('text' in checked) return checked.text
   const row = job.target.key.map(({ name }, place) => `${name} ${key[place]}`).join(', ')
-  throw failure(job, `what embed returned for the row with ${row} ${checked.problems.join('; ')}`)
+  throw failure(job, `the vector that embed returned for the row with ${row} ${checked.problems.join('; ')}`)
 }
 
 async function embedWithRetry(
@@ -51,7 +51,7 @@ async function embedWithRetry(
     } catch (error) {
       if (signal.aborted) return null
       if (attempt === needs.attempts) {
-        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, at last `}with: ${errorMessage(error)}`
+        const problem = `embed failed ${attempt === 1 ? '' : `${attempt} times in a row, the last time `}with: ${errorMessage(error)}`
         throw failure({ target, report }, problem, error)
       }
       const milliseconds = needs.retryDelay * 2 ** (attempt - 1)
@@ -61,7 +61,7 @@ async function embedWithRetry(
   }
 }
 
-/** The error that ends a backfill; what is filled stays. */
+/** Returns the error that ends a backfill. Rows already backfilled keep their vectors. */
 export function failure(
   { target, report }: Pick<BackfillJob, 'target' | 'report'>,
   problem: string,

@@ -7,19 +7,19 @@ import { rowOptions, type BackfillRows } from './options.ts'
 import { backfillTarget } from './target.ts'
 import { assertColumn, type VectorColumn } from '../columns/column.ts'
 
-/** What there is to fill, and how much a model would have to read for that. */
+/** How many rows there are to backfill, and how much text a model would read for them. */
 export interface BackfillEstimate {
-  /** Rows without a vector; null where the server does not count so long. */
+  /** Rows without a vector; null if counting would take the server too long. */
   readonly rows: number | null
-  /** Characters of the columns that are read, of one row: the mean of the first thousand; null without rows. */
+  /** The mean number of characters that are read per row, over the first thousand rows; null without rows. */
   readonly charactersPerRow: number | null
 }
 
 const SAMPLE = 1000
 
 /**
- * Tells how many rows {@link backfillVectors} would fill and how long they are, which is what a model is paid for; it
- * only reads.
+ * Estimates how many rows {@link backfillVectors} would backfill and how long their texts are, which determines what a
+ * model costs. It only reads.
  *
  * @example
  * ```ts

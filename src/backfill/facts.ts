@@ -8,16 +8,16 @@ import type { VectorColumn } from '../columns/column.ts'
 import { tableNumberSql } from '../columns/table-rights.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
-/** A column by which rows are told apart and put in order. */
+/** A column of the key that identifies and orders rows. */
 export interface KeyColumn {
   readonly name: string
-  /** With its schema, quoted where it must be, and without its length. */
+  /** With its schema, quoted if necessary, and without its length. */
   readonly type: string
   /** The schema of the operators that compare its values. */
   readonly operators: string
 }
 
-/** Everything that decides whether a column can be filled. */
+/** Everything that determines whether a column can be backfilled. */
 export interface BackfillFacts {
   readonly facts: ColumnFacts
   readonly readOnly: ReadOnlyReason | null
@@ -26,13 +26,13 @@ export interface BackfillFacts {
   readonly canUpdate: boolean
   readonly canRead: boolean
   readonly columns: readonly string[]
-  /** Of the primary key, else of a unique index of columns that are not null; empty where there is neither. */
+  /** The primary key, or else a unique index of NOT NULL columns; empty if the table has neither. */
   readonly key: readonly KeyColumn[]
-  /** Those of pgvector's methods on the column. */
+  /** The indexes on the column that use pgvector's access methods. */
   readonly indexes: readonly string[]
 }
 
-/** Reads them; nothing is written. */
+/** Reads these facts without writing anything. */
 export async function readBackfillFacts(session: Session, column: VectorColumn): Promise<BackfillFacts> {
   const facts = await readColumnFacts(session, column)
   return { facts, ...(await session.ask<Omit<BackfillFacts, 'facts'>>(factsSql(column))) }

@@ -3,14 +3,14 @@ import type { ParsedBackfillOptions } from './options.ts'
 import type { BackfillReport } from './report.ts'
 import type { BackfillTarget } from './target.ts'
 
-/** What the parts of a backfill share. */
+/** The state that the parts of a backfill share. */
 export interface BackfillJob {
   readonly db: Session
   readonly target: BackfillTarget
   readonly needs: ParsedBackfillOptions
   readonly report: BackfillReport
-  /** Comes when the caller stops it, and when one of several calls has failed. */
+  /** Aborts when the caller stops the backfill, and when one of several concurrent calls has failed. */
   readonly signal: AbortSignal
-  /** Keys of the rows that `embed` returned null for. */
+  /** The keys of the rows for which `embed` returned null. */
   readonly leftOut: Set<string>
 }

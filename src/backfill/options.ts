@@ -4,57 +4,60 @@ import { lazySchema, type Parsed } from '../core/parse-options.ts'
 import type { QueryVector } from '../columns/values.ts'
 
 /**
- * Makes the vectors of rows, in their order: calls your model. A null leaves that row as it is.
+ * Calls your model and returns the vectors of rows, in the same order. A null leaves that row without a vector.
  *
- * Rejected, it is called again after a pause, up to `attempts` times; `signal` tells that nobody waits for it any more.
+ * If it rejects, it is called again after a pause, up to `attempts` times. `signal` aborts when the result is no longer
+ * needed.
  */
 export type Embed<Row> = (
   rows: readonly Row[],
   options: { readonly signal: AbortSignal },
 ) => PromiseLike<readonly (QueryVector | null)[]>
 
-/** What a backfill tells while it runs. */
+/** An event of a running backfill. */
 export type BackfillEvent =
   | ({ readonly type: 'progress' } & BackfillProgress)
-  /** The model failed and is asked again. */
+  /** The model failed and will be called again. */
   | { readonly type: 'retry'; readonly attempt: number; readonly milliseconds: number; readonly error: unknown }
   | { readonly type: 'warning'; readonly message: string }
 
-/** How far a backfill is. */
+/** The progress of a backfill. */
 export interface BackfillProgress {
-  /** Rows that got their vector in this run. */
+  /** Rows that received their vector in this run. */
   readonly filled: number
-  /** Rows without a vector when it began; null where they could not be counted. */
+  /** Rows that had no vector at the start; null if they could not be counted. */
   readonly total: number | null
   readonly rowsPerSecond: number | null
   readonly secondsLeft: number | null
 }
 
-/** Which rows a backfill is about. */
+/** The rows of a backfill. */
 export interface BackfillRows<Row = Record<string, unknown>> {
-  /** The columns that `embed` is given of each row. */
+  /** The columns of each row that are passed to `embed`. */
   readonly read: readonly (keyof Row & string)[]
-  /** Fill only the rows for which this SQL condition is true; it is sent as it stands. */
+  /** Backfill only the rows that meet this SQL condition, which is sent unchanged. */
   readonly where?: string | undefined
 }
 
-/** What {@link backfillVectors} is told. */
+/** Options of {@link backfillVectors}. */
 export interface BackfillOptions<Row = Record<string, unknown>> extends BackfillRows<Row> {
-  /** Makes the vectors of rows, in their order. */
+  /** Returns the vectors of rows, in the same order. */
   readonly embed: Embed<Row>
-  /** Rows that `embed` is given at once; default 100. */
+  /** The number of rows that are passed to `embed` in one call; default 100. */
   readonly batchSize?: number | undefined
-  /** Calls of `embed` at the same time; default 1. */
+  /** The number of concurrent calls of `embed`; default 1. */
   readonly concurrency?: number | undefined
-  /** How often `embed` is called for a batch before its error ends the backfill; default 5. */
+  /** The number of times that `embed` is called for a batch before its error ends the backfill; default 5. */
   readonly attempts?: number | undefined
-  /** The pause before the second call, in milliseconds or like '1s', doubled for each further one; default 1000. */
+  /**
+   * The pause before the second call, in milliseconds or like '1s'. It doubles before each further call. Default 1000.
+   */
   readonly retryDelay?: Duration | undefined
-  /** Stops it after what is under way; what is filled stays. */
+  /** Stops the backfill after the batches in progress. Rows already backfilled keep their vectors. */
   readonly signal?: AbortSignal | undefined
-  /** Hears what happens while it runs. */
+  /** Receives the events of the running backfill. */
   readonly onEvent?: ((event: BackfillEvent) => void) | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
 }
 
@@ -65,7 +68,7 @@ function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-/** Which rows a backfill is about, and what of them a model reads. */
+/** Selects the rows of a backfill, and the columns that a model reads. */
 export const rowOptions = lazySchema((z) =>
   z.strictObject({
     read: z.array(nameOption(), 'must be a list of columns').min(1, 'must name a column'),

@@ -4,14 +4,14 @@ import { readBatch, writeBatch, type RowWithoutVector } from './batch.ts'
 import { embedBatch, failure } from './embed.ts'
 import type { BackfillJob } from './job.ts'
 
-/** What one way through the table came to. */
+/** The result of one pass over the table. */
 export interface Pass {
   readonly filled: number
-  /** Rows that changed meanwhile, or that somebody else was changing. */
+  /** Rows that changed in the meantime, or that another session was changing. */
   readonly inUse: number
 }
 
-/** Goes through the table once, by its key, with so many batches at a time as are allowed. */
+/** Goes through the table once in key order, with up to the allowed number of concurrent batches. */
 export async function backfillOnce(job: BackfillJob, stop: () => void): Promise<Pass> {
   const next = batches(job)
   let filled = 0
@@ -31,7 +31,7 @@ export async function backfillOnce(job: BackfillJob, stop: () => void): Promise<
     try {
       await work()
     } catch (error) {
-      // The others finish what they are at, so that what they were given is not lost.
+      // The other calls finish their batches, so that the work of the model is not lost.
       stop()
       throw error
     }
@@ -42,7 +42,7 @@ export async function backfillOnce(job: BackfillJob, stop: () => void): Promise<
   return { filled, inUse }
 }
 
-/** Hands out one batch after the other, each once; null where there is no more. */
+/** Returns one batch after the other, each once; null when there are no more. */
 function batches({
   db,
   target,
@@ -60,7 +60,7 @@ function batches({
     return rows.filter(({ key }) => !leftOut.has(keyOf(key)))
   }
   let turn: Promise<readonly RowWithoutVector[] | null> = Promise.resolve(null)
-  // One after the other: each begins where the one before ended.
+  // Reads run in sequence, because each begins where the previous one ended.
   return () => (turn = turn.then(read))
 }
 

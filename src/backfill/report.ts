@@ -2,17 +2,17 @@ import { errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/options.ts'
 import type { BackfillEvent, BackfillProgress } from './options.ts'
 
-/** Where a backfill says what happens: to its caller as events and warnings, to people through the logger. */
+/** Reports the progress of a backfill: to the caller as events and warnings, and to the user through the logger. */
 export interface BackfillReport {
   readonly warnings: readonly string[]
   readonly warn: (message: string) => void
   readonly retry: (attempt: number, milliseconds: number, error: unknown) => void
-  /** So many rows more have their vector. */
+  /** Adds to the number of rows that received their vector. */
   readonly add: (rows: number) => void
   readonly filled: () => number
 }
 
-// In a log a line now and then is enough.
+// A log needs a line only now and then.
 const LINES_EVERY = 5000
 
 export function reportBackfill(
@@ -62,7 +62,7 @@ function progressOf(filled: number, total: number | null, seconds: number): Back
 
 function lineOf(label: string, { filled, total, rowsPerSecond, secondsLeft }: BackfillProgress): string {
   return [
-    `${label}: ${filled}${total === null ? '' : ` of ${total}`} rows filled`,
+    `${label}: ${filled}${total === null ? '' : ` of ${total}`} rows backfilled`,
     ...(rowsPerSecond === null ? [] : [`${rowsPerSecond} rows/s`]),
     ...(secondsLeft === null ? [] : [`${secondsLeft} s left`]),
   ].join(', ')

@@ -5,14 +5,14 @@ import type { ParsedRowOptions } from './options.ts'
 import { columnDeclaration, columnLabel, isSameColumn } from '../columns/facts.ts'
 import { tableOf, type VectorColumn } from '../columns/column.ts'
 
-/** What a backfill works with, once it is known that it can. */
+/** The inputs of a backfill, after checking that it is possible. */
 export interface BackfillTarget {
   readonly column: VectorColumn
   /** The table, quoted, with its schema. */
   readonly table: string
-  /** The same as FROM and UPDATE are to take it. */
+  /** The table as FROM and UPDATE need it. */
   readonly from: string
-  /** What its columns are qualified by: its name, quoted. */
+  /** The quoted alias that qualifies its columns. */
   readonly alias: string
   readonly extensionSchema: string
   readonly key: readonly KeyColumn[]
@@ -20,7 +20,7 @@ export interface BackfillTarget {
   readonly where: string | null
 }
 
-/** Decides what is to be filled, and by which key. */
+/** Decides which rows to backfill, and which key identifies them. */
 export function backfillTarget(found: BackfillFacts, column: VectorColumn, wanted: ParsedRowOptions): BackfillTarget {
   const { facts, columns, kind, key } = found
   const table = assertColumn(found, column)
@@ -29,14 +29,14 @@ export function backfillTarget(found: BackfillFacts, column: VectorColumn, wante
     .map((name) => `read: the table has no column ${name}`)
   if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   if (key.length === 0) {
-    const problem = 'its table has neither a primary key nor a unique index of columns that are not null'
+    const problem = 'its table has neither a primary key nor a unique index of NOT NULL columns'
     throw new PgvectorMigrationError('BACKFILL_FAILED', { column: columnLabel(column), filled: 0, problem })
   }
   const qualifiedName = qualified(table.schema, table.name)
   return {
     column,
     table: qualifiedName,
-    // Rows of tables that inherit from it have keys of their own.
+    // Tables that inherit from this one have rows with keys of their own.
     from: kind === 'ordinary' ? `only ${qualifiedName}` : qualifiedName,
     alias: identifier(table.name),
     extensionSchema: facts.seen.installed?.schema ?? 'public',
@@ -46,7 +46,7 @@ export function backfillTarget(found: BackfillFacts, column: VectorColumn, wante
   }
 }
 
-/** Refuses where nothing can be written. */
+/** Throws if nothing can be written. */
 export function assertWritable(found: BackfillFacts, { table, column }: BackfillTarget): void {
   const { readOnly, role } = found
   if (readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: readOnly })
@@ -65,7 +65,7 @@ function assertColumn(
   if (existing === null) {
     throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: columnLabel(column), kind: 'column' })
   }
-  // Whether it may be null does not matter here.
+  // Whether the column may be null does not matter here.
   if (!isSameColumn(existing, { ...column, notNull: existing.notNull })) {
     const wanted = columnDeclaration({ ...column, notNull: false })
     const details = { column: columnLabel(column), existing: existing.type, wanted }
