@@ -169,7 +169,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     ])
     const { details, hint } = await expectError('INVALID_OPTIONS', () => migrationFor(knex, wanted))
     const next = details.problems.join('\n')
-    expect(next).toContain("My app.It's.embedding may be null, and is declared NOT NULL.")
+    expect(next).toContain("My app.It's.embedding allows null, but is declared NOT NULL.")
     expect(hint).toBe('Backfill the column, then put the operation shown above into a migration. Nothing was written.')
     await knex.raw(`update "My app"."It's" set embedding = '[1,2,3]'`)
     // What it says to write.
@@ -185,12 +185,12 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const byLists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 2 })
     const wanted = { columns: [], indexes: [byAngle, byLists] }
     const { text, up } = await migrationFor(knex, wanted)
-    expect(text).toContain(`// ${byLists.name} is left out: an ivfflat index learns from the rows`)
+    expect(text).toContain(`// ${byLists.name} is left out: an ivfflat index is trained on existing rows`)
     expect(text).not.toMatch(/^ .*ivfflat/m)
     await up()
     expect(await diffVectors(knex, wanted)).toEqual([{ kind: 'index missing', name: byLists.name, index: byLists }])
     const next = await migrationFor(knex, wanted)
-    expect(next.text).toContain(`// ${byLists.name} is postponed where no row has a value to learn from`)
+    expect(next.text).toContain(`// ${byLists.name} is postponed if no row has a value to train it on`)
     expect(next.text).toMatch(/ivfflat.*\{ whenEmpty: 'postpone' \}\),$/m)
     await knex.raw(`update documents set embedding = '[1,2,3]'`)
     await next.up()
@@ -202,7 +202,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     await ensurePgvector(knex)
     await knex.raw('create table documents (id int, embedding vector(3) not null)')
     const { text, up } = await migrationFor(knex, { columns: [], indexes: [byAngle] })
-    expect(text).toContain('// documents.embedding is left alone: there is\n//   vector(3) not null\n')
+    expect(text).toContain('// documents.embedding was not changed. The database has\n//   vector(3) not null\n')
     await up()
     expect((await diffVectors(knex, { columns: [], indexes: [byAngle] })).map(({ kind }) => kind)).toEqual([
       'column differs',
@@ -239,8 +239,10 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const directory = `${project.folder}/migrations`
     const differences = await diffVectors(knex, { columns: [embedding], indexes: [] })
     const error = await expectError('INVALID_OPTIONS', () => newMigration('vectors', { directory, differences }))
-    expect(error.details.problems.join('\n')).toContain('documents.embedding is left alone: there is\n  vector(4)\n')
-    expect(error.details.problems).toContain('public.documents.old (vector(2)) is not declared, and is left alone.')
+    expect(error.details.problems.join('\n')).toContain(
+      'documents.embedding was not changed. The database has\n  vector(4)\n',
+    )
+    expect(error.details.problems).toContain('public.documents.old (vector(2)) is not declared and was not changed.')
     expect(error.hint).toMatch(/a new column: .* Declare what is not declared, or drop it/)
     expect(existsSync(directory)).toBe(false)
   })

@@ -164,7 +164,7 @@ describeOnServers('knex-pgvector diff', (database) => {
     const words = ['new', '--from-diff', 'vectors', '--declared', 'vectors.ts']
     const refused = await run(words, { DATABASE_URL: url ?? '' })
     expect(refused).toMatchObject({ code: 2, stdout: '' })
-    expect(refused.stderr).toContain('documents.embedding is left alone: there is\n')
+    expect(refused.stderr).toContain('documents.embedding was not changed. The database has\n')
     expect(refused.stderr).toMatch(/Next +A column of another type or dimension is a new column: .*backfillVectors/)
     expect(existsSync(`${folder}/migrations`)).toBe(false)
     const inJson = await run([...words, '--json'], { DATABASE_URL: url ?? '' })

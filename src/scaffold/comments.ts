@@ -4,7 +4,10 @@ import { tableOf, type VectorColumn } from '../columns/column.ts'
 import type { VectorDifference } from '../diff/diff.ts'
 import { quotedText } from './quoted-text.ts'
 
-/** The columns that are added, as they can be: rows that are there have no value for one that must not be null. */
+/**
+ * Returns the columns to add, in the form in which they can be added: existing rows have no value for a NOT NULL
+ * column.
+ */
 export function missingColumns(differences: readonly VectorDifference[]): ReadonlyMap<string, VectorColumn> {
   return new Map(
     differences.flatMap((difference) =>
@@ -19,7 +22,7 @@ function isAddedNotNull({ column, hasRows }: Extract<VectorDifference, { kind: '
   return column.notNull && !hasRows
 }
 
-/** An index that cannot be built yet, and why. */
+/** Returns an index that cannot be built yet, with the reason. */
 export function leftOut(
   difference: VectorDifference,
   differences: readonly VectorDifference[],
@@ -34,37 +37,37 @@ export function leftOut(
   if (isOther) return [[difference, [`${name} is left out, because its column differs.`]]]
   if (index.method !== 'ivfflat' || !missing.has(label)) return []
   const reason = [
-    `${name} is left out: an ivfflat index learns from the rows, and its column is still without values.`,
-    'Once it is filled (backfillVectors), write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
+    `${name} is left out: an ivfflat index is trained on existing rows, and its column has no values yet.`,
+    'After the backfill (backfillVectors), write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
   ]
   return [[difference, reason]]
 }
 
-/** Whether a column differs in its NOT NULL alone, which is no matter to an index. */
+/** Whether a column differs only in its NOT NULL, which does not matter to an index. */
 function isOfSameType({ existing, wanted }: Extract<VectorDifference, { kind: 'column differs' }>): boolean {
   const [there, declared] = [existing, wanted].map((declaration) => declaration.replace(/ not null$/, ''))
   return there === declared
 }
 
-/** Whether it only lacks its NOT NULL. */
+/** Whether the column lacks only its NOT NULL. */
 function isOnlyNull({ existing, wanted }: Extract<VectorDifference, { kind: 'column differs' }>): boolean {
   return wanted === `${existing} not null`
 }
 
-/** What a migration says of a difference; nothing where it ends it. */
+/** Returns the comments of a migration on a difference; none if the migration removes the difference. */
 export function commentOn(difference: VectorDifference): string[] {
   const { kind, name } = difference
   switch (kind) {
     case 'column differs':
       if (isOnlyNull(difference)) {
-        return [`${name} may be null, and is declared NOT NULL. ${ONCE_FILLED}`, ...setNotNull(difference.column)]
+        return [`${name} allows null, but is declared NOT NULL. ${ONCE_FILLED}`, ...setNotNull(difference.column)]
       }
       return alone(difference)
     case 'index differs':
       return alone(difference)
     case 'column not declared':
     case 'index not declared':
-      return [`${name} (${difference.existing}) is not declared, and is left alone.`]
+      return [`${name} (${difference.existing}) is not declared and was not changed.`]
     case 'extension missing':
       return []
     case 'column missing':
@@ -77,13 +80,13 @@ export function commentOn(difference: VectorDifference): string[] {
     case 'index invalid':
       if (difference.index.method !== 'ivfflat') return []
       return [
-        `${name} is postponed where no row has a value to learn from, as on a new database. Once there are some,`,
+        `${name} is postponed if no row has a value to train it on, as in a new database. Once there are values,`,
         'build it there: npx knex-pgvector index build --declared MODULE',
       ]
   }
 }
 
-/** How to remove a difference that no migration can be generated for; null where it goes with another one. */
+/** Returns how to remove a difference for which no migration can be generated; null if another change removes it. */
 export function remedyFor(difference: VectorDifference): string | null {
   switch (difference.kind) {
     case 'column differs':
@@ -109,7 +112,7 @@ export function remedyFor(difference: VectorDifference): string | null {
 const ONCE_FILLED = 'Once every row has a value (backfillVectors), in a later migration:'
 
 function alone({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {
-  return [`${name} is left alone: there is`, `  ${existing}`, 'and declared is', `  ${wanted}`]
+  return [`${name} was not changed. The database has`, `  ${existing}`, 'but the declaration is', `  ${wanted}`]
 }
 
 function setNotNull(column: VectorColumn): string[] {

@@ -6,17 +6,22 @@ import { up as walk } from 'empathic/walk'
 
 import type { MigrationLanguage } from './templates.ts'
 
-/** What tells how a new migration is to be written; what is in its folder tells more, but for the first of these. */
+/**
+ * Options that determine how a new migration is written. The files in its folder take precedence over all of them
+ * except `extension`.
+ */
 export interface FileKindOptions {
-  /** As Knex's own `migrations.extension`: ts, js, cjs, mjs; default that of the others in the folder. */
+  /**
+   * As Knex's own `migrations.extension`: ts, js, cjs, mjs; default: the extension of the other files in the folder.
+   */
   readonly extension?: string | undefined
-  /** As Knex's own `migrations.loadExtensions`: the extensions with which a migration is found; default all. */
+  /** As Knex's own `migrations.loadExtensions`: the extensions of files that count as migrations; default: all. */
   readonly loadExtensions?: readonly string[] | undefined
-  /** The path of the knexfile; default one between the folder and the package.json above it. */
+  /** The path of the knexfile; default: the first one found from the folder up to the package.json above it. */
   readonly knexfile?: string | undefined
 }
 
-/** How a migration file is written. */
+/** The file type of a migration. */
 export interface FileKind {
   /** With its dot. */
   readonly extension: string
@@ -25,7 +30,10 @@ export interface FileKind {
 
 const KNOWN = /^\.[cm]?[jt]s$/
 
-/** How a new migration is to be written: as Knex is told, as the last one in its folder is, or as the project is. */
+/**
+ * Chooses how to write a new migration: as Knex is configured, else as the last one in its folder, else as the project
+ * is.
+ */
 export async function fileKindFor(
   directory: string,
   last: string | undefined,
@@ -37,13 +45,13 @@ export async function fileKindFor(
   return { extension: chosen, language: await languageOf(chosen, last, folders) }
 }
 
-// Knex has stubs for variants of an extension, like ts-schema, and for languages that are not written here.
+// Knex has stubs for variants of an extension, like ts-schema, and for languages that this library does not write.
 function givenExtension(told: string | undefined): string | null {
   const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').split('-', 1).join()}`
   return KNOWN.test(extension) ? extension : null
 }
 
-// Knex's default finds no .mjs, so that one is chosen only where nothing else is found.
+// Knex does not find .mjs by default, so .mjs is chosen only if nothing else would be found.
 function loadable(extension: string, loadExtensions: readonly string[] | undefined): string {
   const candidates = [extension, '.js', '.cjs', '.mjs', '.ts']
   return candidates.find((each) => loadExtensions?.includes(each) ?? true) ?? extension
@@ -54,14 +62,14 @@ interface Folder {
   readonly files: readonly string[]
 }
 
-/** The folder and those above it, up to the one of the package.json. */
+/** Returns the folder and its parents, up to the one with the package.json. */
 async function foldersAbove(directory: string): Promise<Folder[]> {
   const project = find('package.json', { cwd: directory })
   const paths = walk(directory, project === undefined ? {} : { last: dirname(project) })
   return Promise.all(paths.map(async (path) => ({ path, files: await readdir(path).catch((): string[] => []) })))
 }
 
-// As Knex's command line does, after the knexfile: what that one can load, Knex can.
+// Follows the knexfile's extension, as Knex's command line does, because Knex can load that format.
 async function extensionOfProject(folders: readonly Folder[], given: string | undefined): Promise<string> {
   const knexfile = given ?? folders.flatMap(({ files }) => files).find((file) => /^knexfile\.[cm]?[jt]s$/.test(file))
   if (knexfile !== undefined) return { '.cjs': '.cjs', '.js': '.js', '.mjs': '.js' }[extname(knexfile)] ?? '.ts'
@@ -100,7 +108,7 @@ async function packageOf(folders: readonly Folder[]): Promise<Package> {
     const content = JSON.parse(await readFile(join(folder.path, 'package.json'), 'utf8')) as object | null
     return { ...content, isThere: true }
   } catch {
-    // Whoever wrote it will hear of it from Node.
+    // Node reports the invalid file to its author.
     return { isThere: true }
   }
 }

@@ -1,10 +1,10 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 
-// What a file system, a shell and a table of 255 characters all take.
+// A length that file systems, shells and a column of 255 characters all accept.
 const MOST_LETTERS = 200
 
 /**
- * The name of a migration as its file has it, without the number.
+ * Returns the name of a migration as used in its file name, without the number.
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS
  */
@@ -16,7 +16,7 @@ export function fileNameOf(name: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z\d]+/g, '_')
     .replace(/^_*(\d+_)?/, '')
-    // There are no two in a row.
+    // Underscores never repeat here.
     .replace(/_$/, '')
   if (words !== '' && words.length <= MOST_LETTERS) return words
   throw invalidName(words === '' ? `must have letters or digits: ${name}` : `must have at most ${MOST_LETTERS} letters`)

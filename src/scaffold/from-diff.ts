@@ -8,18 +8,18 @@ import type { VectorIndex } from '../indexes/vector-index.ts'
 import { commentOn, leftOut, missingColumns } from './comments.ts'
 import { quotedText } from './quoted-text.ts'
 
-/** The parts of a migration that is composed of operations. */
+/** The parts of a migration composed of operations. */
 export interface ComposedMigration {
   readonly imports: readonly string[]
-  /** What the migration leaves to people. */
+  /** What the migration leaves for its author to do. */
   readonly comments: readonly string[]
   readonly constants: readonly string[]
   readonly operations: readonly string[]
 }
 
 /**
- * Writes the operations that make a database what was declared. What would lose data, or is there and not declared, is
- * only said: nobody but its owner knows what is to become of it. So is what has to wait for the rows.
+ * Writes the operations that bring a database to its declaration. A change that would lose data, an object that is not
+ * declared, and work that has to wait for rows become comments, because only their owner can decide about them.
  */
 export function composeFrom(differences: readonly VectorDifference[]): ComposedMigration {
   const names = new Map<string, string>()
@@ -88,7 +88,7 @@ function objectText(values: Readonly<Record<string, string | number | boolean | 
   return list.length === 0 ? '{}' : `{ ${list.join(', ')} }`
 }
 
-/** What a module of this kind declares or is given, beside the words of the language. */
+/** The names that such a module declares or imports, in addition to reserved words. */
 const imports = ['AddVectorColumn', 'CreateVectorIndex', 'EnablePgvector', 'migration', 'vectorColumn'] as const
 const given = new Set<string>([
   ...imports,
@@ -100,11 +100,11 @@ const given = new Set<string>([
   'require',
   'globalThis',
   'Object',
-  // A script of TypeScript cannot declare it.
+  // A TypeScript script cannot declare it.
   'undefined',
 ])
 
-// The engine itself knows which words cannot be declared in a module.
+// The JavaScript engine itself decides which words a module cannot declare.
 function isReserved(name: string): boolean {
   if (given.has(name)) return true
   try {

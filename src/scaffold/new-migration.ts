@@ -14,17 +14,17 @@ import { textOfStub, type Stub } from '../database/migration-stub.ts'
 import { sessionOf, type Database } from '../database/session.ts'
 import { settingsOf, type MigrationSettings } from '../migrator/settings.ts'
 
-/** Where a new migration goes, and what it begins with. */
+/** Where a new migration goes, and what it contains. */
 export interface NewMigrationOptions extends FileKindOptions {
-  /** The folder of the migrations; made where it does not exist. */
+  /** The folder of the migrations; created if it does not exist. */
   readonly directory: string
-  /** What it begins with; default `blank`. */
+  /** What the file contains; default `blank`. */
   readonly kind?: MigrationKind | undefined
-  /** The path of a template of your own, as Knex's `migrations.stub`; it takes the place of `blank`. */
+  /** The path of your own template, as in Knex's `migrations.stub`; it replaces `blank`. */
   readonly stub?: string | undefined
-  /** What the placeholders of the template stand for, as Knex's `migrations.variables`. */
+  /** The values of the template's placeholders, as in Knex's `migrations.variables`. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined
-  /** What it is to bring about, as {@link diffVectors} found it; instead of a kind. */
+  /** The differences to resolve, as {@link diffVectors} returned them; use instead of a kind. */
   readonly differences?: readonly VectorDifference[] | undefined
 }
 
@@ -33,7 +33,7 @@ const parseNewOptions = optionsParser({
   kind: choiceKind(migrationKinds),
   stub: textKind,
   variables: valueKind<Readonly<Record<string, unknown>>>(isObject, 'must be an object'),
-  differences: valueKind<readonly VectorDifference[]>(Array.isArray, 'must be what diffVectors returned'),
+  differences: valueKind<readonly VectorDifference[]>(Array.isArray, 'must be the result of diffVectors'),
   extension: textKind,
   loadExtensions: textsKind,
   knexfile: textKind,
@@ -44,7 +44,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
 }
 
-/** A migration file that was written. */
+/** A new migration file. */
 export interface NewMigration {
   /** Without extension. */
   readonly name: string
@@ -52,13 +52,14 @@ export interface NewMigration {
 }
 
 /**
- * Writes a new migration file, numbered and written as the others in its folder are; the first, as its project is.
+ * Writes a new migration file, numbered and formatted like the others in its folder. The first file follows the
+ * project.
  *
  * @example
  * const { path } = await newMigration('add tags', { directory: 'migrations', kind: 'column' })
  *
- * @throws {PgvectorMigrationError} MIGRATION_EXISTS where one has this name already, INVALID_OPTIONS where it cannot
- * have one.
+ * @throws {PgvectorMigrationError} MIGRATION_EXISTS if a migration already has this name, INVALID_OPTIONS if the name is
+ * not possible.
  */
 export async function newMigration(name: string, options: NewMigrationOptions): Promise<NewMigration> {
   const { directory, kind = 'blank', differences, stub, variables = {}, ...fileKind } = parseNewOptions(options)
@@ -96,15 +97,15 @@ async function stubText(stub: Stub): Promise<string> {
   })
 }
 
-/** What says where a source's files are: a source of ours, or Knex's own. */
+/** A migration source that knows its folders: this library's, or Knex's own. */
 interface FolderSource {
   readonly directories?: readonly string[]
   readonly migrationsPaths?: readonly string[]
 }
 
 /**
- * The folder for a new migration: the last that Knex is configured with, as Knex has it, and with a source of the user's
- * own that of the last migration; where there is none, the last of the source's folders.
+ * Returns the folder for a new migration. That is the last folder that Knex is configured with. For a custom source it
+ * is the folder of the last migration or, if there is none, the last of the source's folders.
  */
 export async function folderOf(db: Database): Promise<string> {
   const { source, folder, loadExtensions } = settingsOf(sessionOf(db))
@@ -118,7 +119,7 @@ export async function folderOf(db: Database): Promise<string> {
 
 interface Listed {
   readonly path?: unknown
-  /** What Knex's own source says instead. */
+  /** The field that Knex's own source has instead. */
   readonly directory?: unknown
 }
 
@@ -130,7 +131,7 @@ async function listIn(
   try {
     return (await source.getMigrations(loadExtensions)) as readonly Listed[]
   } catch (error) {
-    // The folder is made with its first migration.
+    // The folder is created with its first migration.
     if (folders !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
@@ -144,7 +145,7 @@ function nextNumber(files: readonly string[]): string {
   const last = files.findLast((file) => /^\d/.test(file))?.match(/^\d+/)?.[0]
   if (last === undefined) return '001'
   const following = String(BigInt(last) + 1n).padStart(last.length, '0')
-  // Migrations run in the order of their names, in which 1000 comes before 999.
+  // Migrations run in the order of their names, and 1000 sorts before 999.
   if (following.length > last.length) throw invalidName(`there is no number after ${last} that has as many digits`)
   if (!TIMESTAMP.test(last)) return following
   const now = new Date().toISOString().replaceAll(/\D/g, '').slice(0, last.length)

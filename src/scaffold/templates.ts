@@ -1,15 +1,15 @@
 import { printable } from '../core/printable.ts'
 import type { ComposedMigration } from './from-diff.ts'
 
-/** What a new migration can be begun with. */
+/** The contents that a new migration can have. */
 export const migrationKinds = ['blank', 'enable', 'column', 'index'] as const
 
 export type MigrationKind = (typeof migrationKinds)[number]
 
-/** How a migration file is written: TypeScript, JavaScript with import and export, or with require. */
+/** The language of a migration file: TypeScript, JavaScript with import and export, or JavaScript with require. */
 export type MigrationLanguage = 'typescript' | 'module' | 'commonjs'
 
-/** A migration before it is written in a language: two functions, or operations that are composed. */
+/** A migration before it is written in a language: two functions, or composed operations. */
 interface FunctionTemplate {
   readonly imports?: readonly string[]
   readonly summary: string
@@ -19,7 +19,7 @@ interface FunctionTemplate {
 
 const templates = {
   blank: {
-    summary: 'Says here what it does, for those who read it in a year.',
+    summary: 'Describe here what this migration does.',
     up: ['await knex.raw(`select 1`)'],
     down: ['await knex.raw(`select 1`)'],
   },
@@ -28,27 +28,27 @@ const templates = {
     summary: 'Enables pgvector.',
     up: ['await ensurePgvector(knex)'],
     down: [
-      '// Leaves the extension alone while anything uses it, and where it was there before.',
+      '// Keeps the extension while anything uses it, and if it existed before this migration.',
       'await dropPgvector(knex)',
     ],
   },
   column: {
     imports: ['AddVectorColumn', 'migration', 'vectorColumn'],
-    comments: ['A column of embeddings. The number of dimensions is that of the model.'],
+    comments: ['A column of embeddings. Use the number of dimensions that your model returns.'],
     constants: ["const embedding = vectorColumn('documents', 'embedding', { dimensions: 1536 })"],
     operations: ['new AddVectorColumn(embedding)'],
   },
   index: {
     imports: ['CreateVectorIndex', 'migration', 'vectorColumn'],
     comments: [
-      'An index for search by cosine distance (<=>), built while the table stays in use, outside a transaction.',
+      'An index for search by cosine distance (<=>). It is built outside a transaction, without blocking writes.',
     ],
     constants: ["const embedding = vectorColumn('documents', 'embedding', { dimensions: 1536 })"],
     operations: ["new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })"],
   },
 } as const satisfies Record<MigrationKind, FunctionTemplate | ComposedMigration>
 
-/** The text of a new migration file. */
+/** Returns the text of a new migration file. */
 export function migrationText(begin: MigrationKind | ComposedMigration, language: MigrationLanguage): string {
   const template: FunctionTemplate | ComposedMigration = typeof begin === 'string' ? templates[begin] : begin
   const paragraphs = 'operations' in template ? composed(template, language) : functions(template, language)
@@ -65,7 +65,7 @@ function composed(
     language === 'commonjs'
       ? ['Object.assign(exports, migration([', ']))']
       : ['export const { up, down, config } = migration([', '])']
-  // A name may break its line, which would end the comment.
+  // A name may contain a line break, which would end the comment.
   const said = comments.map((comment) => `// ${printable(comment.replaceAll(/[\n\r\u2028\u2029]+/g, ' '))}`)
   return [[importLine(imports, language)], [...said, ...constants], [before, ...list, after]]
 }
