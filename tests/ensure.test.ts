@@ -122,7 +122,7 @@ describeOnEveryDatabase('ensurePgvector', (database) => {
     const logger = recordingLogger()
     const result = await ensurePgvector(knex, { schema: 'elsewhere', logger })
     expect(result).toMatchObject({ status: 'unchanged', schema: 'public' })
-    expect(logger.warnings[0]).toContain('stays there although "elsewhere" was asked for')
+    expect(logger.warnings[0]).toContain('was not moved to "elsewhere"')
     expect(result.warnings).toEqual(logger.warnings)
   })
 

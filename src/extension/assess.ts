@@ -5,10 +5,10 @@ import { remedies } from '../pgvector/providers.ts'
 import type { Glance, InstalledExtension, PgvectorState } from './state.ts'
 import { isAtLeast, newest } from '../pgvector/version.ts'
 
-/** What a caller needs of the extension. */
+/** The options that determine what a caller needs of the extension. */
 export type Requirements = Pick<ParsedEnsureOptions, 'minVersion' | 'schema' | 'createSchema' | 'dimensions' | 'update'>
 
-/** What is to be done, once nothing stands in the way. */
+/** What to do when there are no errors. */
 export type Plan =
   | { readonly action: 'none' }
   | {
@@ -19,14 +19,14 @@ export type Plan =
     }
   | { readonly action: 'update'; readonly version: string }
 
-/** What was found: every reason not to go on, and what to do where there is none. */
+/** Every reason not to proceed, and what to do if there is none. */
 export interface Assessment {
-  /** In the order in which they are to be mended; empty where the plan can be carried out. */
+  /** In the order in which to fix them; empty if the plan can be carried out. */
   readonly errors: readonly PgvectorMigrationError[]
   readonly plan: Plan
 }
 
-/** Compares what a server is with what a caller needs; pure, and all that decides. */
+/** Compares the server's state with what a caller needs. It is a pure function, and makes every decision. */
 export function assess(state: PgvectorState, needs: Requirements): Assessment {
   if (state.server.major < MIN_POSTGRES_MAJOR) return { errors: [postgresTooOld(state)], plan: { action: 'none' } }
   return state.installed === null ? assessCreation(state, needs) : assessInstalled(state, needs)
@@ -53,7 +53,7 @@ function assessInstalled(state: PgvectorState, needs: Requirements): Assessment 
   }
 }
 
-/** The refusal where the role has no right to the schema, and so none to anything in it. */
+/** Returns the error for a role that lacks USAGE on the schema, and so cannot use anything in it. */
 export function mayNotUse({ schema, caller: { role } }: InstalledExtension): PgvectorMigrationError {
   const statement = `use the schema ${identifier(schema)}`
   const hint = `As its owner or a superuser: GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${identifier(role)}; then run this again.`
@@ -69,7 +69,8 @@ function assessUpdate(state: PgvectorState, needs: Requirements, installed: stri
     const afterwards = `Install pgvector ${needs.minVersion} or newer on the database server, then run: ALTER EXTENSION vector UPDATE;`
     return { errors: [tooLow(state, details, enough, afterwards)], plan: { action: 'none' } }
   }
-  // Who owns it is no reason to refuse: some hosts let other roles update what is on their list. The statement tells.
+  // Another owner is no reason to refuse, because some providers let other roles update the extensions on their list.
+  // The statement itself will show.
   return { errors: state.readOnly === null ? [] : [readOnly(state.readOnly)], plan }
 }
 
@@ -116,7 +117,7 @@ function assessCreation(state: PgvectorState, needs: Requirements): Assessment {
 
 function conflicts(state: PgvectorState): PgvectorMigrationError[] {
   const version = state.available?.defaultVersion ?? ''
-  // halfvec and sparsevec came with 0.7.0: before that their names are free.
+  // halfvec and sparsevec arrived in 0.7.0; before that, their names are free.
   const ours = isAtLeast(version, '0.7.0') ? ['vector', 'halfvec', 'sparsevec'] : ['vector']
   const types = state.lookalikes.filter(({ schema, name }) => schema === state.target.schema && ours.includes(name))
   return [

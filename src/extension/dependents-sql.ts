@@ -1,8 +1,9 @@
 /**
  * The objects that `drop extension vector cascade` would remove, except the extension's own.
  *
- * `owned` are the extension's members and their internal parts. `walk` goes from there to whatever references them
- * and, from an internal part, to the object it belongs to: from a rule to its view, from a default to its column.
+ * `owned` contains the extension's members and their internal parts. `walk` goes from there to everything that
+ * references them. From an internal part it goes to the object that contains it: from a rule to its view, from a
+ * default to its column.
  */
 export const dependentObjectsSql = `
   with recursive extension as (
@@ -52,9 +53,9 @@ export const dependentObjectsSql = `
   select coalesce(json_agg(to_json(object)), '[]') as state from object`
 
 /**
- * The columns that hold vectors, through any nesting of arrays, domains, composite and row types, ranges.
+ * The columns that hold vectors, through any nesting of arrays, domains, composite and row types, and ranges.
  *
- * A column of a composite type is not a dependent of the extension, but its data would be lost with the attribute.
+ * A column of a composite type does not depend on the extension, but its data would be lost with the attribute.
  */
 export const vectorColumnsSql = `
   with recursive extension as (
@@ -104,7 +105,7 @@ export const vectorColumnsSql = `
   select coalesce(json_agg(to_json(object)), '[]') as state from object`
 
 /**
- * What names pgvector in source text that PostgreSQL does not look into: functions with a string for a body, and
+ * The objects that name pgvector in source text that PostgreSQL does not parse: functions with a string body, and
  * settings of databases and roles.
  */
 export const mentionsSql = `

@@ -4,20 +4,20 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { dependentObjectsSql, mentionsSql, vectorColumnsSql } from './dependents-sql.ts'
 import { glance } from './glance.ts'
 
-/** An object that would break, or lose data, if the extension went. */
+/** An object that would break or lose data if the extension were dropped. */
 export interface Dependent {
-  /** What it is, as PostgreSQL calls it: table column, index, view, function, extension… */
+  /** The kind of object, as PostgreSQL calls it: table column, index, view, function, extension… */
   readonly kind: string
   readonly schema: string | null
-  /** Its name with its schema, quoted where needed, ready to be used in a statement. */
+  /** Its name with its schema, quoted if necessary, ready for use in a statement. */
   readonly name: string
-  /** As PostgreSQL describes it: column embedding of table documents. */
+  /** PostgreSQL's description of it: column embedding of table documents. */
   readonly description: string
-  /** The type of a column, and the way from the extension's type to it where there are types in between. */
+  /** The type of a column, and the types between it and the extension's type, if any. */
   readonly type?: string
 }
 
-/** Something that would go on existing and fail when it is next used: PostgreSQL does not look into it. */
+/** An object that PostgreSQL does not check. It would remain, and fail when it is next used. */
 export interface Mention {
   readonly kind: 'function' | 'setting'
   readonly name: string
@@ -26,9 +26,9 @@ export interface Mention {
 
 /** Everything that uses pgvector in this database. */
 export interface Dependents {
-  /** They keep `drop extension` from working; ordered by kind and name. */
+  /** Objects that block `drop extension`, ordered by kind and name. */
   readonly objects: readonly Dependent[]
-  /** They do not, and are only found by reading their source. */
+  /** Objects that do not block it, and can only be found by reading their source. */
   readonly mentions: readonly Mention[]
 }
 
@@ -51,7 +51,7 @@ export async function findDependents(db: Database): Promise<Dependents> {
   return readDependents(session)
 }
 
-/** The same on a server that is known to be new enough. */
+/** Finds the same, without checking the version of the server. */
 export async function readDependents(session: Session): Promise<Dependents> {
   const [objects, columns, mentions] = (await session.askEach([
     dependentObjectsSql,
@@ -61,8 +61,8 @@ export async function readDependents(session: Session): Promise<Dependents> {
   return { objects: merge(objects, columns), mentions }
 }
 
-// The second query knows the type of a column, and finds those that hold vectors inside another type, which PostgreSQL
-// does not count as dependents: their data would be lost although the column stays.
+// The second query knows the types of columns. It also finds columns that hold vectors inside another type. PostgreSQL
+// does not count these as dependents, but their data would be lost although the column remains.
 function merge(objects: readonly Dependent[], columns: readonly Dependent[]): Dependent[] {
   const typed = new Map(columns.map((column) => [column.name, column]))
   const known = objects.map((object) => typed.get(object.name) ?? object)
@@ -76,7 +76,7 @@ function compare(left: string, right: string): number {
   return left < right ? -1 : 1
 }
 
-/** One line for people: 2 table columns, 1 index (public.documents.embedding, …). */
+/** Returns a one-line summary: 2 table columns, 1 index (public.documents.embedding, …). */
 export function summarise(objects: readonly Dependent[]): string {
   const counts = new Map<string, number>()
   for (const { kind } of objects) counts.set(kind, (counts.get(kind) ?? 0) + 1)

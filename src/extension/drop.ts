@@ -23,16 +23,16 @@ import type { InstalledExtension, PgvectorState } from './state.ts'
 export interface DropResult {
   /** `absent`: there was nothing to drop. `kept`: see `reason`. */
   readonly status: 'dropped' | 'kept' | 'absent'
-  /** `in-use`: something depends on it. `not-ours`: this library did not create it, as far as its log tells. */
+  /** `in-use`: an object depends on it. `not-ours`: this library's log does not show that it created the extension. */
   readonly reason?: 'in-use' | 'not-ours'
-  /** Everything that depends on it; the extension stays while there is anything. */
+  /** Everything that depends on the extension, which is kept while there is anything. */
   readonly dependents: readonly Dependent[]
-  /** What works but should be known: why it was kept, and functions that name pgvector only in their source. */
+  /** Warnings: why the extension was kept, and functions that name pgvector only in their source. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Drops pgvector where nothing uses it and this library created it; leaves it alone otherwise. Never cascades.
+ * Drops pgvector if nothing uses it and this library created it, and keeps it otherwise. It never cascades.
  *
  * @example
  * export async function down(knex: Knex): Promise<void> {
@@ -80,7 +80,8 @@ async function dropUnlessUsed(trx: Session, needs: ParsedDropOptions, state: Pgv
   const reason = await reasonToKeep(trx, needs, state, dependents)
   if (reason !== undefined) return keep(trx, needs, state, dependents, reason, started)
   try {
-    // A savepoint of its own: a dependent made since we looked makes this fail, and the work goes on.
+    // Runs in its own savepoint. If another session has added a dependent in the meantime, the drop fails and the work
+    // continues.
     await trx.transaction((savepoint) => savepoint.send('drop extension vector restrict'))
   } catch (error) {
     if (sqlStateOf(error) !== sqlState.dependentObjectsStillExist) throw translated(error, state)
@@ -104,8 +105,8 @@ async function reasonToKeep(
   return origin === 'ours' ? undefined : origin
 }
 
-// Who created it may have had another search path, and so another log: with a schema for each tenant each has its own. The
-// one beside the extension is the same for all.
+// The extension may have been created with another search path, and therefore be recorded in another log: with one
+// schema per tenant, each tenant has its own. All sessions share the log in the extension's schema.
 async function originByLogs(
   trx: Session,
   log: LogOptions,
@@ -129,14 +130,14 @@ async function keep(
   const why =
     kept === 'in-use'
       ? `Cannot drop pgvector: tables using vector type exist (${summarise(dependents.objects)})`
-      : `pgvector ${whyItStays(kept, 'created')}. To drop it all the same: dropPgvector(knex, { onlyOurs: false })`
+      : `pgvector ${whyItStays(kept, 'created')}. To drop it anyway: dropPgvector(knex, { onlyOurs: false })`
   const unwritten = await record(trx, needs, state, 'kept', started, { reason, dependents: dependents.objects.length })
   return { status: 'kept', reason, dependents: dependents.objects, warnings: [why, ...unwritten] }
 }
 
 function mentionWarnings({ mentions }: Dependents): string[] {
   return mentions.map(
-    ({ description }) => `pgvector was dropped, and ${description}: it will fail when it is next used.`,
+    ({ description }) => `pgvector was dropped, but ${description}: it will fail when it is next used.`,
   )
 }
 

@@ -17,10 +17,11 @@ import { verifyIn } from './verify.ts'
 import { schemaWarnings } from './warnings.ts'
 
 /**
- * Makes sure that pgvector is enabled, new enough and working; safe on every replica at once.
+ * Makes sure that pgvector is enabled, recent enough and working. It is safe to call on every replica at once.
  *
- * Where it is enabled already, one read-only query is sent: no rights but to the schema are needed, and a read-only
- * transaction or a standby will do. It reads the catalogs; with `verify` the type and the operators are used too. In a caller's transaction everything happens in a savepoint, which an error undoes.
+ * If pgvector is already enabled, it sends one read-only query. This needs no privileges except USAGE on the schema,
+ * and works in a read-only transaction and on a standby. The query reads the catalogs; with `verify`, the type and the
+ * operators are used too. In a caller's transaction, everything happens in a savepoint, which an error rolls back.
  *
  * @example
  * const { version, status } = await ensurePgvector(knex, { minVersion: '0.8.0', schema: 'extensions' })
@@ -46,7 +47,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
 
 const MOST_RACES = 5
 
-// Not everybody takes our lock. Where another session was faster, look again: it may have done our work.
+// Other tools do not take our lock. If another session was faster, look again, because it may have done the work.
 async function changeWithRetry(session: Session, needs: ParsedEnsureOptions, seen: Glance): Promise<EnsureResult> {
   let fresh: Glance | undefined = seen
   for (let races = 1; ; races++) {
@@ -66,7 +67,8 @@ async function change(session: Session, needs: ParsedEnsureOptions, fresh: Glanc
     const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
     const installed = await lockAndLook(trx, needs.wait, (current) => satisfies(seenWith(current), needs))
     if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
-    // While we waited, somebody may have installed an old version, or dropped what we meant to update.
+    // During the wait, another session may have installed an old version, or dropped the extension that was to be
+    // updated.
     const isAsBefore = isSame(installed, before.state.installed)
     const { state, plan } = isAsBefore ? before : await look(trx, needs)
     return plan.action === 'none' ? resultOf(state, needs, 'unchanged') : carryOut(trx, needs, state, plan)

@@ -9,7 +9,7 @@ import type { InstalledExtension, PgvectorState } from './state.ts'
 /** A plan that changes something. */
 export type Change = Exclude<Plan, { readonly action: 'none' }>
 
-/** Carries a plan out, and reads back what it made in the same round trip. */
+/** Carries out a plan, and reads back the result in the same round trip. */
 export async function execute(trx: Session, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
   try {
     const installed = await trx.sendAndAsk<InstalledAnswer | null>(statementsFor(plan), installedQuery)

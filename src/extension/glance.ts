@@ -6,19 +6,22 @@ import { detectProvider, markedFunctions, markedRoles, markedSettings } from '..
 import type { Caller, Glance, InstalledExtension, Reach } from './state.ts'
 import { currentTarget } from '../database/target.ts'
 
-/** What {@link installedQuery} answers; null where none is installed. */
+/** The answer to {@link installedQuery}; null if the extension is not installed. */
 export interface InstalledAnswer {
   readonly version: string
-  /** Quoted where it must be. */
+  /** Quoted if necessary. */
   readonly schema: string
   readonly oid: number
-  /** Null where this role may not look into the schema, empty without the type vector, else what each one resolves to. */
+  /**
+   * Null if this role may not use the schema, empty if the type vector is missing, otherwise what each operator
+   * resolves to.
+   */
   readonly operators: readonly (string | null)[] | null
   readonly reach: Reach
   readonly caller: Caller
 }
 
-/** What the whole glance answers, before the provider is told from its marks. */
+/** The answer of the whole glance, before the provider is detected from its marks. */
 export interface GlanceAnswer {
   readonly version: string
   readonly major: number
@@ -28,21 +31,23 @@ export interface GlanceAnswer {
   readonly roles: readonly (string | null)[]
   readonly functions: readonly (string | null)[]
   readonly installed: InstalledAnswer | null
-  /** Which extension, in which version and schema; null where none is installed. */
+  /** Identifies the extension, its version and its schema; null if it is not installed. */
   readonly fingerprint: string | null
 }
 
-// What was seen when all of it was read. The key is the configuration, because a transaction has a client of its own.
+// What earlier full reads returned. The key is the configuration, because a transaction has its own client.
 const seenBefore = new WeakMap<object, { readonly fingerprint: string; readonly seen: Glance }>()
 
 /**
- * The boot path. The first look through a Knex instance reads everything; as long as the extension is the same, the next
- * ones read only that it is, in a query that costs little more than one of extversion: PostgreSQL lets nobody drop what
- * belongs to an extension, so the same oid at the same version has the same type and operators. The role, its right to the
- * schema and the search path decide whether they can be used.
+ * The boot path. The first call with a Knex instance reads everything. While the extension remains the same, later
+ * calls only check that it is, with a query that costs little more than reading extversion.
+ *
+ * This is enough because PostgreSQL does not drop single members of an extension: the same OID at the same version has
+ * the same type and operators. The role, its privilege on the schema and the search path determine whether they can be
+ * used.
  */
 export async function glanceAtBoot(session: Session): Promise<Glance> {
-  // A plan tells of another server than the one it runs on.
+  // A plan describes another server than the one it runs on.
   if (currentTarget() !== null) return glance(session)
   const before = seenBefore.get(session.identity)
   if (before !== undefined && (await session.askAsCaller<string | undefined>(fingerprintSql)) === before.fingerprint)
@@ -55,7 +60,10 @@ export async function glanceAtBoot(session: Session): Promise<Glance> {
   return seen
 }
 
-/** What is enabled here and on which server, in one query that any role may send, in any transaction and on a standby. */
+/**
+ * Reads what is enabled here and on which server, in one query that any role may send, in any transaction and on a
+ * standby.
+ */
 export async function glance(session: Session): Promise<Glance> {
   return readGlance(await session.askAsCaller<GlanceAnswer>(glanceSql()))
 }
@@ -82,7 +90,10 @@ export function readGlance({
   return { server, provider, installed: installed === null ? null : readInstalled(installed) }
 }
 
-/** Refuses what calls itself something else: CockroachDB has a vector type of its own and none of the extension's rows. */
+/**
+ * Refuses a database that identifies itself as something else. CockroachDB has a vector type of its own, and no catalog
+ * rows of the extension.
+ */
 export function assertSupported(description: string): void {
   if (!description.startsWith('CockroachDB')) return
   throw new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database: 'CockroachDB, with a vector type of its own' })
@@ -92,7 +103,7 @@ function thoseFound(names: readonly string[], found: readonly (string | null)[])
   return names.filter((_, index) => (found[index] ?? null) !== null)
 }
 
-/** What the answer to {@link installedQuery} says. */
+/** Parses the answer to {@link installedQuery}. */
 export function readInstalled({ schema, operators, ...rest }: InstalledAnswer): InstalledExtension {
   return { ...rest, schema: unquoted(schema), missing: missing(operators) }
 }
@@ -116,8 +127,8 @@ const fingerprintSql = `
   select pg_catalog.concat_ws(' ', oid, extversion, extnamespace::pg_catalog.regnamespace, ${mayUseSchema}, current_user,
     pg_catalog.current_setting('search_path')) as state ${installedExtension}`
 
-// One scan of a tiny table and a few function calls: to plan a join or a subquery takes longer than to run all of this.
-// It stays away from pg_available_extension_versions, which scans the server's files (2 ms and more), and pg_settings.
+// Planning a join or a subquery would take longer than running this one scan of a tiny table with a few function calls.
+// It avoids pg_settings, and pg_available_extension_versions, which scans the server's files (2 ms and more).
 const installedSql = `
   select pg_catalog.json_build_object('version', extversion, 'schema', extnamespace::pg_catalog.regnamespace, 'oid', oid::bigint, 'operators', case
     when not ${mayUseSchema} then null
@@ -127,14 +138,14 @@ const installedSql = `
   'caller', pg_catalog.json_build_object('role', current_user, 'database', pg_catalog.current_database(),
     'searchPath', pg_catalog.current_setting('search_path'))) ${installedExtension}`
 
-/** The query of the extension alone; its one column is called state. */
+/** The query for the extension alone; its one column is called state. */
 export const installedQuery = `select (${installedSql}) as state`
 
 function resolved(operator: string): string {
   return `pg_catalog.to_regoperator(pg_catalog.format('%1$s.${operator}(%1$s.vector,%1$s.vector)', extnamespace::pg_catalog.regnamespace))`
 }
 
-/** The query of the glance; its one column is called state. */
+/** Returns the query of the glance; its one column is called state. */
 export function glanceSql(): string {
   return `
     select pg_catalog.json_build_object(

@@ -9,11 +9,11 @@ import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { AvailableExtension, Glance, PgvectorState } from './state.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
-/** Where to look, besides the database as a whole. */
+/** What to inspect in addition to the database itself. */
 export interface InspectOptions {
-  /** The schema in which pgvector would be created; default as for {@link ensurePgvector}. */
+  /** The schema in which pgvector would be created; the default is that of {@link ensurePgvector}. */
   readonly schema?: string | undefined
-  /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
+  /** Where the migration log is, if it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
 }
 
@@ -23,22 +23,22 @@ const inspectOptions = lazySchema((z) =>
 
 type Answer = Omit<PgvectorState, 'server' | 'provider' | 'installed' | 'available' | 'log'> & {
   readonly log: LogAnswer
-  /** Null where it was fresh already. */
+  /** Null if the glance was already fresh. */
   readonly glance: GlanceAnswer | null
   readonly available: null | {
     readonly defaultVersion: string
-    /** Null where the default version is enough. */
+    /** Null if the default version is enough. */
     readonly all: Pick<AvailableExtension, 'versions' | 'trusted'> | null
   }
 }
 
 /**
- * Reads everything that decides what can be done about pgvector here, in one read-only query.
+ * Reads everything that determines what can be done about pgvector in this database, in one read-only query.
  *
  * @example
  * const { installed, available, role } = await inspectPgvector(knex)
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE if this is not PostgreSQL.
  */
 export async function inspectPgvector(db: Database, options: InspectOptions = {}): Promise<PgvectorState> {
   const wanted = parseOptions(inspectOptions, options)
@@ -47,9 +47,9 @@ export async function inspectPgvector(db: Database, options: InspectOptions = {}
 }
 
 /**
- * The same for somebody who is going to create the extension: where its default version is `enough`, the others are not
- * read. Each has a file on the server, and to read them takes longer than everything else here together. A glance that is
- * `fresh` is not repeated.
+ * Reads the same state for a caller that will create the extension. If the default version is `enough`, the other
+ * versions are not read. Each of them is a file on the server, and reading them takes longer than the rest of the
+ * query. A glance that is `fresh` is not repeated.
  */
 export async function readState(
   session: Session,

@@ -6,22 +6,22 @@ import { writeToLog, type LogEventName } from '../log/migration-log.ts'
 import { glanceSql, readGlance, type GlanceAnswer } from './glance.ts'
 import type { Glance } from './state.ts'
 
-/** What became of a column or an index. */
+/** What happened to a column or an index. */
 export interface Change {
   readonly event: LogEventName
   readonly milliseconds: number
   readonly details: Readonly<Record<string, unknown>>
-  /** What a later `down` recognises it by, as SQL that the database works out. */
+  /** The details by which a later `down` recognises it, as SQL that the database evaluates. */
   readonly computedDetails?: Readonly<Record<string, string>> | undefined
-  /** The extension and the server, where the caller has read them. */
+  /** The extension and the server, if the caller has read them. */
   readonly seen?: Glance | undefined
 }
 
 /**
- * Appends what became of a column or an index to the migration log; returns what to warn of.
+ * Appends what happened to a column or an index to the migration log, and returns warnings.
  *
- * What a later `down` is to recognise, by the numbers of the catalog, stands in `computedDetails`: a script made from a plan is
- * run in another database, whose numbers are others.
+ * The OIDs by which a later `down` recognises the object are in `computedDetails`. A script written from a plan runs in
+ * another database, where they differ.
  */
 export async function logChange(
   session: Session,
@@ -53,7 +53,7 @@ async function look(session: Session, log: LogOptions, seen: Glance | undefined)
   return [readGlance(answer as GlanceAnswer), await logStateOf(session, state as LogAnswer)]
 }
 
-/** The numbers of a table and of one of its columns in the catalog, to be worked out by the database. */
+/** Returns SQL for the OID of a table and the number of one of its columns, for the database to evaluate. */
 export function numbersOf(schema: string, table: string, column?: string): Readonly<Record<string, string>> {
   const number = `(
     select c.oid::bigint from pg_catalog.pg_class c

@@ -6,25 +6,25 @@ import { providers, type ProviderName } from '../pgvector/providers.ts'
 import type { Glance } from './state.ts'
 import { planStorage, type DimensionStorage } from '../pgvector/storage.ts'
 
-/** What {@link ensurePgvector} found or did. */
+/** The result of {@link ensurePgvector}. */
 export interface EnsureResult {
-  /** `unchanged`: nothing was sent but one query. */
+  /** `unchanged`: only one query was sent. */
   readonly status: 'created' | 'updated' | 'unchanged'
   /** The version of the extension's SQL objects, as the server reports it. */
   readonly version: string
-  /** The schema it is in, which may be another one than was asked for. */
+  /** The extension's schema, which may differ from the requested one. */
   readonly schema: string
-  /** The server's version, as it was when this Knex instance looked first. */
+  /** The server's version, when this Knex instance first read it. */
   readonly server: string
-  /** The host, recognised for messages only. */
+  /** The provider, recognised for messages only. */
   readonly provider: ProviderName
-  /** How each of the `dimensions` is stored and indexed by this version. */
+  /** How this version stores and indexes each of the `dimensions`. */
   readonly dimensions: readonly DimensionStorage[]
-  /** What works but should be known. */
+  /** Problems that do not prevent the use of pgvector. */
   readonly warnings: readonly string[]
 }
 
-/** Turns what was read last into the answer; `found` are the warnings of the change itself. */
+/** Converts the last state that was read into the result; `found` are the warnings of the change itself. */
 export function resultOf(
   seen: Glance,
   needs: Requirements,
@@ -46,7 +46,7 @@ export function resultOf(
 
 const said = { created: 'enabled', updated: 'updated', unchanged: 'already enabled' } as const
 
-/** Tells people what happened, once it is committed. */
+/** Prints what happened, after the commit. */
 export function announce(result: EnsureResult, logger: Logger): void {
   const { version, status, schema, server, provider } = result
   const where = server.split(' ')[0] ?? server

@@ -7,50 +7,56 @@ import type { ProviderName } from '../pgvector/providers.ts'
 export interface Glance {
   readonly server: ServerFacts
   readonly provider: ProviderName
-  /** Null where the extension is not enabled in this database. */
+  /** Null if the extension is not enabled in this database. */
   readonly installed: InstalledExtension | null
 }
 
 export interface InstalledExtension {
-  /** Of the SQL objects; the loaded library may be another one. */
+  /** The version of the SQL objects. The loaded library may have another one. */
   readonly version: string
   readonly schema: string
   readonly oid: number
-  /** What verification would miss: the type vector, or one of its distance operators. Empty where it works. */
+  /**
+   * What verification would find missing: the type vector, or one of its distance operators. Empty if everything
+   * exists.
+   */
   readonly missing: readonly string[]
   /**
-   * Whether statements of this session reach its types: by their plain names, only with the schema, or not at all because
+   * How statements of this session can refer to its types: by plain name, only with the schema, or not at all because
    * the role has no USAGE on the schema.
    */
   readonly reach: Reach
-  /** Who asks, for what to do about that. */
+  /** The current session, for messages about reaching the types. */
   readonly caller: Caller
 }
 
 export type Reach = 'plain' | 'with schema' | 'none'
 
-/** What decides what names mean. */
+/** The session's settings that determine how names resolve. */
 export interface Caller {
   readonly role: string
   readonly database: string
-  /** As the setting has it. */
+  /** As written in the setting. */
   readonly searchPath: string
 }
 
-/** Everything that decides what can be done about pgvector in this database: one read-only query. */
+/** Everything that determines what can be done about pgvector in this database: one read-only query. */
 export interface PgvectorState extends Glance {
-  /** Null where the transaction may write. */
+  /** Null if the transaction may write. */
   readonly readOnly: ReadOnlyReason | null
   readonly role: RoleFacts
-  /** Null where the server has no files of the extension. */
+  /** Null if the server has no files of the extension. */
   readonly available: AvailableExtension | null
-  /** Who owns the installed extension; null where it is not installed. */
+  /** The owner of the installed extension; null if it is not installed. */
   readonly owner: { readonly name: string; readonly isCurrentRole: boolean } | null
-  /** The schema to create it in: the one asked for, else `public` where it is on the search path, else the first there. */
+  /**
+   * The schema to create it in: the requested one, else `public` if it is on the search path, else the first schema of
+   * the path.
+   */
   readonly target: { readonly schema: string | null; readonly exists: boolean }
-  /** Types, domains and tables that have the name of one of pgvector's types and are not pgvector's. */
+  /** Types, domains and tables that have the name of one of pgvector's types but are not pgvector's. */
   readonly lookalikes: readonly Lookalike[]
-  /** Index access methods that have the name of one of pgvector's and are not pgvector's. */
+  /** Index access methods that have the name of one of pgvector's but are not pgvector's. */
   readonly accessMethods: readonly { readonly name: string; readonly extension: string | null }[]
   readonly log: LogState
 }
@@ -58,16 +64,18 @@ export interface PgvectorState extends Glance {
 export interface RoleFacts {
   readonly name: string
   readonly superuser: boolean
-  /** CREATE on the database: enough for a trusted extension, and for a schema. */
+  /** CREATE on the database, which suffices to create a trusted extension or a schema. */
   readonly canCreateInDatabase: boolean
 }
 
 export interface AvailableExtension {
-  /** What `create extension` installs: that of the control file, the closest thing to the library's version. */
+  /**
+   * The version that `create extension` installs: that of the control file, the closest thing to the library's version.
+   */
   readonly defaultVersion: string
-  /** All that the server has files of; the default alone, where that was enough to know. */
+  /** All versions that the server has files of, or the default alone if that was enough to know. */
   readonly versions: readonly string[]
-  /** A role with CREATE on the database may create it; null where it was not read. */
+  /** Whether a role with CREATE on the database may create it; null if this was not read. */
   readonly trusted: boolean | null
 }
 

@@ -12,25 +12,25 @@ import type { InstalledExtension, PgvectorState } from './state.ts'
 import { verifyIn } from './verify.ts'
 import { isAtLeast, newest } from '../pgvector/version.ts'
 
-/** What to update to, and what to wait for. */
+/** The version to update to, and how long to wait. */
 export interface UpdateNeeds {
   readonly to?: string | undefined
   readonly wait: number
   readonly log: LogOptions | false
 }
 
-/** What an update came to. */
+/** The result of an update. */
 export interface Update {
   readonly state: PgvectorState
   readonly before: string
   readonly after: string
   readonly schema: string
-  /** Indexes of a method that an ended advisory says to rebuild, and that were not rebuilt since. */
+  /** Indexes that an advisory fixed by the update says to rebuild, and that have not been rebuilt since. */
   readonly pending: readonly PendingIndex[]
   readonly warnings: readonly string[]
 }
 
-/** An index that is to be rebuilt. */
+/** An index that needs a rebuild. */
 export interface PendingIndex {
   readonly oid: number
   /** With its schema, quoted. */
@@ -38,8 +38,8 @@ export interface PendingIndex {
 }
 
 /**
- * Updates the extension and notes which indexes are to be rebuilt; where it is new enough, nothing is sent but what
- * asks. The notes are what a later run knows of the indexes that an interrupted one left.
+ * Updates the extension and records which indexes need a rebuild. If the version is recent enough, only queries are
+ * sent. From these records, a later run knows the indexes that an interrupted run left.
  */
 export async function updateExtension(session: Session, needs: UpdateNeeds): Promise<Update> {
   const state = await readState(session, { log: needs.log === false ? undefined : needs.log }, null)
@@ -50,13 +50,13 @@ export async function updateExtension(session: Session, needs: UpdateNeeds): Pro
   if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
   return session.transaction(async (trx) => {
     const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed
-    // While we waited for the lock, somebody else may have done it.
+    // Another session may have done this while we waited for the lock.
     if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
     return update(trx, state, current, target, needs)
   })
 }
 
-/** The version to update to; null where what is installed is it. */
+/** Returns the version to update to; null if it is already installed. */
 function targetOf({ available }: PgvectorState, installed: InstalledExtension, to: string | undefined): string | null {
   const best = newest(available?.versions ?? []) ?? installed.version
   const target = to ?? best
@@ -124,7 +124,8 @@ async function indexesToRebuild(session: Session, before: string, after: string)
 
 const pendingJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname))`
 
-// A concurrent rebuild makes a new index, so that the one that was noted is gone; the others are noted when rebuilt.
+// A concurrent rebuild creates a new index, so the OID that was recorded no longer exists. Other rebuilds keep the OID,
+// and are recorded when done.
 async function readPending(
   session: Session,
   { log: state }: PgvectorState,

@@ -8,7 +8,7 @@ import { glance } from './glance.ts'
 import type { Glance } from './state.ts'
 import { isAtLeast } from '../pgvector/version.ts'
 
-/** A distance operator, the release that brought it, and its answer for [1,2,3] and [4,5,6]. */
+/** A distance operator, the release that introduced it, and its result for [1,2,3] and [4,5,6]. */
 interface OperatorCheck {
   readonly operator: string
   readonly since: string
@@ -25,14 +25,14 @@ const operatorChecks = [
 const TOLERANCE = 1e-6
 
 /**
- * Uses the extension: text casts to vector and every distance operator answers with the right number.
+ * Tests the extension in use: text casts to vector, and every distance operator returns the correct number.
  *
- * Everything is qualified, so it works with the extension in any schema.
+ * All names are qualified, so it works with the extension in any schema.
  *
  * @example await verifyPgvector(knex)
  *
- * @throws {PgvectorMigrationError} INSUFFICIENT_PRIVILEGE; VERIFICATION_FAILED, with what did not work; PGVECTOR_NOT_AVAILABLE is not checked
- * here: where the extension is not enabled, that is the problem named.
+ * @throws {PgvectorMigrationError} INSUFFICIENT_PRIVILEGE, or VERIFICATION_FAILED with what failed. PGVECTOR_NOT_AVAILABLE is
+ * not checked here: if the extension is not enabled, VERIFICATION_FAILED says so.
  */
 export async function verifyPgvector(db: Database): Promise<void> {
   const session = sessionOf(db)
@@ -41,7 +41,10 @@ export async function verifyPgvector(db: Database): Promise<void> {
   await verifyInstalled(session, installed)
 }
 
-/** The same within a function that has its session; without the right to the schema, the server's own refusal. */
+/**
+ * Runs the same test in a function that has a session. If the role lacks USAGE on the schema, the server's own error is
+ * thrown.
+ */
 export async function verify(session: Session): Promise<void> {
   await verifyInstalled(session, (await glance(session)).installed)
 }
@@ -50,13 +53,13 @@ async function verifyInstalled(session: Session, installed: Glance['installed'])
   if (installed === null) {
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
   }
-  // A transaction of its own (a savepoint in the caller's), because an operator that is missing aborts it.
+  // Runs in its own transaction, or in a savepoint of the caller's, because a missing operator aborts it.
   await session.transaction((trx) => verifyIn(trx, installed.schema, installed.version))
 }
 
 /**
- * The check itself, in a transaction that may be lost. What is `noted` of a success goes along, to save a round trip: a
- * failure takes it back.
+ * Runs the test itself, in a transaction that may be aborted. What is `noted` about a success is sent along, to save a
+ * round trip; a failure rolls it back.
  */
 export async function verifyIn(
   trx: Session,

@@ -5,7 +5,7 @@ import type { Caller, Glance, InstalledExtension } from './state.ts'
 
 type NeedsSchema = Pick<ParsedEnsureOptions, 'schema'>
 
-/** What a caller should know although everything works. */
+/** Returns what a caller should know although everything works. */
 export function warningsFor(seen: Glance, needs: NeedsSchema): string[] {
   const { installed } = seen
   if (installed === null) return []
@@ -19,34 +19,36 @@ export function warningsFor(seen: Glance, needs: NeedsSchema): string[] {
 
 function elsewhere(schema: string, wanted: string): string {
   return (
-    `pgvector is installed in the schema ${identifier(schema)}, and stays there although ${identifier(wanted)} was asked ` +
-    `for. Its owner can move it: ALTER EXTENSION vector SET SCHEMA ${identifier(wanted)};`
+    `pgvector is installed in the schema ${identifier(schema)} and was not moved to ${identifier(wanted)}. ` +
+    `Its owner can move it: ALTER EXTENSION vector SET SCHEMA ${identifier(wanted)};`
   )
 }
 
 function offPath({ schema, caller }: InstalledExtension): string {
   return (
-    `pgvector is in the schema ${identifier(schema)}, and the plain name vector does not find it on the search path of this ` +
-    `connection. Name the schema in your SQL, or run: ${putOnPath(caller, schema)}`
+    `pgvector is in the schema ${identifier(schema)}, and the unqualified name vector does not resolve to it on the search ` +
+    `path of this connection. Use the schema name in your SQL, or run: ${putOnPath(caller, schema)}`
   )
 }
 
-/** What has the plain names of pgvector's types and operators found by later sessions of a role. */
+/**
+ * Returns the statement that lets later sessions of a role find pgvector's types and operators by their plain names.
+ */
 export function putOnPath({ role, database, searchPath }: Caller, schema: string): string {
   const path = [...(searchPath === '' ? [] : [searchPath]), identifier(schema)].join(', ')
   return `ALTER ROLE ${identifier(role)} IN DATABASE ${identifier(database)} SET search_path = ${path};`
 }
 
-// The version is that of the SQL objects: the library that the server loads may be newer.
+// The version is that of the SQL objects. The library that the server loads may be newer.
 function advisoryWarnings(version: string): string[] {
   return advisoriesFor(version).map(
     ({ id, effect, fixedIn }) =>
-      `pgvector ${version}: ${id}: ${effect}. Fixed in ${fixedIn}: update the server's package where it is older, then run: ` +
+      `pgvector ${version}: ${id}: ${effect}. Fixed in ${fixedIn}: update the server's package if it is older, then run: ` +
       'ALTER EXTENSION vector UPDATE;',
   )
 }
 
-/** What should be known of the schema that pgvector was created in, where none was asked for. */
+/** Returns what a caller should know about the schema that pgvector was created in, if none was requested. */
 export function schemaWarnings(schema: string, needs: NeedsSchema): string[] {
   if (needs.schema !== undefined || schema === 'public') return []
   return [
