@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** The core tables: entries, blocks and contracts. Only what PostgreSQL itself brings is used: no extension. */
+/** Creates the core tables: entries, blocks and contracts. They need PostgreSQL alone, without extensions. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(tables)
   await knex.raw(indexes)
@@ -9,10 +9,14 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw(rows)
 }
 
-/** Drops the tables with their rows, also those that the old SQL files made: from here they look the same. */
+/**
+ * Drops the tables with their rows, including tables that the old SQL files created, because they cannot be
+ * distinguished.
+ */
 export async function down(knex: Knex): Promise<void> {
   await refuseWhileOthersAreApplied(knex)
-  // What refers to a table goes before it. Whatever else depends on one of them makes this fail, and nothing is lost.
+  // References to a table are dropped before it. If anything else depends on a table, the drop fails and nothing is
+  // lost.
   await knex.raw(`
     drop table if exists schema_migrations;
     drop table if exists audit_log;
@@ -27,7 +31,8 @@ export async function down(knex: Knex): Promise<void> {
   `)
 }
 
-// Stock Knex undoes any migration that one names. The records of the others live in a table that goes with this one.
+// Stock Knex rolls back any migration by name. The records of the later migrations are in a table that is dropped with
+// this one.
 async function refuseWhileOthersAreApplied(knex: Knex): Promise<void> {
   const { rows: others } = await knex.raw<{ rows: { name: string }[] }>(
     'select name from schema_migrations where version <> 1 order by version desc',
@@ -35,7 +40,7 @@ async function refuseWhileOthersAreApplied(knex: Knex): Promise<void> {
   if (others.length === 0) return
   const names = others.map(({ name }) => name)
   throw new Error(
-    `001_initial_schema stays while these are applied: ${names.join(', ')}. Undo them first, in this order`,
+    `001_initial_schema cannot be rolled back while these are applied: ${names.join(', ')}. Roll them back first, in this order`,
   )
 }
 

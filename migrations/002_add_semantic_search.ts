@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
 import { dropPgvector, ensurePgvector, inspectPgvector } from 'knex-pgvector'
 
-/** Embeddings of entries and contracts, and the functions that search them. Needs pgvector, in whatever schema it is. */
+/** Creates embeddings of entries and contracts, and the functions that search them. Needs pgvector, in any schema. */
 export async function up(knex: Knex): Promise<void> {
-  // The new tables refer to entries and contracts, whose writers must not wait behind us for long.
+  // The new tables refer to entries and contracts, and their writers must not wait behind this migration for long.
   await knex.raw(`set local lock_timeout = '5s'`)
   const { schema } = await ensurePgvector(knex)
   const pgvector = quoted(schema)
   await knex.raw(tables(pgvector))
-  // The tables were made a moment ago in this transaction: nobody waits for an index on an empty table.
+  // This transaction has just created the tables, so no session waits for an index on an empty table.
   await knex.raw(indexes(pgvector))
   await knex.raw(functions(pgvector))
   await knex.raw(comments(pgvector))
@@ -19,7 +19,7 @@ export async function up(knex: Knex): Promise<void> {
 
 export async function down(knex: Knex): Promise<void> {
   const { installed } = await inspectPgvector(knex)
-  // Their argument is a vector, so without the extension they are gone already and cannot even be named.
+  // Their argument is a vector. Without the extension they no longer exist, and cannot even be named.
   if (installed !== null) {
     const pgvector = quoted(installed.schema)
     await knex.raw(`
@@ -35,7 +35,7 @@ export async function down(knex: Knex): Promise<void> {
   await dropPgvector(knex)
 }
 
-// Not the ?? of Knex: it splits a name at its dots, and hands it to the wrapIdentifier of the application.
+// Knex's ?? is not used here, because it splits a name at its dots and passes it to the application's wrapIdentifier.
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
@@ -73,14 +73,15 @@ const indexes = (pgvector: string): string => `
 `
 
 /**
- * The nearest rows are those of the highest similarity, so the threshold is applied after the limit: an ORDER BY of
- * the distance with a LIMIT, and nothing else, is what the HNSW index can serve.
+ * The nearest rows are those with the highest similarity, so the threshold is applied after the limit. The HNSW index
+ * can only serve an ORDER BY of the distance with a LIMIT, and nothing else.
  *
- * The price of the index is that it is approximate. It looks at hnsw.ef_search rows (40), before the section is
- * compared: where limit_count is higher, or most contracts have many sections, a caller who must not miss any raises
- * it (SET hnsw.ef_search = 200) or, from pgvector 0.8.0, lets the scan go on (SET hnsw.iterative_scan = strict_order).
+ * The index makes the search approximate. It reads hnsw.ef_search rows (40) before the section is compared. If
+ * limit_count is higher, or most contracts have many sections, a caller that needs every row has two options. It can
+ * raise the setting (SET hnsw.ef_search = 200) or, from pgvector 0.8.0, let the scan continue (SET hnsw.iterative_scan
+ * = strict_order).
  *
- * A vector of zeros has no direction: its distance is NaN, which PostgreSQL sorts above every number.
+ * A vector of zeros has no direction. Its distance is NaN, which PostgreSQL sorts above every number.
  */
 const functions = (pgvector: string): string => `
   create or replace function search_similar_entries(

@@ -1,6 +1,9 @@
 import type { Knex } from 'knex'
 
-/** What several instances share: who is alive, locks, a cache, metrics and a job queue. Does not need 002. */
+/**
+ * Creates what several instances share: an instance registry, locks, a cache, metrics and a job queue. Does not need
+ * 002.
+ */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(tables)
   await knex.raw(indexes)
@@ -106,12 +109,12 @@ const indexes = `
   create index if not exists idx_jobs_status on scheduled_jobs (status);
 `
 
-// Everywhere below clock_timestamp() and not now(): in a long transaction now() is long ago, and a lock taken with it
-// would have expired before anybody sees it.
+// The functions below use clock_timestamp(), not now(). In a long transaction, now() is the time of its start, and a
+// lock taken with it could have expired before another session sees it.
 
-// One insert decides who gets a lock; everybody else runs into its unique key and waits for its outcome. The removal of
-// expired locks skips what another session holds, so that two calls in long transactions cannot deadlock on it; an
-// expired lock that was skipped is taken over by the insert.
+// One insert decides which session gets a lock. All others conflict with its unique key and wait for its outcome. The
+// removal of expired locks skips rows that another session holds, so that two calls in long transactions cannot
+// deadlock. The insert takes over an expired lock that was skipped.
 const lockFunctions = `
   create or replace function acquire_lock(p_lock_name varchar, p_owner_id varchar, p_ttl_seconds integer default 30)
   returns boolean language plpgsql as $$
@@ -164,8 +167,8 @@ const cacheFunctions = `
   $$;
 `
 
-// The row lock is taken while the job is chosen, and whoever finds it taken looks at the next one: no two workers get
-// the same job, and none waits for another.
+// The row lock is taken while the job is chosen, and a worker skips a locked row. No two workers get the same job, and
+// none waits for another.
 const jobFunctions = `
   create or replace function claim_job(
     p_worker_id varchar,
@@ -190,7 +193,7 @@ const jobFunctions = `
   $$;
 `
 
-// Every instance cleans up on its own schedule, so rows that another one is removing are left to it.
+// Every instance cleans up on its own schedule, so it skips rows that another instance is deleting.
 const cleanupFunction = `
   create or replace function cleanup_expired_data() returns table (table_name text, rows_deleted bigint)
   language sql as $$

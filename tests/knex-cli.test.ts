@@ -26,7 +26,11 @@ function obeys(place: () => Promise<Place>): void {
       [['migrate:latest'], /^pgvector \d+\.\d+\.\d+ enabled in the schema "public" [^]*^Batch 1 run: 3 migrations$/m],
       [['migrate:list'], /^001_initial_schema\s+002_add_semantic_search\s+003_add_scaling_tables\s+No Pending/m],
       [['migrate:currentVersion'], /^Current Version: 003$/m],
-      [['migrate:down', '001_initial_schema'], /001_initial_schema stays while these are applied: 003_add/, 1],
+      [
+        ['migrate:down', '001_initial_schema'],
+        /001_initial_schema cannot be rolled back while these are applied: 003_add/,
+        1,
+      ],
       [['migrate:rollback'], /^pgvector \d+\.\d+\.\d+ dropped from [^]*^Batch 1 rolled back: 3 migrations$/m],
       [['migrate:up', '001_initial_schema'], /^Batch 1 ran the following migrations:\s+001_initial_schema$/m],
       [['migrate:up', '003_add_scaling_tables'], /^Batch 2 ran the following migrations:\s+003_add_scaling_tables$/m],

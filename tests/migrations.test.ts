@@ -111,7 +111,7 @@ describeOnEveryDatabase('undoing a migration', (database) => {
     await migrations.latest()
     const before = await catalogOf(knex)
     await expect(migrations.down(initialSchema)).rejects.toThrow(
-      `001_initial_schema stays while these are applied: ${scalingTables}, ${semanticSearch}. Undo them first`,
+      `001_initial_schema cannot be rolled back while these are applied: ${scalingTables}, ${semanticSearch}. Roll them back first`,
     )
     expect(await catalogOf(knex)).toEqual(before)
     expect(await migrations.pending()).toEqual([])

@@ -1,7 +1,7 @@
 import { clientOf } from './knex-inside.ts'
 import type { Session } from './session.ts'
 
-/** The backend PIDs of the connections of a session's pool, as each connection was told. */
+/** Returns the backend PIDs of the connections of a session's pool, as the server reported them. */
 export function backendsOf(session: Session): number[] {
   const { pool } = clientOf(session.knex)
   const connections = [...(pool?.used ?? []), ...(pool?.free ?? [])]

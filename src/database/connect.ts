@@ -7,19 +7,19 @@ import { assertConfig } from './supported.ts'
 /** A session, and whether this library opened its connections. */
 export interface Connected {
   readonly session: Session
-  /** Closes the connections, where this library opened them. */
+  /** Closes the connections if this library opened them. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Makes a session of a Knex instance, or of a configuration for one, for what has transactions and a lock of its own.
+ * Creates a session from a Knex instance or a configuration, for functions that need their own transactions and lock.
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE, or INVALID_OPTIONS where it is a transaction.
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE, or INVALID_OPTIONS if it is a transaction.
  */
 export function connectTo(knexOrConfig: Database | Knex.Knex.Config): Connected {
   if (typeof knexOrConfig === 'function') {
     const session = sessionOf(knexOrConfig)
-    // The lock and the tables of a run would wait for the caller's transaction, and that one for the run.
+    // The run's lock and tables would wait for the caller's transaction, and that transaction for the run.
     if (session.isInTransaction) throw invalid('knex: must be a Knex instance, not a transaction')
     return { session, close: () => Promise.resolve() }
   }

@@ -1,26 +1,26 @@
 import { positiveDurationOption, type Duration } from '../core/durations.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 
-/** How long the connections that this library opens by itself may take, in milliseconds. */
+/** Time limits, in milliseconds, for the connections that this library opens itself. */
 export interface Deadlines {
   /** To connect; default 10000. */
   readonly connect: number
-  /** To wait for a lock on the tables of a run; default 10000. How long to wait for another run is its option `wait`. */
+  /** To wait for a lock on the tables of a run; default 10000. The option `wait` limits the wait for another run. */
   readonly lock: number
-  /** To answer a question; default 10000. */
+  /** To answer a query; default 10000. */
   readonly ask: number
-  /** To close a connection; default 5000. A statement that is still running is not waited for. */
+  /** To close a connection; default 5000. It does not wait for a statement that is still running. */
   readonly close: number
   /**
-   * After how long without an answer, and how often, the backend is looked up from a second connection; default 30000. A
-   * statement that its backend works on is never cut off.
+   * After this time without an answer, and then in this interval, a second connection checks the backend; default
+   * 30000. A statement that its backend is working on is never interrupted.
    */
   readonly probe: number
 }
 
 export const defaultDeadlines: Deadlines = { connect: 10_000, lock: 10_000, ask: 10_000, close: 5000, probe: 30_000 }
 
-/** Deadlines as a caller gives them: milliseconds or texts like '10s'. */
+/** Deadlines as a caller writes them: milliseconds, or text like '10s'. */
 export type DeadlineOptions = { readonly [Name in keyof Deadlines]?: Duration | undefined }
 
 const deadlines = lazySchema((z) => {
@@ -34,12 +34,12 @@ const deadlines = lazySchema((z) => {
   })
 })
 
-/** The deadlines that a caller named, and the defaults of the others. */
+/** Returns the caller's deadlines, completed with the defaults. */
 export function deadlinesOf(options: DeadlineOptions | undefined): Deadlines {
   return options === undefined ? defaultDeadlines : parseOptions(deadlines, options)
 }
 
-/** Waits for work no longer than this; undefined where it is not done by then. */
+/** Waits for work for at most this time; undefined if it is not done by then. */
 export async function within<Result>(milliseconds: number, work: Promise<Result>): Promise<Result | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {

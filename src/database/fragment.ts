@@ -3,15 +3,15 @@ import type { Knex } from 'knex'
 import { identifier } from '../core/sql.ts'
 import { assertPostgres } from './supported.ts'
 
-/** The rows a query is about, and what becomes of them. */
+/** The rows of a query, and what to do with them. */
 export interface OrderedRows {
-  /** The table, quoted, with its schema where one was given. */
+  /** The table, quoted, with its schema if one was given. */
   readonly table: string
-  /** What its columns are qualified by, quoted. */
+  /** The quoted alias that qualifies its columns. */
   readonly alias: string
-  /** What to return of each row beside the value that orders them; default every column. */
+  /** The columns to return in addition to the ordering value; default: every column. */
   readonly columns: readonly (string | Knex.Raw)[] | undefined
-  /** A condition in SQL that every row fulfils; null for none. */
+  /** An SQL condition that every row meets; null for none. */
   readonly condition: string | null
   readonly where: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
   readonly limit: number
@@ -23,23 +23,23 @@ export interface Ordering {
   readonly as: string
 }
 
-/** An expression for the user's own queries: in `select`, `orderByRaw`, `whereRaw` and `raw`. */
+/** Returns an expression for the user's own queries: in `select`, `orderByRaw`, `whereRaw` and `raw`. */
 export function fragment<Value>(knex: Knex, sql: string, bindings: readonly string[]): Knex.Raw<Value> {
   assertPostgres(knex)
   return knex.raw<Value>(sql, bindings)
 }
 
-/** The same with a name, for `select` alone. */
+/** Returns the expression with a name, for `select` only. */
 export function named<Value>(expression: Knex.Raw<Value>, as: string | undefined): Knex.Raw<Value> {
   return as === undefined ? expression : expression.wrap('', ` as ${identifier(as)}`)
 }
 
-/** A query for rows in the order of an expression. */
+/** Returns a query for rows in the order of an expression. */
 export function orderedRows(knex: Knex, rows: OrderedRows, ordering: Ordering): Knex.QueryBuilder {
   return among(knex, rows, ordered(knex, rows, ordering))
 }
 
-/** The same, where `proposal` orders more rows first, of which those that it proposes are ordered again. */
+/** Returns a query in two steps: `proposal` first selects more rows, and these are then ordered again. */
 export function reorderedRows(
   knex: Knex,
   rows: OrderedRows,
@@ -58,7 +58,7 @@ function ordered(knex: Knex, rows: OrderedRows, { expression, as }: Ordering): K
       .queryBuilder()
       .select(rows.columns ?? allColumns(knex, rows))
       .select(named(expression, as))
-      // By its name, so that the vector is sent once.
+      // Uses the column name, so that the vector is sent only once.
       .orderByRaw(identifier(as))
       .limit(rows.limit)
   )

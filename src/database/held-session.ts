@@ -7,22 +7,22 @@ import type { Session } from './session.ts'
 import { assertSameProcess } from './shared-session.ts'
 import { currentTarget } from './target.ts'
 
-/** A session on one connection that is held: settings, locks and notices belong to a connection. */
+/** A session on one held connection, because settings, locks and notices belong to a connection. */
 export interface HeldSession extends Session {
   readonly processId: number
   /** The embedded database has no other connection. */
   readonly isEmbedded: boolean
-  /** Refuses a connection that a pooler shares out statement by statement (SESSION_SHARED); it asks once. */
+  /** Refuses a connection that a pooler reassigns between statements (SESSION_SHARED). It checks once. */
   assertOwn(): Promise<void>
-  /** Runs a statement that may take long, and ends the wait for it where its backend is gone (CONNECTION_LOST). */
+  /** Runs a statement that may take long, and stops waiting for it if its backend is gone (CONNECTION_LOST). */
   whileAlive<Result>(run: () => Promise<Result>): Promise<Result>
-  /** Runs with settings of its own, and puts back what was there, also after an error. */
+  /** Runs work with other settings, and restores the previous ones, even after an error. */
   withSettings<Result>(settings: Readonly<Record<string, string>>, run: () => Promise<Result>): Promise<Result>
 }
 
 type Notice = { readonly message?: string }
 
-/** Takes a connection out of Knex's pool (a transaction has its own) for as long as `run` needs it. */
+/** Takes a connection out of Knex's pool while `run` needs it. A transaction uses its own connection. */
 export async function withHeldSession<Result>(
   session: Session,
   onNotice: (message: string) => void,
@@ -37,7 +37,7 @@ export async function withHeldSession<Result>(
       >(`select json_build_object('processId', pg_backend_pid(), 'startedAt', ${STARTED_AT},
           'isEmbedded', ${isEmbeddedSql}) as state`)
       if (processId === about.processId) identify({ processId, startedAt })
-      // In a transaction every pooler keeps to one process.
+      // In a transaction, every pooler keeps the same backend.
       const isOwn = processId === about.processId || about.isEmbedded || held.isInTransaction
       let asked = isOwn ? Promise.resolve() : undefined
       const assertOwn = (): Promise<void> => (asked ??= assertSameProcess(held, about.processId))
@@ -60,7 +60,7 @@ async function withSettings<Result>(
   settings: Readonly<Record<string, string>>,
   run: () => Promise<Result>,
 ): Promise<Result> {
-  // In a transaction they are local to it, so that they go with it whatever happens.
+  // In a transaction the settings are local to it, so they end with it in any case.
   const set = (values: Readonly<Record<string, string | null>>): string => {
     const calls = Object.entries(values).map(([name, value]) =>
       value === null ? 'null' : `set_config(${literal(name)}, ${literal(value)}, ${session.isInTransaction})`,
@@ -83,8 +83,8 @@ async function withSettings<Result>(
   }
 }
 
-// A plan leaves out what only asks, and with it settings that are meant for the server that it is made on. That no one
-// waits behind a lock is meant for every server.
+// A plan leaves out queries, and with them settings for the server that the plan runs on. A lock timeout is meant for
+// every server.
 async function showInPlan(
   session: Session,
   { lock_timeout: timeout }: Readonly<Record<string, string | null>>,

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** What node-postgres, or PGlite's adapter, answers to one statement. */
+/** The answer of node-postgres, or of PGlite's adapter, to one statement. */
 export interface QueryResult {
   readonly command?: string
   readonly rowCount: number | null
@@ -10,14 +10,14 @@ export interface QueryResult {
 
 /** A connection of node-postgres, or of PGlite's adapter, as far as it is used here. */
 export interface Connection {
-  /** The backend PID that the other end named at the start; a pooler names a number of its own. */
+  /** The backend PID that the other side reported at the start. A pooler reports a number of its own. */
   readonly processID?: number | null
   on?(event: string, listener: (...args: never[]) => void): void
   removeListener?(event: string, listener: (...args: never[]) => void): void
   end?(): Promise<void> | void
-  /** Whether it can take a query: false while an answer is awaited. */
+  /** Whether it can send a query; false while an answer is pending. */
   readonly readyForQuery?: boolean
-  /** The protocol's side of a connection of node-postgres, with its messages and its socket. */
+  /** The protocol layer of a node-postgres connection, with its messages and its socket. */
   readonly connection?: {
     on?(event: string, listener: (message: never) => void): void
     removeListener?(event: string, listener: (message: never) => void): void
@@ -30,9 +30,9 @@ export interface KnexClient {
   readonly dialect?: unknown
   readonly driverName?: unknown
   readonly config: Knex.Config
-  /** What it connects to, as far as that is known before it has connected. */
+  /** The connection target, as far as it is known before connecting. */
   readonly connectionSettings?: { readonly host?: string; readonly port?: number | string }
-  /** PostgreSQL's version, as Knex asked for it when it connected first. */
+  /** PostgreSQL's version, as Knex read it when it first connected. */
   readonly version?: string
   readonly pool?: Readonly<Record<'used' | 'free', readonly { readonly resource: Connection }[]>>
   acquireConnection(): Promise<Connection>
@@ -46,45 +46,45 @@ export interface KnexClient {
   removeAllListeners(): unknown
 }
 
-/** The client of a Knex instance or transaction. */
+/** Returns the client of a Knex instance or transaction. */
 export function clientOf(knex: Knex): KnexClient {
   return knex.client as KnexClient
 }
 
-// Knex's and its pool's own defaults.
+// The defaults of Knex and of its pool.
 const ACQUIRE_MILLISECONDS = 60_000
 const CREATE_MILLISECONDS = 30_000
 
-/** After how many milliseconds Knex gives up a connection that is not ready. */
+/** Returns after how many milliseconds Knex gives up a connection that is not ready. */
 export function connectDeadline({ config: { acquireConnectionTimeout, pool = {} } }: KnexClient): number {
   const { acquireTimeoutMillis, createTimeoutMillis = CREATE_MILLISECONDS } = pool
   const given = [acquireConnectionTimeout, acquireTimeoutMillis].filter((each) => each !== undefined)
   return Math.min(createTimeoutMillis, ...(given.length === 0 ? [ACQUIRE_MILLISECONDS] : given))
 }
 
-/** The connections of a pool that are lent out. */
+/** Returns the connections of a pool that are in use. */
 export function busyConnectionsOf(knex: Knex): readonly Connection[] {
   return (clientOf(knex).pool?.used ?? []).map(({ resource }) => resource)
 }
 
-/** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
+/** Returns the same object for a Knex instance and its transactions, as a key for facts about their database. */
 export function identityOf(knex: Knex): object {
-  // What is no Knex instance has no client, and is refused where a session is made.
+  // A value that is not a Knex instance has no client. It is refused when a session is created.
   return (clientOf(knex) as KnexClient | undefined)?.config ?? knex
 }
 
-/** Closes a connection of a pool at once: its statement fails, and the server frees what its session holds. */
+/** Closes a connection of a pool at once. Its statement fails, and the server releases what its session holds. */
 export function hangUp(connection: Connection, reason: unknown): void {
   discard(connection, reason)
   const ended = connection.end?.()
   if (ended instanceof Promise) ended.catch(() => undefined)
-  // The other end may never answer a farewell.
+  // The other side may never answer a regular close.
   connection.connection?.stream?.destroy?.()
 }
 
 /**
- * What stands for the answer that a connection waits for; it changes with every byte that comes or goes. Null where none is
- * awaited, undefined where that is not known.
+ * Returns a value that identifies the pending answer of a connection, and changes with every byte sent or received.
+ * Null if no answer is pending, undefined if that is unknown.
  */
 export function pendingAnswer({ readyForQuery, connection }: Connection): string | null | undefined {
   const { bytesRead, bytesWritten } = connection?.stream ?? {}
@@ -92,17 +92,17 @@ export function pendingAnswer({ readyForQuery, connection }: Connection): string
   return readyForQuery ? null : `${bytesRead} ${bytesWritten}`
 }
 
-/** Marks a connection so that Knex's pool closes it instead of lending it out again. */
+/** Marks a connection so that Knex's pool closes it instead of reusing it. */
 export function discard(connection: Connection, reason: unknown): void {
   Reflect.set(connection, DISPOSED, reason)
 }
 
-/** Whether a connection is so marked; Knex marks those that were lost. */
+/** Whether a connection is marked this way. Knex marks lost connections. */
 export function isDiscarded(connection: Connection): boolean {
   return Reflect.has(connection, DISPOSED)
 }
 
-/** Why a connection was so marked; undefined where it was not. */
+/** Returns why a connection was marked; undefined if it was not. */
 export function discardedFor(connection: Connection): unknown {
   return Reflect.get(connection, DISPOSED)
 }

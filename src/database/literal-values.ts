@@ -1,16 +1,16 @@
 import { escapeLiteral } from 'pg'
 
-/** What node-postgres makes of a value before it sends it: text, bytes or null. */
+/** How node-postgres converts a value before it sends it: to text, bytes or null. */
 type PrepareValue = (value: unknown) => string | Buffer | null
 
 const { prepareValue } = require('pg/lib/utils.js') as { readonly prepareValue: PrepareValue }
 
 /**
- * A value as a literal that means what it means as a parameter of a statement.
+ * Returns a value as a literal with the same meaning as a parameter of a statement.
  *
- * It becomes what node-postgres would send, quoted, whatever its type: to PostgreSQL such a literal is as untyped as a
- * parameter, while a bare 5 is an integer and does not compare with a text. Knex's own formatting is for messages: it
- * omits the time zone of a date and writes bytes as a bit string.
+ * It is the text that node-postgres would send, quoted, whatever its type. To PostgreSQL such a literal is as untyped
+ * as a parameter, whereas a bare 5 is an integer and cannot be compared with text. Knex's own formatting is for
+ * messages: it omits the time zone of a date and writes bytes as a bit string.
  *
  * @example literalValue(5) // "'5'"
  */

@@ -4,24 +4,24 @@ import { within, type Deadlines } from './deadlines.ts'
 import type { Session } from './session.ts'
 import { openSideConnection } from './side-connection.ts'
 
-/** A backend that works for us, and how to end the wait for it. */
+/** A backend that works for us, and how to stop waiting for it. */
 export interface Backend {
   readonly processId: number
-  /** When it started, in seconds as the server counts them; null where that is not known. */
+  /** When it started, in seconds as the server counts them; null if unknown. */
   readonly startedAt: string | null
-  /** Closes the connection to it: the statement that waits for an answer fails. */
+  /** Closes the connection to it, so that the statement that waits for an answer fails. */
   readonly hangUp: (reason: unknown) => void
 }
 
 const GONE = 'the server no longer runs this backend'
 
 /**
- * Runs work, and every so often looks from a second connection whether its backends are still there. A network may
- * lose a connection without a word, and the wait for the answer to a statement would have no end.
+ * Runs work, and regularly checks from a second connection whether its backends still exist. A network may drop a
+ * connection silently, and the wait for an answer would then never end.
  *
- * Work whose backends are alive is never cut off, and neither is work of which nothing can be found out.
+ * Work whose backends exist is never interrupted, and neither is work whose backends cannot be checked.
  *
- * @throws {PgvectorMigrationError} CONNECTION_LOST where a backend is gone.
+ * @throws {PgvectorMigrationError} CONNECTION_LOST if a backend is gone.
  */
 export async function whileAlive<Result>(
   session: Session,
@@ -53,14 +53,14 @@ export async function whileAlive<Result>(
   }
 }
 
-/** The backend PIDs of those that the server no longer runs. */
+/** Returns the PIDs of the backends that no longer exist. */
 async function missingOf(
   session: Session,
   deadlines: Deadlines,
   backends: readonly Backend[],
 ): Promise<readonly number[]> {
   const side = openSideConnection(session, deadlines)
-  // Another backend may have got the same PID since. The start of one that is another role's is not shown.
+  // Another backend may have received the same PID since. The start time of another role's backend is not visible.
   const isMissing = ({ processId, startedAt }: Backend): string =>
     `case when not exists (select from pg_catalog.pg_stat_get_activity(${processId})
       where pid = ${processId} and ${startedAt === null ? 'true' : `coalesce(extract(epoch from backend_start)::text = ${literal(startedAt)}, true)`}) then ${processId} end`

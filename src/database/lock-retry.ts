@@ -5,7 +5,7 @@ import type { Session } from './session.ts'
 import { qualified } from '../core/sql.ts'
 import { sqlState } from './sqlstate.ts'
 
-/** How long others may be kept waiting, and how long it is tried. */
+/** How long other sessions may be blocked, and how long to retry. */
 export interface LockRetryOptions {
   readonly lockTimeout: number
   readonly wait: number
@@ -17,8 +17,8 @@ const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 5000
 
 /**
- * Sends a statement whose lock keeps writers out, quick once it has it: who queues behind it waits no longer than
- * `lockTimeout`, and then has a while to work before the next attempt. The session's lock_timeout is set by the caller.
+ * Sends a statement that blocks writes only briefly once it has its lock. Queries that queue behind it wait for at most
+ * `lockTimeout`, and can then continue before the next attempt. The caller sets the session's lock_timeout.
  *
  * @throws {PgvectorMigrationError} TABLE_BUSY after `wait` milliseconds.
  */
@@ -49,7 +49,7 @@ export async function sendWithLockRetry(
   }
 }
 
-// In a transaction a failure would end it, were there no savepoint.
+// In a transaction, a failure would abort it without a savepoint.
 async function attempt(db: Session, statement: string): Promise<void> {
   if (!db.isInTransaction) return db.send(statement)
   await db.send(`savepoint ${SAVEPOINT}`)

@@ -9,31 +9,31 @@ import { openSideKnex } from './side-knex.ts'
 
 /** The backend of a connection. */
 export interface BackendIdentity {
-  /** Null where it was not told. */
+  /** Null if unknown. */
   readonly processId: number | null
-  /** When it started, in seconds as the server counts them; null where that is not known. */
+  /** When it started, in seconds as the server counts them; null if unknown. */
   readonly startedAt: string | null
 }
 
 /**
- * What a backend does: it `works`, it `waits` for its client, or it is `gone`. Null where that cannot be found out, as behind
- * a pooler, or where no second connection is to be had.
+ * The state of a backend: it `works`, it `waits` for its client, or it is `gone`. Null if this cannot be determined,
+ * for example behind a pooler or without a second connection.
  */
 export type Seen = 'works' | 'waits' | 'gone' | null
 
-/** A second connection that looks at a backend. */
+/** A second connection that observes a backend. */
 export interface Lookout {
   look(): Promise<Seen>
-  /** Ends the backend, where it is certain which one it is: what its session holds is freed. */
+  /** Terminates the backend if its identity is certain, so that everything its session holds is released. */
   endBackend(): Promise<void>
   close(): Promise<void>
 }
 
-/** The text of a query's column for {@link BackendIdentity.startedAt}, asked by the backend itself. */
+/** The SQL of the column for {@link BackendIdentity.startedAt}, which the backend itself runs. */
 export const STARTED_AT = `(select extract(epoch from backend_start)::pg_catalog.text
   from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()))`
 
-/** Opens a second connection, when it is first used, to look at a backend. */
+/** Opens a second connection, on first use, to observe a backend. */
 export function openLookout(
   knex: Knex,
   { processId, startedAt }: BackendIdentity,
@@ -41,7 +41,7 @@ export function openLookout(
 ): Lookout {
   const side = openSideKnex(knex, deadlines)
   const client = clientOf(side)
-  // The start of a backend that is another role's is not shown.
+  // The start time of another role's backend is not visible.
   const isIt = `pid = ${processId} and ${
     startedAt === null ? 'true' : `coalesce(extract(epoch from backend_start)::text = ${literal(startedAt)}, true)`
   }`
@@ -61,7 +61,7 @@ export function openLookout(
   }
   return {
     look: async () => {
-      // Behind a pooler, or where connections go to several servers, a PID says nothing.
+      // Behind a pooler, or if connections go to several servers, a PID has no meaning.
       const seen = await ask(
         ({
           processID,

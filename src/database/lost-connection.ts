@@ -8,14 +8,14 @@ import { serverMessage } from './server-message.ts'
 import { sqlState } from './sqlstate.ts'
 import type { Terms } from './terms.ts'
 
-/** Whether a connection was lost, from now on. */
+/** Reports whether a connection is lost from now on. */
 export interface ConnectionWatch {
-  /** Aborted as soon as the connection reports that it has ended. */
+  /** Aborts as soon as the connection reports that it has ended. */
   readonly lost: AbortSignal
   readonly stop: () => void
 }
 
-/** Notices the loss of a connection by its events, also while nothing is sent on it. */
+/** Detects the loss of a connection by its events, even while nothing is sent on it. */
 export function watchConnection(connection: Connection): ConnectionWatch {
   const controller = new AbortController()
   const onLoss = (): void => controller.abort()
@@ -30,7 +30,7 @@ export function watchConnection(connection: Connection): ConnectionWatch {
   }
 }
 
-/** Takes a connection out of Knex's pool; once the signal comes, it is not waited for much longer. */
+/** Takes a connection out of Knex's pool. After the signal aborts, it waits only briefly. */
 export async function acquire(client: KnexClient, { signal, deadlines }: Terms): Promise<Connection> {
   try {
     const acquiring = client.acquireConnection()
@@ -62,18 +62,18 @@ async function stopped(signal: AbortSignal, milliseconds: number, over: AbortSig
     if (!signal.aborted) await once(signal, 'abort', { signal: over })
     await sleep(milliseconds, undefined, { signal: over })
   } catch {
-    // The connection was there first.
+    // The connection became available first.
   }
   return null
 }
 
 /**
- * Makes the error of a connection that was lost before it was ready CONNECTION_LOST. Knex reports the same timeout where all
- * connections of the pool are in use; that one passes untouched.
+ * Turns the error of a connection that was lost before it was ready into CONNECTION_LOST. Knex reports the same timeout
+ * if all connections of the pool are in use; that error passes unchanged.
  */
 export function explainFailedConnect(error: unknown, client: KnexClient): unknown {
   const isTimeout = isError(error) && error.name === 'KnexTimeoutError'
-  // Knex's own words are about a pool that is full, so they are no cause.
+  // Knex's message is about a full pool, so it is not used as a cause.
   return isTimeout && (client.pool?.used.length ?? 0) === 0
     ? notReady(client, `no answer within ${millisecondsText(connectDeadline(client))}`)
     : explainLoss(error)
@@ -88,12 +88,12 @@ function addressOf({ connectionSettings: { host, port } = {} }: KnexClient): str
   return port === undefined || host.startsWith('/') ? host : `${host}:${port}`
 }
 
-// By its shape: in another realm, as jest's, it is no instance of our Error.
+// By shape, because in another realm, such as jest's, it is not an instance of our Error.
 function isError(error: unknown): error is Error {
   return typeof error === 'object' && error !== null && 'message' in error
 }
 
-/** What PostgreSQL says when it ends a session; the connection is closed behind it. */
+/** PostgreSQL's errors when it ends a session. It closes the connection after them. */
 const ENDINGS: ReadonlySet<string> = new Set([
   sqlState.adminShutdown,
   sqlState.crashShutdown,
@@ -102,19 +102,19 @@ const ENDINGS: ReadonlySet<string> = new Set([
   sqlState.transactionTimeout,
 ])
 
-/** What Node says of a socket that was open: to connect fails with the same codes, and is another matter. */
+/** Node's errors for an open socket. The same codes for a failed connect are handled elsewhere. */
 const SOCKET_CODE = /^(E(CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NETDOWN|NETRESET)|ERR_STREAM_.*)$/
 
-// node-postgres gives these no code.
+// node-postgres gives these errors no code.
 const DRIVER_MESSAGE =
   /^(Connection terminated( unexpectedly)?|Client has encountered a connection error and is not queryable|Client was closed and is not queryable|This socket has been ended by the other party)$/
 
-// Knex says so of what is sent in a transaction whose connection has ended, and of what is sent after a commit.
+// Knex's message for a statement in a transaction whose connection has ended, and for one after a commit.
 const COMPLETED = /^Transaction query already complete\b/
 
 /**
- * Makes an error that says that an open connection has ended CONNECTION_LOST, in whichever form it came; any other passes
- * untouched. The message has no statement in it, neither ours nor the caller's.
+ * Turns any error that reports the end of an open connection into CONNECTION_LOST; other errors pass unchanged. The
+ * message contains no statement, neither ours nor the caller's.
  */
 export function explainLoss(error: unknown, connection?: Connection): unknown {
   if (!isError(error) || isPgvectorMigrationError(error)) return error
@@ -122,7 +122,7 @@ export function explainLoss(error: unknown, connection?: Connection): unknown {
   const isEnded = connection !== undefined && isDiscarded(connection)
   const reason = isEnded && COMPLETED.test(error.message) ? 'its transaction ended with it' : reasonOf(error)
   if (reason === null) return error
-  // Why we closed it says more than the driver knows.
+  // Our own reason for closing it is more precise than the driver's.
   const details = isPgvectorMigrationError(known, 'CONNECTION_LOST')
     ? known.details
     : { processId: connection?.processID ?? null, reason }

@@ -3,17 +3,17 @@ import { explainLoss } from './lost-connection.ts'
 import { rememberMessage } from './server-message.ts'
 
 /**
- * Marks our questions in Knex's events, so that a plan can leave out what only reads. A registered symbol: a migration may
- * use another copy of this package.
+ * Marks our queries in Knex's events, so that a plan can leave out what only reads. It is a registered symbol, because
+ * a migration may use another copy of this package.
  */
 export const ASKS = Symbol.for('knex-pgvector.asks')
 
-/** What a message is for. */
+/** The purpose of a message. */
 export interface MessageOptions {
   readonly bindings?: readonly unknown[]
-  /** It changes nothing, or its last statement does not, so a plan need not show that. */
+  /** Whether the message, or its last statement, changes nothing and can be left out of a plan. */
   readonly isQuestion?: boolean | 'last'
-  /** Belongs to the frame of a transaction, as Knex's own BEGIN and COMMIT do. */
+  /** Belongs to the control of a transaction, like Knex's own BEGIN and COMMIT. */
   readonly isControl?: boolean
 }
 
@@ -22,8 +22,8 @@ let messages = 0
 /**
  * Sends one message on a connection and returns the answer to each of its statements.
  *
- * It goes past Knex's raw API, which rewrites question marks and puts the statement before what the server says, and is
- * told to everyone who listens to Knex's events.
+ * It bypasses Knex's raw API, which rewrites question marks and puts the statement in front of the server's message.
+ * Listeners to Knex's events still receive it.
  *
  * @throws {PgvectorMigrationError} CONNECTION_LOST.
  */
@@ -39,7 +39,7 @@ export async function sendMessage(
     __knexUid,
     __knexTxId,
     __knexQueryUid: `knex-pgvector-${++messages}`,
-    // Knex gives no bindings to its own statements around a transaction.
+    // Knex gives no bindings to its own transaction statements.
     ...(isControl ? {} : { bindings }),
     ...(isQuestion === false ? {} : { queryContext: { [ASKS]: isQuestion } }),
   }
@@ -57,7 +57,7 @@ export async function sendMessage(
 
 let isQuestionUnderway = false
 
-// Knex's client hands the message to the connection before it returns, so this is true just then.
+// Knex's client passes the message to the connection before it returns, so this is true exactly then.
 function query(
   client: KnexClient,
   connection: Connection,
@@ -72,7 +72,7 @@ function query(
   }
 }
 
-/** Whether what a connection is being handed right now is a question of ours, for one that stands before it. */
+/** Whether a connection is being given one of our queries at this moment, for an observer in front of it. */
 export function isSendingQuestion(): boolean {
   return isQuestionUnderway
 }

@@ -8,12 +8,12 @@ export interface RunningMigration {
 
 const context = sharedStorage<RunningMigration>('migration')
 
-/** Runs a migration's function so that what it logs carries the migration's name. */
+/** Runs a migration's function so that its log entries carry the migration's name. */
 export function inMigration<Result>(migration: RunningMigration, run: () => Promise<Result>): Promise<Result> {
   return context.run(migration, run)
 }
 
-/** The migration that is running, where our migration source loaded it; null elsewhere. */
+/** Returns the running migration if our migration source loaded it; otherwise null. */
 export function currentMigration(): RunningMigration | null {
   return context.getStore() ?? null
 }

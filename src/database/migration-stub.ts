@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path'
 
 import createKnex from 'knex'
 
-/** A template of the user's own for new migrations, as Knex's `migrations.stub`, and what its placeholders stand for. */
+/** A custom template for new migrations, as in Knex's `migrations.stub`, and the values of its placeholders. */
 export interface Stub {
   readonly path: string
   readonly variables: Readonly<Record<string, unknown>>
 }
 
-/** The text that Knex writes from a stub: it has a language of templates of its own. */
+/** Returns the text that Knex generates from a stub, in Knex's own template language. */
 export async function textOfStub({ path, variables }: Stub): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'knex-pgvector-stub-'))
   const migrations = { directory, stub: resolve(path), variables }

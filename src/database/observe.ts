@@ -4,15 +4,15 @@ import { clientOf, type QueryResult } from './knex-inside.ts'
 import { isSendingQuestion } from './messages.ts'
 import type { Session } from './session.ts'
 
-/** What node-postgres answers; an array of it for several statements. */
+/** The answer of node-postgres; an array for several statements. */
 export type Answered = QueryResult | readonly QueryResult[]
 
-/** Is given each message before it is sent, and sends it. */
+/** Receives each message before it is sent, and sends it. */
 export type Observer = (sql: string, send: () => Promise<Answered>) => Promise<Answered>
 
 type Callback = (error: unknown, answer: Answered) => void
 
-/** The part of a node-postgres connection that Knex sends statements through. */
+/** The part of a node-postgres connection through which Knex sends statements. */
 interface Sending {
   query: (
     config: string | { readonly text?: string; readonly submit?: unknown },
@@ -21,12 +21,13 @@ interface Sending {
 }
 
 /**
- * Lets an observer stand before everything that is sent on the connection of a transaction, but for what this library
- * only asks, one message after the other; returns what ends that.
+ * Passes everything that is sent on the connection of a transaction to an observer, one message after the other, except
+ * our own queries. Returns a function that ends this.
  *
- * What handles its own answers, a stream or a COPY, cannot be observed; `refuse` may throw where it must not be sent.
+ * A stream or a COPY handles its own answers and cannot be observed; `refuse` may throw if it must not be sent.
  *
- * It listens at the connection, because Knex gives every savepoint a client of its own, and its events do not wait.
+ * It listens at the connection, because Knex gives every savepoint its own client and does not wait for event
+ * listeners.
  */
 export async function observe(trx: Session, observer: Observer, refuse: (sql: string) => void): Promise<() => void> {
   const connection = (await clientOf(trx.knex).acquireConnection()) as unknown as Sending

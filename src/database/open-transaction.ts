@@ -5,16 +5,16 @@ import { watchConnection } from './lost-connection.ts'
 import type { Session } from './session.ts'
 import type { TransactionOptions } from './transaction.ts'
 
-/** A transaction that stays open until it is rolled back; nothing of it is kept. */
+/** A transaction that stays open until it is rolled back. It never commits. */
 export interface OpenTransaction {
   readonly session: Session
-  /** Aborted as soon as its connection reports that it has ended. */
+  /** Aborts as soon as its connection reports that it has ended. */
   readonly lost: AbortSignal
-  /** Ends it; where the connection is lost, it has ended already. */
+  /** Rolls it back. If the connection is lost, it has already ended. */
   rollBack(): Promise<void>
 }
 
-/** Opens a transaction for what lasts as long as it does: a lock, say. */
+/** Opens a transaction for something that lasts as long, such as a lock. */
 export function openTransaction(session: Session, options: TransactionOptions = {}): Promise<OpenTransaction> {
   return new Promise((resolve, reject) => {
     const end = new AbortController()

@@ -1,8 +1,8 @@
 import type { Session } from './session.ts'
 
 /**
- * Waits on the server, so that whatever ends a statement ends this too: the cancellation of the backend, and the loss of
- * its connection. A statement_timeout makes it shorter, and does not end it.
+ * Waits on the server, so that everything that ends a statement also ends this: cancelling the backend, or losing its
+ * connection. A statement_timeout shortens the wait, but does not fail it.
  */
 export async function pauseOnServer(session: Session, milliseconds: number): Promise<void> {
   const timeout = `extract(epoch from current_setting('statement_timeout')::interval)::double precision`

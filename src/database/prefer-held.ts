@@ -4,18 +4,18 @@ import { sendMessage } from './messages.ts'
 import { sessionOf, type HeldConnection, type Session } from './session.ts'
 import { watchAnswers } from './watch-answers.ts'
 
-/** A session that works on a held connection while that is free, and on others of the pool otherwise. */
+/** A session that uses a held connection while it is free, and other connections of the pool otherwise. */
 export interface PreferringSession {
   readonly session: Session
-  /** The connections that are in use through it now. */
+  /** Returns the connections that are currently in use through it. */
   inUse(): readonly UsedConnection[]
 }
 
 /** A connection that is in use. */
 export interface UsedConnection {
-  /** Whether it is the one that is held. */
+  /** Whether it is the held connection. */
   readonly isHeld: boolean
-  /** The backend PID that it was told. */
+  /** The backend PID that the server reported. */
   readonly processId: number | null
   readonly hangUp: (reason: unknown) => void
 }
@@ -25,13 +25,13 @@ const HAS_ENDED = 'it has ended, and with it the lock on migrations'
 const FORWARDED = ['start', 'query', 'query-error', 'query-response'] as const
 
 /**
- * Makes a session for code that may need a second connection, as one that opens a transaction while it queries the Knex
- * instance around it.
+ * Creates a session for code that may need a second connection, such as code that opens a transaction while it queries
+ * the Knex instance around it.
  *
- * The first use of another connection is preceded by statements of the caller.
+ * The caller's statements precede the first use of another connection.
  *
- * Its Knex instance is a clone, as stock Knex's migrator hands to migrations; only where it takes its connections from
- * is changed. What it reports reaches the listeners of the original too.
+ * Its Knex instance is a clone, like the one that stock Knex's migrator passes to migrations. Only the source of its
+ * connections is changed. Its events reach the listeners of the original, too.
  */
 export function preferHeld(
   session: Session,
@@ -76,7 +76,7 @@ export function preferHeld(
       watches.set(taken, watchAnswers(session.knex, taken, session.terms))
       if (!isFree && !introduced.has(taken) && first.length > 0) {
         introduced.add(taken)
-        // What keeps it from being sent is no reason not to work.
+        // If it cannot be sent, the work continues anyway.
         await sendMessage(original, taken, first.join(';\n')).catch(() => undefined)
       }
       return taken

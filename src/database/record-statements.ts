@@ -5,26 +5,26 @@ import { inlineBindings } from '../sql-text/inline-bindings.ts'
 import { firstWords, splitStatements } from '../sql-text/split-statements.ts'
 import { tokensOf } from '../sql-text/tokens.ts'
 
-/** A statement as the server gets it, with its bindings written into it. */
+/** A statement as the server receives it, with its bindings inlined. */
 export interface PlannedStatement {
   readonly sql: string
   /** Whether it needs a role that may create, change or drop extensions. */
   readonly privileged: boolean
 }
 
-/** What one round trip sent, as Knex tells it. */
+/** One round trip, as Knex reports it. */
 export interface SentQuery {
   readonly sql: string
   readonly bindings: readonly unknown[]
-  /** Knex's own begin, savepoint, commit… and not a migration's. */
+  /** Whether it is Knex's own begin, savepoint, commit… and not a migration's. */
   readonly isControl: boolean
-  /** What of it is ours and only asks: nothing, all of it, or its last statement. */
+  /** The part that is one of our queries: nothing, all of it, or its last statement. */
   readonly asks: boolean | 'last'
-  /** Why it failed; undefined where it did not. */
+  /** Why it failed; undefined if it did not. */
   error?: unknown
 }
 
-/** What is sent while it lasts. */
+/** The queries that are sent during the recording. */
 export interface Recording {
   readonly sent: readonly SentQuery[]
   stop(): void
@@ -32,13 +32,13 @@ export interface Recording {
 
 interface QueryEvent {
   readonly sql: string
-  /** Knex gives none to its own statements around a transaction, and a list, empty perhaps, to all others. */
+  /** Knex gives no list to its own transaction statements, and a possibly empty list to all others. */
   readonly bindings?: readonly unknown[]
   readonly queryContext?: { readonly [ASKS]?: boolean | 'last' } | null
   readonly __knexQueryUid?: string
 }
 
-/** Records what a Knex instance and its transactions send, over one connection. */
+/** Records what a Knex instance and its transactions send over one connection. */
 export function startRecording({ knex }: Session): Recording {
   const sent: (SentQuery & { readonly id: string | undefined })[] = []
   const onQuery = ({ sql, bindings, queryContext, __knexQueryUid: id }: QueryEvent): void => {
@@ -53,7 +53,9 @@ export function startRecording({ knex }: Session): Recording {
   return { sent, stop: () => knex.removeListener('query', onQuery).removeListener('query-error', onError) }
 }
 
-/** The statements that took effect: what failed or was rolled back is left out, and so is what of ours only asks. */
+/**
+ * Returns the statements that took effect, without those that failed or were rolled back, and without our own queries.
+ */
 export function statementsOf(sent: readonly SentQuery[], transactional: boolean): PlannedStatement[] {
   const statements: string[] = []
   const opened: number[] = []
@@ -67,7 +69,7 @@ export function statementsOf(sent: readonly SentQuery[], transactional: boolean)
     const isBlock = !transactional && (word === 'begin' || word === 'commit')
     if (word === 'begin' || word === 'savepoint') {
       opened.push(statements.length)
-      // What we add to a BEGIN of ours is about the session that runs it.
+      // What we add to our own BEGIN concerns the session that runs it.
       if (isBlock)
         statements.push(splitStatements(query.sql).length > 1 ? 'begin' : query.sql.replace(/;$/, '').toLowerCase())
     } else {
@@ -82,7 +84,7 @@ export function statementsOf(sent: readonly SentQuery[], transactional: boolean)
   return statements.map((sql) => ({ sql, privileged: isPrivileged(sql) }))
 }
 
-/** A query as the server got it. */
+/** Returns a query as the server received it. */
 export function textOf({ sql, bindings }: SentQuery): string {
   return inlineBindings(sql, bindings, literalValue)
 }
@@ -91,7 +93,7 @@ function piecesOf(query: SentQuery, isInTransaction: boolean): string[] {
   if (query.asks === true) return []
   const all = splitStatements(textOf(query))
   const pieces = query.asks === 'last' ? all.slice(0, -1) : all
-  // The server runs what comes in one round trip as one transaction; a script sends it piece by piece.
+  // The server runs one round trip as one transaction, whereas a script sends its statements separately.
   const isBlock = !isInTransaction && pieces.length > 1 && !pieces.some(isTransactionControl)
   return isBlock ? ['begin', ...pieces, 'commit'] : pieces
 }

@@ -4,7 +4,7 @@ import { clientOf } from './knex-inside.ts'
 
 const SEPARATOR = ' - '
 
-/** The statement that an error belongs to, and what stands before the server's message because of it. */
+/** The statement that caused an error, and the text that therefore precedes the server's message. */
 interface Sent {
   readonly statement: string
   readonly prefix: string
@@ -13,12 +13,12 @@ interface Sent {
 const sent = new WeakMap<object, Sent>()
 const watched = new WeakSet<object>()
 
-/** Notes the message of ours that failed with an error: nothing stands before what the server said. */
+/** Remembers our message that caused an error. Nothing precedes the server's message then. */
 export function rememberMessage(error: unknown, statement: string): void {
   if (typeof error === 'object' && error !== null) sent.set(error, { statement, prefix: '' })
 }
 
-/** Notes the statement of every error that a Knex instance reports from now on, for {@link serverMessage}. */
+/** Remembers the statement of every error that a Knex instance reports from now on, for {@link serverMessage}. */
 export function rememberStatements(knex: Knex): void {
   const client = clientOf(knex)
   if (watched.has(client)) return
@@ -29,18 +29,18 @@ export function rememberStatements(knex: Knex): void {
   })
 }
 
-/** The statement that failed with an error, where it is known. */
+/** Returns the statement that caused an error, if known. */
 export function statementOf(error: object): string | undefined {
   return sent.get(error)?.statement
 }
 
-/** What the server said, without the statement that Knex puts before it. */
+/** Returns the server's message, without the statement that Knex puts in front of it. */
 export function serverMessage(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('message' in error)) return ''
   const message = String(error.message)
   const prefix = sent.get(error)?.prefix
   if (prefix !== undefined && message.startsWith(prefix)) return message.slice(prefix.length)
-  // An error of a Knex instance that we do not know.
+  // The error comes from a Knex instance that is not observed.
   const at = message.lastIndexOf(SEPARATOR)
   return at === -1 ? message : message.slice(at + SEPARATOR.length)
 }

@@ -20,70 +20,70 @@ import { inTransaction, type TransactionOptions } from './transaction.ts'
 import { identify, watchAnswers } from './watch-answers.ts'
 import type { BackendIdentity } from './look.ts'
 
-/** A Knex instance or a transaction of one: what a user has. */
+/** A Knex instance or a Knex transaction, as a user passes it. */
 export type Database = Knex
 
-/** What a query of ours answers: one value, in a row of its own. It is json, or a text that is no json. */
+/** The answer to one of our queries: one value in one row. It is json, or text that is not json. */
 type Answer = object | number | boolean | string | null | undefined
 
 /**
- * Where statements are sent: a pool, a transaction, or one connection that is held. Everything that this library sends
- * goes through one of these few verbs; a statement is plain SQL, question marks included.
+ * The target of statements: a pool, a transaction, or one held connection. Everything that this library sends goes
+ * through one of these few methods. A statement is plain SQL, question marks included.
  */
 export interface Session {
-  /** For the user's own code, which is handed it: migrations, hooks, conditions. */
+  /** For the user's own code: migrations, hooks, conditions. */
   readonly knex: Knex
   readonly isInTransaction: boolean
-  /** The same object for a Knex instance and its transactions, as a key for what is known of their database. */
+  /** The same object for a Knex instance and its transactions, as a key for facts about their database. */
   readonly identity: object
-  /** What bounds its waits. */
+  /** The limits of its waits. */
   readonly terms: Terms
-  /** The same with other bounds. */
+  /** Returns the same session with other limits. */
   withTerms(terms: Partial<Terms>): Session
   /**
-   * Sends a query of catalogs and settings (a SELECT without INSERT, UPDATE or DELETE in it) and returns the `state` of its
-   * only row. Its names are resolved in pg_catalog; it runs under the caller's search path.
+   * Sends a query of catalogs and settings (a SELECT without INSERT, UPDATE or DELETE in it) and returns the `state` of
+   * its only row. Its names resolve in pg_catalog, but it runs under the caller's search path.
    */
   ask<State extends Answer>(query: string): Promise<State>
-  /** The same for several in one round trip; undefined for one that has no row or several. */
+  /** Sends several such queries in one round trip; undefined for a query that does not return exactly one row. */
   askEach(queries: readonly string[]): Promise<readonly unknown[]>
   /**
-   * The same for a query that contains the user's own text, reads a user's table or writes: its names are resolved by the
-   * user's search path too, so ours are qualified.
+   * Like `ask`, for a query that contains the user's own text, reads a user's table, or writes. Its names also resolve
+   * through the user's search path, so ours are qualified.
    */
   askAsCaller<State extends Answer>(query: string, bindings?: readonly unknown[]): Promise<State>
-  /** The same for several in one round trip, each of which sees what those before it did. */
+  /** Sends several such queries in one round trip. Each sees the effects of those before it. */
   askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]>
   /** Sends statements that change something, in one round trip, under the user's search path. */
   send(statements: string | readonly string[]): Promise<void>
-  /** The same, followed by a query of what they made; returns its `state`. */
+  /** Sends such statements, followed by a query for their result, and returns its `state`. */
   sendAndAsk<State extends Answer>(statements: readonly string[], query: string): Promise<State>
-  /** Sends statements whose effect is rolled back in the same round trip, and returns the answer to each of them. */
+  /** Sends statements, rolls back their effects in the same round trip, and returns the answer to each of them. */
   inRolledBackTransaction(statements: readonly string[]): Promise<readonly QueryResult[]>
-  /** Runs in a transaction of its own, or in a savepoint where one is open already. */
+  /** Runs work in its own transaction, or in a savepoint if a transaction is already open. */
   transaction<Result>(work: (trx: Session) => Promise<Result>, options?: TransactionOptions): Promise<Result>
-  /** Holds one connection for as long as `work` needs it: settings, locks and notices belong to a connection. */
+  /** Holds one connection while `work` needs it, because settings, locks and notices belong to a connection. */
   hold<Result>(work: (held: HeldConnection) => Promise<Result>): Promise<Result>
 }
 
-/** One connection of a pool, or that of a transaction. */
+/** One connection of a pool, or the connection of a transaction. */
 export interface HeldConnection {
   readonly session: Session
   readonly connection: Connection
-  /** The backend PID that the connection was told; a pooler names a number of its own. */
+  /** The backend PID reported at the start. A pooler reports a number of its own. */
   readonly processId: number | null
-  /** Has the pool close it afterwards, because it could not be left as it was found. */
+  /** Makes the pool close it afterwards, because its original state could not be restored. */
   readonly discard: (reason: unknown) => void
-  /** Closes it at once, and with it ends what its session holds. */
+  /** Closes it at once, which ends everything that its session holds. */
   readonly hangUp: (reason: unknown) => void
-  /** Notes which backend it has, as that told us. */
+  /** Remembers its backend, as that backend reported itself. */
   readonly identify: (identity: BackendIdentity) => void
 }
 
 /**
- * Makes a session of what a user passed; the first line of every public function.
+ * Creates a session from what a user passed. It is the first line of every public function.
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL that Knex's `pg` client reaches.
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE if this is not a PostgreSQL that Knex's `pg` client reaches.
  */
 export function sessionOf(db: Database): Session {
   assertPostgres(db)
@@ -185,7 +185,7 @@ class KnexSession implements Session {
     }
   }
 
-  // Fewer answers than statements are no PostgreSQL's.
+  // A server that returns fewer answers than statements is not PostgreSQL.
   async #pinned(queries: readonly string[]): Promise<readonly (QueryResult | undefined)[]> {
     const { sql, answers } = pinned(queries, this.isInTransaction)
     const all = await this.#roundTrip(sql, { isQuestion: true })
@@ -206,7 +206,7 @@ class KnexSession implements Session {
   #stateOf(answer: QueryResult | undefined): unknown {
     if (!Array.isArray(answer?.rows)) throw notPostgres(this.knex)
     const [state] = Object.values(answer.rows[0] ?? {})
-    // A caller may have told pg to leave json as text.
+    // A caller may have configured pg to return json as text.
     return typeof state === 'string' && JSON_TYPES.has(answer?.fields?.[0]?.dataTypeID) ? JSON.parse(state) : state
   }
 }

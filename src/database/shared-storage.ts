@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /**
- * A storage that every copy of this package in the process uses: a migration may load another copy than the one that
- * runs it.
+ * Returns a storage that every copy of this package in the process shares, because a migration may load another copy
+ * than the one that runs it.
  *
  * @example const migration = sharedStorage<string>('migration')
  */

@@ -5,18 +5,18 @@ import { sessionOf, type Session } from './session.ts'
 import { openSideKnex } from './side-knex.ts'
 
 /**
- * A second connection to the same database, beside that of a session; it connects when it is first used. Its statements
- * are short: one that is not answered in time is given up (CONNECTION_LOST).
+ * A second connection to the database of a session, which connects on first use. Its statements are short. If one is
+ * not answered in time, the connection is given up (CONNECTION_LOST).
  */
 export interface SideConnection {
   readonly session: Session
-  /** The backend PID of the connection, once it is open. */
+  /** Returns the backend PID of the connection once it is open. */
   backends(): readonly number[]
-  /** Hangs up; what is still running on it is not waited for. */
+  /** Closes the connection without waiting for a running statement. */
   close(): Promise<void>
 }
 
-/** Opens a connection beside that of a session. */
+/** Opens a second connection to the database of a session. */
 export function openSideConnection(session: Session, deadlines: Deadlines = session.terms.deadlines): SideConnection {
   const knex = openSideKnex(session.knex, deadlines)
   const side = sessionOf(knex).withTerms({ deadlines, limit: deadlines.ask })

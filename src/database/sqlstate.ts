@@ -1,7 +1,7 @@
 import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type ErrorExtras } from '../core/errors.ts'
 import { serverMessage } from './server-message.ts'
 
-/** The SQLSTATEs this library acts on, by the names of PostgreSQL's errcodes.txt. */
+/** The SQLSTATEs that this library handles, with the names in PostgreSQL's errcodes.txt. */
 export const sqlState = {
   protocolViolation: '08P01',
   featureNotSupported: '0A000',
@@ -30,7 +30,7 @@ export const sqlState = {
   internalError: 'XX000',
 } as const
 
-/** What we were doing when the database refused, so that its error can be told in our words. */
+/** The operation that the database refused, for an error in our words. */
 export interface Attempt {
   readonly statement: 'CREATE EXTENSION' | 'ALTER EXTENSION' | 'DROP EXTENSION' | 'CREATE SCHEMA'
   readonly role: string
@@ -38,7 +38,7 @@ export interface Attempt {
   readonly schema: string
   readonly installed: string | null
   readonly target: string | null
-  /** The remedies of this host, where they differ from the catalogue's. */
+  /** The remedies of this provider, if they differ from the catalogue's. */
   readonly hints: {
     readonly notAvailable?: string | undefined
     readonly privilege?: string | undefined
@@ -51,16 +51,21 @@ const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([
   sqlState.duplicateObject,
 ])
 
-/** Two sessions changed the same thing at once: look again, the other one may have done our work. */
+/**
+ * Whether two sessions changed the same thing at once. Look again, because the other session may have done the work.
+ */
 export function isRace(error: unknown): boolean {
   const state = sqlStateOf(error)
-  // Two sessions in `create … if not exists` both find nothing; the slower one fails on a catalog's unique index, or on
-  // what the faster one has made meanwhile: an extension, a table, or a table's row type.
+  // Two sessions in `create … if not exists` can both find nothing. The slower one then fails on a catalog's unique
+  // index, or on what the faster one has created: an extension, a table, or a table's row type.
   if (MADE_MEANWHILE.has(state)) return true
   return state === sqlState.internalError && /tuple concurrently (updated|deleted)/.test(serverMessage(error))
 }
 
-/** The one door: a database error that we know becomes ours, with the original as its cause; others pass untouched. */
+/**
+ * Translates known database errors into ours, with the original as cause. Others pass unchanged. Only this function
+ * translates.
+ */
 export function translate(error: unknown, attempt: Attempt): unknown {
   if (isPgvectorMigrationError(error)) return error
   const extras = (hint?: string): ErrorExtras => ({ cause: error, ...(hint === undefined ? {} : { hint }) })

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import { PgvectorMigrationError } from '../core/errors.ts'
 
 /**
- * Refuses what is no Knex instance of PostgreSQL before anything is sent to it.
+ * Refuses anything that is not a Knex instance of PostgreSQL, before anything is sent to it.
  *
  * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE
  */
@@ -13,17 +13,17 @@ export function assertPostgres(knex: Knex): void {
   if (clientNameOf(knex) === NATIVE) throw nativeClient()
 }
 
-/** The same of a configuration, from which Knex would load the driver. */
+/** Refuses a configuration in the same way, before Knex loads its driver. */
 export function assertConfig(config: Knex.Config): void {
   assertKnex(config)
   if (config.client === NATIVE) throw nativeClient()
   if (typeof config.client === 'string' && OTHERS.test(config.client)) throw reachedWith(config.client)
 }
 
-// Knex would ask for a driver that is of no use here.
+// Knex would require a driver that is of no use here.
 const OTHERS = /^(better-sqlite3|cockroachdb|mssql|mysql|mysql2|oracledb|redshift|sqlite|sqlite3)$/
 
-/** The refusal of what Knex reaches, and of what does not answer as PostgreSQL does. */
+/** Returns the error for a database that is not PostgreSQL, or does not answer like it. */
 export function notPostgres(knex: Knex): PgvectorMigrationError {
   return reachedWith(dialectOf(knex) ?? 'unknown')
 }
@@ -35,13 +35,13 @@ function reachedWith(client: string): PgvectorMigrationError {
 
 const NATIVE = 'pgnative'
 
-// Its connections have no socket that could be watched or closed, so a lost one would never be noticed.
+// Its connections have no socket that can be watched or closed, so a lost connection would never be noticed.
 function nativeClient(): PgvectorMigrationError {
   const database = `a connection of Knex's ${NATIVE} client, which cannot be watched or cancelled`
   return new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database })
 }
 
-// AdonisJS Lucid wraps Knex; its migrations and its db.connection() hand out the wrapper.
+// AdonisJS Lucid wraps Knex. Its migrations and its db.connection() return the wrapper.
 function assertKnex(given: unknown): void {
   const { getWriteClient } = (given ?? {}) as { readonly getWriteClient?: unknown }
   if (typeof getWriteClient !== 'function') return
@@ -54,7 +54,7 @@ function assertKnex(given: unknown): void {
   )
 }
 
-// JavaScript callers pass anything, so nothing is taken for granted here.
+// JavaScript callers can pass any value, so nothing is assumed here.
 function dialectOf(knex: Partial<Knex> | null | undefined): string | undefined {
   const client = knex?.client as { readonly dialect?: unknown } | undefined
   return typeof client?.dialect === 'string' ? client.dialect : undefined

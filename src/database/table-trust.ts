@@ -1,50 +1,50 @@
 import { identifier } from '../core/sql.ts'
 import type { Session } from './session.ts'
 
-/** What PostgreSQL says about a table that is to be believed or written. */
+/** What PostgreSQL reports about a table, to decide whether it can be trusted. */
 export interface TableFacts {
   readonly oid: number
-  /** With its schema, quoted where it must be. */
+  /** With its schema, quoted if necessary. */
   readonly name: string
   /** pg_class.relkind: r for an ordinary table. */
   readonly kind: string
   readonly owner: string
-  /** Who asks. */
+  /** The current role. */
   readonly role: string
-  /** Whether that is this role, a role that it is a member of, the owner of the database or a superuser. */
+  /** Whether the owner is this role, a role that it is a member of, the owner of the database, or a superuser. */
   readonly isOwnerTrusted: boolean
-  /** What belongs to the table and uses an object of a role that is not trusted. */
+  /** Parts of the table that use an object of a role that is not trusted. */
   readonly foreign: readonly ForeignPart[]
 }
 
 /** A trigger, a rule, a default… that runs code of a role that is not trusted. */
 export interface ForeignPart {
-  /** As PostgreSQL describes it: trigger t on table d. */
+  /** PostgreSQL's description of it: trigger t on table d. */
   readonly description: string
-  /** What it uses: function f(). */
+  /** The object that it uses: function f(). */
   readonly uses: string
   readonly role: string
-  /** Of pg_identify_object. */
+  /** From pg_identify_object. */
   readonly type: string
   readonly identity: string
 }
 
-/** Why a table is neither believed nor written, and what changes that. */
+/** Why a table is not trusted, and what changes that. */
 export interface Distrust {
   readonly oid: number
-  /** With its schema, quoted where it must be. */
+  /** With its schema, quoted if necessary. */
   readonly table: string
-  /** Clauses that go after its name. */
+  /** Clauses that follow the table's name. */
   readonly reasons: readonly string[]
-  /** Statements, for a superuser who has looked at what the table contains. */
+  /** Statements for a superuser who has checked the table's contents. */
   readonly remedies: readonly string[]
-  /** Whether even reading it could run code of another role. */
+  /** Whether even reading it could run another role's code. */
   readonly isUnsafeToRead: boolean
 }
 
 /**
- * SQL: whether a row of pg_class called `c` is an ordinary table without anything that could run code, and belongs to
- * a role that is trusted. Cheap, for queries that are sent anyway; what is not obvious is looked up by {@link readDistrust}.
+ * SQL: whether the pg_class row `c` is an ordinary table of a trusted role, without anything that could run code. It is
+ * cheap and part of queries that are sent anyway. {@link readDistrust} examines tables that are not obviously trusted.
  */
 export const isObviouslyTrustedSql = `(
   c.relkind = 'r' and c.relchecks = 0
@@ -66,20 +66,20 @@ export const isObviouslyTrustedSql = `(
   )
 )`
 
-/** SQL: the oids, as a json array, of those of these tables that are not obviously trusted. */
+/** Returns SQL for the OIDs, as a json array, of the tables that are not obviously trusted. */
 export function doubtfulSql(tables: readonly string[]): string {
   return `(select coalesce(json_agg(c.oid::bigint), '[]') from pg_catalog.pg_class c
     where c.oid = any (array[${tables.join(', ')}]::oid[]) and not ${isObviouslyTrustedSql})`
 }
 
-/** Looks closely at tables, by their oids; returns those that are not trusted. */
+/** Examines tables by their OIDs, and returns those that are not trusted. */
 export async function readDistrust(session: Session, tables: readonly number[]): Promise<readonly Distrust[]> {
   if (tables.length === 0) return []
   const facts = await session.ask<readonly TableFacts[]>(factsSql(tables))
   return facts.flatMap((each) => distrustOf(each) ?? [])
 }
 
-/** Whether a table may be believed and written: null where it may. */
+/** Returns why a table is not trusted; null if it is. */
 export function distrustOf(facts: TableFacts): Distrust | null {
   const { oid, name, kind, owner, role, isOwnerTrusted, foreign } = facts
   const other = kind === 'r' ? null : (otherKinds[kind] ?? 'relation')
@@ -100,7 +100,7 @@ export function distrustOf(facts: TableFacts): Distrust | null {
   return { oid, table: name, reasons, remedies, isUnsafeToRead: other !== null || parts.length > 0 }
 }
 
-/** Why, in one clause: it belongs to the role mallory, of which app is not a member. */
+/** Returns the reasons as one clause: it belongs to the role mallory, of which app is not a member. */
 export function reasonOf({ reasons }: Distrust): string {
   return reasons.join('; ')
 }
@@ -127,15 +127,15 @@ function removalOf({ type, identity }: ForeignPart, table: string): string {
   }
 }
 
-// Objects that PostgreSQL brings have lower numbers.
+// PostgreSQL's own objects have lower OIDs.
 function firstUserOid(): number {
   return 16_384
 }
 
 /**
- * What belongs to a table is what PostgreSQL drops with it (its dependencies of the kinds auto and internal), and what that
- * uses are its other dependencies. A superuser is a member of every role to pg_has_role, so memberships are followed
- * here; one that only allows to administer a role (PostgreSQL 16) does not count.
+ * The parts of a table are what PostgreSQL drops with it (dependencies of the kinds auto and internal). Their other
+ * dependencies are what they use. To pg_has_role, a superuser is a member of every role, so this follows memberships
+ * itself. A membership that only allows administering a role (PostgreSQL 16) does not count.
  */
 function factsSql(tables: readonly number[]): string {
   return `with recursive member (oid) as (

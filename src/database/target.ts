@@ -2,7 +2,7 @@ import type { ProviderName } from '../pgvector/providers.ts'
 import type { ServerFacts } from './server-facts.ts'
 import { sharedStorage } from './shared-storage.ts'
 
-/** The server that something is tried out for, on another one. */
+/** The server that a trial on another server is for. */
 export interface Target {
   readonly server: ServerFacts
   readonly provider: ProviderName
@@ -10,12 +10,12 @@ export interface Target {
 
 const context = sharedStorage<Target>('target')
 
-/** Runs what asks about the server, and is to be answered as if it ran there. */
+/** Runs code whose questions about the server are answered as if it ran there. */
 export function withTarget<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
   return context.run(target, run)
 }
 
-/** The server that this is tried out for; null where it is for real. */
+/** Returns the server that a trial is for; null outside a trial. */
 export function currentTarget(): Target | null {
   return context.getStore() ?? null
 }

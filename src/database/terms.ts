@@ -1,10 +1,10 @@
 import type { Deadlines } from './deadlines.ts'
 
-/** What bounds the waits of a session. */
+/** The limits of a session's waits. */
 export interface Terms {
   readonly deadlines: Deadlines
-  /** Once it comes, a connection that does not answer is given up at once. */
+  /** When it aborts, a connection that does not answer is given up at once. */
   readonly signal?: AbortSignal | undefined
-  /** The longest wait for an answer, where every statement is short; by default it may take as long as it needs. */
+  /** The longest wait for an answer, if every statement is short; by default unlimited. */
   readonly limit?: number | undefined
 }

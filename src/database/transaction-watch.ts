@@ -1,23 +1,23 @@
 import type { Connection } from './knex-inside.ts'
 
-/** How a transaction ended before whoever began it ended it. */
+/** How a transaction ended before the code that began it ended it. */
 export type EarlyEnd = 'committed' | 'rolled back'
 
-/** Whether a transaction was ended from inside, from now on. */
+/** Reports whether a transaction is ended from inside. */
 export interface TransactionWatch {
-  /** Null while the transaction that was open at first is open. */
+  /** Null while the original transaction is open. */
   readonly earlyEnd: () => EarlyEnd | null
   readonly stop: () => void
 }
 
 /**
- * Notices in what the server answers that an open transaction ends, however the end was sent: as text that no tokenizer
- * reads as the server does, in a query object of the driver, by another library on the same connection.
+ * Notices from the server's answers that an open transaction ends, whatever sent the statement: text that our tokenizer
+ * reads differently from the server, a query object of the driver, or another library on the same connection.
  */
 export function watchTransaction({ connection }: Connection): TransactionWatch {
   let end: EarlyEnd | null = null
   const onComplete = ({ text }: { readonly text?: string }): void => {
-    // A prepared transaction is no longer in the hands of its session. A failed one answers COMMIT with ROLLBACK.
+    // A prepared transaction no longer belongs to its session. A failed transaction answers COMMIT with ROLLBACK.
     if (text === 'COMMIT' || text === 'PREPARE TRANSACTION') end = 'committed'
   }
   const onReady = ({ status }: { readonly status?: string }): void => {

@@ -8,37 +8,37 @@ import type { Terms } from './terms.ts'
 import { watchAnswers } from './watch-answers.ts'
 import { sqlState } from './sqlstate.ts'
 
-/** How a transaction begins. Where one is open already, a savepoint takes its place and nothing of this applies. */
+/** How a transaction begins. If one is already open, a savepoint replaces it and none of this applies. */
 export interface TransactionOptions {
   /** Whether it may only read; default false. */
   readonly readOnly?: boolean
-  /** Takes everything back in the end, also after a success; default false. */
+  /** Rolls everything back at the end, even after a success; default false. */
   readonly rollBack?: boolean
-  /** Statements that go in the message of BEGIN. */
+  /** Statements to send in the message of BEGIN. */
   readonly begin?: readonly string[]
-  /** Gets the answers to them. */
+  /** Receives the answers to them. */
   readonly onBegin?: (answers: readonly QueryResult[]) => void
 }
 
 /** Where a transaction begins. */
 export interface Surroundings {
   readonly knex: Knex
-  /** The one to begin it on; null for one of the pool, or for that of the transaction that is open already. */
+  /** The connection to begin it on; null for one of the pool, or that of the transaction that is already open. */
   readonly connection: Connection | null
   readonly terms: Terms
 }
 
-/** What Knex's transaction has and its types do not declare. */
+/** The parts of Knex's transaction that its types do not declare. */
 interface KnexTransaction extends PromiseLike<unknown> {
   begin(connection: Connection): Promise<unknown>
   readonly trxClient: KnexClient
 }
 
 /**
- * Runs in a transaction that says what it is, whatever the defaults of the role or the database are: READ COMMITTED, read
- * only or not, and not ended by the server while it is idle.
+ * Runs work in a transaction with explicit properties, whatever the defaults of the role or the database: READ
+ * COMMITTED, read only or not, and not ended by the server while idle.
  *
- * A failure of the work is reported even where the rollback fails too, as on a lost connection.
+ * A failure of the work is reported even if the rollback fails too, as on a lost connection.
  */
 export async function inTransaction<Result>(
   { knex, connection, terms }: Surroundings,
@@ -59,7 +59,7 @@ export async function inTransaction<Result>(
       if (options.rollBack !== true) return result
       success = { result }
     } catch (error) {
-      // Without a reason, Knex takes a transaction for rolled back on purpose, and that for a success.
+      // Without a reason, Knex treats a transaction as rolled back on purpose, and that as a success.
       failure = { error: error ?? new Error('it was rejected without a reason') }
       throw failure.error
     }
@@ -74,7 +74,7 @@ export async function inTransaction<Result>(
     beginWith(transaction as unknown as KnexTransaction, options, watch)
     return await transaction
   } catch (error) {
-    // Where the connection is lost, so is the transaction.
+    // If the connection is lost, so is the transaction.
     if (success !== null) return (success as { readonly result: Result }).result
     throw (
       (failure as { readonly error: unknown } | null)?.error ??
@@ -85,22 +85,21 @@ export async function inTransaction<Result>(
   }
 }
 
-/** Goes first in a message of several statements, which the server runs as one transaction, where none is open. */
+/** The first statement of a message of several, which the server runs as one transaction if none is open. */
 export const READ_COMMITTED = 'set transaction isolation level read committed'
 
 const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
 
 const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'
 
-// PgBouncer in statement mode gives every statement to whichever backend is free, and ends a connection that begins a
-// transaction.
+// PgBouncer in statement mode gives every statement to a free backend, and ends a connection that begins a transaction.
 function refusedByPooler(error: unknown): PgvectorMigrationError | null {
   const cause = isPgvectorMigrationError(error, 'CONNECTION_LOST') ? error.cause : error
   if (sqlStateOf(cause) !== sqlState.protocolViolation || !/statement pooling mode/.test(String(cause))) return null
   return new PgvectorMigrationError('SESSION_SHARED', { processes: [] }, { cause })
 }
 
-// Knex calls this once it has a connection, which is never at once.
+// Knex calls this once it has a connection, which is always asynchronous.
 function beginWith(
   transaction: KnexTransaction,
   { readOnly = false, begin = [], onBegin }: TransactionOptions,
@@ -116,7 +115,7 @@ function beginWith(
       })
       onBegin?.(answers.slice(2))
     } catch (error) {
-      // The message failed behind BEGIN, and the connection goes back to the pool.
+      // The message failed after BEGIN, and the connection returns to the pool.
       await sendMessage(client, connection, 'rollback', { isControl: true }).catch(() => undefined)
       throw refusedByPooler(error) ?? error
     }

@@ -10,18 +10,18 @@ import type { Terms } from './terms.ts'
 const watched = new WeakSet<Connection>()
 const identities = new WeakMap<Connection, BackendIdentity>()
 
-/** Notes which backend a connection has, for its watch: its own told us. */
+/** Tells the watch of a connection which backend it has, as the backend reported itself. */
 export function identify(connection: Connection, identity: BackendIdentity): void {
   identities.set(connection, identity)
 }
 
 /**
- * Watches a connection while it is in use, and closes it where an answer cannot come any more; what waits for the answer
- * then fails. Returns what ends the watch.
+ * Watches a connection while it is in use, and closes it if an answer can no longer arrive; the statement that waits
+ * for it then fails. Returns a function that ends the watch.
  *
- * A network may lose a connection, or stop passing on what is sent, without a word to either side. So where an answer is
- * awaited for long, a second connection looks whether its backend still works on it. One that does is never cut off, and
- * neither is one of which nothing can be found out.
+ * A network may drop a connection, or stop forwarding data, without notice to either side. After a long wait for an
+ * answer, a second connection checks whether the backend still works on the statement. A working backend is never
+ * interrupted, and neither is one that cannot be checked.
  */
 export function watchAnswers(knex: Knex, connection: Connection, terms: Terms): () => void {
   const { deadlines, signal, limit } = terms
@@ -35,7 +35,7 @@ export function watchAnswers(knex: Knex, connection: Connection, terms: Terms): 
     const watch = limit === undefined ? watchBackend : watchClock
     void watch(knex, connection, terms, ended.signal).catch(() => undefined)
   }
-  // Nearly everything is over before the first look.
+  // Nearly every statement ends before the first check.
   const timer = setTimeout(begin, limit === undefined ? deadlines.probe : limit / 2)
   if (signal?.aborted === true) begin()
   signal?.addEventListener('abort', begin)
@@ -98,7 +98,7 @@ function isLost(seen: Seen, isHopeless: boolean): boolean {
   return seen === null ? isHopeless : seen !== 'works'
 }
 
-// Where every statement is short, silence is enough.
+// If every statement is short, silence is enough.
 async function watchClock(_: Knex, connection: Connection, { limit = 0 }: Terms, ended: AbortSignal): Promise<void> {
   for (let before: unknown = null; ; await pause(limit / 2, ended)) {
     if (ended.aborted) return
