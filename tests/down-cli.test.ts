@@ -96,7 +96,7 @@ public.entries.embedding  vector(3)  1 value
 This would be lost:
 What                  Type  How much
 public.entries.notes  text  0 values
-⚠ 002_notes could not be undone to look at it: canceling statement due to lock timeout. What it would lose was seen on an embedded copy, which has nothing that was made by hand.
+⚠ 002_notes could not be rolled back as a trial: canceling statement due to lock timeout. Its losses were determined on an embedded copy, which lacks objects that were created by hand.
 1 to undo; nothing was undone
 `)
     expect(code).toBe(0)

@@ -120,7 +120,7 @@ describeOnEveryDatabase('losses', (database) => {
     ])
   })
 
-  const onCopy = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+  const onCopy = 'Its losses were determined on an embedded copy, which lacks objects that were created by hand.'
 
   test('looks on an embedded copy at what runs outside a transaction, and counts in the database', async () => {
     const { knex } = database()
@@ -160,7 +160,7 @@ describeOnEveryDatabase('losses', (database) => {
     const step = { up: 'alter table by_hand add a int', down: 'alter table by_hand drop a', transaction: false }
     const losses = await (await migratorOf(knex, [{ name: '001_a', ...step }])).losses()
     expect(losses.warnings).toEqual([
-      expect.stringMatching(/^001_a was not tried, because .* Nor on an embedded copy: .*001_a/),
+      expect.stringMatching(/^001_a was not tried, because .* On an embedded copy: .*001_a/),
     ])
     expect(losses.migrations).toEqual([{ name: '001_a', problem: losses.warnings[0] }])
     expect(counts(losses)).toEqual([])
@@ -201,8 +201,8 @@ describeOnEveryDatabase('losses', (database) => {
     ])
     const losses = await migrator.losses({ steps: 3 })
     expect(losses.warnings).toEqual([
-      '002_b could not be undone to look at it: table "absent" does not exist.',
-      '001_a was not tried, because what comes before it failed.',
+      '002_b could not be rolled back as a trial: table "absent" does not exist.',
+      '001_a was not tried, because an earlier rollback failed.',
     ])
     expect(losses.migrations.map(({ problem }) => problem === null)).toEqual([true, false, false])
     expect(counts(losses)).toEqual(['public.c 0'])
@@ -222,7 +222,7 @@ describeOnEveryDatabase('losses', (database) => {
 })
 
 describeOnServers('losses beside others', (database) => {
-  const onCopy = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+  const onCopy = 'Its losses were determined on an embedded copy, which lacks objects that were created by hand.'
 
   test('does not wait for a table that somebody is using, and looks at an embedded copy instead', async () => {
     const { knex, connect } = database()
@@ -234,7 +234,7 @@ describeOnServers('losses beside others', (database) => {
     const { warnings, tables } = await migrator.losses({ lockTimeout: 50 })
     await reader.rollback()
     expect(warnings).toEqual([
-      `001_a could not be undone to look at it: canceling statement due to lock timeout. ${onCopy}`,
+      `001_a could not be rolled back as a trial: canceling statement due to lock timeout. ${onCopy}`,
     ])
     expect(tables).toEqual([{ table: 'public.a', rows: 1, isEstimate: false }])
   })
@@ -252,7 +252,7 @@ describeOnServers('losses beside others', (database) => {
       account.password = 'test'
       const migrator = createMigrator(connect({ connection: account.href }), { migrationSource: source(step) })
       const losses = await migrator.losses()
-      expect(losses.warnings).toEqual([expect.stringMatching(/^001_a could not be undone to look at it: /)])
+      expect(losses.warnings).toEqual([expect.stringMatching(/^001_a could not be rolled back as a trial: /)])
       expect(counts(losses)).toEqual(['public.a 1'])
     } finally {
       await knex.raw(`drop owned by ${role}; drop role ${role}`)

@@ -241,7 +241,7 @@ describeWithPsql('the script of a plan', (database) => {
     await knex('knex_migrations_lock').update({ is_locked: 1 })
     const locked = await runPsql(url ?? '', script)
     expect(locked.code).toBe(3)
-    expect(locked.stderr).toContain('Somebody else is migrating')
+    expect(locked.stderr).toContain('Another process is running migrations')
     expect(await everythingIn(knex)).toEqual({ ...before, applied: [] })
   })
 

@@ -190,7 +190,7 @@ describeOnOneServer('a plan', (database) => {
     })
     const { notes } = await createMigrator(knex).plan()
     expect(notes).toContainEqual(expect.stringContaining('hooks of the configuration (beforeAll) were not run'))
-    expect(notes.filter((note) => note.startsWith('001_asks asks for data'))).toEqual([
+    expect(notes.filter((note) => note.startsWith('001_asks queries data'))).toEqual([
       expect.stringContaining(`select * from "items" where "done" = 'false'`),
     ])
   })

@@ -40,7 +40,7 @@ alter table old add column second text  … ms  ⚠ public.old AccessExclusiveLo
 
 ○ 003_third: not rehearsed, it runs outside a transaction
 
-⚠ 003_third runs outside a transaction, so it was not rehearsed; what comes after it was tried without it.
+⚠ 003_third runs outside a transaction, so it was not rehearsed; later migrations were tried without it.
 Rolled back: nothing was changed
 `)
     expect(stderr).toContain('said by 001')

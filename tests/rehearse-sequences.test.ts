@@ -47,7 +47,7 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
     })
     const { warnings } = await migrator.rehearse()
     expect(warnings).toEqual([
-      'A migration sets the sequence public.items_id_seq back, which no rollback undoes; it was put to 2 again.',
+      'A migration sets the sequence public.items_id_seq back, which a rollback does not reverse; it was set to 2 again.',
     ])
     await knex('items').insert({ title: 'next' })
     expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 3])
@@ -61,7 +61,7 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
     })
     const { warnings } = await migrator.rehearse()
     expect(warnings).toEqual([
-      'A migration sets the sequence public.items_id_seq back, which no rollback undoes; it was put to 2 again.',
+      'A migration sets the sequence public.items_id_seq back, which a rollback does not reverse; it was set to 2 again.',
     ])
     await knex('items').insert({ title: 'next' })
     expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 3])
@@ -80,7 +80,7 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
     const { rows } = await knex.raw(`select pg_sequence_last_value('drawn') as last`)
     expect(rows).toEqual([{ last: '2' }])
     expect(warnings).toEqual([
-      'The sequence public.drawn went from its start to 2, which no rollback undoes: its next values leave a gap.',
+      'The sequence public.drawn went from its start to 2, which a rollback does not reverse: its next values leave a gap.',
     ])
   })
 
@@ -91,7 +91,7 @@ describeOnEveryDatabase('rehearse and sequences', (database) => {
       up: `select nextval('cached')`,
     })
     expect((await migrator.rehearse()).warnings).toEqual([
-      'The sequence public.cached went from its start to 10, which no rollback undoes: its next values leave a gap.',
+      'The sequence public.cached went from its start to 10, which a rollback does not reverse: its next values leave a gap.',
     ])
   })
 })
@@ -110,7 +110,7 @@ describeOnServers('rehearse and sequences that others use', (database) => {
     })
     const { warnings } = await migrator.rehearse()
     expect(warnings).toEqual([
-      'The sequence public.items_id_seq went from 2 to 5, which no rollback undoes: its next values leave a gap.',
+      'The sequence public.items_id_seq went from 2 to 5, which a rollback does not reverse: its next values leave a gap.',
     ])
     await knex('items').insert({ title: 'next' })
     expect(await knex('items').orderBy('id').pluck('id')).toEqual([1, 2, 4, 6])

@@ -58,6 +58,6 @@ describeOnOneServer('applied migrations whose names on disk have another extensi
     await knex('knex_migrations').insert({ name: '003_gone', batch: 2 })
     await project.write('knexfile.js', withDirectory)
     const { stderr } = await project.run(['up'], env)
-    expect(stderr).toMatch(/UPDATE.*IN \('001_first', '002_second'\); Of 003_gone there is no file at all\./)
+    expect(stderr).toMatch(/UPDATE.*IN \('001_first', '002_second'\); 003_gone: no file exists under any extension\./)
   })
 })

@@ -18,25 +18,29 @@ import { migratorKinds, settingsOf, type MigrationTables, type MigratorOptions }
 import { readTracking, type Tracking } from './tracking.ts'
 import { parseUnlockOptions, unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
 
-/** Migrations over Knex's own tables, with a lock that never sticks. */
+/** Migrations over Knex's own tables, with a lock that a crashed run does not leave behind. */
 export interface Migrator extends MigrationReader {
-  /** Really executes the pending migrations, in one transaction that is rolled back. */
+  /** Executes the pending migrations for real, in one transaction that is rolled back. */
   rehearse(options?: RehearseOptions): Promise<Rehearsal>
-  /** What undoing applied migrations would lose, found out in a transaction that is rolled back. */
+  /** What rolling back applied migrations would lose, determined in a transaction that is rolled back. */
   losses(options?: LossOptions): Promise<Losses>
-  /** The SQL of what `up` would do, seen by running it on an embedded database; reads only. */
+  /**
+   * The SQL that `up` would send, determined by running it on an embedded database. The database itself is only read.
+   */
   plan(selection?: UpSelection): Promise<PlanResult>
-  /** Applies pending migrations, each in its own transaction unless it asks for none. */
+  /** Applies pending migrations, each in its own transaction unless it opts out. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
-  /** Undoes applied migrations, newest first; by default one. */
+  /** Rolls back applied migrations, newest first; by default one. */
   down(options?: DownSelection & RunOptions): Promise<RunResult>
-  /** Everything that is on record: runs, migrations and what happened to pgvector, oldest first; reads only. */
+  /** Every recorded run, migration and change to pgvector, oldest first. It only reads. */
   history(options?: HistoryOptions): Promise<HistoryEntry[]>
-  /** Records migrations as applied in a database that has what they make, without running them there. */
+  /** Records migrations as applied in a database that already has what they create, without running them there. */
   adopt(options?: AdoptOptions): Promise<AdoptResult>
-  /** Frees the lock on migrations where the run that held it is gone; with `force`, Knex's own lock whoever set it. */
+  /**
+   * Frees the migration lock if the run that held it is gone. With `force`, it frees Knex's own lock whoever set it.
+   */
   unlock(options?: UnlockOptions): Promise<UnlockResult>
-  /** Closes the connections, where this migrator opened them. */
+  /** Closes the connections that this migrator opened. */
   close(): Promise<void>
 }
 
@@ -45,14 +49,14 @@ const parseDownOptions = optionsParser({ ...downKinds, ...runKinds })
 const parseLatestOptions = optionsParser({ ...runKinds, ...migratorKinds })
 
 /**
- * A migrator over the migrations that a Knex configuration names, interchangeable with stock `knex migrate:*`.
+ * Creates a migrator for the migrations of a Knex configuration. It is interchangeable with stock `knex migrate:*`.
  *
  * @example
  * const migrator = createMigrator(knex)
  * const { migrations } = await migrator.up({ wait: 60_000 })
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE where this is no PostgreSQL, INVALID_OPTIONS. Its methods also:
- * INSUFFICIENT_PRIVILEGE, READ_ONLY or SCHEMA_NOT_FOUND where the tables of Knex cannot be read or written.
+ * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE if this is not PostgreSQL, INVALID_OPTIONS. Its methods also throw
+ * INSUFFICIENT_PRIVILEGE, READ_ONLY or SCHEMA_NOT_FOUND if Knex's tables cannot be read or written.
  */
 export function createMigrator(knexOrConfig: Database | Knex.Config, options: MigratorOptions = {}): Migrator {
   const { session: opened, close } = connectTo(knexOrConfig)
@@ -91,17 +95,17 @@ interface Stoppable {
   readonly signal?: AbortSignal | undefined
 }
 
-// The server is asked while the migration files are being listed.
+// The query runs while the migration files are being listed.
 function startReading(session: Session, tables: MigrationTables): Promise<Tracking> {
   const tracking = readTracking(session, tables)
-  // What fails is told by the run, which waits for it.
+  // The run waits for this promise and reports its error.
   tracking.catch(() => undefined)
   return tracking
 }
 
 /**
- * Applies every pending migration at application start; safe on every replica at once: one migrates, the others wait
- * and go on.
+ * Applies every pending migration at application start. It is safe on every replica at once: one replica migrates, and
+ * the others wait for it and continue.
  *
  * @example await migrateToLatest(knex, { wait: 120_000 })
  *

@@ -2,10 +2,10 @@ import type { Duration } from '../core/durations.ts'
 import type { LockHolder } from '../core/errors.ts'
 import { choiceKind, durationKind, functionKind, signalKind, textKind } from '../core/option-kinds.ts'
 
-/** What a run tells while it runs. */
+/** An event of a running migrator. */
 export type MigratorEvent =
   | { readonly type: 'waiting'; readonly holder: LockHolder | null }
-  /** A run that died had left the lock behind, and it was freed; null where it was not one of ours. */
+  /** A crashed run had left its lock behind, which was freed; null if the run was not one of this library. */
   | { readonly type: 'recovered'; readonly holder: LockHolder | null }
   | {
       readonly type: 'started'
@@ -23,37 +23,37 @@ export type MigratorEvent =
 
 export type Direction = 'up' | 'down'
 
-/** What a run did. */
+/** The result of a run. */
 export interface RunResult {
   readonly direction: Direction
-  /** The number of Knex's batch; null where nothing was applied. */
+  /** The number of Knex's batch; null if nothing was applied. */
   readonly batch: number | null
   readonly migrations: readonly { readonly name: string; readonly milliseconds: number }[]
-  /** Pending migrations that this run left out. */
+  /** Pending migrations that this run skipped. */
   readonly skipped: readonly string[]
-  /** Whether each migration committed by itself, or all of them at once. */
+  /** Whether each migration committed on its own, or all of them together. */
   readonly transaction: TransactionMode
-  /** What should be known although all went well. */
+  /** Warnings of a successful run. */
   readonly warnings: readonly string[]
 }
 
-/** How a run commits: `each` migration by itself, or all of them at once, as stock Knex does. */
+/** How a run commits: `each` migration on its own, or all of them together as a `batch`, as stock Knex does. */
 export type TransactionMode = 'each' | 'batch'
 
-/** What every run can be told. */
+/** Options of every run. */
 export interface RunOptions {
   /** How long to wait for another run, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
   /**
-   * How to commit; default `each`. With `batch` a failure takes back the whole run. Where one of its migrations asks for
-   * no transaction, every migration commits by itself.
+   * How to commit; default `each`. With `batch`, a failure rolls back the whole run. If one of its migrations opts out
+   * of transactions, every migration commits on its own.
    */
   readonly transaction?: TransactionMode | undefined
-  /** Stops the run: the migration that is running is rolled back, the lock freed. */
+  /** Stops the run: the current migration is rolled back and the lock is freed. */
   readonly signal?: AbortSignal | undefined
-  /** What runs, for those who wait; default the name of the method. */
+  /** The command name that waiting runs see; default: the name of the method. */
   readonly command?: string | undefined
-  /** Told of everything that happens while it runs: waiting, each migration as it starts and ends. */
+  /** Receives the events of the run: waiting, and the start and end of each migration. */
   readonly onEvent?: ((event: MigratorEvent) => void) | undefined
 }
 

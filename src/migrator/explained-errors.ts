@@ -5,7 +5,7 @@ import { explainRefusal, type Need } from './refusal.ts'
 import type { MigrationSettings } from './settings.ts'
 import { explainUnknownType } from './unknown-type.ts'
 
-/** Does work with the tables of a run; what the database refuses, or a file that is missing, is explained. */
+/** Runs work on the tables of a run, and explains an error of the database or a missing file. */
 export async function withExplainedErrors<Result>(
   session: Session,
   settings: MigrationSettings,

@@ -10,44 +10,44 @@ import { trackingTable, type MigrationSettings } from './settings.ts'
 import { readKinds, type ReadOptions } from './status.ts'
 import { trustWarnings } from './trust.ts'
 
-/** One line of what happened here. */
+/** One entry of the history. */
 export type HistoryEntry = RunEntry | MigrationEntry | ExtensionEntry
 
-/** A run of this library began. */
+/** A run of this library started. */
 export interface RunEntry extends HistoryLine {
   readonly kind: 'run'
   readonly run: HistoryRun
   readonly milliseconds: number | null
-  /** Why it failed between its migrations; one that failed has this by itself. */
+  /** Why it failed between its migrations. A failed migration has its own error. */
   readonly error: HistoryError | null
-  /** The migrations that it chose and did not come to; all that it chose, until it ends. */
+  /** The migrations that it chose but did not reach. Until the run ends, all that it chose. */
   readonly left: readonly string[]
 }
 
-/** A migration was applied or undone, or was to be: by a run that noted it, or because Knex's table has it. */
+/** A migration was applied or rolled back, or was about to be. The source is the record of a run, or Knex's table. */
 export interface MigrationEntry extends HistoryLine {
   readonly kind: 'migration'
   readonly migration: string
   readonly direction: Direction
-  /** `died`: the process of the run ended while it was at this migration. */
+  /** `died`: the run's process ended during this migration. */
   readonly outcome: 'done' | 'failed' | 'interrupted' | 'died'
-  /** The number of Knex's batch; null where it is not known. */
+  /** The number of Knex's batch; null if unknown. */
   readonly batch: number | null
-  /** How long it took; null where nobody noted it, as stock Knex does not. */
+  /** The duration; null if it was not recorded, as with stock Knex. */
   readonly milliseconds: number | null
   /** Why it failed. */
   readonly error: HistoryError | null
 }
 
-/** What an error said. */
+/** The error of a run or migration. */
 export interface HistoryError {
-  /** The code of an error of this library; null for any other. */
+  /** The code of an error of this library; null for any other error. */
   readonly code: string | null
   readonly sqlState: string | null
   readonly message: string
 }
 
-/** Something happened to pgvector: a line of the migration log. */
+/** A change to pgvector, from the migration log. */
 export interface ExtensionEntry extends HistoryLine {
   readonly kind: 'extension'
   readonly event: string
@@ -61,37 +61,37 @@ export interface ExtensionEntry extends HistoryLine {
 }
 
 interface HistoryLine {
-  /** ISO 8601; null where Knex's table has no time. */
+  /** ISO 8601; null if Knex's table has no time. */
   readonly at: string | null
-  /** The role of the database; null where nobody noted it, as stock Knex does not. */
+  /** The database role; null if it was not recorded, as with stock Knex. */
   readonly role: string | null
-  /** The run that did it; null where it was none of this library. */
+  /** The run that did it; null if it was not a run of this library. */
   readonly run: HistoryRun | null
 }
 
-/** A run of this library, as it was noted. */
+/** A run of this library, as recorded. */
 export interface HistoryRun {
   readonly id: number
   readonly command: string
   readonly host: string
   readonly processId: number
-  /** The operating system's user; null where it was not known. */
+  /** The operating system user; null if unknown. */
   readonly user: string | null
-  /** How it ended: succeeded, failed or died; null while it runs, and where nobody has noticed its death. */
+  /** How it ended: succeeded, failed or died; null while it runs, or if its death has not been noticed yet. */
   readonly outcome: string | null
 }
 
-/** Where to look, besides Knex's tables. */
+/** Where to look, in addition to Knex's tables. */
 export interface HistoryOptions extends ReadOptions {
-  /** Where the migration log is kept, where it is not `pgvector_migration_log` on the search path. */
+  /** Where the migration log is, if it is not `pgvector_migration_log` on the search path. */
   readonly log?: LogOptions | undefined
 }
 
 export const parseHistoryOptions = optionsParser({ log: logKind, ...readKinds })
 
 /**
- * Everything that is on record, oldest first; reads only, and makes do with the tables there are. What a table has that
- * another role controls is shown with a warning, and left out where reading it could run code of that role.
+ * Returns everything recorded, oldest first. It only reads, from whichever of the tables exist. Rows of a table that
+ * another role controls are shown with a warning. They are left out if reading them could run that role's code.
  */
 export async function historyOf(
   session: Session,
@@ -135,7 +135,7 @@ const nameOf = (oid: string): string => `
   select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${oid}`
 
-// Read as a value, because a table that was made before has no such column.
+// Reads the column through json, because a table from an earlier release does not have it.
 const runsOf = (table: string): string => `
   select id, command, started_at, ended_at, outcome, host, process_id, operating_system_user, role,
     coalesce(to_jsonb(noted) -> 'notes', 'null') as notes
@@ -172,7 +172,7 @@ const stepLines = `
     'error', case when outcome in ('failed', 'interrupted') then error end)
   from step where outcome <> 'not reached'`
 
-// Without those that a run noted, which are told already.
+// Leaves out migrations that a run recorded, because those are already listed.
 const migrationLines = (table: string): string => `
   select migration_time, 1, id, null, null, jsonb_build_object('kind', 'migration', 'migration', name,
     'direction', 'up', 'outcome', 'done', 'batch', batch, 'milliseconds', null, 'error', null)

@@ -6,17 +6,17 @@ import { parseDownSelection, parseUpSelection, type DownSelection, type UpSelect
 import type { MigrationSettings } from './settings.ts'
 import { parseReadOptions, preview, statusOf, type MigrationStatus, type ReadOptions } from './status.ts'
 
-/** What can be asked of migrations without running any. */
+/** Read-only questions about migrations. */
 export interface MigrationReader {
-  /** Every migration and whether it was applied; reads only. */
+  /** Every migration and whether it was applied. It only reads. */
   status(options?: ReadOptions): Promise<MigrationStatus[]>
-  /** The names of what a run would do; reads only. */
+  /** The names of the migrations that a run would apply or roll back. It only reads. */
   preview(direction: Direction, selection?: UpSelection & DownSelection): Promise<readonly string[]>
 }
 
 const parseDirection = optionsParser({ direction: required(choiceKind(['up', 'down'])) })
 
-/** Apart from the migrator, so that a command that only reads does not load what migrates. */
+/** Separate from the migrator, so that a read-only command does not load the code that migrates. */
 export function createReader(session: Session, settings: MigrationSettings): MigrationReader {
   const reads = <Result>(work: () => Promise<Result>): Promise<Result> =>
     withExplainedErrors(session, settings, 'read', work)

@@ -13,22 +13,22 @@ export type Need = 'read' | 'write'
 
 interface Rights {
   readonly role: string
-  /** Where the tables are, or are to be made; null where the search path names no schema that exists. */
+  /** The schema of the tables, or in which they will be created; null if no schema on the search path exists. */
   readonly schema: string | null
   readonly hasSchema: boolean
   readonly mayUse: boolean
   readonly mayCreate: boolean
   readonly isMissing: boolean
   readonly readOnly: ReadOnlyReason | null
-  /** The privileges that are lacking, by table; those of a table that is not there are not asked for. */
+  /** The missing privileges, by table. A table that does not exist needs none. */
   readonly lacking: Readonly<Record<keyof MigrationTables, readonly string[]>>
-  /** The sequence that numbers the migrations, where this role may not use it. */
+  /** The sequence that numbers the migrations, if this role may not use it. */
   readonly sequence: string | null
 }
 
 /**
- * Why the database refused what a command does with the tables of a run, and which right is missing; the error itself
- * where it is about something else.
+ * Explains why the database refused an operation on the tables of a run, and which privilege is missing. Returns the
+ * error itself if it has another cause.
  */
 export async function explainRefusal(
   session: Session,
@@ -40,9 +40,9 @@ export async function explainRefusal(
   const refusal = isFailure ? error.cause : error
   const state = sqlStateOf(refusal)
   if (state === undefined || !REFUSALS.has(state)) return error
-  // What a migration is refused is its own affair, but for its record.
+  // A refusal of the migration's own statements is not explained here, except for the statement that records it.
   if (isFailure && !serverMessage(refusal).includes(settings.names.migrations)) return error
-  // In a transaction of the caller that the refusal has ended nothing can be asked.
+  // If the refusal has aborted a caller's transaction, no query can run in it.
   const rights = await readRights(session, settings).catch(() => null)
   if (rights === null) return error
   if (state === sqlState.readOnlyTransaction && !isFailure)
@@ -51,7 +51,7 @@ export async function explainRefusal(
   const { statements, grants } = missingRights(rights, settings, need)
   if (grants.length === 0) return error
   const hint =
-    `Role ${identifier(rights.role)} lacks a right. As the owner of the tables, or as a superuser: ${grants.join(' ')} ` +
+    `Role ${identifier(rights.role)} lacks a privilege. As the owner of the tables, or as a superuser: ${grants.join(' ')} ` +
     'Then run the same command again.'
   if (isFailure) return new PgvectorMigrationError('MIGRATION_FAILED', error.details, { cause: refusal, hint })
   const details = { statement: statements.join(', '), role: rights.role }

@@ -6,19 +6,19 @@ import { resolveVersion } from './files/versions.ts'
 
 /** Which of the pending migrations to apply. */
 export interface UpSelection {
-  /** The last one to apply; by default all. */
+  /** The last migration to apply; by default all are applied. */
   readonly to?: string | undefined
-  /** This one alone; not together with `to` or `skip`. */
+  /** Apply only this migration; not together with `to` or `skip`. */
   readonly only?: string | undefined
-  /** These not; they stay pending and can be applied later. */
+  /** Skip these migrations. They remain pending and can be applied later. */
   readonly skip?: readonly string[] | undefined
 }
 
-/** Which of the applied migrations to undo. */
+/** Which of the applied migrations to roll back. */
 export interface DownSelection {
   /** How many, newest first; default 1. */
   readonly steps?: number | undefined
-  /** Everything that was applied after this one; not together with `steps`. */
+  /** Roll back everything that was applied after this migration; not together with `steps`. */
   readonly to?: string | undefined
 }
 
@@ -36,7 +36,7 @@ export const downKinds = { steps: countKind, to: excluding(textKind, ['steps']) 
 export const parseUpSelection = optionsParser(upKinds)
 export const parseDownSelection = optionsParser(downKinds)
 
-/** The pending migrations to apply, in order. */
+/** Returns the pending migrations to apply, in order. */
 export function selectUp(
   all: readonly string[],
   applied: readonly AppliedMigration[],
@@ -53,7 +53,7 @@ export function selectUp(
   return pending.filter((name) => !skipped.has(name) && (last === undefined || all.indexOf(name) <= last))
 }
 
-/** The pending migrations that come before one that was applied, and the last that was. */
+/** Returns the pending migrations that sort before an applied one, and the last applied one. */
 export function outOfOrder(
   order: readonly string[],
   applied: ReadonlySet<string>,
@@ -62,7 +62,7 @@ export function outOfOrder(
   return { names: order.slice(0, Math.max(end, 0)).filter((name) => !applied.has(name)), last: order[end] }
 }
 
-/** The applied migrations to undo, newest first; where files may be gone, those that have one. */
+/** Returns the applied migrations to roll back, newest first. If files may be missing, only those with a file. */
 export function selectDown(
   { names: all, allowsMissing }: Pick<MigrationFiles, 'names' | 'allowsMissing'>,
   applied: readonly AppliedMigration[],
@@ -79,7 +79,10 @@ export function selectDown(
   return chosen
 }
 
-/** Migrations that were applied and whose files are gone: Knex refuses to go on then, unless it is told otherwise. */
+/**
+ * Checks that no file of an applied migration is missing. Knex refuses to continue in that case, unless it is
+ * configured to.
+ */
 export function assertFilesExist(
   { names, allowsMissing }: Pick<MigrationFiles, 'names' | 'allowsMissing'>,
   applied: readonly AppliedMigration[],

@@ -16,25 +16,25 @@ import {
 import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
 import { migrationSource } from './files/source.ts'
 
-/** What the runner needs to know of how a Knex instance migrates. */
+/** How a Knex instance migrates, as the runner needs it. */
 export interface MigrationSettings {
   readonly tables: MigrationTables
-  /** The same names unquoted. */
+  /** The same names, unquoted. */
   readonly names: MigrationTables
-  /** The schema of the tables; null where the search path decides. */
+  /** The schema of the tables; null if the search path determines it. */
   readonly schema: string | null
   readonly source: Knex.MigrationSource<unknown>
-  /** Where Knex puts a new migration; null where only a source of the user's own knows. */
+  /** The folder in which Knex creates a new migration; null if only a custom source knows it. */
   readonly folder: string | null
   readonly loadExtensions: readonly string[]
   readonly disableTransactions: boolean
-  /** Whether the files of applied migrations may be gone. */
+  /** Whether the files of applied migrations may be missing. */
   readonly allowsMissingFiles: boolean
   readonly deadlines: Deadlines
   readonly hooks: Readonly<Record<'beforeAll' | 'beforeEach' | 'afterEach' | 'afterAll', Hook>>
 }
 
-/** The tables that keep what was migrated: two of Knex, and our notes on runs beside them. Quoted, ready for SQL. */
+/** The tracking tables: Knex's two tables, and our table of runs. Quoted, ready for SQL. */
 export interface MigrationTables {
   readonly migrations: string
   readonly lock: string
@@ -52,13 +52,13 @@ type KnexOption =
   | 'disableMigrationsListValidation'
 
 /**
- * What {@link createMigrator} may be told besides what the Knex configuration says under `migrations`: Knex's own
- * settings, merged as `knex.migrate.latest(config)` merges them.
+ * Options of {@link createMigrator}, in addition to `migrations` in the Knex configuration. Knex's own settings are
+ * merged as `knex.migrate.latest(config)` merges them.
  */
 export type MigratorOptions = { readonly [Name in KnexOption]?: Knex.MigratorConfig[Name] | undefined } & {
   readonly [Name in keyof MigrationSettings['hooks']]?: Hook | undefined
 } & {
-  /** How long the connections that a migrator opens by itself may take, in milliseconds or like '10s'. */
+  /** Time limits for the connections that a migrator opens itself, in milliseconds or like '10s'. */
   readonly deadlines?: DeadlineOptions | undefined
 }
 
@@ -87,9 +87,10 @@ const parseMigratorOptions = optionsParser(migratorKinds)
 /**
  * Reads how a Knex instance migrates, from the place where stock Knex reads it.
  *
- * Folders are read by a source of ours, which knows TypeScript; their migrations have the names that Knex gives them.
+ * This library's own source reads folders, because it supports TypeScript. Their migrations have the names that Knex
+ * gives them.
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, also where no table can have such a name.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, also if no table can have such a name.
  */
 export function settingsOf(session: Session, options: MigratorOptions = {}): MigrationSettings {
   const { deadlines, ...all } = parseMigratorOptions(options)
@@ -113,8 +114,9 @@ export function settingsOf(session: Session, options: MigratorOptions = {}): Mig
 }
 
 /**
- * The oid of such a table in SQL; null where there is none. Without a schema it is the one in current_schema(), where stock
- * Knex looks for it and creates it: a namesake further down the search path is another application's.
+ * Returns SQL for the OID of such a table, or null if there is none. Without a schema, it is the table in
+ * current_schema(), where stock Knex looks for it and creates it. A table of the same name further down the search path
+ * belongs to another application.
  */
 export function trackingTable(quoted: string): string {
   const isQualified = /^(?:U&)?"(?:[^"]|"")*"[.]/.test(quoted)
@@ -123,10 +125,13 @@ export function trackingTable(quoted: string): string {
   return `pg_catalog.to_regclass(${schema} operator(pg_catalog.||) ${literal(`.${withoutEscapes(quoted)}`)})`
 }
 
-/** What stands for a hook that is not configured. */
+/** Replaces a hook that is not configured. */
 export const noHook: Hook = () => undefined
 
-/** Where Knex looks for its tables: a dot in their name comes after a schema, and blanks around either are dropped. */
+/**
+ * Splits the name of a table as Knex does: a dot in the name follows a schema, and blanks around either part are
+ * removed.
+ */
 function placeOf({ tableName, schemaName }: Pick<KnexMigrationConfig, 'tableName' | 'schemaName'>): {
   readonly schema: string | null
   readonly names: MigrationTables

@@ -9,21 +9,21 @@ import type { MigrationSettings } from './settings.ts'
 import { readApplied, readTracking } from './tracking.ts'
 import { trustWarnings } from './trust.ts'
 
-/** One migration, and whether it was applied. */
+/** A migration, and whether it was applied. */
 export interface MigrationStatus {
   readonly name: string
-  /** `missing`: applied, and its file is gone. */
+  /** `missing`: the migration was applied, but its file does not exist. */
   readonly state: 'applied' | 'pending' | 'missing'
   readonly batch: number | null
   /** When it was applied, as ISO 8601. */
   readonly at: string | null
-  /** Whether it is pending and comes before one that was applied: a new database would run it in another order. */
+  /** Whether it is pending and sorts before an applied migration. A new database would run them in another order. */
   readonly isOutOfOrder: boolean
 }
 
-/** What those that only read can be told. */
+/** Options of functions that only read. */
 export interface ReadOptions {
-  /** Where warnings go; default the console. `false` silences them. */
+  /** Where warnings go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
 }
 
@@ -34,10 +34,10 @@ export const readKinds = {
 export const parseReadOptions = optionsParser(readKinds)
 
 /**
- * Every migration with its state, in the order of their names, or that of the source where it has one of its own; reads
- * only, and needs no table to exist. Of a table that another role controls the rows are shown, with a warning.
+ * Returns every migration with its state, ordered by name, or in the order of a custom source. It only reads, and the
+ * tables need not exist. If another role controls a table, its rows are returned with a warning.
  *
- * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED where reading it could run code of that role.
+ * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED if reading it could run that role's code.
  */
 export async function statusOf(
   session: Session,
@@ -60,7 +60,7 @@ export async function statusOf(
   })
 }
 
-/** The names of what a run would do, in its order. */
+/** Returns the names of the migrations that a run would apply or roll back, in order. */
 export async function preview(
   session: Session,
   settings: MigrationSettings,

@@ -9,40 +9,40 @@ import { doubtfulSql, readDistrust, type Distrust } from '../database/table-trus
 import { trackingTable, type MigrationTables } from './settings.ts'
 import { assertReadable, assertTrusted } from './trust.ts'
 
-/** What a run does with each table, here and in lock/. */
+/** The operations of a run on each table, here and in lock/. */
 export const neededPrivileges = {
   migrations: ['select', 'insert', 'delete'],
   lock: ['select', 'insert', 'update', 'delete'],
   runs: ['select', 'insert', 'update'],
 } as const satisfies Record<keyof MigrationTables, readonly string[]>
 
-/** A migration that Knex's table says was applied. */
+/** A migration that Knex's table lists as applied. */
 export interface AppliedMigration {
   readonly name: string
   readonly batch: number
-  /** When, as ISO 8601; null where the row has no time. */
+  /** When, as ISO 8601; null if the row has no time. */
   readonly at: string | null
 }
 
-/** What there is before a run. */
+/** The state of the tables before a run. */
 export interface Tracking {
   readonly applied: readonly AppliedMigration[]
-  /** The tables that are not there. */
+  /** The tables that do not exist. */
   readonly missing: readonly (keyof MigrationTables)[]
-  /** Those that are neither to be believed nor to be written. */
+  /** The tables that must be neither believed nor written. */
   readonly distrusted: readonly Distrust[]
-  /** Whether runs were ever noted here. */
+  /** Whether any run was recorded here. */
   readonly hasRuns: boolean
-  /** Whether a run can keep notes of what it did: a table of runs that was made before that cannot. */
+  /** Whether a run can store notes. A table of runs from an earlier release cannot hold them. */
   readonly hasNotes: boolean
-  /** As the server describes itself. */
+  /** The server's description of itself. */
   readonly server: string
-  /** Why nothing can be written; null where it can. */
+  /** Why nothing can be written; null if it can. */
   readonly readOnly: ReadOnlyReason | null
 }
 
 /**
- * What the tables say, read without changing anything: they need not exist.
+ * Reads the applied migrations without changing anything. The tables need not exist.
  *
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
@@ -52,7 +52,7 @@ export async function readApplied(session: Session, tables: MigrationTables): Pr
   return applied
 }
 
-/** The same of tables that may not be trusted, with what else decides how a run begins. */
+/** Reads the same from tables that may not be trusted, with everything else that determines how a run begins. */
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
   const { oids, doubtful, ...seen } = await session.ask<
     Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly'>
@@ -64,14 +64,14 @@ export async function readTracking(session: Session, tables: MigrationTables): P
   return { ...seen, distrusted, missing: missingOf(oids), hasRuns: oids.runs !== null, applied }
 }
 
-/** Which of the tables are there. */
+/** Which of the tables exist. */
 interface Presence {
   readonly oids: Readonly<Record<keyof MigrationTables, number | null>>
-  /** Those that are not obviously trusted. */
+  /** The tables that are not obviously trusted. */
   readonly doubtful: readonly number[]
 }
 
-/** The pairs of a json object that is a {@link Presence}. */
+/** Returns SQL for the pairs of a json object that is a {@link Presence}. */
 function presenceSql(tables: MigrationTables): string {
   const oids = Object.values(tables).map(trackingTable)
   const pairs = Object.keys(tables).map((name, index) => `'${name}', ${oids[index]}::oid::bigint`)
@@ -86,14 +86,14 @@ function haveNotes({ runs }: MigrationTables): string {
   return `exists (select from pg_catalog.pg_attribute where attrelid = ${trackingTable(runs)} and attname = 'notes')`
 }
 
-/** Whether the table of runs has a place for notes. */
+/** Whether the table of runs has a column for notes. */
 export async function readHasNotes(session: Session, tables: MigrationTables): Promise<boolean> {
   return session.ask<boolean>(`select to_json(${haveNotes(tables)}) as state`)
 }
 
 /**
- * Gives a table of runs that was made before a place for notes; false where this role may not, or somebody else is using
- * it: the run then goes without.
+ * Adds the column for notes to an older table of runs. Returns false if this role may not, or if another session is
+ * using the table; the run then continues without notes.
  */
 export async function addNotes(session: Session, { runs }: MigrationTables): Promise<boolean> {
   try {
@@ -109,12 +109,12 @@ export async function addNotes(session: Session, { runs }: MigrationTables): Pro
   }
 }
 
-/** The same of tables that are known to exist. */
+/** Reads the applied migrations from tables that are known to exist. */
 export async function readExisting(session: Session, tables: MigrationTables): Promise<AppliedMigration[]> {
   return session.askAsCaller<AppliedMigration[]>(appliedSql(tables))
 }
 
-/** The query of {@link readExisting}, for a statement that belongs before it. */
+/** Returns the query of {@link readExisting}, so that a statement can be sent before it. */
 export function appliedSql({ migrations }: MigrationTables): string {
   return `
     select coalesce(pg_catalog.json_agg(
@@ -122,14 +122,15 @@ export function appliedSql({ migrations }: MigrationTables): string {
     from ${migrations}`
 }
 
-// Stock Knex makes its two tables one after the other, so a run may lose against it more than once.
+// Stock Knex creates its two tables one after the other, so a run may lose the race more than once.
 const MOST_RACES = 5
 
 /**
- * Makes the tables where they are missing: two exactly as Knex makes them, and our notes on runs.
+ * Creates missing tables: Knex's two, exactly as Knex creates them, and our table of runs.
  *
- * Runs on an empty database make them at the same moment; whoever loses looks again at what was made, which may be
- * anyone's. Those that are `missing` may have been seen just now, and are not asked for again then.
+ * Several runs on an empty database may create them at the same moment. A run that loses the race looks again at what
+ * exists now, which any role may have created. Tables in `missing` are known to be missing, and are not looked up
+ * first.
  *
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
@@ -142,7 +143,7 @@ export async function createTables(
     const create = (on: Session): Promise<void> =>
       missing !== undefined && races === 1 ? sendTables(on, tables, missing) : createMissingTables(on, tables)
     try {
-      // A lost race must not end a transaction of the caller.
+      // A lost race must not abort a caller's transaction.
       await (session.isInTransaction ? session.transaction(create) : create(session))
       return
     } catch (error) {
@@ -151,13 +152,13 @@ export async function createTables(
   }
 }
 
-/** The same in one attempt, for a transaction that a lost race ends. */
+/** Does the same in one attempt, for a transaction that a lost race aborts. */
 export async function createMissingTables(session: Session, tables: MigrationTables): Promise<void> {
   await sendTables(session, tables, await missingTables(session, tables))
 }
 
 /**
- * The tables that are not there; the others are trusted.
+ * Returns the tables that do not exist, after checking that the others are trusted.
  *
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
@@ -183,7 +184,7 @@ async function sendTables(
   await session.send([...(session.isInTransaction ? [] : [READ_COMMITTED]), ...wanted].join(';\n'))
 }
 
-/** The statements that make each table; a table that is there is an error, unless they are to leave it alone. */
+/** Returns the statements that create each table. An existing table is an error, unless the statements tolerate it. */
 export function tableStatements(
   tables: MigrationTables,
   create: 'create table' | 'create table if not exists',
@@ -215,12 +216,12 @@ export function tableStatements(
   }
 }
 
-/** The number that the next batch gets, as Knex counts them. */
+/** Returns the number of the next batch, as Knex counts them. */
 export function batchAfter(applied: readonly AppliedMigration[]): number {
   return Math.max(0, ...applied.map(({ batch }) => batch)) + 1
 }
 
-/** The same, asked of the database. */
+/** Reads the same number from the database. */
 export async function nextBatch(session: Session, tables: MigrationTables): Promise<number> {
   return session.askAsCaller<number>(`
     select pg_catalog.to_json(coalesce(pg_catalog.max(batch), 0) operator(pg_catalog.+) 1) as state
@@ -228,10 +229,11 @@ export async function nextBatch(session: Session, tables: MigrationTables): Prom
 }
 
 /**
- * Records a migration as applied, or takes its record away, only while the lock is held; false where it is lost.
+ * Records a migration as applied, or deletes its record, only while the lock is held. Returns false if the lock is
+ * lost.
  *
- * Sent in the migration's own transaction, so that the record and the work are there together or not at all. Without the
- * condition, because a later record of the transaction has it, the statement is a plain one.
+ * It is sent in the migration's own transaction, so that the record and the changes are committed together. Without the
+ * condition it is a plain statement, because a later record of the transaction checks the condition.
  */
 export async function record(
   session: Session,

@@ -2,7 +2,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import { reasonOf, type Distrust } from '../database/table-trust.ts'
 
 /**
- * Refuses to decide by tables that are not trusted, or to write them.
+ * Refuses to rely on tables that are not trusted, or to write to them.
  *
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
@@ -11,13 +11,13 @@ export function assertTrusted(distrusted: readonly Distrust[]): void {
   if (first !== undefined) throw notTrusted(first)
 }
 
-/** The error of a table that is not trusted. */
+/** Returns the error for a table that is not trusted. */
 export function notTrusted({ table, reasons, remedies }: Distrust): PgvectorMigrationError<'TABLE_NOT_TRUSTED'> {
   return new PgvectorMigrationError('TABLE_NOT_TRUSTED', { table, reasons, remedies })
 }
 
 /**
- * Refuses to read tables of which even a query could run code of another role.
+ * Refuses to read tables if even a query could run another role's code.
  *
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
@@ -25,7 +25,7 @@ export function assertReadable(distrusted: readonly Distrust[]): void {
   assertTrusted(distrusted.filter(({ isUnsafeToRead }) => isUnsafeToRead))
 }
 
-/** What to warn of where such tables were only read. */
+/** Returns the warnings for such tables after they were only read. */
 export function trustWarnings(distrusted: readonly Distrust[]): string[] {
   return distrusted.map(
     (each) =>

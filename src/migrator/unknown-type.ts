@@ -10,20 +10,23 @@ import { isAtLeast } from '../pgvector/version.ts'
 /** The extension in this database. */
 interface Installed {
   readonly version: string
-  /** As it is written in a statement. */
+  /** Quoted for a statement. */
   readonly schema: string
   readonly isOnPath: boolean
 }
 
 type Failure = PgvectorMigrationError<'MIGRATION_FAILED'>
 
-/** Adds to a migration's failure why PostgreSQL does not know a name of pgvector; the failure itself where that is not it. */
+/**
+ * Adds to a migration's failure why PostgreSQL does not know one of pgvector's names. Returns the failure unchanged if
+ * that is not the cause.
+ */
 export async function explainUnknownType(session: Session, error: Failure): Promise<Failure> {
   const { cause, details, hint } = error
   if (sqlStateOf(cause) !== sqlState.undefinedObject) return error
   const name = unknownName(serverMessage(cause))
   if (name === null) return error
-  // In a transaction of the caller that the failure has ended nothing can be asked.
+  // If the failure has aborted a caller's transaction, no query can run in it.
   const installed = await readInstalled(session).catch(() => undefined)
   if (installed === undefined) return error
   const reason = reasonOf(name, installed)
@@ -36,7 +39,7 @@ const since: Readonly<Record<string, string>> = {
   ...Object.fromEntries(indexMethods.map((name) => [name, MIN_PGVECTOR_VERSION])),
 }
 
-// The words around the name are in the language of the server.
+// The words around the name are in the server's language.
 function unknownName(said: string): string | null {
   const quoted = said.split(/["«»„“]/).map((part) => part.replace(/^.*\./, '').replace(/\[\]$/, ''))
   return quoted.find((part) => Object.hasOwn(since, part)) ?? null

@@ -16,27 +16,30 @@ import { batchAfter, readApplied, record } from '../tracking.ts'
 
 /** Which migrations to record as applied. */
 export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
-  /** The last one; by default those that a table schema_migrations lists, or all where there is none. */
+  /**
+   * The last migration to record. The default is those that a table schema_migrations lists, or all if there is no such
+   * table.
+   */
   readonly to?: string | undefined
 }
 
 export const parseAdoptOptions = optionsParser({ to: textKind, wait: runKinds.wait, onEvent: runKinds.onEvent })
 
-/** What was recorded, and on whose word. */
+/** What was recorded, and based on which source. */
 export interface AdoptResult extends Pick<Choice, 'source' | 'unmatched'> {
-  /** The number of Knex's batch; null where nothing was recorded. */
+  /** The number of Knex's batch; null if nothing was recorded. */
   readonly batch: number | null
-  /** Each with the number of objects that were looked for and found. */
+  /** Each migration, with the number of objects that were looked for and found. */
   readonly adopted: readonly { readonly name: string; readonly objects: number }[]
-  /** What should be known although all went well. */
+  /** Warnings of a successful run. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Records migrations as applied in a database that has what they make, without running them there.
+ * Records migrations as applied in a database that already has what they create, without running them there.
  *
- * What they make is seen by running them in memory. All of it must be there, and what they take away must not; then
- * all are recorded in one transaction, else none.
+ * A run in memory shows what they create and remove. In the database, everything created must exist and everything
+ * removed must not. If so, all of them are recorded in one transaction; otherwise none.
  *
  * @throws {PgvectorMigrationError} ADOPT_MISMATCH, REPLAY_FAILED, EMBEDDED_NOT_INSTALLED, MIGRATIONS_LOCKED,
  * MIGRATION_LOCK_LOST, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or MIGRATION_FILES_MISSING.
@@ -79,7 +82,7 @@ function assertThere(effects: readonly Effect[], there: SchemaObjects): void {
 function problemOf({ key, type, owner }: SchemaObject, there: SchemaObjects): string[] {
   const found = there.get(key)
   if (found !== undefined) return found.type === type ? [] : [`${key} is of type ${found.type}, not ${type}`]
-  // Where its table is missing, that a column is too goes without saying.
+  // If the table is missing, there is no need to report its columns.
   return owner === null || there.has(owner) ? [`${key} is missing`] : []
 }
 
@@ -100,7 +103,7 @@ async function recordAll(
     onKept: (error: unknown) => warnings.push(keptLock(error)),
   }
   return withRunLock(session, tables, options, async (lock) => {
-    // Another run may have applied some of them while this one was looking.
+    // Another run may have applied some of them in the meantime.
     const applied = new Set(lock.applied.map(({ name }) => name))
     const recorded = names.filter((name) => !applied.has(name))
     const batch = batchAfter(lock.applied)

@@ -3,13 +3,13 @@ import { literal } from '../../core/sql.ts'
 import { isValidSql } from '../../indexes/look/validity.ts'
 import type { Session } from '../../database/session.ts'
 
-/** Something that a migration can make, in a form that is the same on every server. */
+/** An object that a migration can create, in a form that is the same on every server. */
 export interface SchemaObject {
-  /** Its kind and name: table documents. With its schema where that is not on the search path. */
+  /** Its kind and name: table documents. With its schema if that is not on the search path. */
   readonly key: string
-  /** The type of a column, without the schema of the type; null elsewhere. */
+  /** The type of a column, without the type's schema; otherwise null. */
   readonly type: string | null
-  /** The key of the table or view that it is a part of; null where it is none. */
+  /** The key of the table or view that it is part of; null if there is none. */
   readonly owner: string | null
 }
 
@@ -17,9 +17,9 @@ export type SchemaObjects = ReadonlyMap<string, SchemaObject>
 
 /** The objects of a database by their keys. */
 export interface Catalog {
-  /** Each once. */
+  /** Each object once. */
   readonly objects: SchemaObjects
-  /** Each also with its schema, since the search paths of two databases may differ. */
+  /** Each object with and without its schema, because the search paths of two databases may differ. */
   readonly lookup: SchemaObjects
 }
 
@@ -33,7 +33,7 @@ interface Found {
   readonly isVisible: boolean
 }
 
-/** Reads what there is, without what belongs to extensions. */
+/** Reads the existing objects, except those that belong to extensions. */
 export async function readCatalog(session: Session): Promise<Catalog> {
   const found = await session.ask<Found[]>(objectsSql)
   const full = found.map((object) => objectOf(object, `${object.schema}.`))
@@ -58,7 +58,8 @@ const isMember = (oid: string, catalog: string): string => `exists (
   where d.classid = 'pg_catalog.${catalog}'::regclass and d.objid = ${oid} and d.deptype = 'e'
 )`
 
-// A type is printed with its schema where that is not on the search path; pgvector may be in another one there.
+// PostgreSQL prints a type with its schema if that is not on the search path, and pgvector may be in a different schema
+// there.
 const withoutSchema = (text: string): string => `regexp_replace(${text}, '("[^"]+"|[a-z_][a-z_0-9$]*)[.]', '', 'g')`
 
 const objectsSql = `

@@ -6,15 +6,15 @@ import type { AppliedMigration } from '../tracking.ts'
 import { assertTrusted } from '../trust.ts'
 import { resolveVersion } from '../files/versions.ts'
 
-/** Which migrations are said to be there, and where that is written. */
+/** The migrations that are assumed to be applied, and the source of that assumption. */
 export interface Choice {
   readonly names: readonly string[]
   readonly source: 'schema_migrations' | 'files'
-  /** What the old table lists and no file has. */
+  /** Versions that the old table lists and no file has. */
   readonly unmatched: readonly string[]
 }
 
-/** Chooses what to adopt: up to a version, else what a table of another tool lists, else all that is pending. */
+/** Chooses what to adopt: up to a version, else what another tool's table lists, else everything pending. */
 export async function choose(
   session: Session,
   all: readonly string[],
@@ -26,7 +26,7 @@ export async function choose(
   if (listed === null) return { names: pending, source: 'files', unmatched: [] }
   const found = listed.map((row) => ({ row, name: find(row.name, all) ?? find(row.version, all) }))
   const names = new Set(found.map(({ name }) => name))
-  // Other tools keep tables of this name, with versions that are no numbers of these files.
+  // Other tools have tables of this name, with versions that are not numbers of these files.
   if (names.size === 1 && names.has(undefined)) return { names: pending, source: 'files', unmatched: [] }
   const unmatched = found.filter(({ name }) => name === undefined).map(({ row }) => row.name ?? row.version)
   return { names: pending.filter((name) => names.has(name)), source: 'schema_migrations', unmatched }
@@ -43,10 +43,10 @@ async function readOldTable(session: Session): Promise<OldMigration[] | null> {
         select coalesce(json_agg(attname), '[]') from pg_catalog.pg_attribute
         where attrelid = to_regclass('schema_migrations') and attnum > 0 and not attisdropped
       ), 'doubtful', ${doubtfulSql(["to_regclass('schema_migrations')"])}) as state`)
-  // With `dirty` (golang-migrate) it is one row with the last version, and not a row for each.
+  // A table with `dirty` (golang-migrate) has a single row for the last version, not one row per version.
   if (!columns.includes('version') || columns.includes('dirty')) return null
   assertTrusted(await readDistrust(session, doubtful))
-  // Some tools write a name beside the version, and most do not.
+  // Some tools store a name with the version; most do not.
   return session.askAsCaller<OldMigration[]>(`select coalesce(pg_catalog.json_agg(
       pg_catalog.json_build_object('version', version::pg_catalog.text,
         'name', pg_catalog.to_jsonb(old) operator(pg_catalog.->>) 'name')

@@ -4,7 +4,7 @@ import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
 import { openReplay, readSurroundings, type Replay } from '../replay/replay.ts'
 
-/** What a migration leaves behind, and what it takes away. */
+/** The objects that a migration creates and removes. */
 export interface Effect {
   readonly migration: string
   readonly made: readonly SchemaObject[]
@@ -35,7 +35,7 @@ export async function effectsOf(session: Session, files: MigrationFiles, names: 
 }
 
 async function objectsIn(replay: Replay): Promise<SchemaObjects> {
-  // A migration may have left another search path behind, by which names would get another schema.
+  // A migration may have changed the search path, which would resolve names to another schema.
   await replay.reset()
   return (await readCatalog(replay.session)).objects
 }
@@ -49,7 +49,7 @@ async function apply(replay: Replay, migration: LoadedMigration): Promise<void> 
   }
 }
 
-// What a later migration changes again is not to be found in the end, and is left out.
+// An object that a later migration changes again cannot be found in the end, so it is left out.
 function effectOf(migration: string, before: SchemaObjects, after: SchemaObjects, last: SchemaObjects): Effect {
   const isMade = ({ key, type }: SchemaObject): boolean =>
     before.get(key)?.type !== type && last.get(key)?.type === type

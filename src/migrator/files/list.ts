@@ -6,26 +6,26 @@ import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/err
 import { loadProblem } from './load-problem.ts'
 import type { MigrationSettings } from '../settings.ts'
 
-/** A migration file as its module exports it; Knex's own type lacks `config`. */
+/** The exports of a migration file. Knex's own type lacks `config`. */
 export interface MigrationModule {
   up(knex: Knex): PromiseLike<unknown>
   readonly down?: {
     (knex: Knex): PromiseLike<unknown>
-    /** As that of a migration of operations, whichever copy of this package composed it. */
+    /** The property of a composed migration's `down`, whichever copy of this package composed it. */
     readonly inTransaction?: (knex: Knex) => PromiseLike<unknown>
   }
   readonly config?: { readonly transaction?: boolean }
 }
 
-/** The migrations that a source has, by name, in order. */
+/** The migrations of a source, by name, in order. */
 export interface MigrationFiles {
   readonly names: readonly string[]
-  /** Whether those of applied migrations may be gone. */
+  /** Whether the files of applied migrations may be missing. */
   readonly allowsMissing: boolean
   load(name: string): Promise<LoadedMigration>
 }
 
-/** A migration that can be run, and what Knex's hooks are given for it. */
+/** A migration that can be run, with the arguments of Knex's hooks for it. */
 export interface LoadedMigration {
   readonly name: string
   readonly file: unknown
@@ -36,7 +36,7 @@ export interface LoadedMigration {
 /**
  * Lists a source's migrations without loading any of them.
  *
- * @throws {PgvectorMigrationError} MIGRATIONS_NOT_FOUND where their folder cannot be read.
+ * @throws {PgvectorMigrationError} MIGRATIONS_NOT_FOUND if their folder cannot be read.
  */
 export async function listMigrations({
   source,
@@ -58,7 +58,7 @@ export async function listMigrations({
     const file = byName.get(name)
     const module = (await loadFrom(source, file, name)) as MigrationModule
     const { transaction } = module.config ?? {}
-    // What is no boolean is nothing to Knex.
+    // Knex ignores a value that is not a boolean.
     return { name, file, module, transactional: typeof transaction === 'boolean' ? transaction : !disableTransactions }
   }
   return {
@@ -72,7 +72,7 @@ export async function listMigrations({
   }
 }
 
-// An error of ours about a file, what it exports say, is as good as it can be.
+// Our own errors about a file's exports need no further explanation.
 async function loadFrom(source: Knex.MigrationSource<unknown>, file: unknown, name: string): Promise<unknown> {
   try {
     return await source.getMigration(file)
@@ -83,7 +83,7 @@ async function loadFrom(source: Knex.MigrationSource<unknown>, file: unknown, na
   }
 }
 
-// Knex's own source has a folder and a name; a source of the caller's may have no file at all.
+// Knex's own source has a folder and a name. A custom source may have no file at all.
 function pathOf(file: unknown): string {
   const { path, directory, file: name } = (file ?? {}) as Partial<Record<'path' | 'directory' | 'file', unknown>>
   if (typeof path === 'string') return path
@@ -94,7 +94,7 @@ function invalid(file: string, problem: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_MIGRATION', { file, problem })
 }
 
-// A source of the caller's own may return a list at once.
+// A custom source may return a list synchronously.
 async function filesOf(
   source: MigrationSettings['source'],
   loadExtensions: readonly string[],
@@ -106,7 +106,7 @@ async function filesOf(
   }
 }
 
-// What else a source of the caller's own reads is not ours to explain.
+// Other reads of a custom source are not explained here.
 function folderMissing(error: unknown): PgvectorMigrationError | null {
   const { syscall, code, path } = (error ?? {}) as NodeJS.ErrnoException
   if (syscall !== 'scandir' || path === undefined) return null

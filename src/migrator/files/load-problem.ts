@@ -6,24 +6,24 @@ import type * as jiti from 'jiti'
 
 import { errorMessage, isPgvectorMigrationError } from '../../core/errors.ts'
 
-/** Why a file of the user's could not be loaded, and where. */
+/** Why a user's file could not be loaded, and where. */
 export interface LoadProblem {
   readonly problem: string
-  /** The file in which it happened: the one that was to be loaded, or one that it imports. */
+  /** The file with the problem: the one to be loaded, or one that it imports. */
   readonly path?: string
-  /** Null where neither Node nor a parser says it. */
+  /** Null if neither Node nor a parser reports it. */
   readonly line: number | null
   readonly hint: string
 }
 
 /**
- * Explains an error that was thrown while a file was loaded: a syntax error, a missing import, a throw at the top level.
- * The path is empty where no file is known.
+ * Explains an error that was thrown while a file was loaded: a syntax error, a missing import, a throw at the top
+ * level. The path is empty if no file is known.
  */
 export function loadProblem(error: unknown, path: string): LoadProblem {
   const missing = missingModule(error)
   const said = errorMessage(error)
-  // Behind the first line are the stack of imports and, from a parser, the place.
+  // The first line is followed by the stack of imports and, from a parser, by the position.
   const first = isPgvectorMigrationError(error) ? said : (said.split('\n')[0] ?? '')
   const problem = first
     .replace(/^ParseError: /, '')
@@ -59,7 +59,7 @@ function hintFor(error: unknown, missing: string | null): string {
     : `The file failed while it was loaded. Correct it there, or move what may fail into a function, ${AGAIN}`
 }
 
-// What Node says where the kind of a file's modules is not what its package or its name says.
+// Node's messages for a file whose module format does not match its package or its name.
 function wrongKind(said: string): string | null {
   if (/^(Unexpected token 'export'|Cannot use import statement outside a module)/.test(said))
     return 'This is an ES module in a CommonJS package: name it .mjs, set "type": "module" in package.json, or write exports.up = ….'
@@ -68,7 +68,7 @@ function wrongKind(said: string): string | null {
   return null
 }
 
-// pgvector/knex is a file of the package pgvector, and to npm a repository on GitHub.
+// pgvector/knex is a file of the package pgvector, but npm would read it as a GitHub repository.
 function packageOf(specifier: string): string {
   return specifier
     .split('/')
@@ -83,19 +83,19 @@ function isSyntaxError(error: unknown): boolean {
 const POSITION = /:(\d+)(?::\d+)?(?=[\s)]|$)/
 const PATH = /file:\/\/|\/|[A-Za-z]:[\\/]/
 
-// Node puts the place of a syntax error before the message, jiti behind it, and what is thrown has frames.
+// Node puts the position of a syntax error before the message, and jiti puts it after. A thrown error has stack frames.
 function placeIn(error: unknown): Place | null {
   if (!(error instanceof Error)) return null
   for (const { found, line } of (error.stack ?? error.message).split('\n').flatMap(positionIn)) {
     const path = found.startsWith('file:') ? fileURLToPath(found) : found
-    // Behind the frames that load the file are those of whoever asked for it.
+    // The frames that load the file are followed by those of the caller.
     if (path.startsWith(__dirname)) return null
     if (isOfUser(path)) return { path, line }
   }
   return null
 }
 
-// A path and a line, in parentheses or not: one expression for both would backtrack.
+// Matches a path and a line, with or without parentheses. One expression for both would backtrack.
 function positionIn(text: string): readonly { readonly found: string; readonly line: number }[] {
   const position = POSITION.exec(text)
   if (position === null) return []
@@ -111,7 +111,7 @@ function isOfUser(path: string): boolean {
   return !/[\\/]node_modules[\\/]/.test(path) && !path.startsWith(PACKAGE) && existsSync(path)
 }
 
-/** What an import asked for that is not there. */
+/** Returns the module that an import did not find. */
 function missingModule(error: unknown): string | null {
   const code = String((error as { readonly code?: unknown } | null)?.code)
   if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(code)) return null
@@ -124,7 +124,7 @@ function importerOf(error: unknown): string | null {
   return importer !== undefined && isOfUser(importer) ? importer : null
 }
 
-// Node gives an absolute path for what was written as a relative one.
+// Node reports an absolute path for an import that was written as a relative one.
 function importOf(missing: string, path: string): Place | null {
   const name = missing.split(/[\\/]/).at(-1) ?? missing
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []
@@ -132,13 +132,13 @@ function importOf(missing: string, path: string): Place | null {
   return index === -1 ? null : { path, line: index + 1 }
 }
 
-// Node keeps the place of a syntax error in an ES module to itself.
+// Node does not report the position of a syntax error in an ES module.
 function parsedPlace(error: unknown, path: string): Place | null {
   if (!(error instanceof SyntaxError) || !existsSync(path)) return null
   const missing = /requested module '([^']+)'/.exec(error.message)?.[1]
   if (missing !== undefined) return importOf(missing, path)
   const { createJiti } = require('jiti') as typeof jiti
-  // What it cannot transform it replaces by a description of the error.
+  // jiti replaces what it cannot transform with a description of the error.
   const transformed = createJiti(path).transform({ source: readFileSync(path, 'utf8'), filename: path })
   const line = /^exports\.__JITI_ERROR__ = .*?"line":(\d+)/.exec(transformed)?.[1]
   return line === undefined ? null : { path, line: Number(line) }

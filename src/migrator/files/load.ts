@@ -5,13 +5,13 @@ import type * as jiti from 'jiti'
 
 import { privateFolder } from '../../core/private-folder.ts'
 
-/** What a JavaScript or TypeScript file exports. */
+/** The exports of a JavaScript or TypeScript file. */
 export type LoadedModule = Readonly<Record<string, unknown>>
 
 /**
- * Loads a file as Node does by itself.
+ * Loads a file as Node itself does.
  *
- * require() goes through the loaders that tools register for TypeScript, and reads ES modules since Node 20.19; only a
+ * require() goes through the loaders that tools register for TypeScript, and reads ES modules since Node 20.19. Only a
  * module with a top-level await needs import().
  */
 export async function loadNatively(path: string): Promise<LoadedModule> {
@@ -23,15 +23,15 @@ export async function loadNatively(path: string): Promise<LoadedModule> {
   }
 }
 
-/** Loads a file in TypeScript, or one that mixes it with JavaScript, without any loader. */
+/** Loads a file in TypeScript, or one that mixes it with JavaScript, without a registered loader. */
 export async function loadWithJiti(path: string): Promise<LoadedModule> {
-  // Through import() it takes twice as long, since Node then parses its compiler to find out what it exports.
+  // import() would take twice as long, because Node would parse jiti's compiler to find out what it exports.
   const { createJiti } = require('jiti') as typeof jiti
-  // Its default is a folder that every user of the machine can write, where node_modules has none.
+  // jiti's default cache, if there is no node_modules, is a folder that every user of the machine can write.
   return createJiti(path, { fsCache: privateFolder('jiti', dirname(path)) ?? false }).import<LoadedModule>(path)
 }
 
-/** Whether Node could not read what stands in a file, rather than that what stands there failed. */
+/** Whether Node could not parse a file, as opposed to code in the file that failed. */
 export function isUnreadable(error: unknown): boolean {
   return (
     error instanceof SyntaxError ||

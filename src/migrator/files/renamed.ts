@@ -5,15 +5,17 @@ import { listMigrations } from './list.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
 
-/** A migration that was applied under another file extension than it has on disk, which Knex calls corrupt. */
+/** A migration that was applied with a file extension other than the one on disk, which Knex calls corrupt. */
 export interface Renamed {
-  /** As Knex's table has it. */
+  /** The name in Knex's table. */
   readonly name: string
-  /** As it is called on disk. */
+  /** The name on disk. */
   readonly file: string
 }
 
-/** Which of the applied migrations have another extension on disk: `once`, or `twice` where the table has both. */
+/**
+ * Returns the applied migrations that have another extension on disk: in `once`, or in `twice` if the table lists both.
+ */
 export function findRenamed(
   files: readonly string[],
   applied: readonly string[],
@@ -30,7 +32,7 @@ export function findRenamed(
   }
 }
 
-/** The statements that give the migrations in Knex's table the names that they have on disk. */
+/** Returns the statements that rename the migrations in Knex's table to their names on disk. */
 export function renameStatements(renamed: readonly Renamed[], table: string): string[] {
   return [...new Set(renamed.map(({ file }) => extensionOf(file)))].map((extension) => {
     const names = renamed.filter(({ file }) => extensionOf(file) === extension).map(({ name }) => literal(name))
@@ -38,12 +40,12 @@ export function renameStatements(renamed: readonly Renamed[], table: string): st
   })
 }
 
-/** The statement that takes the records of migrations away that the table has twice. */
+/** Returns the statement that deletes the duplicate records of migrations. */
 export function deleteStatement(twice: readonly Renamed[], table: string): string {
   return `DELETE FROM ${table} WHERE name IN (${twice.map(({ name }) => literal(name)).join(', ')});`
 }
 
-/** Says of files that are missing which ones are there under another extension, and what to do about them. */
+/** Explains which missing files exist under another extension, and what to do about them. */
 export async function explainMissing(
   session: Session,
   settings: MigrationSettings,
@@ -63,27 +65,27 @@ export async function explainMissing(
       ? []
       : [`${originOf(once)} Else rename them in Knex's table: ${renameStatements(once, table).join(' ')}`]),
     ...(twice.length === 0 ? [] : [`The table has some twice: ${deleteStatement(twice, table)}`]),
-    ...(lost.length === 0 ? [] : [`Of ${lost.join(', ')} there is no file at all. ${error.hint}`]),
+    ...(lost.length === 0 ? [] : [`${lost.join(', ')}: no file exists under any extension. ${error.hint}`]),
   ]
   return new PgvectorMigrationError('MIGRATION_FILES_MISSING', error.details, { hint: hints.join(' ') })
 }
 
-// Which of the two is right, the files or the table, depends on how the others who migrate here are configured.
+// Whether the files or the table are right depends on how the others who migrate this database are configured.
 function originOf(renamed: readonly Renamed[]): string {
   if (renamed.every(({ name }) => extensionOf(name) === '')) {
     return 'They were applied with migrationSource, without file extensions: give this Knex configuration the same one.'
   }
   if (renamed.every(({ file }) => extensionOf(file) === '')) {
-    return 'They were applied without migrationSource, with file extensions: use { keepExtensions: true } to go on so.'
+    return 'They were applied without migrationSource, with file extensions: use { keepExtensions: true } to keep them.'
   }
-  return 'They were applied under another file extension, as before a build: migrationSource makes both one.'
+  return 'They were applied with another file extension, as before a build: with migrationSource, both have one name.'
 }
 
 function extensionOf(name: string): string {
   return /\.[cm]?[jt]s$/.exec(name)?.[0] ?? ''
 }
 
-/** The name without its extension. */
+/** Returns the name without its extension. */
 export function stem(name: string): string {
   return name.slice(0, name.length - extensionOf(name).length)
 }

@@ -10,29 +10,29 @@ import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from './l
 
 /** A migration file on disk. */
 export interface FileMigration {
-  /** The name without extension: what is stored in Knex's table. `migrate:list` prints a field of this name. */
+  /** The name without extension, as stored in Knex's table. `migrate:list` prints a field of this name. */
   readonly file: string
-  /** The folder as it was given, as in the files of Knex's own source. */
+  /** The folder as given, as in the files of Knex's own source. */
   readonly directory: string
-  /** The whole path. */
+  /** The full path. */
   readonly path: string
 }
 
-/** Where migrations are. */
+/** Options of {@link migrationSource}. */
 export interface MigrationSourceOptions {
   /** The folder of the migration files, or several; absolute or relative to the working directory. */
   readonly directory: string | readonly string[]
-  /** Keep the extensions in the names, as stock Knex does; for a database that stock Knex migrates. Default false. */
+  /** Keep the extensions in the names, as stock Knex does, for a database that stock Knex migrates; default false. */
   readonly keepExtensions?: boolean | undefined
-  /** Run the migrations of each folder after those of the folders before it, as Knex's own option; default false. */
+  /** Run the migrations of each folder after those of the folders before it, like Knex's own option; default false. */
   readonly sortDirsSeparately?: boolean | undefined
-  /** Which files are migrations, as Knex's own option: `['.ts']`; default .js, .cjs, .mjs, .ts, .cts and .mts. */
+  /** Which files are migrations, like Knex's own option: `['.ts']`; default .js, .cjs, .mjs, .ts, .cts and .mts. */
   readonly loadExtensions?: readonly string[] | undefined
 }
 
-/** What {@link migrationSource} returns: a migration source for Knex that says where its files are. */
+/** A migration source for Knex that exposes its folders, as {@link migrationSource} returns it. */
 export interface FileMigrationSource extends Knex.MigrationSource<FileMigration> {
-  /** The folders as they were given; a new migration goes to the last of them where there is none yet. */
+  /** The folders as given. If there is no migration yet, a new one goes to the last of them. */
   readonly directories: readonly string[]
 }
 
@@ -45,19 +45,19 @@ const parseSourceOptions = optionsParser({
 
 const DEFAULT_EXTENSIONS = ['.js', '.cjs', '.mjs', '.ts', '.cts', '.mts'] as const
 
-/** A declaration, which a build puts beside its migration. */
+/** A declaration file, which a build writes next to its migration. */
 const DECLARATION = /\.d\.[cm]?ts$/
 
 /**
- * A migration source for Knex whose names carry no file extension.
+ * Creates a migration source for Knex whose names have no file extension.
  *
- * Knex stores the name of a migration with its extension, and says "the migration directory is corrupt" once a build
- * has turned .ts into .js. With this source both are the same migration.
+ * Stock Knex stores a migration's name with its extension, and reports "the migration directory is corrupt" after a
+ * build has turned .ts into .js. With this source, both files are the same migration.
  *
- * @example
- * export default { client: 'pg', connection, migrations: { migrationSource: migrationSource({ directory: 'migrations' }) } }
+ * @example export default { client: 'pg', connection, migrations: { migrationSource: migrationSource({ directory: 'migrations' }) } }
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS; later, when it is read: INVALID_MIGRATION when two files have one name, or a file lacks up or down.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS. When the source is read: INVALID_MIGRATION if two files have one name,
+ * or a file lacks up or down.
  */
 export function migrationSource(given: MigrationSourceOptions): FileMigrationSource {
   const { directory, ...options } = parseSourceOptions(given)
@@ -113,7 +113,7 @@ async function load({ file, path }: FileMigration): Promise<MigrationModule> {
   return {
     up: (knex) => inMigration({ name: file, direction: 'up' }, () => up(knex)),
     down: (knex) => {
-      if (typeof down !== 'function') throw invalid(file, 'it exports no function down, so it cannot be undone')
+      if (typeof down !== 'function') throw invalid(file, 'it exports no function down, so it cannot be rolled back')
       return inMigration({ name: file, direction: 'down' }, () => down(knex))
     },
     ...(config === undefined ? {} : { config }),
@@ -124,14 +124,14 @@ function invalid(file: string, problem: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_MIGRATION', { file, problem })
 }
 
-// Knex's own type does not know `config`, which its migrator reads.
+// Knex's own type lacks `config`, which its migrator reads.
 interface MigrationModule {
   up(knex: Knex): Promise<void>
   down(knex: Knex): Promise<void>
   config?: { readonly transaction?: boolean }
 }
 
-// Where a tool has registered a loader for TypeScript, that one reads it.
+// If a tool has registered a loader for TypeScript, that loader reads the file.
 async function importFile(path: string): Promise<LoadedModule> {
   try {
     return await loadNatively(path)

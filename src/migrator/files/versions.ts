@@ -3,9 +3,9 @@ import { parse } from 'node:path'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 
 /**
- * Finds the one migration that a person means: by its number (2, 002), its whole name, or the beginning of it.
+ * Finds the migration that a user refers to by its number (2, 002), its full name, or the beginning of its name.
  *
- * @throws {PgvectorMigrationError} MIGRATION_NOT_FOUND with the nearest names, or MIGRATION_AMBIGUOUS with all that fit.
+ * @throws {PgvectorMigrationError} MIGRATION_NOT_FOUND with the nearest names, or MIGRATION_AMBIGUOUS with all matches.
  */
 export function resolveVersion(version: string, names: readonly string[]): string {
   const wanted = version.trim()
@@ -32,7 +32,7 @@ function numberOf(name: string): bigint | null {
 
 const MOST_NEAR = 5
 
-// Names that share a word with what was typed; where none does, the newest ones show how names look here.
+// Returns names that share a word with the input. If there are none, the newest names show what names look like here.
 function near(wanted: string, names: readonly string[]): string[] {
   const words = wanted.toLowerCase().match(/[a-z]+|\d+/g) ?? []
   const similar = names.filter((name) => words.some((word) => name.toLowerCase().includes(word)))

@@ -1,26 +1,31 @@
 import { trackingTable } from '../settings.ts'
 
-/** An advisory lock that is held, and how it is known to be. */
+/** An advisory lock that is held, and how to verify that it still is. */
 export interface AdvisoryLock {
-  /** An SQL condition that is true while the lock is held; it may be evaluated on any connection. */
+  /** An SQL condition that is true while the lock is held. It can be evaluated on any connection. */
   readonly isHeld: string
-  /** Aborted where the connection that holds it is lost. */
+  /** Aborts when the connection that holds the lock is lost. */
   readonly lost: AbortSignal
-  /** Statements that give it back, on the connection that holds it; none where it ends otherwise. */
+  /** Statements that release the lock, on the connection that holds it; none if it is released otherwise. */
   readonly giveBack: readonly string[]
 }
 
-/** How PostgreSQL notices the death of a machine: after 30 + 3 × 10 seconds. That of a process it notices at once. */
+/**
+ * How PostgreSQL notices that a machine is gone: after 30 + 3 × 10 seconds. It notices the end of a process at once.
+ */
 export const KEEP_ALIVE = { tcp_keepalives_idle: 30, tcp_keepalives_interval: 10, tcp_keepalives_count: 3 } as const
 
-/** The number of the lock in SQL: by the table's oid, because with its schema and without it a table has two names. */
+/**
+ * Returns SQL for the lock's number. It is based on the table's OID, because a table can be named with and without its
+ * schema.
+ */
 export function lockNumber(lockTable: string): string {
   return numberOf('knex-pgvector ', lockTable)
 }
 
 /**
- * The number, in SQL, of a second lock, which every transaction of a run takes where the lock of the run is on another
- * connection: it is held for as long as the work goes on, also where the lock of the run was lost.
+ * Returns SQL for the number of a second lock. Every transaction of a run takes it if the run's lock is on another
+ * connection. It is held while the work continues, even if the run's lock was lost.
  */
 export function fenceNumber(lockTable: string): string {
   return numberOf('knex-pgvector at work ', lockTable)
@@ -31,7 +36,9 @@ function numberOf(purpose: string, lockTable: string): string {
   return `pg_catalog.hashtextextended('${purpose}' operator(pg_catalog.||) ${oid}, 0)`
 }
 
-/** The rows of pg_locks, in SQL, that hold the lock of one of these numbers, for a session or for a transaction. */
+/**
+ * Returns SQL for the rows of pg_locks that hold a lock with one of these numbers, for a session or for a transaction.
+ */
 export function heldRows(...numbers: readonly string[]): string {
   const isOne = numbers.map(
     (number) => `((classid::pg_catalog.int8 operator(pg_catalog.<<) 32) operator(pg_catalog.|) objid::pg_catalog.int8)
@@ -45,7 +52,7 @@ export function heldRows(...numbers: readonly string[]): string {
         )`
 }
 
-/** The condition that a backend holds the lock of a number, for a session or for a transaction. */
+/** Returns the condition that a backend holds the lock with this number, for a session or for a transaction. */
 export function holdsLock(processId: number, number: string): string {
   const unsigned = BigInt.asUintN(64, BigInt(number))
   return `exists (

@@ -3,23 +3,25 @@ import type { HeldConnection } from '../../database/session.ts'
 import { connectionSql, type ConnectionFacts } from '../run/connection.ts'
 import { fenceNumber, heldRows, holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
-/** What came of asking for the lock on the connection that migrates. */
+/** The result of requesting the lock on the connection that migrates. */
 export interface LockAnswer {
   readonly facts: ConnectionFacts
-  /** The lock; `busy` where another session has it, `pooled` where this connection cannot hold one. */
+  /** The lock; `busy` if another session has it, `pooled` if this connection cannot hold one. */
   readonly lock: AdvisoryLock | 'busy' | 'pooled'
 }
 
-// A migration outside a transaction may work elsewhere for a while, and its connection has the lock. From PostgreSQL 14.
+// The connection holds the lock, and it may be idle while a migration outside a transaction works elsewhere. PostgreSQL
+// 14 and newer.
 const NEVER_IDLE = { idle_session_timeout: 0 } as const
 
 /**
- * Tries to take the lock on the connection that migrates, so that the lock and the work live and die together: for the
- * session, or in a transaction of the caller until that ends. It does not wait, and leaves no transaction open.
+ * Tries to take the lock on the connection that migrates, so that both end together. The lock is taken for the session,
+ * or in a caller's transaction until that ends. It does not wait, and leaves no transaction open.
  *
- * It is busy too while the work of a run goes on whose lock, on another connection, was lost.
+ * It also returns `busy` while a run continues to work although its lock, on another connection, was lost.
  *
- * Nothing is taken where the backend that answers is not the one that the connection was given: a pooler is between.
+ * It takes nothing if the backend that answers is not the one that the connection was given, because then a pooler is
+ * in between.
  */
 export async function tryConnectionLock(
   { session, processId }: HeldConnection,

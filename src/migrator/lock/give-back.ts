@@ -9,7 +9,7 @@ import { lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 import { giveKnexLockBack, giveKnexLockBackFromAside, type RunEnd } from './knex-lock.ts'
 import type { PooledLock } from './pooled-lock.ts'
 
-/** What is given back, besides Knex's lock. */
+/** What is released in addition to Knex's lock. */
 export interface TakenLock {
   readonly advisory: AdvisoryLock
   readonly pooled: PooledLock | undefined
@@ -19,8 +19,8 @@ export interface TakenLock {
 const POLL_MILLISECONDS = 50
 
 /**
- * Gives both locks back and notes how the run ended: on its own connection, and where that is lost from another one, once
- * the server has noticed too.
+ * Releases both locks and records how the run ended, on its own connection. If that is lost, another connection does
+ * it, after the server has noticed the loss.
  */
 export async function giveBack(
   session: Session,
@@ -37,14 +37,14 @@ export async function giveBack(
       isOpen,
     })
   try {
-    // A migration outside a transaction may have left one open when it failed.
+    // A failed migration that runs outside a transaction may have left one open.
     await give(end, end.outcome === 'failed').catch(async (error: unknown) => {
-      // The lock is given back, even where the database has no place for a character of what failed.
+      // The lock is released even if the database cannot store a character of the error message.
       if (end.notes === undefined || sqlStateOf(error) === undefined) throw error
       await give({ ...end, notes: undefined }, true)
     })
   } catch (error) {
-    // In a transaction of the caller its end gives everything back.
+    // In a caller's transaction, the end of the transaction releases everything.
     if (session.isInTransaction || isSingle) throw error
     if (advisory.giveBack.length > 0) held.hangUp(error)
     await pooled?.close()

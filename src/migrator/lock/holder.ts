@@ -7,13 +7,13 @@ import type { MigrationTables } from '../settings.ts'
 export interface HeldLock {
   /** Whether Knex's `is_locked` is set. */
   readonly isLocked: boolean
-  /** Whether a run of this library noted that it set `is_locked` as it is now. */
+  /** Whether a run of this library recorded that it set `is_locked` to its current value. */
   readonly isNoted: boolean
-  /** That run; null where stock Knex holds the lock, or no one. */
+  /** That run; null if stock Knex holds the lock, or no one does. */
   readonly run: LockHolder | null
 }
 
-/** Reads who holds the lock; Knex's table of it exists, and `hasRuns` says whether our table of runs does. */
+/** Reads the lock holder. Knex's lock table exists, and `hasRuns` is whether our table of runs does. */
 export async function readHolder(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<HeldLock> {
   const isNoted = `exists (
     select from ${tables.lock} as held
@@ -29,14 +29,14 @@ export async function readHolder(session: Session, tables: MigrationTables, hasR
   return { ...seen, run: seen.isNoted ? await unfinishedRun(session, tables) : null }
 }
 
-/** The run that is noted as not ended: while the advisory lock is held, that of its holder. */
+/** Returns the recorded run that has not ended. While the advisory lock is held, this is the lock holder. */
 export async function unfinishedRun(session: Session, tables: MigrationTables): Promise<LockHolder | null> {
   return session.askAsCaller<LockHolder | null>(`select (
       select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`)
 }
 
-/** The PIDs of the backends that hold the lock of a run, or do its work behind a pooler. */
+/** Returns the PIDs of the backends that hold the lock of a run, or that do its work behind a pooler. */
 export async function lockHolders(session: Session, lockTable: string): Promise<readonly number[]> {
   return session.ask<readonly number[]>(
     `select coalesce(json_agg(distinct pid), '[]') as state
@@ -44,7 +44,7 @@ export async function lockHolders(session: Session, lockTable: string): Promise<
   )
 }
 
-/** A row of the table of runs, as the holder of the lock. */
+/** Returns SQL for a row of the table of runs as a lock holder. */
 export function holderJson(alias: string): string {
   return `pg_catalog.json_build_object('id', ${alias}.id, 'host', ${alias}.host, 'processId', ${alias}.process_id,
     'user', ${alias}.operating_system_user, 'role', ${alias}.role, 'command', ${alias}.command,

@@ -9,29 +9,29 @@ import type { MigrationTables } from '../settings.ts'
 import { appliedSql, readHasNotes, type AppliedMigration } from '../tracking.ts'
 import { holderJson } from './holder.ts'
 
-/** What came of asking for Knex's lock: our note on the run, or null where another one has it. */
+/** The result of requesting Knex's lock: our record of the run, or null if another run has the lock. */
 export interface TakenRun {
   readonly run: number | null
   readonly applied: readonly AppliedMigration[]
 }
 
-// Lets a statement's commit not wait for the disk. Who loses it loses nothing: the server has crashed, and the run with
-// it. A migration's own commit waits, and takes along what was written before.
+// The commit of this statement does not wait for the disk. Losing it does no harm: that means that the server has
+// crashed, and the run with it. A migration's own commit waits, and flushes what was written before.
 const NOT_FLUSHED = `pg_catalog.set_config('synchronous_commit', 'off', true) as not_flushed`
 
-/** What goes before statements of ours in one message, which are a transaction then. That of a caller is left as it is. */
+/** The statements that precede ours in one message and make it a transaction. A caller's transaction stays as it is. */
 function begin({ isInTransaction }: Session, lockTimeout: number): readonly string[] {
   return isInTransaction ? [] : [READ_COMMITTED, `set local lock_timeout = ${lockTimeout}`]
 }
 
 /**
- * Sets `is_locked` and notes the run in one statement, so that the one is never there without the other.
+ * Sets `is_locked` and records the run in one statement, so that neither exists without the other.
  *
- * Every row of the lock's table is taken, or none: stock Knex looks at the first one, whichever that is. `skip locked`,
- * because it may hold them in an open transaction, and a waiter must not block in a query.
- * The row's xmin tells later whether it is still this run that set it.
+ * It takes every row of the lock table, or none, because stock Knex reads the first row, whichever that is. It uses
+ * `skip locked`: stock Knex may hold the rows in an open transaction, and a waiting run must not block in a query. The
+ * row's xmin shows later whether this run still holds the lock.
  *
- * What was applied is read in the same round trip, by a statement that comes after and so sees what others did.
+ * The same round trip reads what was applied, in a later statement that sees the changes of other sessions.
  */
 export async function takeKnexLock(
   session: Session,
@@ -66,16 +66,16 @@ export async function takeKnexLock(
   )
 }
 
-/** What came of Knex's lock that is set while no run of ours is alive. */
+/** The state of Knex's lock when it is set and no run of ours is alive. */
 export interface StaleLock {
-  /** `working`: backends of the run go on. `foreign`: it is not ours to free. */
+  /** `working`: backends of the run are still at work. `foreign`: the lock is not ours to free. */
   readonly state: 'freed' | 'working' | 'foreign'
   readonly holder: LockHolder | null
-  /** The PIDs of the backends that go on. */
+  /** The PIDs of the backends that are still at work. */
   readonly backends: readonly number[]
 }
 
-/** Frees `is_locked` where the run that set it is dead, and none of the backends that it noted is at work any more. */
+/** Frees `is_locked` if the run that set it has ended, and none of its recorded backends is still at work. */
 export async function freeStaleLock(
   session: Session,
   tables: MigrationTables,
@@ -100,7 +100,7 @@ export async function freeStaleLock(
     freed as (
       update ${tables.lock} as held set is_locked = 0
       where held.is_locked operator(pg_catalog.=) 1 and not exists (select from working) and (${
-        // Where there is only this process, nobody else can be migrating, whoever set it.
+        // If this is the only process, no other process can be migrating, whoever set the lock.
         isSingle ? 'true' : 'held.xmin::pg_catalog.text operator(pg_catalog.=) any (select lock_xmin from stale)'
       }) returning 1
     ),
@@ -127,11 +127,12 @@ export interface RunEnd {
 }
 
 /**
- * Frees `is_locked`, and drops all rows but one: stock Knex looks for the row and inserts it in two steps, so where it
- * starts beside another run on an empty database it leaves two, and then takes itself for locked out for ever.
+ * Frees `is_locked` and deletes all rows but one. Stock Knex looks for the row and inserts it in two steps. If two of
+ * its processes start on an empty database at once, they leave two rows, and stock Knex then treats itself as locked
+ * out forever.
  *
- * The advisory lock is given back in the same message, behind the commit: before it, the next run would see that no run
- * is alive and a lock that is set.
+ * The advisory lock is released in the same message, after the commit. If it were released before, the next run would
+ * find a lock that is set while no run is alive.
  */
 export async function giveKnexLockBack(
   session: Session,
@@ -144,7 +145,7 @@ export async function giveKnexLockBack(
   }: {
     readonly giveAdvisoryLockBack: readonly string[]
     readonly lockTimeout: number
-    /** Whether a transaction may be open that is not to be kept. */
+    /** Whether a transaction may be open that must not be committed. */
     readonly isOpen: boolean
   },
 ): Promise<void> {
@@ -162,8 +163,8 @@ export async function giveKnexLockBack(
 }
 
 /**
- * The same from another connection, once no one holds the advisory lock; false where somebody does: the backend of the
- * lost connection may still be at work.
+ * Does the same from another connection, once no one holds the advisory lock. Returns false if it is still held,
+ * because the backend of the lost connection may still be at work.
  */
 export async function giveKnexLockBackFromAside(
   side: Session,
@@ -196,7 +197,7 @@ function userName(): string | null {
   try {
     return userInfo().username
   } catch {
-    // A container may run under a user id that has no name.
+    // A container may run under a user ID that has no name.
     return null
   }
 }

@@ -4,11 +4,11 @@ import type { Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
 import { fenceNumber, heldRows, holdsLock, KEEP_ALIVE, lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 
-/** A connection of its own, with a transaction that stays open for the lock. */
+/** A separate connection, with a transaction that stays open to hold the lock. */
 export interface PooledLock {
-  /** Tries to take the lock that belongs to Knex's table of the lock; null where another session has it. */
+  /** Tries to take the lock of Knex's lock table; null if another session has it. */
   tryLock(lockTable: string): Promise<AdvisoryLock | null>
-  /** Gives the lock and the connection back. */
+  /** Releases the lock and closes the connection. */
   close(): Promise<void>
 }
 
@@ -17,18 +17,18 @@ const BEGIN = Object.entries({ statement_timeout: 0, ...KEEP_ALIVE }).map(
 )
 
 /**
- * Prepares the lock of a run behind a pooler in transaction mode, where a lock of the session would be left on a server
- * connection that others go on to use: a transaction on a second connection that stays open once it has the lock.
+ * Prepares the lock of a run behind a pooler in transaction mode. A session lock would stay on a server connection that
+ * the pooler then gives to other clients. Instead, a transaction on a second connection takes the lock and stays open.
  *
- * The pooler keeps it on one server connection, and PostgreSQL ends it when the process dies. Idle under READ COMMITTED
- * it holds no snapshot, on which CREATE INDEX CONCURRENTLY would wait.
+ * The pooler keeps this transaction on one server connection, and PostgreSQL ends it when the process ends. Idle under
+ * READ COMMITTED, it holds no snapshot that CREATE INDEX CONCURRENTLY would wait for.
  */
 export function pooledLock(session: Session, deadlines: Deadlines): PooledLock {
   const side = openSideConnection(session, deadlines)
   let open: OpenTransaction | null = null
   return {
-    // A transaction that did not get the lock ends at once. CREATE INDEX CONCURRENTLY waits for the end of every
-    // transaction that it met in the middle of a statement, and its runner may be the one that is waited for here.
+    // A transaction that did not get the lock ends at once. CREATE INDEX CONCURRENTLY waits for every transaction that
+    // was executing a statement, and the run that builds the index may be the one that this waits for.
     tryLock: async (lockTable) => {
       open ??= await openTransaction(side.session, { begin: BEGIN })
       const lock = await tryLock(open, lockTable)
@@ -40,7 +40,7 @@ export function pooledLock(session: Session, deadlines: Deadlines): PooledLock {
     },
     close: async () => {
       await open?.rollBack()
-      // The lock is free now, and no one needs to wait until the server has hung up.
+      // The lock is free now. There is no need to wait until the server has closed the connection.
       void side.close()
     },
   }

@@ -16,51 +16,54 @@ import { pooledLock, type PooledLock } from './pooled-lock.ts'
 import { giveBack, type TakenLock } from './give-back.ts'
 import { waitForTurn, type TurnOptions, type WaitForTurn } from './wait.ts'
 
-/** The right to migrate: held by one run at a time, on the connection that migrates, and given back by its death. */
+/**
+ * The right to migrate. One run at a time holds it, on the connection that migrates. It is released when that
+ * connection ends.
+ */
 export interface RunLock {
-  /** What was applied when it was taken; no one else changes that while it is held. */
+  /** The migrations that were applied when the lock was taken. No other run changes them while it is held. */
   readonly applied: readonly AppliedMigration[]
-  /** An SQL condition that is true while the lock is held; for statements that must not happen without it. */
+  /** An SQL condition that is true while the lock is held, for statements that must not run without it. */
   readonly isHeld: string
-  /** Aborted where the lock is lost. */
+  /** Aborts when the lock is lost. */
   readonly lost: AbortSignal
   readonly connection: RunConnection
 }
 
 /** How to take the lock. */
 export interface RunLockOptions extends TurnOptions {
-  /** What runs, for people: up, down… */
+  /** The command to record and to show: up, down… */
   readonly command: string
   readonly deadlines: Deadlines
-  /** Whether the database has one connection and one process, as the embedded one: then no advisory lock is needed. */
+  /** Whether the database has one connection and one process, like an embedded one. It then needs no advisory lock. */
   readonly isSingle: boolean
-  /** The tables that were just seen to be missing, where the others are trusted; by default it is looked up. */
+  /** The tables known to be missing, with the others trusted; by default they are looked up. */
   readonly missing?: readonly (keyof MigrationTables)[] | undefined
-  /** What is to be done, for those who read about it; by default nothing is noted of it. */
+  /** The planned steps, for the record; by default none are recorded. */
   readonly planned?: readonly NotedStep[] | undefined
-  /** Whether the table of runs was just seen to have no place for notes. */
+  /** Whether the table of runs is known to lack the column for notes. */
   readonly lacksNotes?: boolean | undefined
-  /** Called where a run that died had left Knex's lock behind, and it was freed. */
+  /** Called after the lock of a crashed run was found and freed. */
   readonly onRecover?: (holder: LockHolder | null) => void
-  /** What is to be kept on record of the run once it has ended. */
+  /** Returns the notes to record when the run has ended. */
   readonly notes?: () => RunNotes | undefined
-  /** Whether the work failed though it returned a result; by default it did not. */
+  /** Whether the work failed although it returned a result; by default it did not. */
   readonly hasFailed?: (() => boolean) | undefined
-  /** Called where the work succeeded and the lock could not be given back; the next run frees it. */
+  /** Called if the work succeeded but the lock could not be released. The next run frees it. */
   readonly onKept: (error: unknown) => void
 }
 
 /**
- * Works while it has the right to migrate: an advisory lock on the connection that migrates, which goes with it, and
- * Knex's own `is_locked`, which keeps stock Knex out.
+ * Runs work while holding the right to migrate. This is an advisory lock on the connection that migrates, which ends
+ * with it, and Knex's own `is_locked`, which keeps stock Knex out.
  *
- * Who has the advisory lock knows that no run of ours is alive. Where `is_locked` is then set by a run that we noted,
- * that run is dead and its lock is freed; set by anyone else, nothing is known about its owner.
+ * Holding the advisory lock proves that no other run of ours is alive. If `is_locked` is then set by a run that we
+ * recorded, that run has crashed and its lock is freed. If another program set it, nothing is known about its owner.
  *
- * An error of the work is thrown as it is, whatever fails afterwards.
+ * An error of the work is thrown unchanged, whatever fails afterwards.
  *
- * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED where another run holds it for longer than `wait`;
- * MIGRATION_INTERRUPTED where the signal comes before it is taken.
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED if another run holds it for longer than `wait`;
+ * MIGRATION_INTERRUPTED if the signal aborts before the lock is taken.
  */
 export async function withRunLock<Result>(
   session: Session,
@@ -73,7 +76,7 @@ export async function withRunLock<Result>(
   const state: Acquiring = { wait: waitForTurn(options), planned: undefined, pooled: undefined }
   try {
     for (;;) {
-      // A waiter keeps no connection of the pool.
+      // A waiting run does not keep a connection of the pool.
       const attempt = await session.hold(async (held) => {
         const taken = await acquire(session, held, tables, options, state)
         if (taken === null) return null
@@ -92,10 +95,10 @@ export async function withRunLock<Result>(
   }
 }
 
-/** What is kept between one attempt to take the lock and the next one. */
+/** The state between two attempts to take the lock. */
 interface Acquiring {
   readonly wait: WaitForTurn
-  /** What is to be noted, or null; undefined until the tables are there. */
+  /** The steps to record, or null; undefined until the tables exist. */
   planned: readonly NotedStep[] | null | undefined
   pooled: PooledLock | undefined
 }
@@ -107,7 +110,7 @@ interface Taken extends TakenLock {
   readonly stopWatching: () => void
 }
 
-/** Tries to take both locks; null where another run of ours has the advisory one. */
+/** Tries to take both locks; null if another run of ours has the advisory lock. */
 async function acquire(
   session: Session,
   held: HeldConnection,
@@ -167,7 +170,7 @@ async function tryAdvisoryLock(
 ): Promise<TriedLock | null> {
   if (isSingle) {
     const facts = await held.session.ask<ConnectionFacts>(`select ${connectionSql} as state`)
-    // Where there is only this process, it need not keep others out, and no one could cancel what it does.
+    // If this is the only process, there is no one to keep out, and no other connection could cancel its work.
     const advisory = { isHeld: 'true', lost: watch.lost, giveBack: [] }
     const connection = runConnection(session, held, facts, { topology: 'single', lost: watch.lost })
     return { advisory, connection, pooled: undefined }
@@ -203,7 +206,7 @@ async function workUnder<Result>(
     await end(options.hasFailed?.() === true ? 'failed' : 'succeeded').catch(options.onKept)
     return result
   } catch (error) {
-    // What the work failed of counts; the next run frees what could not be given back.
+    // The error of the work counts. The next run frees what could not be released.
     await end('failed').catch(() => undefined)
     throw error
   } finally {
@@ -211,7 +214,7 @@ async function workUnder<Result>(
   }
 }
 
-/** Makes the tables where they are missing; returns what is to be noted of the run, or null where nothing can be. */
+/** Creates missing tables. Returns the steps to record for the run, or null if nothing can be recorded. */
 async function prepareTables(
   session: Session,
   tables: MigrationTables,

@@ -8,7 +8,7 @@ import { withRunLock } from './run-lock.ts'
 import type { MigrationSettings, MigrationTables } from '../settings.ts'
 import { missingTables } from '../tracking.ts'
 
-/** How to free the lock on migrations. */
+/** Options of `unlock`. */
 export interface UnlockOptions {
   /** Free Knex's lock whoever holds it; default false. */
   readonly force?: boolean | undefined
@@ -20,20 +20,23 @@ export const parseUnlockOptions = optionsParser({ force: flagKind })
 export interface UnlockResult {
   /** `free`: nothing was locked. */
   readonly status: 'free' | 'freed'
-  /** The run that held it; null where none of this library did. */
+  /** The run that held it; null if it was not a run of this library. */
   readonly holder: LockHolder | null
-  /** True where that run lives: it goes on, other runs of this library go on waiting for it, stock Knex does not. */
+  /**
+   * True if that run is alive. It continues, and other runs of this library keep waiting for it, but stock Knex does
+   * not.
+   */
   readonly isHolderAlive: boolean
 }
 
 /**
- * Frees the lock on migrations where the run that held it is gone.
+ * Frees the migration lock if the run that held it is gone.
  *
- * A run of this library is known to be gone, because PostgreSQL takes its advisory lock away when its process dies. Of
- * a lock that stock Knex has set nothing is known: it takes `force`, and so does that of a living run. Its advisory lock
- * cannot be taken away from it.
+ * PostgreSQL releases the advisory lock of a run when its process ends, so a run of this library is known to be gone. A
+ * lock that stock Knex has set carries no such information and requires `force`. So does the lock of a running
+ * migration, whose advisory lock cannot be taken away.
  *
- * @throws {PgvectorMigrationError} UNLOCK_REFUSED where it takes `force`.
+ * @throws {PgvectorMigrationError} UNLOCK_REFUSED if `force` is required.
  */
 export async function unlock(
   session: Session,
@@ -60,7 +63,7 @@ async function readLock(session: Session, tables: MigrationTables): Promise<Held
   return readHolder(session, tables, !missing.includes('runs'))
 }
 
-// As the next run would: who gets the lock has freed what a dead run left behind. It leaves a note of who did it.
+// Does what the next run would do: taking the lock frees what a crashed run left behind. This records who did it.
 async function freeAsNextRun(
   session: Session,
   { tables, deadlines }: MigrationSettings,

@@ -11,15 +11,15 @@ export interface TurnOptions {
   readonly onWait?: (holder: LockHolder | null) => void
 }
 
-/** Waits once for the run that holds the lock; the backends are those that are seen to work for it. */
+/** Waits once for the run that holds the lock. The backends are those known to work for it. */
 export type WaitForTurn = (holder: LockHolder | null, backends?: readonly number[]) => Promise<void>
 
 const POLL_MILLISECONDS = 100
 
 /**
- * Returns what waits until it is time to ask for the lock again.
+ * Returns a function that waits until it is time to try the lock again.
  *
- * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED once `wait` is over; the signal's reason where that comes.
+ * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED after `wait`; the signal's reason if it aborts.
  */
 export function waitForTurn({ wait, signal, onWait }: TurnOptions): WaitForTurn {
   const deadline = Date.now() + wait

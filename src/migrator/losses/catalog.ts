@@ -1,25 +1,25 @@
 import type { Session } from '../../database/session.ts'
 
-/** A table as it stands before anything is undone. */
+/** A table before anything is rolled back. */
 export interface StoredTable {
   readonly oid: number
-  /** The name with its schema, quoted where it must be. */
+  /** The name with its schema, quoted if necessary. */
   readonly name: string
-  /** The table that it is a partition of; null for others. */
+  /** The table that it is a partition of; null for other tables. */
   readonly parent: number | null
   readonly columns: readonly StoredColumn[]
 }
 
 export interface StoredColumn {
   readonly number: number
-  /** Quoted where it must be. */
+  /** Quoted if necessary. */
   readonly name: string
   readonly type: string
   /** Whether its type is one of pgvector's, or an array or a domain of one. */
   readonly isVector: boolean
 }
 
-/** Reads every table with its columns, of users' schemas. */
+/** Reads every table of user schemas, with its columns. */
 export async function readTables(session: Session): Promise<StoredTable[]> {
   return session.ask<StoredTable[]>(`with vector_type as (
       select d.objid as oid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
@@ -42,7 +42,7 @@ export async function readTables(session: Session): Promise<StoredTable[]> {
     where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`)
 }
 
-/** What of a table would be gone: all of it, or some of its columns. */
+/** The part of a table that would be lost: all of it, or some of its columns. */
 export interface LostPart {
   readonly table: StoredTable
   readonly isWhole: boolean
@@ -50,8 +50,8 @@ export interface LostPart {
 }
 
 /**
- * What was there before and is not there after; by oid, so that a new name is no loss, and a table that was made anew
- * is one. Of a table that goes as a whole, only the columns that hold vectors are told apart.
+ * Returns what existed before and does not exist after. It compares OIDs, so a renamed object is not a loss, but a
+ * recreated table is. For a table that is lost as a whole, only its vector columns are listed.
  */
 export function lostBetween(before: readonly StoredTable[], after: readonly StoredTable[]): LostPart[] {
   const left = new Map(after.map((table) => [table.oid, table]))
@@ -59,7 +59,7 @@ export function lostBetween(before: readonly StoredTable[], after: readonly Stor
   return before.flatMap((table): readonly LostPart[] => {
     const now = left.get(table.oid)
     if (now === undefined) {
-      // Its rows are counted with the table that it is a partition of.
+      // The rows of a partition are counted with its parent table.
       if (isGone(table.parent)) return []
       return [{ table, isWhole: true, columns: table.columns.filter(({ isVector }) => isVector) }]
     }
@@ -70,7 +70,7 @@ export function lostBetween(before: readonly StoredTable[], after: readonly Stor
   })
 }
 
-/** Parts of the same tables put together, each table and column once. */
+/** Merges parts of the same tables, so that each table and column appears once. */
 export function joinParts(parts: readonly LostPart[]): LostPart[] {
   const joined = new Map<number, LostPart>()
   for (const part of parts) {
@@ -82,7 +82,7 @@ export function joinParts(parts: readonly LostPart[]): LostPart[] {
       columns: table.columns.filter(({ number }) => numbers.has(number)),
     })
   }
-  // Of a table that goes as a whole, only vectors are told apart, whichever part said that it goes.
+  // For a table that is lost as a whole, only vector columns are listed, whichever part reported it.
   return [...joined.values()].map((part) =>
     part.isWhole ? { ...part, columns: part.columns.filter(({ isVector }) => isVector) } : part,
   )

@@ -2,20 +2,22 @@ import { sqlStateOf } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 import type { LostPart, StoredColumn } from './catalog.ts'
 
-/** How much there is. */
+/** A number of rows or values. */
 export interface Count {
-  /** Null where nobody knows: it was not counted in time, and the server has no statistics. */
+  /** Null if unknown: the count did not finish in time, and the server has no statistics. */
   readonly rows: number | null
-  /** The server's statistics say so; it was not counted. */
+  /** Whether the number comes from the server's statistics, not from a count. */
   readonly isEstimate: boolean
 }
 
-/** A table that would be gone, with its rows. */
+/** A table that would be lost, with its rows. */
 export interface LostTable extends Count {
   readonly table: string
 }
 
-/** A column that would be gone, with its values (not null): one of a table that stays, or vectors of one that goes. */
+/**
+ * A column that would be lost, with its non-null values: of a table that remains, or vectors of a table that does not.
+ */
 export interface LostColumn extends Count {
   readonly table: string
   readonly column: string
@@ -23,13 +25,13 @@ export interface LostColumn extends Count {
   readonly isVector: boolean
 }
 
-/** The rows of a table, and the values (not null) of each of its columns that would be lost, in their order. */
+/** The rows of a table, and the non-null values of each of its lost columns, in order. */
 interface CountedPart {
   readonly table: Count
   readonly values: readonly (Count & { readonly column: StoredColumn })[]
 }
 
-/** Counts what would be lost; what is not counted in time is estimated. */
+/** Counts what would be lost, and estimates what cannot be counted in time. */
 export async function countAll(
   trx: Session,
   lost: readonly LostPart[],
@@ -49,7 +51,7 @@ export async function countAll(
   return { tables, columns }
 }
 
-// Until the time is up; what is left then is estimated.
+// Counts until the time is up. The rest is estimated.
 function counter(trx: Session, milliseconds: number): (part: LostPart) => Promise<CountedPart> {
   const deadline = performance.now() + milliseconds
   return async (part) => {
@@ -68,7 +70,7 @@ async function count(trx: Session, part: LostPart, timeout: number): Promise<Cou
     })
     return counted(part, false, numbers)
   } catch (error) {
-    // It takes too long, somebody else is changing the table, or this role may not read it.
+    // The count takes too long, conflicts with another session's lock, or this role may not read the table.
     if (sqlStateOf(error) === undefined) throw error
     return null
   }
@@ -84,7 +86,7 @@ async function estimate(trx: Session, part: LostPart): Promise<CountedPart> {
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schemaname
     ), 0)))`,
   )
-  // reltuples is -1 where the table was never analysed. A partitioned table is the sum of its partitions.
+  // reltuples is -1 if the table was never analyzed. A partitioned table is the sum of its partitions.
   const numbers = await trx.ask<(number | null)[]>(`with part as (
       select relid from pg_partition_tree(${oid}) union select ${oid}
     ),
@@ -96,7 +98,7 @@ async function estimate(trx: Session, part: LostPart): Promise<CountedPart> {
   return counted(part, true, numbers)
 }
 
-// The first number is that of the rows, the others are those of the columns' values.
+// The first number is the rows; the others are the values of the columns.
 function counted(
   { columns }: LostPart,
   isEstimate: boolean,

@@ -9,14 +9,17 @@ import { openReplay, runDown, type Replay } from '../replay/replay.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { createTables } from '../tracking.ts'
 
-/** What each migration would lose, by name; where it could not be undone there either, it has no entry. */
+/**
+ * The predicted losses of each migration, by name. A migration that could not be rolled back on the copy either has no
+ * entry.
+ */
 export type PredictedLosses = ReadonlyMap<string, readonly LostPart[]>
 
 /**
- * Foresees what undoing migrations would lose where that cannot be tried: on an embedded copy, on which what is applied
- * was replayed. What somebody made by hand is not there.
+ * Predicts what rolling back migrations would lose, if that cannot be tried. It uses an embedded copy on which the
+ * applied migrations were replayed, which lacks objects that were created by hand.
  *
- * @param names From the newest that is undone to the oldest, without a gap.
+ * @param names From the newest that is rolled back to the oldest, without a gap.
  * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED or MIGRATION_INTERRUPTED.
  */
 export async function predictLosses(
@@ -64,7 +67,8 @@ async function undoAll(
   return foreseen
 }
 
-// A migration that was undone before may have renamed things: in the database they still have their first names.
+// A migration that was rolled back before may have renamed objects, which still have their original names in the
+// database.
 function toStored(
   parts: readonly LostPart[],
   first: readonly StoredTable[],

@@ -14,19 +14,24 @@ import { readApplied } from '../tracking.ts'
 
 export type { LostColumn, LostTable }
 
-/** Which migrations to look at, how long to wait for locks and how long to count. */
+/** Which migrations to examine, how long to wait for locks, and how long to count. */
 export interface LossOptions extends DownSelection, StageOptions {
-  /** How long to count rows, of all tables together, in milliseconds or like '5s'; the rest is estimated. Default 5000. */
+  /**
+   * How long to count rows, of all tables together, in milliseconds or like '5s'. The rest is estimated. Default 5000.
+   */
   readonly countTimeout?: Duration | undefined
 }
 
-/** What undoing migrations would lose. Nothing was changed. */
+/** What rolling back migrations would lose. Nothing was changed. */
 export interface Losses {
-  /** The migrations that would be undone, newest first; `problem` says why what one would lose is not known. */
+  /**
+   * The migrations that would be rolled back, newest first. `problem` explains why the losses of a migration are
+   * unknown.
+   */
   readonly migrations: readonly { readonly name: string; readonly problem: string | null }[]
   readonly tables: readonly LostTable[]
   readonly columns: readonly LostColumn[]
-  /** Why the lists may not be all. */
+  /** Why the lists may be incomplete. */
   readonly warnings: readonly string[]
 }
 
@@ -35,9 +40,9 @@ const DEFAULT_COUNT_TIMEOUT = 5000
 export const parseLossOptions = optionsParser({ ...downKinds, ...stageKinds, countTimeout: durationKind })
 
 /**
- * Finds out what undoing migrations would lose: undoes them in a transaction that is rolled back, and counts what was
- * gone in it. What cannot be tried so is foreseen on an embedded copy. A row that a migration deletes from a table that
- * stays is not told.
+ * Determines what rolling back migrations would lose. It rolls them back in a transaction that is itself rolled back,
+ * and counts what disappeared. What cannot be tried is predicted on an embedded copy. Rows that a migration deletes
+ * from a table that remains are not reported.
  */
 export async function losses(
   session: Session,
@@ -56,7 +61,7 @@ export async function losses(
   const { foreseen, obstacle } = await foreseeRest(session, settings, files, tried, options.signal)
   const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
   const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
-  // A role that may only read can count too.
+  // A role with only read privileges can count too.
   const counts = await session.transaction((trx) => countAll(trx, lost, countTimeout), { readOnly: true })
   return {
     migrations: known.map(({ name, problem }) => ({ name, problem })),
@@ -93,9 +98,9 @@ function describe(
 ): Losses['migrations'][number] & { readonly warning: string | null } {
   if (problem === null) return { name, problem, warning: null }
   if (isForeseen) {
-    const source = 'What it would lose was seen on an embedded copy, which has nothing that was made by hand.'
+    const source = 'Its losses were determined on an embedded copy, which lacks objects that were created by hand.'
     return { name, problem: null, warning: `${problem} ${source}` }
   }
-  const whole = obstacle === null ? problem : `${problem} Nor on an embedded copy: ${obstacle}`
+  const whole = obstacle === null ? problem : `${problem} On an embedded copy: ${obstacle}`
   return { name, problem: whole, warning: whole }
 }

@@ -8,14 +8,14 @@ import { rehearseMigrations, type RehearsedMigration } from '../rehearse/migrati
 import { withRehearsalStage, type ParsedStageOptions } from '../rehearse/stage.ts'
 import type { MigrationSettings } from '../settings.ts'
 
-/** What came of undoing for a try; `problem` says why a migration was not. */
+/** The result of trial rollbacks. `problem` explains why a migration could not be tried. */
 export interface Tried {
   readonly migrations: readonly { readonly name: string; readonly problem: string | null }[]
   readonly lost: readonly LostPart[]
   readonly warnings: readonly string[]
 }
 
-/** Undoes migrations in a transaction that is rolled back. */
+/** Rolls back migrations in a transaction that is itself rolled back. */
 export async function tryDown(
   session: Session,
   settings: MigrationSettings,
@@ -41,18 +41,18 @@ export async function tryDown(
 
 const refusals = new Set<string | undefined>([sqlState.insufficientPrivilege, sqlState.readOnlyTransaction])
 
-/** Nothing could be tried: who may only look, or looks at a standby, is told what can be known so. */
+/** Nothing could be tried: a read-only role, or a standby, gets the losses that can be determined without a trial. */
 export function untried(names: readonly string[], error: unknown): Tried {
   const isRefused =
     isPgvectorMigrationError(error, 'READ_ONLY') ||
     isPgvectorMigrationError(error, 'INSUFFICIENT_PRIVILEGE') ||
     refusals.has(sqlStateOf(error))
   if (!isRefused) throw error
-  const problem = `could not be undone to look at it: ${reasonIn(error)}`
+  const problem = `could not be rolled back as a trial: ${reasonIn(error)}`
   return { migrations: names.map((name) => ({ name, problem: `${name} ${problem}` })), lost: [], warnings: [] }
 }
 
-// Of a migration of operations that drops an index without blocking writes, the rest can be tried.
+// If a composed migration drops an index without blocking writes, the rest of it can be tried.
 function inTransaction(migration: LoadedMigration): LoadedMigration {
   const down = migration.module.down?.inTransaction
   if (migration.transactional || down === undefined) return migration
@@ -60,12 +60,12 @@ function inTransaction(migration: LoadedMigration): LoadedMigration {
 }
 
 function problemOf({ name, state, reason, error }: RehearsedMigration): string | null {
-  if (state === 'failed') return `${name} could not be undone to look at it: ${reasonIn(error?.cause)}`
+  if (state === 'failed') return `${name} could not be rolled back as a trial: ${reasonIn(error?.cause)}`
   if (reason === 'no-transaction') return `${name} was not tried, because it runs outside a transaction.`
-  return reason === 'not-reached' ? `${name} was not tried, because what comes before it failed.` : null
+  return reason === 'not-reached' ? `${name} was not tried, because an earlier rollback failed.` : null
 }
 
-/** What an error says, as a sentence. */
+/** Returns an error's message as a sentence. */
 export function reasonIn(error: unknown): string {
   const said = sqlStateOf(error) === undefined ? errorMessage(error) : serverMessage(error)
   const sentence = said.trim()

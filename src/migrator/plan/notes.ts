@@ -4,20 +4,20 @@ import type { PlannedStatement } from '../../database/record-statements.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'
 
-/** What a plan was made from. */
+/** The inputs of a plan. */
 export interface Basis {
   readonly migrations: readonly PlannedMigration[]
-  /** The database that it is for. */
+  /** The database that the plan is for. */
   readonly here: PgvectorState
-  /** The embedded one that it was made on. */
+  /** The embedded database that produced the plan. */
   readonly replay: PgvectorState
-  /** The hooks of migrations that the configuration has. */
+  /** The migration hooks of the configuration. */
   readonly hooks: readonly string[]
-  /** Applied migrations whose files are gone. */
+  /** Applied migrations whose files are missing. */
   readonly missing: readonly string[]
 }
 
-/** What a plan cannot know, in sentences. */
+/** Returns what a plan cannot know, in sentences. */
 export function notesOn({ migrations, here, replay, hooks, missing }: Basis): string[] {
   return [
     ...postgresNote(here, replay),
@@ -32,7 +32,7 @@ function postgresNote(here: PgvectorState, replay: PgvectorState): string[] {
   if (here.server.major === replay.server.major) return []
   return [
     `Planned on PostgreSQL ${replay.server.major}; the server has ${here.server.version}. ` +
-      'A migration that asks for the version may do something else there.',
+      'A migration that checks the version may behave differently there.',
   ]
 }
 
@@ -56,17 +56,17 @@ function createsPgvector({ sql, privileged }: PlannedStatement): boolean {
 function missingNote(missing: readonly string[]): string[] {
   if (missing.length === 0) return []
   return [
-    `Applied migrations without a file (${missing.join(', ')}) were not replayed: what they made is not known here.`,
+    `Applied migrations without a file (${missing.join(', ')}) were not replayed, so the plan does not know what they created.`,
   ]
 }
 
-// A hook may do anything: back up, or tell people.
+// A hook may do anything, such as take a backup or notify people.
 function hooksNote(hooks: readonly string[]): string[] {
   if (hooks.length === 0) return []
   return [`The hooks of the configuration (${hooks.join(', ')}) were not run: what they send is not in the plan.`]
 }
 
-// Whoever asks the catalog gets the right answer in a replay, and setval and its like are work, not questions.
+// Catalog queries get the right answer in a replay, and setval and similar functions are work, not questions.
 const NO_DATA = /\b(information_schema|pg_\w+|setval|nextval|set_config)\b/i
 
 function dataNote({ name, statements }: PlannedMigration): string[] {
@@ -76,8 +76,8 @@ function dataNote({ name, statements }: PlannedMigration): string[] {
   })
   if (question === undefined) return []
   return [
-    `${name} asks for data (${question.sql.replaceAll(/\s+/g, ' ').slice(0, SHOWN)}). The replay has only what ` +
-      'migrations insert, so what it does with the answer may differ.',
+    `${name} queries data (${question.sql.replaceAll(/\s+/g, ' ').slice(0, SHOWN)}). The replay contains only rows that ` +
+      'migrations insert, so the result may differ.',
   ]
 }
 

@@ -18,10 +18,10 @@ import { noHook, type MigrationSettings, type MigrationTables } from '../setting
 import { tableStatements } from '../tracking.ts'
 
 /**
- * The SQL of pending migrations, seen by running them on an embedded database.
+ * Returns the SQL of pending migrations, determined by running them on an embedded database.
  *
- * The database itself is only read, in a read-only transaction. What was applied there is replayed first, so that
- * what is pending finds what it would find.
+ * The database itself is only read, in a read-only transaction. The applied migrations are replayed first, so that the
+ * pending ones find the same state.
  *
  * @throws {PgvectorMigrationError} PLAN_FAILED, EMBEDDED_NOT_INSTALLED, MIGRATION_NOT_FOUND, MIGRATION_AMBIGUOUS or
  * MIGRATION_FILES_MISSING.
@@ -36,7 +36,7 @@ export async function plan(
   return result
 }
 
-/** The same, and where a pending migration fails, the plan up to there: the statement that failed is its last. */
+/** Returns the same. If a pending migration fails, returns the plan up to there, with the failed statement last. */
 export async function planAsFarAsItGoes(
   db: Session,
   settings: MigrationSettings,
@@ -56,7 +56,7 @@ export async function planAsFarAsItGoes(
       await replayApplied(replay, settings.tables, files, origin.applied)
       return planAll(replay.session, files, pending)
     })
-    // After a failure the replay may be in a transaction that takes no question any more.
+    // After a failure, the replay may be in an aborted transaction that accepts no queries.
     const notes =
       failure === null
         ? notesOn({
@@ -74,7 +74,7 @@ export async function planAsFarAsItGoes(
 }
 
 async function bookkeepingOf(session: Session, tables: MigrationTables): Promise<PlannedStatement[]> {
-  // The script has a transaction of its own.
+  // The script has its own transaction.
   return session.transaction(async (trx) => {
     const recording = startRecording(session)
     await trx.send(Object.values(tableStatements(tables, 'create table if not exists')).flat())
@@ -93,7 +93,7 @@ async function planAll(
     const migration = await files.load(name)
     const { transactional } = migration
     const { sent, failure } = await recorded(session, name, false, () => runUp(session, migration))
-    // Of one that failed all was rolled back, and yet it is what it sends.
+    // A failed migration was rolled back, but its statements are still what it sends.
     const statements = statementsOf(failure === null ? sent : sent.filter(isItsOwn).map(withoutError), transactional)
     migrations.push({ name, transactional, statements })
     if (failure !== null) return { migrations, failure }

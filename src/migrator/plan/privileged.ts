@@ -11,10 +11,10 @@ export interface SetApart {
 }
 
 /**
- * Moves what creates or updates extensions to the front, with the schemas that they are created in.
+ * Moves statements that create or update extensions to the front, with the schemas that they are created in.
  *
- * Everything moved may run where its work is done already. What drops or moves an extension stays in its place, and
- * so does what comes after it: in front it would do something else.
+ * Every moved statement can run even if its work is already done. Statements that drop or move an extension stay in
+ * place, and so do all later ones, because their effect would differ at the front.
  */
 export function setApart(migrations: readonly PlannedMigration[]): SetApart {
   const all = migrations.flatMap(({ statements }) => statements)
@@ -49,7 +49,7 @@ function significant(sql: string): SqlToken[] {
   return Array.from(significantTokens(sql))
 }
 
-/** The schema that an extension is created in, where the statement names one. */
+/** Returns the schema that an extension is created in, if the statement names one. */
 function schemaOf(sql: string): string | null {
   const tokens = significant(sql)
   const place = tokens.findIndex(({ text }, index) => index > 1 && text.toLowerCase() === 'schema')
@@ -76,7 +76,7 @@ function isConditional(tokens: readonly SqlToken[]): boolean {
   return ['if', 'not', 'exists'].every((word, index) => tokens[index]?.text.toLowerCase() === word)
 }
 
-// begin and commit around nothing are left where all that stood between them was moved.
+// Removes a begin and commit if everything between them was moved.
 function withoutEmptyBlocks(statements: readonly PlannedStatement[]): PlannedStatement[] {
   return statements.filter(({ sql }, index) => {
     const isBegin = sql === 'begin' && statements[index + 1]?.sql === 'commit'

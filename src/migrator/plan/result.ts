@@ -12,32 +12,32 @@ export interface PlanResult {
   readonly origin: PlanOrigin
 }
 
-/** A plan of all that came before the migration that failed, with what that one had sent by then. */
+/** A plan up to the migration that failed, with what that migration had sent. */
 export interface PartialPlan extends PlanResult {
-  /** Null where the plan is whole. */
+  /** Null if the plan is complete. */
   readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null
 }
 
-/** A pending migration, with what it sends in its order. */
+/** A pending migration, with its statements in order. */
 export interface PlannedMigration {
   readonly name: string
-  /** False where it runs outside a transaction; those that it opens itself are among the statements. */
+  /** False if it runs outside a transaction. Transactions that it opens itself are among the statements. */
   readonly transactional: boolean
   readonly statements: readonly PlannedStatement[]
 }
 
-/** The state of the database that a plan was made for. */
+/** The state of the database that a plan was created for. */
 export interface PlanOrigin {
   readonly database: string
-  /** The version of PostgreSQL, as the server says it. */
+  /** The version of PostgreSQL, as the server reports it. */
   readonly server: string
-  /** The version of pgvector that is enabled; null where none is. */
+  /** The enabled version of pgvector; null if it is not enabled. */
   readonly pgvector: string | null
   readonly searchPath: string
   readonly applied: readonly string[]
   /** When it was read, as ISO 8601. */
   readonly at: string
   readonly tables: MigrationTables
-  /** What makes the tables that keep what was applied, where they are missing. */
+  /** The statements that create the tracking tables, if they are missing. */
   readonly bookkeeping: readonly string[]
 }

@@ -4,10 +4,10 @@ import type { PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { setApart } from './privileged.ts'
 
 /**
- * A plan as one file for psql, with the bookkeeping of Knex's tables.
+ * Returns a plan as one script for psql, which also maintains Knex's tables.
  *
- * What needs a privileged role stands in front, in a part of its own. Each migration refuses to run twice, or while
- * somebody else migrates.
+ * Statements that need a privileged role are in a separate first part. Each migration refuses to run twice, or while
+ * another process is running migrations.
  *
  * @example await writeFile('release.sql', planScript(await migrator.plan()))
  */
@@ -43,7 +43,7 @@ function header(migrations: readonly PlannedMigration[], notes: readonly string[
   return lines.map(comment).join('\n')
 }
 
-// A name may contain anything, a line break too.
+// A name may contain anything, even a line break.
 function comment(text: string): string {
   return `-- ${text.replaceAll(/\s+/g, ' ')}`
 }
@@ -61,7 +61,7 @@ function settings({ searchPath }: PlanOrigin): string {
   ].join('\n')
 }
 
-// By it the line of the log that says that the extension was enabled is left out where it was there already.
+// Shows whether the extension already existed. If so, the log entry that it was enabled is skipped.
 const extensionBefore = `select pg_catalog.set_config('${EXTENSION_BEFORE}', coalesce((
     select oid::pg_catalog.text from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector'
   ), ''), false);`
@@ -103,24 +103,24 @@ function migrationBlock({ name, transactional, statements }: PlannedMigration, {
   ].join('\n')
 }
 
-// The row's lock keeps stock Knex and this library out until the transaction ends.
+// The row lock keeps stock Knex and this library out until the transaction ends.
 function guard(name: string, { migrations, lock }: PlanOrigin['tables']): string {
   const body = `
 begin
   perform from ${lock} where is_locked operator(pg_catalog.=) 0 for update nowait;
   if not found then
-    raise exception 'Somebody else is migrating';
+    raise exception 'Another process is running migrations';
   end if;
   if exists (select from ${migrations} where name operator(pg_catalog.=) ${literal(name)}) then
     raise exception using message = 'Applied already: ' operator(pg_catalog.||) ${literal(name)},
-      hint = 'Make a new plan: npx knex-pgvector plan --script';
+      hint = 'Create a new plan: npx knex-pgvector plan --script';
   end if;
 end
 `
   return `do ${dollarQuoted(body)};`
 }
 
-// A name may contain a dollar quote too.
+// A name may contain a dollar quote, too.
 function dollarQuoted(text: string): string {
   let tag = '$guard$'
   for (let number = 1; text.includes(tag); number++) tag = `$guard${number}$`

@@ -4,12 +4,16 @@ import type { QueryResult } from '../../database/knex-inside.ts'
 const SAVEPOINT = /^\s*(savepoint|release|rollback)\b/i
 const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
 
-/** A statement without what this library only asks (one row, one json column called state), and without savepoints. */
+/**
+ * Returns a statement without this library's own queries (one row with one json column called state) and without
+ * savepoints.
+ */
 export function withoutOurs(sql: string, answered: Answered): { sql: string; rows: number | null } | null {
   if (SAVEPOINT.test(sql)) return null
   const answers = Array.isArray(answered) ? (answered as readonly QueryResult[]) : [answered as QueryResult]
   const parts = sql.split(';\n')
-  // The library joins the statements of a round trip in this way; a migration's own may have more parts than answers.
+  // The library joins the statements of a round trip in this way. A migration's own statement may have more parts than
+  // answers.
   const isApart = parts.length === answers.length
   const kept = answers.map((answer, index) => !isQuestion(isApart ? (parts[index] ?? '') : sql, answer))
   if (!kept.includes(true)) return null

@@ -13,13 +13,13 @@ import { connectionSql, runConnection, type ConnectionFacts } from '../run/conne
 import type { MigrationTables } from '../settings.ts'
 import { createMissingTables, missingTables } from '../tracking.ts'
 
-/** What keeps others from migrating while something is rehearsed. */
+/** Keeps other runs out during a rehearsal. */
 export interface Exclusion extends Omit<RunLock, 'applied'> {
-  /** To be called first in the transaction of the rehearsal. */
+  /** To be called first in the rehearsal's transaction. */
   enter(trx: Session): Promise<void>
 }
 
-/** How to keep others out, and how long to wait for them. */
+/** How to keep other runs out, and how long to wait for them. */
 export interface ExclusionOptions
   extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'>, Pick<RunLockOptions, 'hasFailed'> {
   readonly command: string
@@ -30,7 +30,8 @@ export interface ExclusionOptions
 const POLL_MILLISECONDS = 100
 
 /**
- * Works while others are kept out: under the lock of a run, or without a trace where the tables of runs are not all there.
+ * Runs work while other runs are kept out: under the lock of a run, or without leaving a trace if some of its tables do
+ * not exist.
  *
  * @throws {PgvectorMigrationError} MIGRATIONS_LOCKED or MIGRATION_INTERRUPTED.
  */
@@ -50,17 +51,18 @@ export async function withOthersExcluded<Result>(
     wait,
     onWait: (holder: LockHolder | null) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),
-    // What was found out stands; the next run frees the lock.
+    // The findings remain valid, and the next run frees the lock.
     onKept: () => undefined,
   }
   return withRunLock(session, tables, lockOptions, (lock) => work({ ...lock, enter: () => Promise.resolve() }))
 }
 
 /**
- * Makes the missing tables in the transaction that is rolled back: who wants to migrate must make them too, and waits for
- * it. Where stock Knex's lock exists, its row is locked, which keeps stock Knex and runs of ours out.
+ * Creates the missing tables in the transaction that is rolled back. Another run must create them too, so it waits. If
+ * stock Knex's lock table exists, its row is locked, which keeps out stock Knex and our own runs.
  *
- * A run is waited for before that transaction, as CREATE INDEX CONCURRENTLY might wait for its end.
+ * It waits for a current run before that transaction begins, because CREATE INDEX CONCURRENTLY might wait for the
+ * transaction to end.
  */
 async function withoutTrace<Result>(
   session: Session,

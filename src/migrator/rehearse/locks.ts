@@ -1,19 +1,19 @@
 import type { Session } from '../../database/session.ts'
 
-/** A lock that a statement took, and that is held until the transaction ends. */
+/** A lock that a statement took and that is held until the transaction ends. */
 export interface TakenLock {
-  /** The name with its schema, quoted where it must be. */
+  /** The name with its schema, quoted if necessary. */
   readonly relation: string
   readonly kind: 'table' | 'index' | 'sequence' | 'view' | 'other'
-  /** As PostgreSQL calls it: AccessExclusiveLock, … */
+  /** PostgreSQL's name for it: AccessExclusiveLock, … */
   readonly mode: string
-  /** Made by the rehearsal, so that nobody else can want it. */
+  /** Whether the rehearsal created the relation, so that no other session can use it. */
   readonly isNew: boolean
-  /** What others cannot do to the relation meanwhile. */
+  /** What other sessions cannot do with the relation in the meantime. */
   readonly blocks: 'nothing' | 'writes' | 'reads and writes'
 }
 
-/** Tells which locks were taken since it was last asked. */
+/** Returns the locks that were taken since the last call. */
 export type LockWatcher = () => Promise<TakenLock[]>
 
 const kinds = {
@@ -40,7 +40,7 @@ interface Relation {
   readonly kind: string | null
 }
 
-// Temporary tables, TOAST and the system's catalogs are in schemas that begin with pg_.
+// Temporary tables, TOAST tables and system catalogs are in schemas that begin with pg_.
 const isOfUsers = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
 
 const relationsSql = `
@@ -49,7 +49,7 @@ const relationsSql = `
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where ${isOfUsers}`
 
-/** What this session has locked. Its own locks are on catalogs, which it leaves out. */
+/** The locks of this session. The locks of this query itself are on catalogs, which it leaves out. */
 export const heldLocksSql = `
   select coalesce(json_agg(json_build_object('oid', l.relation::bigint, 'mode', l.mode, 'kind', c.relkind,
     'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end)
@@ -61,11 +61,11 @@ export const heldLocksSql = `
     and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
     and (c.oid is null or ${isOfUsers})`
 
-/** Begins to watch the locks of a transaction: the differences of what it holds. */
+/** Starts to watch the locks of a transaction, by comparing what it holds. */
 export async function watchLocks(trx: Session): Promise<LockWatcher> {
   const existing = await trx.ask<Relation[]>(relationsSql)
   const old = new Set(existing.map(({ oid }) => oid))
-  // A table that was dropped is still locked, and its name is no longer in the catalog.
+  // A dropped table is still locked, but its name is no longer in the catalog.
   const known = new Map(existing.map((relation) => [relation.oid, relation]))
   let held = new Set<string>()
   return async () => {

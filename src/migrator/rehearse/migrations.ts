@@ -10,11 +10,11 @@ import { runOne } from '../run/one.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { nextBatch } from '../tracking.ts'
 
-/** What became of a migration in a rehearsal. */
+/** The result of a migration in a rehearsal. */
 export interface RehearsedMigration {
   readonly name: string
   readonly state: 'rehearsed' | 'not-rehearsed' | 'failed'
-  /** Why it was not rehearsed: it asks for no transaction, or an earlier one failed. */
+  /** Why it was not rehearsed: it opts out of transactions, or an earlier migration failed. */
   readonly reason?: 'no-transaction' | 'not-reached'
   readonly milliseconds: number
   readonly statements: readonly RehearsedStatement[]
@@ -31,7 +31,8 @@ export interface Rehearsing extends Pick<RunOptions, 'signal' | 'onEvent'> {
 /**
  * Runs migrations on a stage, each in a savepoint, as a run would: with its hooks and with its record in Knex's table.
  *
- * What asks for no transaction is left out, and the others are tried all the same. The first one that fails ends it.
+ * Migrations that opt out of transactions are skipped, and the others are still tried. The first failure ends the
+ * rehearsal.
  */
 export async function rehearseMigrations(
   session: Session,
@@ -68,7 +69,7 @@ export async function rehearseMigrations(
   return results
 }
 
-// What ended the transaction made the migration real, and those before it.
+// A migration that ended the transaction made itself permanent, together with those before it.
 function assertStillOpen({ others }: Stage, results: readonly RehearsedMigration[]): void {
   const end = others.connection.earlyEnd()
   const last = results.at(-1)
@@ -102,7 +103,7 @@ async function rehearseOne(
   const { connection, lost, isHeld } = stage.others
   const rehearse = (): Promise<void> =>
     stage.trx.transaction(async (savepoint) => {
-      // The migration before may have set its own, which in a run would have gone with its transaction.
+      // The previous migration may have set its own. In a run, that would have ended with its transaction.
       await savepoint.send(`set local lock_timeout = ${stage.lockTimeout}`)
       const batch = direction === 'up' ? await nextBatch(savepoint, settings.tables) : 0
       statements = recorder.begin(name)
@@ -115,7 +116,7 @@ async function rehearseOne(
     await guarded(session, watched, rehearse)
     return { name, state: 'rehearsed', milliseconds: milliseconds(), statements }
   } catch (error) {
-    // Nothing is done in a rehearsal: what came before is rolled back too.
+    // Nothing counts as done in a rehearsal, because earlier migrations are rolled back too.
     const standing = { done: [], left: migrations.slice(index + 1).map((each) => each.name) }
     if (signal?.aborted === true) throw interrupted(name, signal, error, standing)
     const details = { migration: name, direction, transactional: true, ...standing }
@@ -131,7 +132,9 @@ async function rehearseOne(
   }
 }
 
-/** Checks what the commit of a run would check, and leaves the constraints as a new transaction finds them. */
+/**
+ * Checks what the commit of a run would check, and restores the constraints to the state that a new transaction finds.
+ */
 async function checkDeferredConstraints(trx: Session): Promise<void> {
   await trx.send(`do $$
     declare

@@ -10,25 +10,25 @@ import type { MigrationSettings } from '../settings.ts'
 import { readApplied } from '../tracking.ts'
 import { explainUnknownType } from '../unknown-type.ts'
 
-/** Which pending migrations to rehearse, and how long a statement of theirs may wait for a lock. */
+/** Which pending migrations to rehearse, and how long one of their statements may wait for a lock. */
 export type RehearseOptions = UpSelection & StageOptions
 
 export const parseRehearseOptions = optionsParser({ ...upKinds, ...stageKinds })
 
-/** What a rehearsal found out. Nothing of it was kept. */
+/** The result of a rehearsal. None of its changes were kept. */
 export interface Rehearsal {
   /** The pending migrations that were chosen, in order. */
   readonly migrations: readonly RehearsedMigration[]
-  /** What the rehearsal cannot tell, and what it could not undo. */
+  /** What the rehearsal cannot determine, and what it could not roll back. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Really executes the pending migrations, in one transaction that is rolled back.
+ * Executes the pending migrations for real, in one transaction that is rolled back.
  *
- * The lock is taken as for a run, so that nobody migrates meanwhile; in a database where nothing was migrated yet not
- * even that leaves a trace. Knex's hooks are called but for `afterAll`. What a migration does outside its transaction,
- * on a connection of its own or on disk, is not undone.
+ * It takes the lock of a run, so that no other process migrates in the meantime. In a database without any migrations
+ * yet, not even the lock leaves a trace. Knex's hooks are called, except for `afterAll`. What a migration does outside
+ * its transaction, on its own connection or on disk, is not rolled back.
  */
 export async function rehearse(
   session: Session,
@@ -46,7 +46,7 @@ export async function rehearse(
   let isFailed = false
   const about = { ...options, command, hasFailed: () => isFailed }
   const { result, warnings } = await withRehearsalStage(session, settings, about, async (stage) => {
-    // Again, now that nobody else can change it.
+    // Chosen again, now that no other run can change it.
     const migrations = await Promise.all((await choose(stage.trx)).map((name) => files.load(name)))
     const rehearsed = await rehearseMigrations(session, stage, settings, {
       migrations,
@@ -74,15 +74,15 @@ function warningsOf(results: readonly RehearsedMigration[], lockTimeout: number)
   const outside = results.filter(({ reason }) => reason === 'no-transaction').map(({ name }) => name)
   const failed = results.find(({ state }) => state === 'failed')
   const warnings = outside.map(
-    (name) => `${name} runs outside a transaction, so it was not rehearsed; what comes after it was tried without it.`,
+    (name) => `${name} runs outside a transaction, so it was not rehearsed; later migrations were tried without it.`,
   )
   if (failed !== undefined && outside.length > 0 && results.findIndex(isOutside) < results.indexOf(failed)) {
     warnings.push(`${failed.name} may have failed only because ${outside.join(', ')} could not be rehearsed before it.`)
   }
   if (sqlStateOf(failed?.error?.cause) === sqlState.lockNotAvailable) {
     warnings.push(
-      `${failed?.name} did not get a lock within ${lockTimeout} ms, because somebody else was using the relation. ` +
-        'A run waits as long as it must, and all who come after it wait behind it.',
+      `${failed?.name} did not get a lock within ${lockTimeout} ms, because another session was using the relation. ` +
+        'A run waits as long as necessary, and later queries wait behind it.',
     )
   }
   return warnings

@@ -2,13 +2,13 @@ import { sqlStateOf } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 
-/** Where a sequence stands. The numbers are texts: they may be beyond what JavaScript counts exactly. */
+/** The state of a sequence. The numbers are text, because they may exceed what JavaScript represents exactly. */
 export interface SequenceState {
   readonly oid: number
   readonly name: string
-  /** Quoted, as the name is. */
+  /** Quoted, like the name. */
   readonly owner: string
-  /** The value given out last; null where none was, and where this role may not read it. */
+  /** The last value returned; null if there was none, or if this role may not read it. */
   readonly last: string | null
   readonly start: string
   readonly step: string
@@ -21,11 +21,11 @@ export interface UsedSequence {
   readonly before: SequenceState
   /** The last value when the rehearsal ended. */
   readonly left: string | null
-  /** How often this session looked into the sequence: once for each value it drew. */
+  /** How often this session accessed the sequence: once for each value it drew. */
   readonly looks: number
 }
 
-/** What is to be done with a sequence after the rehearsal: nothing, or to be put where it stood. */
+/** What to do with a sequence after the rehearsal, if anything. */
 export type Correction = 'none' | 'rewind' | 'advance' | 'leave'
 
 const stateJson = `json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname),
@@ -37,7 +37,7 @@ const fromSequences = `from pg_catalog.pg_sequence s
   join pg_catalog.pg_class c on c.oid = s.seqrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace`
 
-/** Reads where every sequence stands; in a transaction of its own, because reading one locks it. */
+/** Reads the state of every sequence, in its own transaction, because reading a sequence locks it. */
 export async function readSequences(trx: Session): Promise<SequenceState[]> {
   return trx.ask<SequenceState[]>(
     `select coalesce(json_agg(${stateJson}), '[]') as state ${fromSequences} where n.nspname !~ '^pg_'`,
@@ -47,8 +47,8 @@ export async function readSequences(trx: Session): Promise<SequenceState[]> {
 /**
  * Watches which of these sequences this transaction uses.
  *
- * A value that was drawn stays drawn when the transaction is rolled back. The server counts for each session how often
- * it looked into a sequence, which tells afterwards whether anybody else drew from it.
+ * A value stays consumed after a rollback. The server counts how often each session accessed a sequence. This shows
+ * afterwards whether another session drew values too.
  */
 export async function usedSequences(
   trx: Session,
@@ -82,8 +82,8 @@ export async function usedSequences(
 }
 
 /**
- * Puts sequences where they stood before a rehearsal, where that cannot give a value out twice; says of the others
- * what happened to them. `rolledBack` runs in a transaction of its own: what it locks is free again, and setval stays.
+ * Restores sequences to their state before a rehearsal, if no value can then be returned twice. It returns a warning
+ * for each of the others. `rolledBack` runs in its own transaction, which releases its locks while setval persists.
  */
 export async function putSequencesBack(
   used: readonly UsedSequence[],
@@ -91,10 +91,10 @@ export async function putSequencesBack(
 ): Promise<string[]> {
   const warnings: string[] = []
   for (const sequence of used) {
-    // Where it stood in the rehearsal is not where it stands, where a migration restarted it: that is rolled back.
+    // If a migration restarted the sequence, that was rolled back, so its state differs from what the rehearsal saw.
     const current = await rolledBack((trx) => lastValue(trx, sequence.before)).catch(() => null)
     const warning = await rolledBack((trx) => putBack(trx, sequence)).catch((error: unknown) => {
-      // It belongs to somebody else, or somebody else has it in an open transaction.
+      // It belongs to another role, or another session uses it in an open transaction.
       if (sqlStateOf(error) === undefined) throw error
       return advanced(sequence.before, current)
     })
@@ -107,7 +107,8 @@ async function putBack(trx: Session, used: UsedSequence): Promise<string | null>
   const { before } = used
   const { name, owner, last, start } = before
   if (correctionFor(used, await lastValue(trx, before)) === 'none') return null
-  // Nobody can draw from it now. LOCK takes no sequences; giving it to the owner that it has changes nothing.
+  // No session can draw from it now. LOCK does not work on sequences, but setting the owner to the current owner locks
+  // it and changes nothing.
   await trx.send(`alter sequence ${name} owner to ${owner}`)
   const current = await lastValue(trx, before)
   const correction = correctionFor(used, current)
@@ -115,15 +116,15 @@ async function putBack(trx: Session, used: UsedSequence): Promise<string | null>
     await trx.ask(`select to_json(setval(${literal(name)}, ${last ?? start}, ${last !== null})) as state`)
   if (correction === 'leave') return advanced(before, current)
   if (correction === 'advance')
-    return `A migration sets the sequence ${name} back, which no rollback undoes; it was put to ${last ?? start} again.`
+    return `A migration sets the sequence ${name} back, which a rollback does not reverse; it was set to ${last ?? start} again.`
   return null
 }
 
 /**
- * What to do with a sequence whose last value is now `current`.
+ * Decides what to do with a sequence whose last value is now `current`.
  *
- * It is rewound only where the values that are gone are exactly those that this session drew: a value that somebody
- * else drew in between would be given out twice. Where a migration moved it backwards, it goes forward again.
+ * It is rewound only if the missing values are exactly those that this session drew. Otherwise, a value that another
+ * session drew in between would be returned twice. If a migration moved it backwards, it is moved forward again.
  */
 export function correctionFor({ before, left, looks }: UsedSequence, current: string | null): Correction {
   const step = BigInt(before.step)
@@ -144,7 +145,7 @@ async function lastValue(trx: Session, { oid }: SequenceState): Promise<string |
 
 function advanced({ name, last }: SequenceState, current: string | null): string {
   return (
-    `The sequence ${name} went from ${last ?? 'its start'} to ${current ?? 'an unknown value'}, which no rollback undoes: ` +
+    `The sequence ${name} went from ${last ?? 'its start'} to ${current ?? 'an unknown value'}, which a rollback does not reverse: ` +
     'its next values leave a gap.'
   )
 }

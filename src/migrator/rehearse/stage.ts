@@ -10,7 +10,7 @@ import { withOthersExcluded, type Exclusion, type ExclusionOptions } from './exc
 import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
 import type { MigrationSettings } from '../settings.ts'
 
-/** Where migrations are rehearsed: a transaction that is always rolled back, while nobody else can migrate. */
+/** Where migrations are rehearsed: a transaction that is always rolled back, while no other process can migrate. */
 export interface Stage {
   readonly trx: Session
   readonly others: Exclusion
@@ -18,13 +18,16 @@ export interface Stage {
   readonly deadlines: Deadlines
 }
 
-/** How a stage is opened. */
+/** How to open a stage. */
 export interface StageOptions extends RunOptions {
-  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
+  /**
+   * PostgreSQL's lock_timeout: the longest time that other sessions may wait behind one of these statements, in
+   * milliseconds or like '500ms'; default 1000.
+   */
   readonly lockTimeout?: Duration | undefined
 }
 
-/** What was found out on a stage, and what the rollback could not undo. */
+/** The result of the work on a stage, and what the rollback could not reverse. */
 export interface Staged<Result> {
   readonly result: Result
   readonly warnings: readonly string[]
@@ -35,10 +38,10 @@ export const stageKinds = { ...runKinds, lockTimeout: positiveDurationKind } as 
   unknown
 >
 
-/** The same once they are parsed. */
+/** The same options after parsing. */
 export type ParsedStageOptions = StageOptions & { readonly lockTimeout?: number | undefined }
 
-/** Opens a stage, works on it, and takes everything back. */
+/** Opens a stage, runs work on it, and rolls everything back. */
 export async function withRehearsalStage<Result>(
   session: Session,
   { tables, deadlines }: MigrationSettings,
@@ -48,7 +51,7 @@ export async function withRehearsalStage<Result>(
   const { lockTimeout = DEFAULT_LOCK_TIMEOUT } = options
   const isSingle = await readIsEmbedded(session)
   return withOthersExcluded(session, tables, { ...options, deadlines, isSingle }, async (others) => {
-    // It does not wait for locks.
+    // This statement does not wait for locks.
     const begin = [`set local lock_timeout = ${lockTimeout}`]
     const rolledBack = <Value>(run: (trx: Session) => Promise<Value>): Promise<Value> =>
       others.connection.transaction(run, { begin, rollBack: true })
@@ -59,12 +62,12 @@ export async function withRehearsalStage<Result>(
       await others.enter(trx)
       const usedSince = await usedSequences(trx, before)
       const ended = await outcomeOf(work({ trx, others, lockTimeout, deadlines }))
-      // Where the connection is lost, nothing more can be known.
+      // If the connection is lost, nothing more can be determined.
       return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
     })
     await assertRolledBack(others, transactionId, attempt)
     const warnings = await putSequencesBack(used, rolledBack).catch((error: unknown) => {
-      // What failed first counts.
+      // The first error counts.
       throw 'error' in attempt ? attempt.error : error
     })
     if ('error' in attempt) throw attempt.error
@@ -82,7 +85,7 @@ async function assertRolledBack(
   const cause = 'error' in attempt ? attempt.error : undefined
   if (isPgvectorMigrationError(cause, 'REHEARSAL_COMMITTED')) throw cause
   const { session } = connection
-  // Of a connection that is lost the server takes everything back by itself. A caller's transaction goes on.
+  // If the connection is lost, the server itself rolls everything back. A caller's transaction continues.
   const status =
     lost.aborted || session.isInTransaction
       ? null

@@ -5,26 +5,26 @@ import { refuseToEndTransaction } from '../../sql-text/transaction-guard.ts'
 import { withoutOurs } from './answers.ts'
 import { watchLocks, type TakenLock } from './locks.ts'
 
-/** A statement that a migration sent; several, where it sent them in one round trip. */
+/** A statement that a migration sent; several, if it sent them in one round trip. */
 export interface RehearsedStatement {
   readonly sql: string
   readonly milliseconds: number
-  /** How many rows it changed or returned; null where it does neither. */
+  /** How many rows it changed or returned; null if it does neither. */
   readonly rows: number | null
-  /** The locks it took first: what an earlier statement holds already is not told again. */
+  /** The locks that it took first. Locks that an earlier statement took are not repeated. */
   readonly locks: readonly TakenLock[]
-  /** What the server said where it failed. */
+  /** The server's message, if it failed. */
   readonly error?: string
 }
 
-/** Hears every statement of a transaction, its savepoints included. */
+/** Receives every statement of a transaction, including those in its savepoints. */
 export interface Recorder {
-  /** Begins the list of a migration; what is sent before is not recorded. */
+  /** Starts the list of a migration. Earlier statements are not recorded. */
   begin(migration: string): RehearsedStatement[]
   end(): void
-  /** The milliseconds that were spent on asking for locks. */
+  /** The milliseconds spent on queries about locks. */
   overhead(): number
-  /** Leaves the connection as it was. */
+  /** Restores the connection. */
   stop(): void
 }
 
@@ -36,11 +36,11 @@ export async function recordStatements(trx: Session, withLocks: boolean): Promis
   let overhead = 0
 
   const observed: Observer = async (sql, send) => {
-    // Only what the migration sends is looked at, and not what the runner adds around it.
+    // Records only what the migration sends, and not what the runner adds around it.
     const { migration, statements } = current ?? {}
     if (migration === undefined || statements === undefined) return send()
     refuseToEndTransaction(sql, migration)
-    // What the runner has locked so far is not the migration's.
+    // Locks that the runner has taken so far are not the migration's.
     if (isFirst) await newLocks()
     isFirst = false
     const started = performance.now()

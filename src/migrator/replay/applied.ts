@@ -8,8 +8,8 @@ import { record, type AppliedMigration } from '../tracking.ts'
 import { redact } from '../../sql-text/redact.ts'
 
 /**
- * Brings an embedded copy to where its database stands: every applied migration, with its line in Knex's table. Of one
- * whose file may be gone there is the line alone.
+ * Brings an embedded copy to the state of its database: every applied migration, with its row in Knex's table. A
+ * migration whose file may be missing gets only the row.
  */
 export async function replayApplied(
   replay: Replay,
@@ -29,7 +29,7 @@ export async function replayApplied(
   await replay.reset()
 }
 
-/** Records what a migration sends; where it fails, says which one did and in which statement. */
+/** Records what a migration sends. If it fails, reports which migration and which statement failed. */
 export async function recorded(
   session: Session,
   migration: string,

@@ -5,7 +5,7 @@ import { readSurroundings, type Surroundings } from './replay.ts'
 import type { MigrationTables } from '../settings.ts'
 import { readApplied, type AppliedMigration } from '../tracking.ts'
 
-/** What a plan needs to know of the database that it is made for. */
+/** What a plan needs to know about the database that it is created for. */
 export interface Origin {
   readonly applied: readonly AppliedMigration[]
   readonly pgvector: PgvectorState
@@ -14,7 +14,7 @@ export interface Origin {
   readonly at: string
 }
 
-/** Reads it in a transaction that may not write: the right to read is enough, and a standby will do. */
+/** Reads it in a read-only transaction, which needs only read privileges and works on a standby. */
 export async function readOrigin(session: Session, tables: MigrationTables): Promise<Origin> {
   return session.transaction(
     async (trx) => ({

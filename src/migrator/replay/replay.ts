@@ -10,19 +10,19 @@ import { createSurroundings, obstacleIn, remove, type Surroundings } from './sur
 
 export { readSurroundings, type Surroundings } from './surroundings.ts'
 
-/** An embedded database that stands for another one. */
+/** An embedded database that stands in for another one. */
 export interface Replay {
   readonly session: Session
-  /** Runs a migration that was applied there, so that the next one finds what it left. */
+  /** Runs a migration that was applied there, so that the next one finds its changes. */
   apply(migration: LoadedMigration): Promise<void>
-  /** Puts the search path back to what a new connection has. */
+  /** Resets the search path to that of a new connection. */
   reset(): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * Opens an embedded database in which the migrations of `db` can be run: it has the same roles, schemas and extensions,
- * as far as PGlite has them, and the same search path.
+ * Opens an embedded database in which the migrations of `db` can be run. It has the same roles, schemas and extensions,
+ * as far as PGlite supports them, and the same search path.
  *
  * @throws {PgvectorMigrationError} EMBEDDED_NOT_INSTALLED without the packages of PGlite.
  */
@@ -55,12 +55,12 @@ export async function openReplay(db: Session, surroundings: Surroundings): Promi
   }
 }
 
-/** Runs a migration's `up` as a run does, and nothing around it. */
+/** Runs a migration's `up` as a run does, without anything around it. */
 export async function runUp(session: Session, migration: LoadedMigration): Promise<void> {
   await runAlone(session, migration, 'up', async ({ knex }) => migration.module.up(knex))
 }
 
-/** The same for its `down`, where it has one. */
+/** Runs its `down` in the same way, if it has one. */
 export async function runDown(session: Session, migration: LoadedMigration): Promise<void> {
   await runAlone(session, migration, 'down', async ({ knex }) => migration.module.down?.(knex))
 }
@@ -77,7 +77,7 @@ async function runAlone(
   })
 }
 
-// What was found in the database may have been made by hand or by this very migration: only its failure tells.
+// Existing objects may have been created by hand or by this very migration. Only its failure shows which.
 async function applyIn(session: Session, surroundings: Surroundings, migration: LoadedMigration): Promise<void> {
   const removed = new Set<string>()
   for (;;) {
@@ -90,6 +90,6 @@ async function applyIn(session: Session, surroundings: Surroundings, migration: 
       removed.add(obstacle)
     }
   }
-  // The extensions that went with a schema may have been made by hand after it.
+  // The extensions that were dropped with a schema may have been created by hand after it.
   if (removed.size > 0) await createSurroundings(session, surroundings)
 }

@@ -2,18 +2,18 @@ import type { Session } from '../../database/session.ts'
 import { identifier } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
 
-/** What a database has that migrations did not make, or may not have made. */
+/** The objects of a database that migrations did not create, or may not have created. */
 export interface Surroundings {
   readonly database: string
   readonly role: string
-  /** As the setting reads. */
+  /** The value of the setting. */
   readonly searchPath: string
   readonly roles: readonly string[]
   readonly schemas: readonly string[]
   readonly extensions: readonly { readonly name: string; readonly schema: string }[]
 }
 
-/** Reads what an imitation of this database needs to know of it; reads only. */
+/** Reads what an embedded imitation of this database needs. It only reads. */
 export async function readSurroundings(session: Session): Promise<Surroundings> {
   return session.ask<Surroundings>(`select json_build_object(
       'database', current_database(),
@@ -37,7 +37,7 @@ interface There extends Pick<Surroundings, 'roles' | 'schemas'> {
   readonly available: readonly string[]
 }
 
-/** Makes in an embedded database what is missing there of the surroundings of another one. */
+/** Creates the missing surroundings of another database in an embedded one. */
 export async function createSurroundings(
   session: Session,
   { database, roles, schemas, extensions }: Surroundings,
@@ -51,7 +51,7 @@ export async function createSurroundings(
       )
     ) as state`)
   const statements = [
-    // Only its name is of use: to grant something on it.
+    // Only its name is used: to grant something on it.
     ...[database]
       .filter((name) => !there.databases.includes(name))
       .map((name) => `create database ${identifier(name)}`),
@@ -67,12 +67,15 @@ export async function createSurroundings(
   for (const statement of statements) await session.send(statement)
 }
 
-/** What an imitation holds that a migration wanted to make: its kind and name; null where the error says nothing so. */
+/**
+ * Returns the kind and name of an existing object that a migration wanted to create; null if the error does not name
+ * one.
+ */
 export function obstacleIn(error: unknown): string | null {
   return /^((?:role|schema|extension) ".+") already exists$/.exec(serverMessage(error).trim())?.[1] ?? null
 }
 
-/** Takes such an obstacle away; false where it is none of the surroundings, or something stands on it. */
+/** Removes such an object; false if it is not part of the surroundings, or other objects depend on it. */
 export async function remove(
   session: Session,
   { roles, schemas, extensions }: Surroundings,

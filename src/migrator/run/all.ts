@@ -11,7 +11,7 @@ import { interrupted, type Progress } from './interrupted.ts'
 import type { Notebook } from './notes.ts'
 import { runOne } from './one.ts'
 
-/** Migrations to run, one after the other, while no one else can. */
+/** Migrations to run in sequence, while no other process can. */
 export interface Work {
   readonly migrations: readonly LoadedMigration[]
   readonly direction: Direction
@@ -20,10 +20,10 @@ export interface Work {
   readonly notebook: Notebook
 }
 
-/** What became of them. */
+/** The result of their run. */
 export type Done = Pick<RunResult, 'batch' | 'migrations' | 'transaction'>
 
-/** Runs migrations with their hooks, each in a transaction of its own, all in one, or outside of any. */
+/** Runs migrations with their hooks: each in its own transaction, all in one, or outside of any. */
 export async function runAll(session: Session, settings: MigrationSettings, work: Work): Promise<Done> {
   const { migrations, lock, options } = work
   const transaction = transactionOf(migrations, options)
@@ -44,7 +44,10 @@ export async function runAll(session: Session, settings: MigrationSettings, work
   }
 }
 
-/** What the commit refuses, a deferred constraint as a rule, may be the work of any of them; it is found after the last. */
+/**
+ * A commit that is refused, usually because of a deferred constraint, may be the fault of any migration. The error
+ * follows the last one.
+ */
 function failedAtCommit({ migrations, direction }: Work, cause: unknown): PgvectorMigrationError {
   const names = migrations.map(({ name }) => name)
   const migration = names.at(-1) ?? ''
@@ -55,14 +58,14 @@ function failedAtCommit({ migrations, direction }: Work, cause: unknown): Pgvect
 }
 
 /**
- * Refuses what runs outside a transaction behind a pooler: the lock is on another connection there, and where that is lost
- * nothing tells which backend is at work, neither to cancel it nor to wait for it.
+ * Refuses to run a migration outside a transaction behind a pooler. The lock is on another connection there. If that
+ * connection is lost, there is no way to know which backend is at work, so it can be neither cancelled nor waited for.
  */
 function assertFenced(migrations: readonly LoadedMigration[], { isPooled }: Work['lock']['connection']): void {
   const outside = migrations.filter(({ transactional }) => !transactional).map(({ name }) => name)
   if (!isPooled || outside.length === 0) return
   const hint =
-    `${outside.join(', ')} runs outside a transaction, which cannot be kept apart from other runs behind a pooler in ` +
+    `${outside.join(', ')} runs outside a transaction, which cannot be protected from other runs behind a pooler in ` +
     "transaction mode. Apply it through the server's own port or session mode; nothing was changed."
   throw new PgvectorMigrationError('SESSION_SHARED', { processes: [] }, { hint })
 }
@@ -89,7 +92,7 @@ async function runEach(
   await hooks.beforeAll(around().knex, files)
   for (const [index, migration] of migrations.entries()) {
     const { name } = migration
-    // A transaction that is rolled back leaves everything to do.
+    // After a rollback, everything remains to be done.
     const standing = (next: number): Progress =>
       trx === null || lock.connection.earlyEnd() === 'committed'
         ? progress(done, migrations.slice(next))
@@ -126,7 +129,7 @@ async function runEach(
 interface Step {
   readonly migration: LoadedMigration
   readonly batch: number
-  /** The transaction of the whole run; null where each migration has its own. */
+  /** The transaction of the whole run; null if each migration has its own. */
   readonly trx: Session | null
 }
 
@@ -136,7 +139,7 @@ async function runIn(
   { migration, batch, trx }: Step,
 ): Promise<void> {
   const { connection } = lock
-  // What commits as one is checked once, at its end: to look is to list every lock that the transaction has gathered.
+  // A batch is checked once, at its end, because the check lists every lock that the transaction holds.
   const isChecked = trx === null || migration === migrations.at(-1)
   const job = { migration, direction, batch, isLockHeld: isChecked ? lock.isHeld : null }
   if (trx !== null) return runOne(trx, settings, job)
@@ -156,9 +159,9 @@ function batchHint(trx: Session | null, before: number): string | undefined {
 
 const EARLY_END_HINTS = {
   committed:
-    'It committed its transaction itself: what it did before that stays, and what it sent afterwards may stay too. ' +
-    'Take the commit out, fix the cause, then run the same command again.',
+    'It committed its transaction itself: its earlier changes remain, and its later ones may remain too. ' +
+    'Remove the commit, fix the cause, then run the same command again.',
   'rolled back':
-    'It rolled its transaction back itself: what it sent afterwards may stay. ' +
-    'Take the rollback out, fix the cause, then run the same command again.',
+    'It rolled its transaction back itself: its later changes may remain. ' +
+    'Remove the rollback, fix the cause, then run the same command again.',
 } as const satisfies Record<EarlyEnd, string>

@@ -12,37 +12,40 @@ import { watchTransaction, type EarlyEnd, type TransactionWatch } from '../../da
 import type { NotedBackend } from './notes.ts'
 import { heldRows } from '../lock/advisory-lock.ts'
 
-/** What is asked of the connection that a run works on. */
+/** What is read about the connection of a run. */
 export interface ConnectionFacts {
   readonly processId: number
   readonly startedAt: string | null
-  /** Whether its server can check while it works that this process is still there. */
+  /** Whether its server can check, during a statement, that this process is still there. */
   readonly canCheck: boolean
 }
 
-/** The query's column for {@link ConnectionFacts}. PostgreSQL 13 and some platforms of a server cannot check. */
+/** The query column for {@link ConnectionFacts}. PostgreSQL 13 and some server platforms cannot check. */
 export const connectionSql = `json_build_object('processId', pg_backend_pid(), 'startedAt', ${STARTED_AT},
   'canCheck', ${canCheckConnectionSql})`
 
-/** The connection that a run works on. */
+/** The connection of a run. */
 export interface RunConnection {
-  /** On that connection. */
+  /** The session on that connection. */
   readonly session: Session
-  /** For migrations outside a transaction, and for hooks: on that connection, or on another one while it is in use. */
+  /** For migrations outside a transaction, and for hooks: that connection, or another one while it is in use. */
   readonly outside: () => Session
-  /** Whether a pooler stands before the server, and gives each transaction the backend that is free. */
+  /** Whether there is a pooler in front of the server that assigns each transaction a free backend. */
   readonly isPooled: boolean
-  /** The backend of its connection, for the notes of the run; none where it changes. */
+  /** The backend of its connection, for the record of the run; none if the backend changes. */
   readonly noted: readonly NotedBackend[]
-  /** Has every other connection that the run comes to use note its backend first. */
+  /** Makes every other connection of the run record its backend before its first use. */
   noteOthers(statements: readonly string[]): void
-  /** The backends that work for the run now, as far as they are known. */
+  /** The backends that currently work for the run, as far as they are known. */
   backends(): readonly Backend[]
-  /** How the transaction that is open now, or was last, ended before the run ended it; null where the run did. */
+  /** How the current or most recent transaction ended if the run did not end it; null if the run did. */
   earlyEnd(): EarlyEnd | null
-  /** An error of the user's code: CONNECTION_LOST where it comes from the loss of a connection. */
+  /** Explains an error of the user's code: CONNECTION_LOST if a lost connection caused it. */
   explain(error: unknown): unknown
-  /** Runs in a transaction on it. The server ends it soon after this process dies, also in the middle of a statement. */
+  /**
+   * Runs work in a transaction on it. The server ends it soon after this process ends, even in the middle of a
+   * statement.
+   */
   transaction<Result>(work: (trx: Session) => Promise<Result>, options?: RunTransaction): Promise<Result>
 }
 
@@ -53,21 +56,21 @@ export interface RunTransaction {
 }
 
 /**
- * What stands behind a connection: a backend of its own, one of a pooler for each transaction, or the only one there is,
- * as in the embedded database.
+ * The backend behind a connection: its own one, a pooler's for each transaction, or the only one there is, as in the
+ * embedded database.
  */
 export type Topology = 'direct' | 'pooled' | 'single'
 
-/** What a connection of a run stands on. */
+/** Options of the connection of a run. */
 export interface RunConnectionOptions {
   readonly topology: Topology
-  /** Aborted where the connection is lost. */
+  /** Aborts when the connection is lost. */
   readonly lost: AbortSignal
-  /** The second lock, which each transaction behind a pooler takes: its number in SQL, and how long to wait for it. */
+  /** The second lock, which each transaction behind a pooler takes: SQL for its number, and how long to wait for it. */
   readonly fence?: { readonly number: string; readonly milliseconds: number } | undefined
 }
 
-// Who holds the fence already is another run, whose own lock was lost while its transaction goes on.
+// If another run holds the fence, that run has lost its own lock while its transaction continues.
 function askBackend(fence: string | undefined): string {
   const by =
     fence === undefined
@@ -78,8 +81,8 @@ function askBackend(fence: string | undefined): string {
 }
 
 /**
- * Makes the connection of a run. Behind a pooler each transaction is asked for its backend as it begins, and that of a
- * statement outside a transaction is not known.
+ * Creates the connection of a run. Behind a pooler, each transaction reads its backend as it begins. The backend of a
+ * statement outside a transaction is unknown.
  */
 export function runConnection(
   session: Session,
@@ -96,7 +99,7 @@ export function runConnection(
   const prefer = (): PreferringSession => (preferring ??= preferHeld(session, held, lost, first))
   const outside = (): readonly Backend[] =>
     (preferring?.inUse() ?? []).flatMap(({ isHeld, processId, hangUp }) => {
-      // What was lost cannot be cancelled.
+      // A lost backend cannot be cancelled.
       if (isHeld) return lost.aborted ? [] : own
       return processId === null ? [] : { processId, startedAt: null, hangUp }
     })
@@ -119,7 +122,7 @@ export function runConnection(
         async (trx) => {
           if (fencedBy.length > 0) throw NOT_FENCED
           current ??= own
-          // A savepoint takes the place of BEGIN.
+          // A savepoint replaces BEGIN.
           if (isInTransaction) await trx.send([...checks, ...begin])
           watch = watchTransaction(held.connection)
           return work(trx).finally(watch.stop)

@@ -7,21 +7,21 @@ import { sqlState } from '../../database/sqlstate.ts'
 import type { RunConnection } from './connection.ts'
 import { whenAborted } from './interrupted.ts'
 
-/** What is watched while a migration runs. */
+/** What to watch while a migration runs. */
 export interface Guarded {
   readonly connection: RunConnection
-  /** Aborted where the lock is lost. */
+  /** Aborts when the lock is lost. */
   readonly lost: AbortSignal
   readonly signal: AbortSignal | undefined
   readonly deadlines: Deadlines
-  /** The migration that runs, for the error, and whether it does so in a transaction. */
+  /** The running migration, for the error, and whether it runs in a transaction. */
   readonly migration: string
   readonly transactional: boolean
 }
 
 /**
- * Runs a migration, and cancels its statement when the signal comes or the lock is lost; the transaction around it then
- * rolls back. The second connection that this takes is opened when it is needed.
+ * Runs a migration, and cancels its statement when the signal aborts or the lock is lost. The surrounding transaction
+ * then rolls back. Cancelling needs a second connection, which is opened only then.
  *
  * @throws {PgvectorMigrationError} MIGRATION_LOCK_LOST or CONNECTION_LOST.
  */

@@ -1,12 +1,12 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 
-/** How far a run had come; nothing of it is known before it has chosen what to do. */
+/** The progress of a run; unknown until the run has chosen its migrations. */
 export interface Progress {
   readonly done: readonly string[]
   readonly left: readonly string[]
 }
 
-/** What a run ends with when its signal comes; the reason of the signal is the name of it. */
+/** Returns the error of a run whose signal aborts, named by the reason of the signal. */
 export function interrupted(
   migration: string | null,
   signal: AbortSignal,
@@ -20,8 +20,8 @@ export function interrupted(
 const REPEAT_MILLISECONDS = 200
 
 /**
- * Does it when the signal comes, and again: a cancellation that finds the backend between two statements is lost.
- * What it returns ends that, and waits for the last one: nothing that comes afterwards must be cancelled.
+ * Calls `act` when the signal aborts, and repeats it, because a cancellation that arrives between two statements has no
+ * effect. The returned function stops this and waits for the last call, so that nothing later is cancelled.
  */
 export function whenAborted(signal: AbortSignal | undefined, act: () => Promise<void>): () => Promise<void> {
   let repeating: NodeJS.Timeout | undefined

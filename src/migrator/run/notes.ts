@@ -6,54 +6,54 @@ import { READ_COMMITTED } from '../../database/transaction.ts'
 import type { Direction } from '../events.ts'
 import type { MigrationTables } from '../settings.ts'
 
-/** What a run keeps on record of itself, beside its migrations in Knex's table: those that failed and that were undone. */
+/** What a run records about itself, in addition to Knex's table: the migrations that failed or were rolled back. */
 export interface RunNotes {
   readonly steps: readonly NotedStep[]
   readonly error: NotedError | null
-  /** While it goes on: the backends that it uses, for the next run, which waits for their end. */
+  /** While it runs: the backends that it uses. The next run waits for them to end. */
   readonly backends?: readonly NotedBackend[]
 }
 
-/** A backend, so that another one that got its PID later is not taken for it. */
+/** A backend. Its start time distinguishes it from a later backend with the same PID. */
 export interface NotedBackend {
   readonly processId: number
-  /** In seconds as the server counts them. */
+  /** In seconds, as the server counts them. */
   readonly startedAt: string | null
 }
 
-/** A migration that a run chose. Until the run ends, nothing is noted but that it was chosen. */
+/** A migration that a run chose. Until the run ends, only the choice is recorded. */
 export interface NotedStep {
   readonly name: string
   readonly direction: Direction
-  /** `died` is noted by the next run: this one had come so far when its process died. */
+  /** `died` is recorded by the next run: the process ended during this migration. */
   readonly outcome?: 'done' | 'failed' | 'interrupted' | 'died' | 'not reached'
   readonly batch?: number | null
-  /** Milliseconds between the start of the run and that of this migration. */
+  /** Milliseconds between the start of the run and the start of this migration. */
   readonly after?: number
   readonly milliseconds?: number
 }
 
 /** Why a run failed. */
 export interface NotedError {
-  /** The code of an error of this library; null for any other. */
+  /** The code of an error of this library; null for any other error. */
   readonly code: string | null
   readonly sqlState: string | null
   readonly message: string
 }
 
-/** Where a run writes its notes while it works. */
+/** Collects the notes of a run while it works. */
 export interface Notebook {
   chose(names: readonly string[]): void
   began(name: string, batch: number | null): void
   done(): void
-  /** What was done before was taken back. */
+  /** Earlier work of the run was rolled back. */
   rolledBack(): void
   failed(error: unknown): void
-  /** What is to be kept of all that the run chose. */
+  /** Returns the notes on everything that the run chose. */
   read(): RunNotes
 }
 
-/** What is noted of migrations before they run. */
+/** Returns the notes on migrations before they run. */
 export function plannedSteps(names: readonly string[], direction: Direction): NotedStep[] {
   return names.map((name) => ({ name, direction }))
 }
@@ -80,7 +80,7 @@ export function openNotebook(direction: Direction): Notebook {
     },
     done: () => end('done'),
     rolledBack: () => {
-      // What is not noted was not reached.
+      // Steps without notes were not reached.
       steps.splice(0)
     },
     failed: (error) => {
@@ -98,7 +98,7 @@ export function openNotebook(direction: Direction): Notebook {
   }
 }
 
-/** Adds the backend that sends it to the notes of a run. */
+/** Returns the statements that add the backend that sends them to the notes of a run. */
 export function notingBackend({ runs }: MigrationTables, run: number): readonly string[] {
   return [
     READ_COMMITTED,
@@ -109,7 +109,7 @@ export function notingBackend({ runs }: MigrationTables, run: number): readonly 
   ]
 }
 
-/** The PIDs, in SQL, of the backends that are noted in `run.notes` and still there. */
+/** SQL for the PIDs of the backends in `run.notes` that still exist. */
 export const workingBackends = `
       select activity.pid from pg_catalog.jsonb_array_elements(coalesce(run.notes operator(pg_catalog.->) 'backends', '[]'))
         as noted (backend)
@@ -119,8 +119,9 @@ export const workingBackends = `
         operator(pg_catalog.=) (noted.backend operator(pg_catalog.->>) 'startedAt')`
 
 /**
- * The notes of a run that died, as the next run works them out in SQL, where `run` is its row. Nobody has migrated since,
- * so what it had done can be seen; it was at the first that is not done.
+ * Returns SQL for the notes of a crashed run, which the next run computes; `run` is the row of the crashed run. Nothing
+ * has been migrated since, so its finished migrations are visible. It crashed during the first one that is not
+ * finished.
  */
 export function notesOfDead({ migrations }: MigrationTables): string {
   return `(
@@ -154,14 +155,14 @@ function millisecondsSinceStart(time: string): string {
 const MOST_OF_MESSAGE = 2000
 
 function notedError(error: unknown): NotedError {
-  // What failed is told by the step; here it counts why.
+  // The step reports which migration failed. This records the cause.
   const why = isPgvectorMigrationError(error, 'MIGRATION_FAILED') ? error.cause : error
   const isOurs = isPgvectorMigrationError(why)
   const message = isOurs || sqlStateOf(why) === undefined ? errorMessage(why) : serverMessage(why)
   return {
     code: isOurs ? why.code : null,
     sqlState: (isOurs ? why.sqlState : sqlStateOf(why)) ?? null,
-    // jsonb has no place for the character 0, nor for half a character.
+    // jsonb cannot store the character 0 or half of a surrogate pair.
     message: Buffer.from(redact(message).slice(0, MOST_OF_MESSAGE).replaceAll('\0', '')).toString(),
   }
 }

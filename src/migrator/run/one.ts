@@ -8,28 +8,28 @@ import type { LoadedMigration, MigrationModule } from '../files/list.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { record } from '../tracking.ts'
 
-/** One migration to run, and what keeps others from running it too. */
+/** One migration to run, and the lock that keeps other runs out. */
 export interface Job {
   readonly migration: LoadedMigration
   readonly direction: Direction
   readonly batch: number
-  /** The condition under which it may be recorded; null where a later record of the same transaction has it. */
+  /** The condition under which it may be recorded; null if a later record of the same transaction checks it. */
   readonly isLockHeld: string | null
-  /** Where it is recorded, if not where it runs. */
+  /** The session that records it, if that is not the one that runs it. */
   readonly recordOn?: Session
 }
 
 /**
  * Runs a migration with its hooks, and records it.
  *
- * @throws {PgvectorMigrationError} MIGRATION_LOCK_LOST where it may not be recorded.
+ * @throws {PgvectorMigrationError} MIGRATION_LOCK_LOST if it may not be recorded.
  */
 export async function runOne(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
   const { migration, direction } = job
   await inMigration({ name: migration.name, direction }, () => withReason(runAndRecord(session, settings, job)))
 }
 
-/** Gives a rejection a reason, where it has none. */
+/** Gives a rejection a reason if it has none. */
 export async function withReason<Result>(work: PromiseLike<Result>): Promise<Result> {
   try {
     return await work
@@ -39,9 +39,9 @@ export async function withReason<Result>(work: PromiseLike<Result>): Promise<Res
 }
 
 /**
- * What a migration does in one direction.
+ * Returns the function of a migration for one direction.
  *
- * @throws {PgvectorMigrationError} INVALID_MIGRATION where it has no such function.
+ * @throws {PgvectorMigrationError} INVALID_MIGRATION if there is no such function.
  */
 export function functionOf({ name, module }: LoadedMigration, direction: Direction): (knex: Knex) => unknown {
   const { [direction]: run }: Partial<MigrationModule> = module

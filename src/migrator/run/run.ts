@@ -15,7 +15,7 @@ import type { MigrationSettings } from '../settings.ts'
 import type { AppliedMigration, Tracking } from '../tracking.ts'
 import { assertTrusted } from '../trust.ts'
 
-/** Chooses what to run from what there is and what was applied. */
+/** Chooses the migrations to run from the existing files and the applied migrations. */
 type Selection = (files: MigrationFiles, applied: readonly AppliedMigration[]) => readonly string[]
 
 /** Applies pending migrations. */
@@ -28,7 +28,7 @@ export function up(
   return run(session, settings, 'up', (files, applied) => selectUp(files.names, applied, choice), choice, tracking)
 }
 
-/** Undoes applied migrations, newest first. */
+/** Rolls back applied migrations, newest first. */
 export function down(
   session: Session,
   settings: MigrationSettings,
@@ -39,10 +39,10 @@ export function down(
 }
 
 /**
- * Runs migrations one after the other while nobody else can.
+ * Runs migrations in sequence, while no other process can.
  *
- * What is to be done is looked up before the lock is asked for, so that a run with nothing to do touches nothing, and
- * again once it is held.
+ * It chooses them before it requests the lock, so that a run with nothing to do has no effect, and again once it holds
+ * the lock.
  */
 async function run(
   session: Session,
@@ -78,7 +78,7 @@ async function run(
       onKept: (error) => warnings.push(keptLock(error)),
     },
     async (lock) => {
-      // Its times count from now, which is when the run was noted.
+      // Its times count from now, when the run was recorded.
       const opened = openNotebook(direction)
       notebook = opened
       try {
@@ -95,7 +95,7 @@ async function run(
       }
     },
   )
-  // While the server is at work. What fails to load is reported once the lock is held.
+  // Loads the files while the server works. Load errors are reported once the lock is held.
   for (const name of wanted) files.load(name).catch(() => undefined)
   const result = await running
   return resultOf(direction, result.done, files, result.applied, warnings)
@@ -120,7 +120,10 @@ function lockOptions(
   }
 }
 
-/** What is applied now comes before what was applied already: a new database would run them the other way round. */
+/**
+ * A migration that is applied now sorts before one that was already applied. A new database would run them in the other
+ * order.
+ */
 function orderWarnings(
   order: readonly string[],
   chosen: readonly string[],
@@ -131,14 +134,15 @@ function orderWarnings(
   return late.length === 0 ? [] : [`Applied out of order: ${late.join(', ')} after ${last}, which comes later.`]
 }
 
-/** What a run that succeeded reports of a lock that it could not give back. */
+/** Returns the warning of a successful run that could not release a lock. */
 export function keptLock(error: unknown): string {
-  return `The lock on migrations could not be given back (${errorMessage(error)}). The next run frees it.`
+  return `The migration lock could not be released (${errorMessage(error)}). The next run frees it.`
 }
 
 /**
- * A run may die after its last migration and before it gave the lock back. Who finds nothing to do takes the lock and
- * gives it back, so that stock Knex is not kept out; where the run is alive, or this role may not write, it is left alone.
+ * Frees the lock of a run that crashed after its last migration but before releasing the lock. A run with nothing to do
+ * takes the lock and releases it, so that stock Knex is not kept out. If the run is alive, or this role may not write,
+ * the lock is left alone.
  */
 async function freeLockOfDeadRun(
   session: Session,
