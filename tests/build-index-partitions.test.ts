@@ -219,7 +219,7 @@ describeOnServers('an index of a partitioned table', (database) => {
       name: index.name,
     })
     expect(logger.infos[0]).toBe(
-      '"public"."a part" is part of a partitioned index and was left by a build that did not end; it is rebuilt',
+      '"public"."a part" is part of a partitioned index and was left by an interrupted build; it is rebuilt',
     )
     expect((await indexesOf(knex)).map(({ isValid }) => isValid)).toEqual([true, true, true, true, true])
     expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })

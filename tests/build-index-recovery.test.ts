@@ -141,9 +141,7 @@ describeOnServers('a build that is interrupted', (database) => {
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: 'by_hand', isValid: false })])
     const logger = recordingLogger()
     expect((await createVectorIndex(knex, index, { logger })).status).toBe('built')
-    expect(logger.infos[0]).toBe(
-      '"public"."by_hand" was left by a build that did not end; it is dropped and built again',
-    )
+    expect(logger.infos[0]).toBe('"public"."by_hand" was left by an interrupted build; it is dropped and built again')
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
 

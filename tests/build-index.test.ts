@@ -46,7 +46,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     await knex.raw('create index by_hand on documents using hnsw (embedding vector_cosine_ops) with (m = 16)')
     const result = await createVectorIndex(knex, index, quiet)
     expect(result).toMatchObject({ status: 'kept', name: 'by_hand' })
-    expect(result.warnings).toEqual([expect.stringContaining('under another name and was kept: "by_hand"')])
+    expect(result.warnings).toEqual([expect.stringContaining('with another name exists and was kept: "by_hand"')])
   })
 
   test('refuses another index of its name, with both definitions', async () => {
@@ -121,7 +121,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_cosine_ops)`)
     expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
     const { status, warnings } = await dropVectorIndex(knex, index, quiet)
-    expect({ status, warnings }).toEqual({ status: 'kept', warnings: [expect.stringContaining('so it stays')] })
+    expect({ status, warnings }).toEqual({ status: 'kept', warnings: [expect.stringContaining('so it was kept')] })
     await dropVectorIndex(knex, index, { ...quiet, onlyOurs: false })
     await createVectorIndex(knex, index, quiet)
     expect((await dropVectorIndex(knex, index, quiet)).status).toBe('dropped')

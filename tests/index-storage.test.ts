@@ -50,13 +50,13 @@ describe('what an index keeps', () => {
     const reason = (dimensions: number, choice?: StorageChoice): string =>
       planIndexStorage(vector(dimensions), 'hnsw', 'cosine', choice).reason
     expect([reason(3), reason(3072), reason(5000), reason(3, 'halfvec'), reason(3, 'binary')]).toEqual([
-      'the index keeps the vector values as they are',
-      'the index keeps the values cast to halfvec, in half the precision: hnsw takes at most 2000 dimensions of vector',
-      'the index keeps the signs of the elements (binary_quantize), so its finds are to be re-ranked: ' +
+      'the index stores the vector values unchanged',
+      'the index stores the values cast to halfvec, with half the precision: hnsw takes at most 2000 dimensions of vector',
+      'the index uses binary quantization (binary_quantize), so its results need reranking: ' +
         'hnsw takes at most 4000 dimensions of halfvec',
-      'the index keeps the values cast to halfvec, in half the precision: that was asked for, and takes half the memory',
-      'the index keeps the signs of the elements (binary_quantize), so its finds are to be re-ranked: ' +
-        'that was asked for, and takes a fraction of the memory',
+      'the index stores the values cast to halfvec, with half the precision: as requested, which takes half the memory',
+      'the index uses binary quantization (binary_quantize), so its results need reranking: ' +
+        'as requested, which takes a fraction of the memory',
     ])
   })
 })
@@ -78,13 +78,13 @@ describe('an index that is not possible', () => {
     expect(await problemsOf(vector(5000), 'hnsw', 'l2')).toEqual([
       'hnsw takes at most 2000 dimensions of vector',
       'hnsw takes at most 4000 dimensions of halfvec',
-      'binary quantization keeps only signs, which say nothing about the l2 distance',
+      'binary quantization keeps only signs, which do not approximate the l2 distance',
     ])
   })
 
   test('is refused once where one reason is that of every way', async () => {
     expect(await problemsOf(vector(), 'hnsw', 'cosine')).toEqual([
-      'an index needs to know how many dimensions every value has',
+      'an index needs a column with a fixed number of dimensions',
     ])
   })
 
@@ -100,9 +100,9 @@ describe('an index that is not possible', () => {
   })
 
   test.each([
-    ['halfvec', 'sparsevec', 'only a vector column is cast to halfvec for an index, and this one is sparsevec'],
-    ['binary', 'sparsevec', 'binary_quantize takes no sparsevec'],
-    ['halfvec', 'halfvec', 'only a vector column is cast to halfvec for an index, and this one is halfvec'],
+    ['halfvec', 'sparsevec', 'only a vector column can be cast to halfvec for an index, and this one is sparsevec'],
+    ['binary', 'sparsevec', 'binary_quantize does not accept sparsevec'],
+    ['halfvec', 'halfvec', 'only a vector column can be cast to halfvec for an index, and this one is halfvec'],
   ] as const)('is refused as %s of %s', async (choice, type, problem) => {
     const column = vectorColumn('d', 'e', { type, dimensions: 3 })
     expect(await problemsOf(column, 'hnsw', 'cosine', choice)).toEqual([problem])

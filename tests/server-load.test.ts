@@ -76,8 +76,8 @@ describeOnServers('a build beside somebody who writes', (database) => {
     const workers = Math.max(0, (processors ?? 0) - 2)
     expect(settings).toMatchObject({ workers, leavesProcessor: (processors ?? 0) > 1 })
     const message =
-      `others are at work on the server, so one of its ${processors} processors is left to them; ` +
-      `{ workers: ${workers + 1} } takes it`
+      `other sessions are active, so one of the server's ${processors} processors is left to them; ` +
+      `{ workers: ${workers + 1} } uses it too`
     expect(said.filter((each) => each.includes('processors'))).toEqual((processors ?? 0) > 1 ? [message] : [])
   })
 })

@@ -81,7 +81,7 @@ describeOnEveryDatabase('an update of an old version', (database) => {
       })
       expect(result.ended.map(({ id }) => id)).toContain('CVE-2026-3172')
       expect(logger.infos).toContain(`pgvector updated from 0.8.0 to ${pgvector}`)
-      expect(logger.warnings).toContain('To be rebuilt: REINDEX INDEX CONCURRENTLY public.documents_hnsw;')
+      expect(logger.warnings).toContain('Needs a rebuild: REINDEX INDEX CONCURRENTLY public.documents_hnsw;')
       expect(await oidOf(knex, 'documents_hnsw')).toBe(before)
     }))
 

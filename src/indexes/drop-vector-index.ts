@@ -27,7 +27,7 @@ export interface DropIndexOptions extends Pick<
   CreateIndexOptions,
   'lockTimeout' | 'wait' | 'signal' | 'onEvent' | 'logger' | 'log'
 > {
-  /** Leave an index that this library did not build, as far as its log shows; default true. */
+  /** Keep an index that this library's log does not show as built by it; default true. */
   readonly onlyOurs?: boolean | undefined
 }
 
@@ -37,21 +37,21 @@ export const dropIndexOptions = lazySchema(() =>
     .extend({ onlyOurs: onlyOursOption() }),
 )
 
-/** What {@link dropVectorIndex} did. */
+/** The result of {@link dropVectorIndex}. */
 export interface DropIndexResult {
-  /** `kept`: it is not ours to drop. `absent`: there was nothing to drop. */
+  /** `kept`: this library did not build the index. `absent`: there was nothing to drop. */
   readonly status: 'dropped' | 'kept' | 'absent'
   readonly warnings: readonly string[]
 }
 
 /**
- * Drops an index without blocking reads or writes; one that is there under its name and is another one stays.
+ * Drops an index without blocking reads or writes. It keeps an index that has this name but another definition.
  *
- * It waits for the transactions that use the table before the first step, which makes the index invalid. Where it ends
- * early after that step, the error names the command that finishes it.
+ * It waits for the transactions that use the table before its first step, which makes the index invalid. If it ends
+ * early after that step, the error names the command that finishes the drop.
  *
- * In a transaction, and on a partitioned table, PostgreSQL can only drop it with the table locked: then nobody is kept
- * waiting for longer than `lockTimeout`.
+ * In a transaction, and on a partitioned table, PostgreSQL can drop it only with the table locked. Other sessions then
+ * wait for at most `lockTimeout`.
  *
  * @example await dropVectorIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
@@ -113,7 +113,7 @@ type DropJob = Pick<BuildJob, 'session' | 'watch' | 'report'> & {
   readonly state: DropState
 }
 
-/** Drops it, and what a build that did not end left on partitions. */
+/** Drops the index, and what an interrupted build left on its partitions. */
 async function dropWithParts(
   job: DropJob,
   index: VectorIndex,
@@ -126,7 +126,7 @@ async function dropWithParts(
   for (const partition of table.partitions) {
     const part = indexOfPartition(index, partition)
     const seen = await readCatalogFacts(job.session, part)
-    // What is part of a whole goes with it.
+    // The parts are dropped with the whole index.
     const left = seen.indexes.find(({ name, parent }) => name === part.name && parent === null)
     await dropWithParts(job, part, seen, left)
   }
@@ -145,7 +145,7 @@ async function dropOne(job: DropJob, index: VectorIndex, table: TableFacts, exis
         )
       : await sendConcurrently(job, {
           table: table.oid,
-          // Another session that drops it may be waited for.
+          // Another session that is dropping it may be waited for.
           statement: `drop index concurrently if exists ${qualified(schema, name)}`,
           waitsFor: 'everyone',
           onBegin: () => {

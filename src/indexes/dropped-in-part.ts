@@ -9,10 +9,10 @@ import { UNKNOWN_STATE } from './build/left-behind.ts'
 import type { ExistingIndex, TableFacts } from './look/facts.ts'
 import { isInWorkSql, isValidSql, runningBuildsSql } from './look/validity.ts'
 
-/** How far dropping an index and its parts has come. */
+/** The progress of dropping an index and its parts. */
 export interface DropState {
   readonly dropped: ExistingIndex[]
-  /** The one whose concurrent drop was sent last; null before the first. */
+  /** The index whose concurrent drop was sent last; null before the first. */
   current: ExistingIndex | null
 }
 
@@ -25,19 +25,19 @@ interface DropJob extends Pick<BuildJob, 'session' | 'watch'> {
 interface Wanted {
   readonly table: TableFacts
   readonly existing: ExistingIndex
-  /** What the log recognises it by. */
+  /** The details by which the log recognises it. */
   readonly details: Readonly<Record<string, unknown>>
 }
 
 interface Seen {
   readonly isValid: boolean
-  /** Whether another backend is still at work on it, as that of a lost connection may be. */
+  /** Whether another backend is still working on it, for example the one of a lost connection. */
   readonly isInWork: boolean
 }
 
 /**
- * The error of a drop that ended early, with what was done by then: a concurrent drop makes the index invalid first and
- * then waits, so it may be there and of no use.
+ * Returns the error of a drop that ended early, with what was done by then. A concurrent drop first makes the index
+ * invalid and then waits, so an unusable index may remain.
  */
 export async function withWhatWasDropped(job: DropJob, wanted: Wanted, error: unknown): Promise<unknown> {
   const { current } = job.state

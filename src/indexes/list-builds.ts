@@ -3,17 +3,17 @@ import type { BuildProgress } from './build/options.ts'
 import { progressFields, progressMeter, type ProgressAnswer } from './build/progress.ts'
 import { runningBuildsSql } from './look/validity.ts'
 
-/** A build of an index that runs right now, of whatever method. */
+/** A running index build, of any method. */
 export interface IndexBuild extends BuildProgress {
-  /** The process of the server. */
+  /** The backend PID. */
   readonly processId: number
-  /** Null where this role may not see it. */
+  /** Null if this role may not see it. */
   readonly index: string | null
   readonly table: string | null
   readonly command: string | null
-  /** Since when, as ISO 8601; null where this role may not see it. */
+  /** The start time, as ISO 8601; null if this role may not see it. */
   readonly since: string | null
-  /** The processes of the server that it waits for. */
+  /** The backend PIDs that it waits for. */
   readonly blockers: readonly number[]
 }
 
@@ -23,7 +23,7 @@ type Answer = ProgressAnswer &
   }
 
 /**
- * The builds that run in this database right now, and how far each of them is.
+ * Returns the index builds that are running in this database, with their progress.
  *
  * @example for (const { index, phase, percent } of await listIndexBuilds(knex)) console.log(index, phase, percent)
  *
@@ -33,7 +33,7 @@ export async function listIndexBuilds(db: Database): Promise<IndexBuild[]> {
   const session = sessionOf(db)
   const answers = await session.ask<readonly Answer[]>(runningSql)
   return answers.map(({ processId, index, table, command, since, milliseconds, ...seen }) => {
-    // As if it had been watched from its beginning: PostgreSQL tells how much is done, and since when it runs.
+    // Computes as if it had watched from the beginning, because PostgreSQL reports the progress and the start time.
     const clock = { time: 0 }
     const meter = progressMeter(() => clock.time)
     meter({ ...seen, rowsDone: 0, blocksDone: 0 })

@@ -8,31 +8,31 @@ import { rowsWithValueSql } from './look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from './look/settings.ts'
 import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from './look/validity.ts'
 
-/** An index on vectors as it is in a database. */
+/** A vector index of a database. */
 export interface ListedIndex {
-  /** With its schema, quoted where needed, ready to be used in a statement. */
+  /** With its schema, quoted if necessary, ready for use in a statement. */
   readonly name: string
   readonly table: string
   readonly method: IndexMethod
   readonly definition: string
-  /** False while it is built, and where a build was cut off: no query uses it then. */
+  /** False while it is being built, and after an interrupted build. No query uses it then. */
   readonly isValid: boolean
-  /** Whether another session is building, rebuilding or dropping it right now. */
+  /** Whether another session is currently building, rebuilding or dropping it. */
   readonly isInWork: boolean
-  /** A partitioned index has nothing of its own: its partitions' indexes do. */
+  /** Whether it is a partitioned index, which stores nothing itself. The indexes of its partitions do. */
   readonly isPartitioned: boolean
-  /** Left by REINDEX CONCURRENTLY that was cut off: it only costs. */
+  /** Whether an interrupted REINDEX CONCURRENTLY left it behind. Such an index only costs writes and space. */
   readonly isLeftover: boolean
   readonly bytes: number
-  /** Whether all of it fits into shared_buffers, from where searches are quick. */
+  /** Whether it fits completely into shared_buffers, where searches are fast. */
   readonly isInMemory: boolean
-  /** How often it was used since the statistics were reset. */
+  /** The number of scans since the statistics were reset. */
   readonly scans: number
-  /** Rows of the table, as PostgreSQL estimates; null where it was never analysed. */
+  /** The rows of the table, as PostgreSQL estimates; null if it was never analyzed. */
   readonly rows: number | null
-  /** What a rebuild needs of maintenance_work_mem to be quick; null where that is not known (ivfflat, sparsevec). */
+  /** The maintenance_work_mem that a fast rebuild needs; null if unknown (ivfflat, sparsevec). */
   readonly buildMemory: number | null
-  /** Whether the server's maintenance_work_mem is that much. */
+  /** Whether the server's maintenance_work_mem is large enough. */
   readonly isQuickToRebuild: boolean | null
 }
 
@@ -44,7 +44,8 @@ type Answer = {
 }
 
 /**
- * Every index on vectors in this database: what it is, how large, whether it is valid, used, and fits into memory.
+ * Lists every vector index in this database: its definition and size, and whether it is valid, used, and fits into
+ * memory.
  *
  * @example const broken = (await listVectorIndexes(knex)).filter(({ isValid, isInWork }) => !isValid && !isInWork)
  *
@@ -54,7 +55,7 @@ export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
   return readListedIndexes(sessionOf(db))
 }
 
-/** The same within a function that has its session. */
+/** Lists them in a function that has a session. */
 export async function readListedIndexes(session: Session): Promise<ListedIndex[]> {
   const { indexes, ...server } = await session.ask<Answer>(listSql)
   return indexes.map(({ type, dimensions, m, tableSize, rowsWithValue, ...index }) => {
@@ -68,7 +69,7 @@ export async function readListedIndexes(session: Session): Promise<ListedIndex[]
   })
 }
 
-/** What decides how much memory an index takes while it is built. */
+/** The inputs that determine how much memory a build of the index needs. */
 interface Shape {
   readonly type: VectorType | null
   readonly dimensions: number | null

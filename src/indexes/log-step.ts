@@ -7,15 +7,15 @@ import { lastLine, type LoggedStep } from '../log/migration-log.ts'
 import { afterwards } from './build/afterwards.ts'
 import type { BuildJob } from './build/job.ts'
 
-/** What the log recognises an index by. */
+/** The details by which the log recognises an index. */
 export interface LoggedIndex {
   readonly table: number
   readonly index: string
 }
 
 /**
- * Logs a step that is done: on the connection that did it and, where that is lost by then, on the second one. A concurrent
- * build or drop is no transaction, so its line comes afterwards.
+ * Logs a finished step, on the connection that did it. If that connection was lost, it uses the second one. A
+ * concurrent build or drop is not transactional, so its entry is written afterwards.
  */
 export async function logStep(
   job: Pick<BuildJob, 'session' | 'watch'>,
@@ -27,7 +27,7 @@ export async function logStep(
     return await logChange(job.session, log, change)
   } catch (error) {
     if (job.session.isInTransaction || !isPgvectorMigrationError(error, 'CONNECTION_LOST')) throw error
-    // The line may be there, and only the answer was lost.
+    // The entry may exist, and only the answer was lost.
     const written = await afterwards(job, (session) =>
       about === null
         ? logChange(session, log, change)
@@ -39,10 +39,10 @@ export async function logStep(
 }
 
 /**
- * Logs a step that an earlier call did, where its process or its connection ended before its line was written: what is
- * there shows that it was done, and the last line about it is of something else.
+ * Logs a step of an earlier call whose process or connection ended before it could write the entry. The current state
+ * shows that the step was done, but the last entry about the index is a different one.
  *
- * It changes nothing about what is there, so what keeps the line from being written counts for nothing.
+ * This changes no index, so errors that prevent the entry are ignored.
  */
 export async function logLostStep(
   session: Session,
@@ -51,7 +51,7 @@ export async function logLostStep(
   about: LoggedIndex,
   isLost: (last: LoggedStep) => boolean,
 ): Promise<void> {
-  // In a transaction a failure would end that of the caller, and a plan is made on a copy.
+  // In a transaction, a failure would abort the caller's transaction; and a plan runs on a copy.
   if (session.isInTransaction || currentTarget() !== null) return
   const isFollowed = (last: LoggedStep | null): boolean => last !== null && isLost(last)
   await logWhere(session, log, change, about, isFollowed).catch(() => undefined)

@@ -6,8 +6,8 @@ import { readIndexFacts } from './look/read-facts.ts'
 import { assertIndex, type VectorIndex } from './vector-index.ts'
 
 /**
- * Shows what {@link createVectorIndex} would do about an index: the action, and of a build its settings and warnings. It
- * only reads.
+ * Returns what {@link createVectorIndex} would do about an index: the action, and for a build its settings and
+ * warnings. It only reads.
  *
  * @example
  * ```ts

@@ -20,31 +20,31 @@ export interface RebuildNeeds extends Patience {
   readonly log: LogOptions | false
 }
 
-/** What is to be done about an index that is there. */
+/** What to do about an existing index. */
 export interface Rebuild {
   /** With its schema, as PostgreSQL prints it. */
   readonly name: string
   readonly work: 'reindex' | 'drop'
-  /** What the log notes of it. */
+  /** The details that the log records. */
   readonly details: Readonly<Record<string, unknown>>
   /** Settings of the session that rebuilds it. */
   readonly settings?: (session: HeldSession) => Promise<Readonly<Record<string, string>>>
 }
 
-/** Where an index is. */
+/** The table and copies of an index. */
 interface Place {
   readonly index: string
   readonly table: TableWithRights & { readonly oid: number }
-  /** What an interrupted REINDEX CONCURRENTLY left of it, with its schema, as PostgreSQL prints it. */
+  /** The copies that an interrupted REINDEX CONCURRENTLY left behind, with their schema, as PostgreSQL prints them. */
   readonly copies: readonly string[]
 }
 
 /**
- * Rebuilds an index without blocking writes, or drops one that REINDEX left, and notes it; copies that an earlier attempt
- * left are dropped before. Returns what to warn of.
+ * Rebuilds an index without blocking writes, or drops one that REINDEX left behind, and logs it. Copies from an earlier
+ * attempt are dropped first. Returns warnings.
  *
- * Where it ends early, the copy that it made is dropped. One that stays is logged, and the error names the command that
- * drops it.
+ * If it ends early, the copy that it created is dropped. If that is not possible, the copy is logged, and the error
+ * names the command that drops it.
  */
 export function rebuildConcurrently(
   caller: Session,
@@ -96,7 +96,7 @@ export function rebuildConcurrently(
 
 type Job = Parameters<typeof afterwards>[0] & { readonly needs: RebuildNeeds }
 
-/** The error of a rebuild that ended early, with the copy that it left. */
+/** Returns the error of a rebuild that ended early, with the copy that it left behind. */
 async function withCopies(job: Job, name: string, table: number, error: unknown): Promise<unknown> {
   await dropAfterwards(job, LOCK_TIMEOUT, async (session) => (await readPlace(session, name)).copies.map(sendable))
   const left = await afterwards(job, (session) => readPlace(session, name))
@@ -109,7 +109,7 @@ async function withCopies(job: Job, name: string, table: number, error: unknown)
   )
   return withHint(
     error,
-    `A copy of ${name} was left, which costs every write and serves no query. Run the same again, or drop it: ${command}`,
+    `A copy of ${name} was left, which slows down every write and serves no query. Run the same command again, or drop it: ${command}`,
   )
 }
 

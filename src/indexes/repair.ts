@@ -15,15 +15,18 @@ import { readListedIndexes, type ListedIndex } from './list.ts'
 import { rebuildConcurrently, type RebuildNeeds } from './rebuild.ts'
 import { revalidateIndex } from './revalidate.ts'
 
-/** What {@link repairVectorIndexes} may be told. */
+/** Options of {@link repairVectorIndexes}. */
 export interface RepairOptions {
-  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
+  /**
+   * PostgreSQL's lock_timeout: the longest time that other sessions may wait behind one of these statements, in
+   * milliseconds or like '500ms'; default 1000.
+   */
   readonly lockTimeout?: Duration | undefined
   /** How long to wait for other sessions that use a table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
-  /** Stops it. */
+  /** Stops the repair. */
   readonly signal?: AbortSignal | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
   readonly log?: LogOptions | false | undefined
@@ -33,21 +36,21 @@ const repairOptions = lazySchema(() =>
   buildOptions().pick({ lockTimeout: true, wait: true, signal: true, logger: true, log: true }),
 )
 
-/** What became of the indexes that were not valid. */
+/** What was done about the indexes that were not valid. */
 export interface RepairResult {
-  /** Rebuilt beside those who write; a partitioned index that is valid again with its parts is among them. */
+  /** Rebuilt without blocking writes. This includes a partitioned index that is valid again with its parts. */
   readonly rebuilt: readonly string[]
-  /** What an interrupted REINDEX had left, and was dropped. */
+  /** Remains of an interrupted REINDEX, which were dropped. */
   readonly dropped: readonly string[]
-  /** Not touched, and why. */
+  /** Not changed, with the reason. */
   readonly left: readonly { readonly name: string; readonly reason: string }[]
   readonly warnings: readonly string[]
 }
 
 /**
- * Repairs every index on vectors that is not valid, without blocking writes, outside a transaction: what an interrupted
- * REINDEX left is dropped, the others are rebuilt with the memory that they need, up to that of shared_buffers, and the
- * partitioned ones are looked at again.
+ * Repairs every vector index that is not valid, without blocking writes, outside a transaction. It drops the remains of
+ * an interrupted REINDEX. It rebuilds the other indexes with the memory that they need, up to the size of
+ * shared_buffers, and checks the partitioned ones again.
  *
  * @example const { rebuilt, left } = await repairVectorIndexes(knex)
  *
@@ -64,10 +67,10 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
   const warnings: string[] = []
   const leave = (name: string, reason: string): void => {
     left.push({ name, reason })
-    logger.warn(`${name} is left as it is: ${reason}`)
+    logger.warn(`${name} was not changed: ${reason}`)
   }
   const single = broken.filter(({ isPartitioned }) => !isPartitioned)
-  // What a REINDEX left goes first, so that a rebuild finds none of its own.
+  // The remains of a REINDEX are dropped first, so that a rebuild does not find any.
   for (const index of [
     ...single.filter(({ isLeftover }) => isLeftover),
     ...single.filter(({ isLeftover }) => !isLeftover),
@@ -95,7 +98,7 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
   return { rebuilt, dropped, left, warnings: [...new Set(warnings)] }
 }
 
-/** What kept it from being done, which need not keep the next index from it; null where it was done. */
+/** Returns why an index could not be repaired, which does not prevent the repair of the next one; null on success. */
 async function problemOf({ signal }: Patience, run: () => Promise<unknown>): Promise<string | null> {
   try {
     await run()

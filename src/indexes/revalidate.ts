@@ -6,8 +6,8 @@ import { attachSql } from './partition-index.ts'
 type Part = { readonly name: string; readonly oid: number; readonly schema: string; readonly table: string }
 
 /**
- * Has PostgreSQL look whether a partitioned index is valid now that its parts are. Where it is, PostgreSQL also looks at
- * the index that it is a part of itself.
+ * Makes PostgreSQL check whether a partitioned index is valid now that its parts are. If it is, PostgreSQL also checks
+ * the index that it is itself a part of.
  *
  * @param name With its schema, as PostgreSQL prints it.
  */

@@ -9,29 +9,30 @@ import {
 } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from '../columns/column.ts'
 
-/** What an index keeps of a column's values, and why. */
+/** What an index stores of a column's values, and why. */
 export interface IndexStorage {
-  /** The type that the index holds. */
+  /** The type that the index stores. */
   readonly type: VectorType
-  /** How it comes from the column: as it is, by a cast to halfvec, or the signs of its elements. */
+  /** How the stored value is computed from the column: unchanged, by a cast to halfvec, or by binary quantization. */
   readonly expression: 'column' | 'cast' | 'binary quantization'
-  /** What the index itself measures: that of the query, or for signs the number that differ. */
+  /** The metric of the index itself: that of the query or, for binary quantization, the Hamming distance. */
   readonly metric: Metric
   readonly operatorClass: OperatorClass
-  /** Whether what the index finds is to be ordered again by the column's own values. */
+  /** Whether the results of the index need reranking by the column's own values. */
   readonly reRank: boolean
-  /** One sentence for people: what is lost, and what it depends on. */
+  /** One sentence that explains what is lost, and why. */
   readonly reason: string
 }
 
-/** How an index may keep what it indexes: whole, in half the precision, or as signs. */
+/** What an index stores: the full value, half the precision, or one bit per element. */
 export type StorageChoice = 'column' | 'halfvec' | 'binary'
 
 /**
- * Chooses what an index keeps: the column itself where it can, else half the precision, else the signs of the elements,
- * which are enough to find candidates by the angle and need re-ranking. A `choice` of the caller is checked and kept.
+ * Chooses what an index stores. It uses the column itself if possible, else half the precision, else binary
+ * quantization, which is sufficient to find candidates by angle but needs reranking. A `choice` of the caller is
+ * checked and kept.
  *
- * @throws {PgvectorMigrationError} INDEX_NOT_POSSIBLE, with what to choose instead.
+ * @throws {PgvectorMigrationError} INDEX_NOT_POSSIBLE, with the possible choices.
  */
 export function planIndexStorage(
   column: VectorColumn,
@@ -57,7 +58,7 @@ export function planIndexStorage(
   })
 }
 
-// In the order of what they lose: nothing, precision, all but the signs.
+// Ordered by what they lose: nothing, precision, everything but the signs.
 function choicesFor({ type }: VectorColumn): readonly StorageChoice[] {
   if (type === 'vector') return ['column', 'halfvec', 'binary']
   return type === 'halfvec' ? ['column', 'binary'] : ['column']
@@ -65,7 +66,7 @@ function choicesFor({ type }: VectorColumn): readonly StorageChoice[] {
 
 type Attempt = (column: VectorColumn, method: IndexMethod, metric: Metric) => IndexStorage | string
 
-/** Each way, or why it is none. */
+/** Each choice, or why it is not possible. */
 const attempts = {
   column: ({ type, dimensions }, method, metric) => {
     const found = fits(type, dimensions, method, metric)
@@ -76,11 +77,11 @@ const attempts = {
       metric,
       operatorClass: found,
       reRank: false,
-      reason: `the index keeps the ${type} values as they are`,
+      reason: `the index stores the ${type} values unchanged`,
     }
   },
   halfvec: ({ type, dimensions }, method, metric) => {
-    if (type !== 'vector') return `only a vector column is cast to halfvec for an index, and this one is ${type}`
+    if (type !== 'vector') return `only a vector column can be cast to halfvec for an index, and this one is ${type}`
     const found = fits('halfvec', dimensions, method, metric)
     if (typeof found === 'string') return found
     return {
@@ -89,13 +90,13 @@ const attempts = {
       metric,
       operatorClass: found,
       reRank: false,
-      reason: `the index keeps the values cast to halfvec, in half the precision: ${whyNotMore('vector', dimensions, method, 'half the memory')}`,
+      reason: `the index stores the values cast to halfvec, with half the precision: ${whyNotMore('vector', dimensions, method, 'half the memory')}`,
     }
   },
   binary: ({ type, dimensions }, method, metric) => {
-    if (type !== 'vector' && type !== 'halfvec') return `binary_quantize takes no ${type}`
+    if (type !== 'vector' && type !== 'halfvec') return `binary_quantize does not accept ${type}`
     if (metric !== 'cosine' && metric !== 'innerProduct') {
-      return `binary quantization keeps only signs, which say nothing about the ${metric} distance`
+      return `binary quantization keeps only signs, which do not approximate the ${metric} distance`
     }
     const found = fits('bit', dimensions, method, 'hamming')
     if (typeof found === 'string') return found
@@ -106,7 +107,7 @@ const attempts = {
       operatorClass: found,
       reRank: true,
       reason:
-        `the index keeps the signs of the elements (binary_quantize), so its finds are to be re-ranked: ` +
+        `the index uses binary quantization (binary_quantize), so its results need reranking: ` +
         whyNotMore('halfvec', dimensions, method, 'a fraction of the memory'),
     }
   },
@@ -120,10 +121,11 @@ function fits(
 ): OperatorClass | string {
   const found = operatorClass(type, method, metric)
   if (found === null) return `${method} has no operator class for the ${metric} distance of ${type}`
-  if (dimensions === null) return 'an index needs to know how many dimensions every value has'
+  if (dimensions === null) return 'an index needs a column with a fixed number of dimensions'
   const limit = indexLimit(type, method)
   if (limit !== null && dimensions > limit) return `${method} takes at most ${limit} dimensions of ${type}`
-  // ivfflat normalizes the values for these two, which leaves nothing of a single number (22023 from the server).
+  // For these two metrics, ivfflat normalizes the values, which makes every one-dimensional value equal (22023 from the
+  // server).
   if (method === 'ivfflat' && dimensions < 2 && (metric === 'cosine' || metric === 'innerProduct')) {
     return `ivfflat needs at least 2 dimensions for the ${metric} distance`
   }
@@ -134,5 +136,5 @@ function whyNotMore(type: VectorType, dimensions: number | null, method: IndexMe
   const limit = indexLimit(type, method) ?? Infinity
   return (dimensions ?? 0) > limit
     ? `${method} takes at most ${limit} dimensions of ${type}`
-    : `that was asked for, and takes ${gain}`
+    : `as requested, which takes ${gain}`
 }

@@ -10,38 +10,41 @@ import { afterChanges } from './build/errors.ts'
 import { buildOptions } from './build/options.ts'
 import { rebuildConcurrently } from './rebuild.ts'
 
-/** What {@link upgradePgvector} may be told. */
+/** Options of {@link upgradePgvector}. */
 export interface UpgradeOptions {
-  /** The version to update to; default the newest that the server has files of. */
+  /** The version to update to; default: the newest that the server has files of. */
   readonly to?: string | undefined
-  /** Rebuild the indexes that an advisory which the update ends says to rebuild, beside those who write; default false. */
+  /** Rebuild the indexes named by an advisory that the update fixes, without blocking writes; default false. */
   readonly reindex?: boolean | undefined
   /**
-   * How long to wait for another session that is changing pgvector, and with `reindex` for those that use a table, in
-   * milliseconds or like '60s'; default 60000.
+   * How long to wait for another session that is changing pgvector and, with `reindex`, for sessions that use a table,
+   * in milliseconds or like '60s'; default 60000.
    */
   readonly wait?: Duration | undefined
-  /** Ends the rebuilding of indexes. */
+  /** Stops the rebuild of indexes. */
   readonly signal?: AbortSignal | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
-  /** Where the migration log is kept; `false` writes none, and then no later run knows what is to be rebuilt. */
+  /**
+   * Where the migration log is kept; `false` writes none, and later runs do not know which indexes still need a
+   * rebuild.
+   */
   readonly log?: LogOptions | false | undefined
 }
 
-/** What {@link upgradePgvector} did. */
+/** The result of {@link upgradePgvector}. */
 export interface UpgradeResult {
   readonly status: 'updated' | 'unchanged'
   readonly versionBefore: string
   readonly version: string
   readonly schema: string
-  /** What came with the releases in between: 0.8.0: iterative index scans … */
+  /** What the releases in between introduced: 0.8.0: iterative index scans … */
   readonly brings: readonly string[]
-  /** What was wrong with the version before, and is no more. */
+  /** The defects of the previous version that are fixed now. */
   readonly ended: readonly Advisory[]
-  /** What is wrong with the version that is installed now. */
+  /** The known defects of the version that is installed now. */
   readonly remaining: readonly Advisory[]
-  /** Indexes that are still to be rebuilt, with their schema. */
+  /** Indexes that still need a rebuild, with their schema. */
   readonly toRebuild: readonly string[]
   /** Indexes that were rebuilt now. */
   readonly rebuilt: readonly string[]
@@ -57,8 +60,8 @@ export const upgradeOptions = lazySchema((z) =>
 )
 
 /**
- * Updates the extension, tells what that brings and which advisories it ends, and with `reindex` rebuilds the indexes
- * that these say to rebuild. Interrupted, the next call goes on with the indexes that are left.
+ * Updates the extension, and reports what the update brings and which advisories it fixes. With `reindex`, it rebuilds
+ * the indexes that these advisories name. After an interruption, the next call continues with the remaining indexes.
  *
  * @example const { version, ended, toRebuild } = await upgradePgvector(knex, { reindex: true })
  *
@@ -69,7 +72,7 @@ export async function upgradePgvector(db: Database, options: UpgradeOptions = {}
   const needs = parseOptions(upgradeOptions, options)
   const session = sessionOf(db)
   if (needs.reindex && session.isInTransaction) {
-    const problems = ['reindex: indexes are rebuilt beside writers only outside a transaction']
+    const problems = ['reindex: indexes can be rebuilt without blocking writes only outside a transaction']
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   }
   const logger = loggerFrom(needs.logger)
@@ -102,7 +105,7 @@ function resultOf(
   found: string[],
 ): UpgradeResult {
   const toRebuild = pending.map(({ name }) => name).filter((name) => !rebuilt.includes(name))
-  const advice = toRebuild.map((name) => `To be rebuilt: REINDEX INDEX CONCURRENTLY ${name};`)
+  const advice = toRebuild.map((name) => `Needs a rebuild: REINDEX INDEX CONCURRENTLY ${name};`)
   return {
     status: before === after ? 'unchanged' : 'updated',
     versionBefore: before,
@@ -118,9 +121,9 @@ function resultOf(
 }
 
 function announce({ status, versionBefore, version, brings, ended, warnings }: UpgradeResult, logger: Logger): void {
-  if (status === 'unchanged') logger.info(`pgvector ${version} is what this server can have`)
+  if (status === 'unchanged') logger.info(`pgvector ${version} is the newest version on this server`)
   else logger.info(`pgvector updated from ${versionBefore} to ${version}`)
   for (const what of brings) logger.info(`  brings ${what}`)
-  for (const { id, effect } of ended) logger.info(`  ends ${id}: ${effect}`)
+  for (const { id, effect } of ended) logger.info(`  fixes ${id}: ${effect}`)
   for (const warning of warnings) logger.warn(warning)
 }

@@ -24,36 +24,38 @@ import {
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from './storage.ts'
 
-/** An index on vectors, as a value. */
+/** A vector index as a value. */
 export interface VectorIndex<Type extends VectorType = VectorType> {
   readonly column: VectorColumn<Type>
   readonly name: string
   readonly method: IndexMethod
-  /** What queries order by. */
+  /** The metric that queries order by. */
   readonly metric: Metric
   readonly storage: IndexStorage
-  /** The storage parameters as they were given; what is not given is pgvector's default, or for lists depends on the rows. */
+  /**
+   * The storage parameters as given. Missing ones have pgvector's default or, for lists, depend on the number of rows.
+   */
   readonly parameters: IndexParameters
-  /** The condition of a partial index, in SQL; null where every row is indexed. */
+  /** The condition of a partial index, in SQL; null if every row is indexed. */
   readonly where: string | null
 }
 
 /** The storage parameters of an index. */
 export interface IndexParameters {
-  /** HNSW: connections of a row in each layer. */
+  /** HNSW: the connections of a row in each layer. */
   readonly m?: number | undefined
-  /** HNSW: rows that are looked at to connect a new one. */
+  /** HNSW: the number of candidates that are considered to connect a new row. */
   readonly efConstruction?: number | undefined
-  /** IVFFlat: into how many lists the rows are divided. */
+  /** IVFFlat: the number of lists into which the rows are divided. */
   readonly lists?: number | undefined
 }
 
-/** What {@link vectorIndex} may be told. */
+/** Options of {@link vectorIndex}. */
 export interface VectorIndexOptions<
   Type extends VectorType = VectorType,
   Method extends IndexMethod & MethodFor<Type> = IndexMethod & MethodFor<Type>,
 > {
-  /** hnsw finds more and is slower to build; ivfflat needs rows to be built from. */
+  /** hnsw has better recall and is slower to build; ivfflat is trained on existing rows. */
   readonly method: Method
   /** The distance that queries order by. */
   readonly metric: MetricFor<Type, Method>
@@ -63,11 +65,11 @@ export interface VectorIndexOptions<
   readonly m?: number | undefined
   /** HNSW only, 4 to 1000 and at least twice m; default 64. */
   readonly efConstruction?: number | undefined
-  /** IVFFlat only, 1 to 32768; default from the number of rows when the index is built. */
+  /** IVFFlat only, 1 to 32768; default: based on the number of rows when the index is built. */
   readonly lists?: number | undefined
-  /** What the index keeps; default what loses least. */
+  /** What the index stores; default: the choice that loses least. */
   readonly storage?: StorageChoice | undefined
-  /** Index only the rows for which this SQL condition is true; it is sent as it stands. */
+  /** Index only the rows that meet this SQL condition, which is sent unchanged. */
   readonly where?: string | undefined
 }
 
@@ -116,17 +118,18 @@ function within(
 }
 
 /**
- * Describes an index on a column of vectors; nothing is sent anywhere.
+ * Declares a vector index. It sends nothing to the server.
  *
- * What the index keeps follows from the type and the dimensions: a vector column of up to 2,000 dimensions as it is,
- * up to 4,000 cast to halfvec, and beyond that its signs, to be re-ranked (`storage.reason` tells).
+ * The type and the dimensions determine what the index stores. A vector column of up to 2,000 dimensions is stored
+ * unchanged, and up to 4,000 it is cast to halfvec. Beyond that the index uses binary quantization, whose results need
+ * reranking. `storage.reason` explains the choice.
  *
  * @example
  * ```ts
  * const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
  * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem; INDEX_NOT_POSSIBLE where pgvector has no such
- * index, with what to choose instead.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem; INDEX_NOT_POSSIBLE if pgvector cannot build such an
+ * index, with the possible choices.
  */
 export function vectorIndex<const Type extends VectorType, const Method extends IndexMethod & MethodFor<Type>>(
   column: VectorColumn<Type>,
@@ -145,7 +148,7 @@ export function vectorIndex<const Type extends VectorType, const Method extends 
   }
 }
 
-/** Whether a value is an index; by shape, because it may come from another copy of this package. */
+/** Whether a value is an index. It is recognised by shape, because it may come from another copy of this package. */
 export function isVectorIndex(value: unknown): value is VectorIndex {
   if (typeof value !== 'object' || value === null) return false
   const { column, name, method, storage } = value as Partial<VectorIndex>
@@ -163,7 +166,9 @@ function defaultName({ table, name }: VectorColumn, method: IndexMethod, metric:
   return indexName(`${table}_${name}_${method}_${metric.toLowerCase()}_idx`)
 }
 
-/** What an index, and a query that wants to use it, computes of each row: the same expression for both. */
+/**
+ * Returns the expression that an index computes for each row. A query that uses the index needs the same expression.
+ */
 export function indexedExpression(
   { column, storage }: VectorIndex,
   extensionSchema: string | null,
@@ -180,12 +185,12 @@ export function indexedExpression(
   }
 }
 
-/** The condition of a partial index, in parentheses; null for none. */
+/** Returns the condition of a partial index in parentheses; null for none. */
 export function conditionSql({ where }: Pick<VectorIndex, 'where'>): string | null {
   return where === null ? null : `(${where})`
 }
 
-/** What follows the index's name in a statement that makes it. */
+/** Returns the part of the CREATE INDEX statement that follows the index's name. */
 export function indexDefinition(
   index: VectorIndex,
   extensionSchema: string,

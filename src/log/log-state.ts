@@ -5,19 +5,19 @@ import { isObviouslyTrustedSql, readDistrust, type Distrust } from '../database/
 
 /** Where the migration log is, and what this role may do with it. */
 export interface LogState {
-  /** Where the table is or would be made; null where the search path is empty. */
+  /** The schema in which the table is or would be created; null if the search path is empty. */
   readonly schema: string | null
   readonly table: string
   readonly exists: boolean
   /** Whether this role has the privileges to write it, or to create it. */
   readonly writable: boolean
-  /** Why it is neither believed nor written; null where it may be. */
+  /** Why the table is not trusted; null if it is. */
   readonly distrust: Distrust | null
 }
 
-/** What {@link logStateSql} answers. */
+/** The answer to {@link logStateSql}. */
 export interface LogAnswer extends Omit<LogState, 'distrust'> {
-  /** The number of a table that has to be looked at closely; null where there is none. */
+  /** The OID of a table that has to be examined; null if there is none. */
   readonly doubtful: number | null
 }
 
@@ -26,18 +26,20 @@ export async function readLogState(session: Session, log: LogOptions): Promise<L
   return logStateOf(session, await session.ask<LogAnswer>(logStateSql(log)))
 }
 
-/** What the answer to {@link logStateSql} comes to; it asks again only about a table that is not obviously trusted. */
+/**
+ * Evaluates the answer to {@link logStateSql}. It sends another query only about a table that is not obviously trusted.
+ */
 export async function logStateOf(session: Session, { doubtful, ...seen }: LogAnswer): Promise<LogState> {
   const [distrust = null] = doubtful === null ? [] : await readDistrust(session, [doubtful])
   return { ...seen, distrust }
 }
 
-/** Whether the log may be read to decide something. */
+/** Whether decisions may be based on the log. */
 export function isBelieved(log: LogState): log is LogState & { readonly schema: string } {
   return log.exists && log.writable && log.distrust === null && log.schema !== null
 }
 
-/** The first query of {@link readLogState}; its one column is called state. */
+/** Returns the first query of {@link readLogState}; its one column is called state. */
 export function logStateSql({ schema, table = defaultLogTable }: LogOptions): string {
   const name = literal(table)
   return `

@@ -7,7 +7,7 @@ import { currentTarget } from '../database/target.ts'
 import { reasonOf } from '../database/table-trust.ts'
 import { isBelieved, readLogState, type LogState } from './log-state.ts'
 
-/** What can happen to pgvector in a database: to the extension, and to columns and indexes that hold vectors. */
+/** A change to pgvector in a database: to the extension, or to a vector column or index. */
 export type LogEventName =
   | 'enabled'
   | 'updated'
@@ -21,7 +21,7 @@ export type LogEventName =
   | 'index rebuilt'
   | 'index left invalid'
 
-/** One line of the migration log, before the database adds who and when. */
+/** One entry of the migration log, before the database adds who wrote it and when. */
 export interface LogEvent {
   readonly event: LogEventName
   readonly versionBefore: string | null
@@ -33,17 +33,18 @@ export interface LogEvent {
   readonly dimensions: unknown
   readonly durationMilliseconds: number
   readonly details: Readonly<Record<string, unknown>>
-  /** Details that the database is to work out as the line is written, as SQL: numbers that it alone knows. */
+  /** Details as SQL, such as OIDs, which the database evaluates when the entry is written. */
   readonly computedDetails?: Readonly<Record<string, string>> | undefined
 }
 
 /**
- * The statements that append an event, making the table first where it is not there.
+ * Returns the statements that append an event, creating the table first if it does not exist.
  *
- * The table is only ever appended to: `down` asks it whether `up` created the extension, so a line once written
- * stays. No statements where the role may not write it, or where it is not trusted; {@link logWarning} says so.
+ * Entries are only ever appended and never changed, because `down` reads from the log whether `up` created the
+ * extension. Returns no statements if the role may not write the table, or if the table is not trusted; {@link
+ * logWarning} reports that.
  *
- * A table that another session creates meanwhile makes them fail: it may be anyone's.
+ * If another session creates the table in the meantime, the statements fail, because any role may have created it.
  */
 export function appendToLog(log: LogState, event: LogEvent): string[] {
   if (!log.writable || log.schema === null || log.distrust !== null) return []
@@ -54,15 +55,15 @@ export function appendToLog(log: LogState, event: LogEvent): string[] {
 const MOST_RACES = 3
 
 /**
- * Appends an event; returns what to warn of. Where another session creates the table at the same moment, it looks again:
- * the table may be anyone's.
+ * Appends an event and returns warnings. If another session creates the table at the same moment, it checks the table
+ * again, because any role may have created it.
  */
 export async function writeToLog(session: Session, seen: LogState, event: LogEvent): Promise<readonly string[]> {
   let log = seen
   for (let races = 1; ; races++) {
     try {
       const statements = appendToLog(log, event)
-      // In a transaction of the caller a lost race must not end that.
+      // In a caller's transaction, a lost race must not abort that transaction.
       if (session.isInTransaction && !log.exists && statements.length > 0)
         await session.transaction((trx) => trx.send(statements))
       else await session.send(statements)
@@ -75,7 +76,7 @@ export async function writeToLog(session: Session, seen: LogState, event: LogEve
   }
 }
 
-/** What to tell the user where nothing could be logged; null where all is well. */
+/** Returns the warning if nothing could be logged; null if all is well. */
 export function logWarning(log: LogState): string | null {
   if (log.distrust !== null) {
     const { table, remedies } = log.distrust
@@ -90,7 +91,10 @@ export function logWarning(log: LogState): string | null {
   return `The migration log was not written: this role may not ${log.exists ? 'read and append to' : 'create'} ${table}.`
 }
 
-/** Who created this very extension, as far as the log shows (by oid: a later one is another one). */
+/**
+ * Returns who created this very extension, according to the log. It compares OIDs, because a later extension is a
+ * different one.
+ */
 export async function originOfExtension(session: Session, log: LogState, extensionOid: number): Promise<Origin> {
   if (!isBelieved(log)) return 'unknown'
   const line = await session.ask<{ readonly migration: string | null } | null>(`select (
@@ -100,13 +104,17 @@ export async function originOfExtension(session: Session, log: LogState, extensi
   return line === null ? 'unknown' : madeBy(line.migration)
 }
 
-/** Whether something is ours to drop: not if this library did not create it, nor in the rollback of a later migration. */
+/**
+ * Whether something is ours to drop. It is not if this library did not create it, or if a migration other than the one
+ * being rolled back did.
+ */
 export type Origin = 'ours' | 'unknown' | { readonly migration: string }
 
 /**
- * Who did something that was not undone: the last line about these details, of those about what was done and what undid
- * it, tells. Migrations are rolled back from the last one, so what an earlier one made has to outlast the `down` of a later
- * one that found it there. The `down` of a later one may have made it again, and then it is still ours.
+ * Returns who last did something that was not reversed since. It reads the last entry with these details, among the
+ * events that did it and those that reversed it. Migrations are rolled back from the last one, so an object of an
+ * earlier migration must survive the `down` of a later one that found it. If the `down` of a later migration created it
+ * again, it is still ours.
  */
 export async function originOf(
   session: Session,
@@ -127,13 +135,13 @@ function madeBy(migration: string | null): Origin {
   return isEarlier ? { migration } : 'ours'
 }
 
-/** What a line of the log says of who did what. */
+/** Who did what, according to an entry of the log. */
 export interface LoggedStep {
   readonly event: string
   readonly migration: string | null
 }
 
-/** The last line of these events about these details; null where there is none, or the log is not to be believed. */
+/** Returns the last entry of these events with these details; null if there is none, or if the log is not trusted. */
 export async function lastLine(
   session: Session,
   log: LogOptions,
@@ -149,7 +157,7 @@ export async function lastLine(
     ) as state`)
 }
 
-/** Whether a line was written by the migration that runs, or by none and none runs. */
+/** Whether the running migration wrote an entry, or no migration wrote it and none is running. */
 export function isOfThisMigration({ migration }: LoggedStep): boolean {
   const running = currentMigration()
   return migration === null || running === null
@@ -157,19 +165,19 @@ export function isOfThisMigration({ migration }: LoggedStep): boolean {
     : stemOf(migration) === stemOf(running.name)
 }
 
-// Stock Knex calls a migration in TypeScript by another name once it is compiled.
+// Stock Knex gives a TypeScript migration a different name once it is compiled.
 function stemOf(migration: string): string {
   return migration.replace(/\.[cm]?[jt]s$/, '')
 }
 
-/** Why something stays, for a warning; `made` is what happened to it: added, built. */
+/** Returns why something is kept, for a warning; `made` is what happened to it: added, built. */
 export function whyItStays(origin: Exclude<Origin, 'ours'>, made: string): string {
   return origin === 'unknown'
-    ? `was not ${made} by knex-pgvector as far as its log tells, so it stays`
-    : `was ${made} by the earlier migration ${origin.migration}, so it stays`
+    ? `was not ${made} by knex-pgvector according to its log, so it was kept`
+    : `was ${made} by the earlier migration ${origin.migration}, so it was kept`
 }
 
-// A script made from a plan runs in a database that may have the table by then.
+// A script written from a plan runs in a database that may have the table by then.
 function createTable(table: string): string[] {
   return [
     `create table ${currentTarget() === null ? '' : 'if not exists '}${table} (
@@ -194,8 +202,8 @@ function createTable(table: string): string[] {
 }
 
 /**
- * A setting of the session in which a script made from a plan runs: the number of the extension as it was before the
- * script, empty where there was none. A script's statement that finds the extension there has not created it.
+ * A setting of the session that runs a script written from a plan. It is the OID of the extension before the script, or
+ * empty if there was none. A statement of the script that finds the extension has not created it.
  */
 export const EXTENSION_BEFORE = 'knex_pgvector.extension_before'
 
@@ -205,7 +213,7 @@ function condition({ event }: LogEvent): string {
   return `\n    where coalesce(${isNew}, true)`
 }
 
-// How long it took, on an empty copy of a database, says nothing about the database that a plan is for.
+// The duration on an empty copy has no meaning for the database that a plan is for.
 function insert(table: string, event: LogEvent): string {
   const isSame = event.versionBefore !== null && event.versionBefore === event.versionAfter
   const before = isSame ? installed('extversion') : nullable(event.versionBefore)
@@ -225,7 +233,7 @@ function detailsSql({ details, computedDetails = {} }: LogEvent): string {
     : `${json(details)} operator(pg_catalog.||) pg_catalog.jsonb_build_object(${pairs.join(', ')})`
 }
 
-// Asked of the database that the line is written in: a script made from a plan runs in another one.
+// Read from the database that the entry is written in, because a script written from a plan runs in another one.
 function installed(column: 'extversion' | 'oid'): string {
   return `(select ${column} from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'vector')`
 }

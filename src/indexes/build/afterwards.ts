@@ -3,10 +3,10 @@ import type { Session } from '../../database/session.ts'
 import type { BuildJob } from './job.ts'
 
 /**
- * Does what is left to do after an attempt failed; null where that cannot be done either.
+ * Runs the remaining work after a failed attempt; null if that is not possible either.
  *
- * The second connection goes first: what ended the attempt, a cancellation that is repeated or a lost connection, would
- * end this too on the first one.
+ * It tries the second connection first. Whatever ended the attempt, a repeated cancellation or a lost connection, would
+ * also end this work on the first one.
  */
 export async function afterwards<Result>(
   { session, watch }: Pick<BuildJob, 'session' | 'watch'>,
@@ -25,9 +25,7 @@ export async function afterwards<Result>(
   return null
 }
 
-/**
- * Drops what an attempt left, where nothing uses it; what is in use stays. `find` reads the names, quoted, with their schemas.
- */
+/** Drops what an attempt left behind, unless something uses it. `find` reads the names, quoted, with their schemas. */
 export async function dropAfterwards(
   job: Pick<BuildJob, 'session' | 'watch'>,
   lockTimeout: number,

@@ -7,18 +7,18 @@ import type { Patience, Stopped } from './watch.ts'
 const FIRST_PAUSE = 50
 const PAUSE = 250
 
-/** A transaction that is seen for longer than this is not a brief one. */
+/** A transaction that stays open for longer than this is not brief. */
 const BRIEF = 1000
 
-/** On a table that is never at rest, transactions are brief that take less than this share of the time waited. */
+/** On a table that is always in use, a transaction is brief if it takes less than this share of the time waited. */
 const SHARE_OF_WAIT = 1 / 4
 
 /**
- * Waits for the transactions that a concurrent statement would wait for after its first step. To give up is free as long
- * as nothing was sent; later an invalid index stays.
+ * Waits for the transactions that a concurrent statement would wait for after its first step. Giving up has no cost as
+ * long as nothing was sent; later, an invalid index remains.
  *
- * Those that are there at the beginning are waited for, and those that come later and stay; new ones that come and go do
- * not hold it up.
+ * It waits for transactions that are open at the beginning, and for later ones that stay open. Short new transactions
+ * do not delay it.
  */
 export async function awaitTransactions(
   session: Session,

@@ -4,7 +4,7 @@ import { awaitTransactions } from './await-transactions.ts'
 import type { BuildReport } from './report.ts'
 import type { Outcome, Patience, Watch } from './watch.ts'
 
-/** What sending a concurrent statement takes. */
+/** What a concurrent statement needs. */
 export interface ConcurrentJob {
   readonly session: HeldSession
   readonly watch: Watch
@@ -14,20 +14,22 @@ export interface ConcurrentJob {
 
 /** CREATE, REINDEX or DROP INDEX CONCURRENTLY. */
 export interface ConcurrentStatement {
-  /** The number of the table. */
+  /** The OID of the table. */
   readonly table: number
   readonly statement: string
   readonly waitsFor: WaitsFor
-  /** Runs when nothing blocks it any more, just before it is sent: from then on something may stay. */
+  /**
+   * Runs when nothing blocks the statement any more, just before it is sent. From then on, an index may be left behind.
+   */
   readonly onBegin?: () => Promise<void> | void
 }
 
 /**
- * Sends a concurrent statement on an index once no transaction blocks it. Its first step cannot be taken back, and all
+ * Sends a concurrent statement on an index once no transaction blocks it. Its first step cannot be reverted, and all
  * its waiting comes after that step.
  *
- * It blocks no writes, and ending it while it waits would throw the whole work away: so there is no lock_timeout, and
- * nothing but the watch ends its waiting.
+ * It blocks no writes, and ending it while it waits would discard all its work. It therefore has no lock_timeout, and
+ * only the watch ends its wait.
  */
 export async function sendConcurrently(
   { session, watch, needs, report }: ConcurrentJob,

@@ -21,33 +21,37 @@ import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
 import { unwatched, watchBuild } from './watch.ts'
 
-/** What {@link createVectorIndex} did. */
+/** The result of {@link createVectorIndex}. */
 export interface CreateIndexResult {
-  /** `kept`: an equal one was there. `postponed`: an ivfflat index on a table without rows, and that was asked for. */
+  /**
+   * `kept`: an equal index existed. `postponed`: an ivfflat index on a table without rows, with `whenEmpty:
+   * 'postpone'`.
+   */
   readonly status: 'built' | 'kept' | 'postponed'
-  /** Of the index that is there now, which may be an equal one under another name; null where it was postponed. */
+  /** The name of the index, which may be an equal one with another name; null if it was postponed. */
   readonly name: string | null
-  /** Rows that it was planned for; null where it was kept, and so none was planned. */
+  /** The number of rows that the build was planned for; null if the index was kept, without a plan. */
   readonly rows: number | null
-  /** From the first look to the last. */
+  /** The duration of the whole call. */
   readonly milliseconds: number
-  /** What the session was given; null where nothing was built, or each partition had its own. */
+  /** The settings of the session that built it; null if nothing was built, or if each partition had its own. */
   readonly settings: BuildSettings | null
   /**
-   * Whether the planner answers a nearest-neighbour query with it; null where nothing was built, or a policy of the table
-   * fails in this session.
+   * Whether the planner answers a nearest-neighbour query with it; null if nothing was built, or if a policy of the
+   * table fails in this session.
    */
   readonly isUsed: boolean | null
-  /** What works but should be known, with what to do about it. */
+  /** Problems that did not stop the build, with what to do about them. */
   readonly warnings: readonly string[]
 }
 
 /**
- * Makes sure that an index is there and valid: looks, plans memory and processes, builds beside the writers, checks.
+ * Makes sure that an index exists and is valid. It plans memory and processes, builds the index without blocking
+ * writes, and checks the result.
  *
- * Outside a transaction it builds concurrently; in one only where nobody can be kept waiting, on a table that was made
- * there or has no rows. Killed at any point, it is finished by the next run. It wants a connection that stays the same
- * for the whole build: behind PgBouncer that is session mode, or the server's own port.
+ * Outside a transaction it builds concurrently. In a transaction it builds only on a table that the transaction created
+ * or that has no rows, where it blocks no other session. If a build is killed at any point, the next run finishes it.
+ * It needs the same connection for the whole build: behind PgBouncer, use session mode or the server's own port.
  *
  * @example
  * ```ts
@@ -112,8 +116,8 @@ async function verified(
   }
   if (check.isUsed === false) {
     report.warn(
-      `The planner does not use ${identifier(index.name)} for a query that it is made for, even where it may not read ` +
-        'the whole table; look at explain of your query.',
+      `The planner does not use ${identifier(index.name)} for a matching query, even with sequential scans disabled; ` +
+        'check the EXPLAIN output of your query.',
     )
   }
   return check
@@ -126,9 +130,9 @@ async function record(
   milliseconds: number,
 ): Promise<void> {
   const { method, metric } = index
-  // A plan is made on an empty copy: what was seen there is not what will be.
+  // A plan runs on an empty copy, whose rows and settings differ from those of the real build.
   const seen = currentTarget() === null ? { rows, settings, warnings: report.warnings } : {}
-  // By number: a table of that name that is made later is another one.
+  // By OID, because a table created later with the same name is a different one.
   const computedDetails = numbersOf(facts.table?.schema ?? '', facts.table?.name ?? '')
   const change = {
     event: 'index built',
@@ -137,14 +141,14 @@ async function record(
     computedDetails,
   } as const
   const about = { table: facts.table?.oid ?? 0, index: name ?? '' }
-  // The index is built: what keeps a line from being written must not make that undone.
+  // The index is built, and a log entry that cannot be written must not roll that back.
   const unwritten = await logStep({ session, watch }, needs.log, change, about).catch((error: unknown) => [
     `The migration log was not written: ${serverMessage(error)}`,
   ])
   for (const warning of unwritten) report.warn(warning)
 }
 
-/** The line of a build that this very call began earlier, and that was there to the end but for its line. */
+/** Writes the entry of a build that this call began earlier and that was complete except for its entry. */
 async function recordLost(
   { session, needs }: BuildJob,
   { name: wanted, method, metric }: VectorIndex,

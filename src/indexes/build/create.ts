@@ -15,10 +15,10 @@ import type { PlannedBuild } from '../decide/plan.ts'
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 import { unwatched, type Outcome } from './watch.ts'
 
-/** How an attempt ended that did not fail: `again` means to look again, because something is to be done another way. */
+/** How an attempt ended that did not fail. With `again`, look again, because something has to be done differently. */
 export type Attempted = 'built' | 'again' | 'again without workers'
 
-/** Drops what an interrupted build left, and builds. */
+/** Drops what an interrupted build left behind, and builds the index. */
 export async function createIndex(
   job: BuildJob,
   index: VectorIndex,
@@ -38,15 +38,15 @@ export async function createIndex(
     if ('result' in outcome) return 'built'
     const { error, stopped } = outcome
     if (stopped === null && isRace(error)) {
-      // Another session has made one of this name, which must not pass for ours.
+      // Another session has created an index of this name, which must not be logged as ours.
       await note(session, job, index, plan, 'index dropped')
       return 'again'
     }
     if (job.state.hasBegun) await cleanUp(job, index, plan)
     if (stopped === null && isSharedMemoryFull(error) && plan.settings.workers > 0) {
       report.warn(
-        `The server has too little shared memory for several processes, so one builds ${identifier(index.name)} alone. ` +
-          'Give it more (Docker: --shm-size, Compose: shm_size) to build faster.',
+        `Not enough shared memory for a parallel build, so a single process builds ${identifier(index.name)}. ` +
+          'For a faster build, increase it (Docker: --shm-size, Compose: shm_size).',
       )
       return 'again without workers'
     }
@@ -56,14 +56,14 @@ export async function createIndex(
 
 function leftToOthers({ settings }: PlannedBuild, { processors }: IndexFacts): string {
   const more = `{ workers: ${settings.workers + 1} }`
-  return `others are at work on the server, so one of its ${processors} processors is left to them; ${more} takes it`
+  return `other sessions are active, so one of the server's ${processors} processors is left to them; ${more} uses it too`
 }
 
 function partRebuilt({ schema, name }: ExistingIndex): string {
-  return `${qualified(schema, name)} is part of a partitioned index and was left by a build that did not end; it is rebuilt`
+  return `${qualified(schema, name)} is part of a partitioned index and was left by an interrupted build; it is rebuilt`
 }
 
-/** Concurrently it blocks no writes, so it is watched; else it is to be brief. */
+/** A concurrent build blocks no writes, so it is watched. Any other build has to be brief. */
 async function sendBuild(
   job: BuildJob,
   { how, table }: PlannedBuild,
@@ -98,7 +98,7 @@ function sessionSettings(
     lock_timeout: String(lockTimeout),
     statement_timeout: '0',
     ...(server.major >= 17 ? { transaction_timeout: '0' } : {}),
-    // A killed runner's build would otherwise go on, and the next one wait for it.
+    // Otherwise, the build of a killed run would continue, and the next run would wait for it.
     ...(canCheckConnection ? { client_connection_check_interval: '1000' } : {}),
     client_min_messages: 'notice',
   }
@@ -115,9 +115,9 @@ function rebuildSql({ schema, name }: ExistingIndex, { how }: PlannedBuild): str
 }
 
 /**
- * Writes down that a build begins, before it does: a process that is killed cannot say what it made, and `down` asks the
- * log whose index it is. In a transaction the index and the line about it come together or not at all, and what is rebuilt
- * stays whosever it was.
+ * Records that a build begins before it does. A killed process cannot record what it created, and `down` reads from the
+ * log whether the index is ours. In a transaction, the index and its entry are committed together or not at all. A
+ * rebuild does not change who created the index.
  */
 async function note(
   session: Session,
@@ -136,7 +136,7 @@ async function dropLeftover(
   { schema, name }: ExistingIndex,
 ): Promise<void> {
   const started = Date.now()
-  job.logger.info(`${qualified(schema, name)} was left by a build that did not end; it is dropped and built again`)
+  job.logger.info(`${qualified(schema, name)} was left by an interrupted build; it is dropped and built again`)
   const concurrently = plan.how === 'directly' ? '' : 'concurrently '
   const statement = `drop index ${concurrently}if exists ${qualified(schema, name)}`
   const outcome = await sendBuild(job, plan, statement, undefined, 'everyone')
@@ -144,7 +144,7 @@ async function dropLeftover(
   throw workError(outcome, { statement: 'CREATE INDEX', index: index.name, table: plan.table, started })
 }
 
-// What cannot be dropped now, because the table is in use, the next run drops.
+// If the table is in use and the index cannot be dropped now, the next run drops it.
 async function cleanUp(job: BuildJob, index: VectorIndex, plan: PlannedBuild): Promise<void> {
   let isBuilt = false
   const find = async (session: Session): Promise<readonly string[]> => {

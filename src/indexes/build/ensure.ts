@@ -16,10 +16,10 @@ import type { VectorIndex } from '../vector-index.ts'
 const LOOKS_EVERY = 250
 const MOST_RACES = 5
 
-/** Looks, decides and does until the index is there and valid, or cannot be. */
+/** Looks, decides and acts until the index exists and is valid, or cannot be built. */
 export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<EnsuredIndex> {
   const { needs } = job
-  // A plan is made on an empty copy: what is missing there says nothing.
+  // A plan runs on an empty copy, so missing rows there have no meaning.
   const limits: PlanLimits = currentTarget() === null ? needs : { ...needs, whenEmpty: 'build' }
   let { workers } = needs
   const started = Date.now()
@@ -42,8 +42,8 @@ export async function ensureIndex(job: BuildJob, index: VectorIndex): Promise<En
 type Attempt = EnsuredIndex | 'look again' | Exclude<Attempted, 'built'>
 
 /**
- * The catalog is read first, and again once the lock is held, because whoever had it may have done the work. What takes
- * longer to read is read only where a build is planned, and before the lock only where it decides whether there is one.
+ * The catalog is read first, and again once the lock is held, because the previous lock holder may have done the work.
+ * Slower reads happen only if a build is planned. They happen before the lock only if they decide whether there is one.
  */
 async function attempt(job: BuildJob, index: VectorIndex, limits: PlanLimits): Promise<Attempt> {
   const { session, lock, report } = job
@@ -74,7 +74,7 @@ async function attempt(job: BuildJob, index: VectorIndex, limits: PlanLimits): P
   return plan.action === 'build' ? build(job, index, plan, all) : end(job, plan, all)
 }
 
-/** What ends an attempt without a build. */
+/** Returns the result of an attempt that ends without a build. */
 async function end(
   job: BuildJob,
   plan: Exclude<IndexPlan, { readonly action: 'build' | 'build partitions' }>,

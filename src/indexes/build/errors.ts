@@ -12,7 +12,7 @@ export function isSharedMemoryFull(error: unknown): boolean {
   return sqlStateOf(error) === DISK_FULL && /shared memory segment/.test(serverMessage(error))
 }
 
-/** What was tried. */
+/** The work that failed. */
 export interface AttemptedWork {
   readonly statement: 'CREATE INDEX' | 'DROP INDEX' | 'REINDEX INDEX'
   /** The name of the index. */
@@ -22,7 +22,7 @@ export interface AttemptedWork {
   readonly started: number
 }
 
-/** What work on an index ends with, from what the server said and from what stopped it. */
+/** Returns the error that ends work on an index, from the server's error and from what stopped the work. */
 export function workError({ error, stopped }: GivenUp, { statement, index, table, started }: AttemptedWork): unknown {
   const code = statement === 'DROP INDEX' ? 'INDEX_DROP_FAILED' : 'INDEX_BUILD_FAILED'
   if (stopped?.by === 'signal') return interrupted(index, error, code)
@@ -46,7 +46,7 @@ export function workError({ error, stopped }: GivenUp, { statement, index, table
   return new PgvectorMigrationError(code, { index: name, problem: said }, { cause: error })
 }
 
-/** The caller's signal came. */
+/** The caller's signal aborted. */
 export function interrupted(
   index: string,
   cause?: unknown,
@@ -56,13 +56,13 @@ export function interrupted(
   return new PgvectorMigrationError(code, { index: identifier(index), problem }, { cause })
 }
 
-/** The same error with another way on; one that is not ours stays as it is. */
+/** Returns the same error with another hint. An error that is not ours stays unchanged. */
 export function withHint(error: unknown, hint: string): unknown {
   if (!isPgvectorMigrationError(error)) return error
   return new PgvectorMigrationError(error.code, error.details, { cause: error.cause, hint })
 }
 
-/** The same error of one step, where the steps before it have changed something. */
+/** Returns the error of one step, with the changes that earlier steps made. */
 export function afterChanges(error: unknown, changed: readonly string[]): unknown {
   if (changed.length === 0) return error
   if (isPgvectorMigrationError(error, 'SESSION_SHARED')) {

@@ -5,7 +5,7 @@ import type { BuildReport } from './report.ts'
 import type { HeldSession } from '../../database/held-session.ts'
 import type { Watch } from './watch.ts'
 
-/** What everything has at hand that takes part in one call of createVectorIndex. */
+/** The state that one call of createVectorIndex shares. */
 export interface BuildJob {
   readonly session: HeldSession
   readonly watch: Watch
@@ -13,6 +13,6 @@ export interface BuildJob {
   readonly needs: ParsedBuildOptions
   readonly report: BuildReport
   readonly logger: Logger
-  /** Whether something was sent that may stay where the build ends early. */
+  /** Whether something was sent that may remain if the build ends early. */
   readonly state: { hasBegun: boolean }
 }

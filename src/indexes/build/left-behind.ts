@@ -7,13 +7,13 @@ import { afterwards } from './afterwards.ts'
 import { withHint } from './errors.ts'
 import type { BuildJob } from './job.ts'
 
-/** For a hint, where nothing could be found out. */
+/** The hint if the state could not be read. */
 export const UNKNOWN_STATE =
   'Whether it left an invalid index could not be read. To see it: npx knex-pgvector index list'
 
 /**
- * The error of a build that ended early, with what the build left: an invalid index costs every write and serves no query,
- * so it is named, logged, and there is a command that ends it.
+ * Returns the error of a build that ended early, with what the build left behind. An invalid index slows down every
+ * write and serves no query. It is therefore named and logged, with the command that finishes it.
  */
 export async function withWhatIsLeft(job: BuildJob, index: VectorIndex, error: unknown): Promise<unknown> {
   if (!job.state.hasBegun) return error
@@ -28,10 +28,10 @@ export async function withWhatIsLeft(job: BuildJob, index: VectorIndex, error: u
     logChange(session, job.needs.log, { event: 'index left invalid', milliseconds: 0, details }),
   )
   const builders = facts.builds.map(({ processId }) => processId)
-  const stays = left.isPartitioned ? '; indexes of partitions that were built stay' : ''
+  const stays = left.isPartitioned ? '; the indexes of its partitions that were built remain' : ''
   const still = builders.length === 0 ? '' : ` Backend PID ${builders.join(', ')} is still working on the table.`
   return withHint(
     error,
-    `Index ${name} is left invalid, and no query uses it${stays}.${still} Run the same again to finish, or drop it: ${command}`,
+    `Index ${name} was left invalid, and no query uses it${stays}.${still} Run the same command again to finish, or drop it: ${command}`,
   )
 }

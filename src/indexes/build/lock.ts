@@ -1,19 +1,19 @@
 import type { Session } from '../../database/session.ts'
 
-/** One builder of ours at a time for a table. */
+/** Allows one of our builds at a time on a table. */
 export interface BuildLock {
-  /** `taken`: it is ours now, so what was seen before may be old. `busy`: another runner has it. */
+  /** `taken`: we have it now, so what was read before may be outdated. `busy`: another run has it. */
   take(table: number): Promise<'held' | 'taken' | 'busy'>
   releaseAll(): Promise<void>
 }
 
 /**
- * An advisory lock of the session, which goes with it when its process dies. It is tried, never waited for in a query:
- * such a query holds a snapshot, on which CREATE INDEX CONCURRENTLY waits.
+ * An advisory lock of the session, which PostgreSQL releases when the process ends. It is polled, because a query that
+ * waits for it holds a snapshot, and CREATE INDEX CONCURRENTLY waits for that snapshot.
  */
 export function buildLock(db: Session): BuildLock {
   const held = new Set<number>()
-  // A transaction that builds has the table's own lock, and a lock of the session would outlive it.
+  // A transaction that builds holds the lock on the table itself, and a session lock would outlive the transaction.
   if (db.isInTransaction) return { take: () => Promise.resolve('held'), releaseAll: () => Promise.resolve() }
   return {
     take: async (table) => {

@@ -4,7 +4,10 @@ import { logChange, numbersOf } from '../../extension/log-change.ts'
 import type { VectorIndex } from '../vector-index.ts'
 import type { BuildJob } from './job.ts'
 
-/** Notes that an index is about to appear, or that it is gone, so that what an interrupted build leaves is known to be ours. */
+/**
+ * Records that an index is about to be created, or is gone, so that the remains of an interrupted build are known to be
+ * ours.
+ */
 export async function noteIndex(
   session: Session,
   { needs }: BuildJob,
@@ -14,7 +17,7 @@ export async function noteIndex(
 ): Promise<void> {
   if (currentTarget() !== null) return
   const computedDetails = numbersOf(table.schema, table.name)
-  // What keeps a line from being written is told when the index is built.
+  // If the entry cannot be written, that is reported when the index is built.
   const details = { index: name, method, metric }
   await logChange(session, needs.log, { event, milliseconds: 0, details, computedDetails }).catch(() => undefined)
 }

@@ -3,41 +3,48 @@ import { outputOptions, type Logger, type LogOptions } from '../../core/options.
 import { lazySchema, type Parsed } from '../../core/parse-options.ts'
 import { bytesIn, sizeOption } from '../../core/sizes.ts'
 
-/** What a build tells while it runs. */
+/** An event of a running build. */
 export type IndexBuildEvent =
-  /** It does not go on before others have ended; writers are not held up by that. */
+  /** The build waits for other sessions. This does not block writes. */
   | {
       readonly type: 'waiting'
       readonly index: string
-      /** The table's lock, a build of somebody else on that table, or transactions that may still see the rows of before. */
+      /** The lock on the table, another session's build on it, or transactions that may still see the previous rows. */
       readonly for: 'lock' | 'build' | 'transactions'
-      /** The server processes that are waited for, as far as they are known. */
+      /** The backend PIDs that it waits for, as far as they are known. */
       readonly blockers: readonly number[]
     }
   | ({ readonly type: 'progress'; readonly index: string } & BuildProgress)
   | { readonly type: 'warning'; readonly index: string; readonly message: string }
 
-/** How far a build is. */
+/** The progress of a build. */
 export interface BuildProgress {
-  /** As PostgreSQL calls it, without `building index: `. */
+  /** PostgreSQL's name of the phase, without `building index: `. */
   readonly phase: string
-  /** Of this phase; null where nothing tells. */
+  /** The progress of this phase; null if unknown. */
   readonly percent: number | null
   readonly rowsPerSecond: number | null
-  /** Of this phase, as it went so far. */
+  /** The remaining time of this phase, at its speed so far. */
   readonly secondsLeft: number | null
 }
 
 /** Options of {@link createVectorIndex}. */
 export interface CreateIndexOptions {
-  /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
+  /**
+   * The most memory that the build may use, in bytes or like '2GB'; default: the larger of maintenance_work_mem and
+   * shared_buffers.
+   */
   readonly maxMemory?: number | string | undefined
   /**
-   * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
-   * the one that builds not more than it has processors, less one where others are at work, where that is known.
+   * The maximum number of parallel workers, in addition to the process that builds. The default is the server's
+   * max_parallel_maintenance_workers, limited so that all processes together do not exceed the processors. If other
+   * sessions are active, one processor is left to them. These limits apply if the numbers are known.
    */
   readonly workers?: number | undefined
-  /** PostgreSQL's lock_timeout: how long others may wait behind a statement of this, in milliseconds or like '500ms'; default 1000. */
+  /**
+   * PostgreSQL's lock_timeout: the longest time that other sessions may wait behind one of these statements, in
+   * milliseconds or like '500ms'; default 1000.
+   */
   readonly lockTimeout?: Duration | undefined
   /** How long to wait for other sessions that use the table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
@@ -45,20 +52,20 @@ export interface CreateIndexOptions {
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
   /** Stops the build. */
   readonly signal?: AbortSignal | undefined
-  /** Hears what happens while it builds. */
+  /** Receives the events of the build. */
   readonly onEvent?: ((event: IndexBuildEvent) => void) | undefined
-  /** Where messages go; default the console. `false` silences them. */
+  /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
   /** Where the migration log is kept; `false` writes none. */
   readonly log?: LogOptions | false | undefined
 }
 
-// PostgreSQL accepts less, but pgvector cannot hold a single block of its graph then.
+// PostgreSQL accepts less, but pgvector could then not store a single block of its graph.
 const SMALLEST_MEMORY = bytesIn.MB
 
 const MOST_WORKERS = 1024
 
-/** What decides how an index is built. */
+/** The options that determine how an index is built. */
 export const limitOptions = lazySchema((z) => {
   const memory = sizeOption().refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
   return z.strictObject({

@@ -14,14 +14,14 @@ import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 
 type PartitionsPlan = Extract<IndexPlan, { readonly action: 'build partitions' }>
 
-// Partitions may be made while the others are built; PostgreSQL gives them their index, so a second look is rare.
+// Partitions may be created while the others are built. PostgreSQL gives them their index, so a second look is rare.
 const MOST_LOOKS = 5
 
 /**
- * Gives a partitioned table its index, one partition at a time beside its writers, and puts them together: PostgreSQL
- * itself builds it only all at once, with all writers waiting. Whatever is there already is used.
+ * Gives a partitioned table its index, one partition at a time without blocking writes, and then attaches the parts.
+ * PostgreSQL itself can only build it in one step, which blocks all writes. Existing indexes are used.
  *
- * @param ensurePart Makes sure of the index of one partition, which may be partitioned itself.
+ * @param ensurePart Makes sure that one partition, which may be partitioned itself, has its index.
  */
 export async function buildPartitions(
   job: BuildJob,
@@ -50,11 +50,11 @@ export async function buildPartitions(
       if (part.parent === null) await brief(job, index, attachment.table, attachment.statement)
       else attached.push(attachment)
     }
-    // All of them were there already, and one of them may have been mended.
+    // All of them were already attached, and one of them may have been repaired.
     const [again] = attached.length === seen.table?.partitions.length ? attached : []
     if (again !== undefined) await brief(job, index, again.table, again.statement)
   }
-  const problem = 'not every partition has a valid index of this definition that is attached or free to be attached'
+  const problem = 'not every partition has a valid index of this definition that is attached or can be attached'
   throw new PgvectorMigrationError(
     'INDEX_BUILD_FAILED',
     { index: identifier(index.name), problem },
@@ -62,19 +62,19 @@ export async function buildPartitions(
   )
 }
 
-// Earlier ones do not look at the whole again when a part is attached once more.
+// Older releases do not check the parent index again when a part is attached a second time.
 const OR_UPDATE =
-  'Run the same again. Where every partition has a valid index that is attached, update PostgreSQL to its newest minor ' +
-  'release before, or drop the index and build it again.'
+  'Run the same command again. If every partition has a valid attached index, first update PostgreSQL to its newest minor ' +
+  'release, or drop the index and build it again.'
 
-/** The index of the whole, noted as ours before it is there. */
+/** Creates the index of the partitioned table, which is logged as ours before it exists. */
 async function createWhole(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<void> {
   await noteIndex(job.session, job, index, table, 'index begun')
   let isMade = false
   try {
     isMade = await brief(job, index, table, statement)
   } finally {
-    // Another session may have made one of this name, which is not ours.
+    // Another session may have created an index of this name, which is not ours.
     if (!isMade) await noteIndex(job.session, job, index, table, 'index dropped')
   }
 }
@@ -84,7 +84,7 @@ interface Attachment {
   readonly statement: string
 }
 
-/** Sends a statement whose lock blocks writes for a moment; returns false where another session was faster. */
+/** Sends a statement whose lock briefly blocks writes. Returns false if another session was faster. */
 async function brief(job: BuildJob, index: VectorIndex, table: TableFacts, statement: string): Promise<boolean> {
   const { session, needs, report } = job
   const started = Date.now()

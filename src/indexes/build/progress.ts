@@ -1,8 +1,8 @@
 import type { BuildProgress } from './options.ts'
 
-/** What PostgreSQL tells of a process that builds an index. */
+/** What PostgreSQL reports about a process that builds an index. */
 export interface ProgressAnswer {
-  /** Null while it builds none. */
+  /** Null while it is not building one. */
   readonly phase: string | null
   readonly blocksDone: number
   readonly blocksTotal: number
@@ -10,7 +10,7 @@ export interface ProgressAnswer {
   readonly rowsTotal: number
   readonly lockersDone: number
   readonly lockersTotal: number
-  /** Who holds what it waits for. */
+  /** The backends that hold what it waits for. */
   readonly blockers: readonly number[]
 }
 
@@ -29,10 +29,10 @@ export function progressSql(processId: number): string {
     left join pg_catalog.pg_stat_progress_create_index p on p.pid = it.pid`
 }
 
-// Less than this of a phase says little about the rest of it.
+// A smaller share of a phase says little about its remaining time.
 const ENOUGH_TO_TELL = 0.02
 
-/** Turns what is seen again and again into how far it is and how long it takes. */
+/** Turns repeated observations into progress and remaining time. */
 export function progressMeter(now: () => number = () => performance.now()): (seen: ProgressAnswer) => BuildProgress {
   let phase: string | null = null
   let started = 0
@@ -55,8 +55,8 @@ export function progressMeter(now: () => number = () => performance.now()): (see
   }
 }
 
-// hnsw knows only how much of the table it has read, ivfflat in its last phase how many rows it has written; and where
-// it waits for others, how many are left.
+// hnsw reports only how much of the table it has read. ivfflat reports in its last phase how many rows it has written.
+// While it waits, PostgreSQL reports how many transactions are left.
 function shareOf(seen: ProgressAnswer): number | null {
   if (seen.phase?.startsWith('waiting') === true) return ratio(seen.lockersDone, seen.lockersTotal)
   return ratio(seen.rowsDone, seen.rowsTotal) ?? ratio(seen.blocksDone, seen.blocksTotal)

@@ -4,11 +4,11 @@ import { adviceFor } from '../decide/advice.ts'
 import type { BuildProgress, IndexBuildEvent } from './options.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
-/** Where a build says what happens: to its caller as events and warnings, to people through the logger. */
+/** Reports the progress of a build: to the caller as events and warnings, and to the user through the logger. */
 export interface BuildReport {
   readonly warnings: readonly string[]
   readonly warn: (message: string) => void
-  /** Something that PostgreSQL said on the connection that builds. */
+  /** Receives a notice of the connection that builds. */
   readonly notice: (message: string) => void
   readonly progress: (progress: BuildProgress) => void
   readonly waiting: (reason: WaitingFor, blockers: readonly number[]) => void
@@ -19,7 +19,7 @@ export type WaitingFor = Extract<IndexBuildEvent, { readonly type: 'waiting' }>[
 const reasons = {
   lock: 'the table is locked',
   build: 'another index is being built on the table',
-  transactions: 'transactions that began before are still open',
+  transactions: 'earlier transactions are still open',
 } as const satisfies Record<WaitingFor, string>
 
 export function reportOn(
@@ -48,7 +48,9 @@ export function reportOn(
   }
 }
 
-/** Reports what is waited for, once for the same reason and the same backends: it is looked up again and again. */
+/**
+ * Reports what a build waits for, once for the same reason and the same backends, although it is checked repeatedly.
+ */
 export function waitingReport(
   name: string,
   logger: Logger,
@@ -60,7 +62,7 @@ export function waitingReport(
     if (said === waited) return
     waited = said
     onWaiting?.(reason, blockers)
-    const who = blockers.length === 0 ? '' : ` (process ${blockers.join(', ')} of the server)`
+    const who = blockers.length === 0 ? '' : ` (backend PID ${blockers.join(', ')})`
     logger.info(`${name} waits: ${reasons[reason]}${who}`)
   }
 }

@@ -7,31 +7,32 @@ import { explainedPlan, onlyValue, type PlanNode } from '../../database/explain.
 import { isValidSql } from '../look/validity.ts'
 import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
 
-/** What was seen of an index after it was built. */
+/** The result of checking an index after its build. */
 export interface IndexCheck {
   readonly isValid: boolean
   /**
-   * Whether the planner answers a nearest-neighbour query with it, or with an index of its partitions; null where a policy
+   * Whether the planner answers a nearest-neighbour query with it, or with an index of its partitions; null if a policy
    * of the table fails in this session, so that no query can be planned.
    */
   readonly isUsed: boolean | null
 }
 
-/** What is to be looked at. */
+/** The index to check. */
 export interface BuiltIndex {
   readonly schema: string
   readonly table: string
   readonly name: string
   /** The extension's schema. */
   readonly extension: string
-  /** Whether policies of the table hold for this role. */
+  /** Whether policies of the table apply to this role. */
   readonly hidesRows: boolean
 }
 
 /**
- * Reads back whether the index is valid, and has the planner plan a query that it is for, in one round trip.
+ * Reads whether the index is valid, and plans a query that it should serve, in one round trip.
  *
- * The planner is kept from reading and sorting the whole table, which it rightly prefers where that is small.
+ * Sequential scans and sorts of the whole table are disabled, because the planner rightly prefers them on a small
+ * table.
  */
 export async function checkIndex(session: Session, index: VectorIndex, place: BuiltIndex): Promise<IndexCheck> {
   const name = qualified(place.schema, place.name)
@@ -58,7 +59,7 @@ export async function checkIndex(session: Session, index: VectorIndex, place: Bu
   }
 }
 
-// The value to be near to comes from a query of its own, so that the planner cannot compute the distance beforehand.
+// A subquery returns the query vector, so that the planner cannot compute the distance in advance.
 function nearestSql(index: VectorIndex, { schema, table, extension }: BuiltIndex): string {
   const { storage, column } = index
   const condition = conditionSql(index)

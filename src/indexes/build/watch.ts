@@ -5,10 +5,10 @@ import { openSideConnection } from '../../database/side-connection.ts'
 import type { BuildReport } from './report.ts'
 import { progressMeter, progressSql, type ProgressAnswer } from './progress.ts'
 
-/** How a statement was stopped from the side; null where it ended by itself. */
+/** How a statement was stopped from the second connection; null if it ended by itself. */
 export type Stopped = null | { readonly by: 'signal' } | { readonly by: 'wait'; readonly blockers: readonly number[] }
 
-/** How long others are waited for, and what ends that earlier. */
+/** How long to wait for other sessions, and what ends the wait earlier. */
 export interface Patience {
   readonly wait: number
   readonly signal?: AbortSignal | undefined
@@ -17,22 +17,22 @@ export interface Patience {
 /** How a statement ended. */
 export type Outcome<Result> = { readonly result: Result } | GivenUp
 
-/** Why a statement did not do what it was for. */
+/** Why a statement did not complete. */
 export interface GivenUp {
   readonly error: unknown
   readonly stopped: Stopped
 }
 
-/** A second connection that looks on while the first one builds. */
+/** A second connection that observes the build. */
 export interface Watch {
   /**
-   * Runs a statement that keeps no writer waiting: it is reported on, and cancelled when the signal comes or when others
-   * hold the table for longer than `wait` before any work was done.
+   * Runs a statement that blocks no writes, and reports its progress. It is cancelled when the signal aborts, or when
+   * other sessions hold the table for longer than `wait` before any work was done.
    */
   during<Result>(run: () => Promise<Result>): Promise<Outcome<Result>>
-  /** The second connection; null where there is none. */
+  /** The second connection; null if there is none. */
   readonly session: Session | null
-  /** The processes of the server that it looks with. */
+  /** The backend PIDs of the second connection. */
   processes(): readonly number[]
   close(): Promise<void>
 }
@@ -40,10 +40,10 @@ export interface Watch {
 const FIRST_LOOK = 150
 const LOOKS_EVERY = 500
 
-// No row has been read yet in these, so no work is lost by giving up.
+// In these phases no row has been read yet, so giving up loses no work.
 const early = new Set([null, 'initializing', 'waiting for writers before build'])
 
-/** Watches a process of the server; it connects when there is something to see. */
+/** Watches a backend. It connects when there is something to observe. */
 export function watchBuild(
   db: Session,
   processId: number,
@@ -59,7 +59,7 @@ export function watchBuild(
       return cancel()
     }
     const answer = await side.session.ask<ProgressAnswer>(progressSql(processId))
-    // What comes after the statement must not be cancelled.
+    // A later statement must not be cancelled.
     if (ended.aborted) return
     const isEarly = early.has(answer.phase)
     if (answer.phase !== null) report.progress(state.meter(answer))
@@ -73,7 +73,7 @@ export function watchBuild(
 
   const lookOn = async (state: Looking, ended: AbortSignal): Promise<void> => {
     for (let pause = FIRST_LOOK; ; pause = LOOKS_EVERY) {
-      // The signal wakes this up once; after that it is only a reason to cancel again.
+      // The signal wakes this loop once; after that, it is only a reason to cancel again.
       const wake = signal === undefined || signal.aborted ? ended : AbortSignal.any([ended, signal])
       await sleep(signal?.aborted === true && pause === FIRST_LOOK ? 0 : pause, undefined, { signal: wake }).catch(
         () => undefined,
@@ -98,7 +98,7 @@ export function watchBuild(
         return { error, stopped: state.stopped }
       } finally {
         ended.abort()
-        // A cancellation that is on its way must arrive first; the answer to a look is not waited for.
+        // A cancellation that was sent must arrive first. A pending observation is not awaited.
         if (state.stopped !== null) await looking
       }
     },
@@ -114,7 +114,10 @@ interface Looking {
   readonly meter: ReturnType<typeof progressMeter>
 }
 
-/** Where there is no second connection: the embedded database has one, and nobody to wait for. */
+/**
+ * For a database without a second connection: the embedded one has a single connection, and no other session to wait
+ * for.
+ */
 export const unwatched: Watch = {
   during: async (run) => {
     try {

@@ -3,7 +3,7 @@ import { DEFAULT_M } from '../../pgvector/graph-memory.ts'
 import { significantTokens } from '../../sql-text/tokens.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
-/** Whether an index that is there is what was asked for, by its definition; its name and validity do not matter. */
+/** Whether an existing index has the requested definition. Its name and validity do not matter. */
 export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: CatalogFacts): boolean {
   return (
     existing.method === wanted.method &&
@@ -28,7 +28,7 @@ function keyOf({ column, storage }: VectorIndex, facts: CatalogFacts): string {
   }
 }
 
-/** Without the parentheses and spaces that PostgreSQL adds as its releases see fit; within quotes it adds none. */
+/** Removes the parentheses and spaces that PostgreSQL adds, which vary by release. It adds none within quotes. */
 export function bare(text: string): string {
   const pieces = Array.from(significantTokens(text), (token) => token.text)
   return pieces.filter((piece) => piece !== '(' && piece !== ')').join('')
@@ -52,7 +52,7 @@ function hasSameParameters(options: readonly string[], { method, parameters }: V
       return [name, Number(value)]
     }),
   )
-  // How many lists there are follows from the rows of the day it was built, unless it was said.
+  // The default number of lists depends on the number of rows when the index was built.
   if (method === 'ivfflat') return parameters.lists === undefined || given.get('lists') === parameters.lists
   return (
     (given.get('m') ?? DEFAULT_M) === (parameters.m ?? DEFAULT_M) &&

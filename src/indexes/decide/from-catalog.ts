@@ -7,20 +7,20 @@ import type { CatalogFacts, ExistingIndex, RunningBuild, TableFacts } from '../l
 import { indexDefinition, type VectorIndex } from '../vector-index.ts'
 import { isEqual } from './equal.ts'
 
-/** What is to be done where nothing is built now. */
+/** What to do if nothing is built now. */
 export type WithoutBuild =
   | { readonly action: 'refuse'; readonly error: PgvectorMigrationError }
-  /** An equal one is there and works, under this or another name. */
+  /** An equal index exists and works, with this name or another one. */
   | { readonly action: 'keep'; readonly existing: ExistingIndex; readonly warnings: readonly string[] }
-  /** Somebody else builds on this table. */
+  /** Another session is building on this table. */
   | { readonly action: 'wait'; readonly builds: readonly RunningBuild[] }
 
-/** What the catalog alone decides; where a build is to be planned, its rows are to be looked at. */
+/** The decision from the catalog alone. If a build is planned, the rows have to be examined. */
 export type CatalogPlan =
   | WithoutBuild
   | { readonly action: 'look at rows'; readonly table: TableFacts; readonly equal: readonly ExistingIndex[] }
 
-/** Decides what can be decided without a look at the rows or at what else the server does. */
+/** Decides as much as possible without reading the rows or the activity of the server. */
 export function planFromCatalog(facts: CatalogFacts, index: VectorIndex): CatalogPlan {
   const { table } = facts
   const error = refusal(facts, index)
@@ -28,7 +28,8 @@ export function planFromCatalog(facts: CatalogFacts, index: VectorIndex): Catalo
   const equal = facts.indexes.filter((existing) => isEqual(existing, index, facts))
   const kept = fitting(facts, equal).find(({ isValid }) => isValid)
   if (kept !== undefined) return keep(kept, index)
-  // Before an index is called another one: without the right its condition may not have been compared.
+  // Checked before an index is reported as different, because its condition may not have been compared without the
+  // privilege.
   const forbidden = lackingRights('CREATE INDEX', table)
   if (forbidden !== null) return refuse(forbidden)
   const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
@@ -39,7 +40,10 @@ export function planFromCatalog(facts: CatalogFacts, index: VectorIndex): Catalo
   return { action: 'look at rows', table, equal }
 }
 
-/** Where a partitioned index has a part here, none but that will do for it; what cannot be mended now is no matter. */
+/**
+ * Returns the usable indexes. If the partitioned index already has a part here, only that part can be used. What cannot
+ * be repaired now is ignored.
+ */
 export function fitting(
   { isInTransaction, readOnly }: CatalogFacts,
   equal: readonly ExistingIndex[],
@@ -50,11 +54,11 @@ export function fitting(
 
 function keep(existing: ExistingIndex, { name }: VectorIndex): WithoutBuild {
   if (existing.name === name) return { action: 'keep', existing, warnings: [] }
-  const warning = `An equal index is there under another name and was kept: ${identifier(existing.name)}.`
+  const warning = `An equal index with another name exists and was kept: ${identifier(existing.name)}.`
   return { action: 'keep', existing, warnings: [warning] }
 }
 
-/** What keeps any build from being tried; null where nothing does. */
+/** Returns the reason not to attempt any build; null if there is none. */
 function refusal(facts: CatalogFacts, index: VectorIndex): PgvectorMigrationError | null {
   const { extension, table, column } = facts
   const { column: wanted, storage } = index
@@ -65,7 +69,7 @@ function refusal(facts: CatalogFacts, index: VectorIndex): PgvectorMigrationErro
   if (!isAtLeast(extension.version, since)) return tooOld(extension.version, since, extension.available)
   if (table === null) return notFound(index)
   if (table.kind === 'foreign' || table.kind === 'other') {
-    return failed(index, `${identifier(table.name)} is no table that PostgreSQL can index`)
+    return failed(index, `${identifier(table.name)} is not a table that PostgreSQL can index`)
   }
   const name = `${identifier(table.name)}.${identifier(wanted.name)}`
   if (column === null) return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'column' })
@@ -83,14 +87,14 @@ function notFound({ column }: VectorIndex): PgvectorMigrationError {
   return new PgvectorMigrationError('RELATION_NOT_FOUND', { name, kind: 'table' })
 }
 
-/** Another index has the name. */
+/** Returns the error for another index of the same name. */
 export function differs(index: VectorIndex, { extension }: CatalogFacts, existing: string): PgvectorMigrationError {
   const definition = indexDefinition(index, extension?.schema ?? 'public')
   const wanted = `CREATE INDEX ${identifier(index.name)} ${definition}`
   return new PgvectorMigrationError('INDEX_DIFFERS', { index: identifier(index.name), existing, wanted })
 }
 
-/** A build that would fail. */
+/** Returns the error of a build that would fail. */
 export function failed(index: VectorIndex, problem: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem })
 }

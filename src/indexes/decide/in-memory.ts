@@ -4,33 +4,39 @@ import type { ServerSettings } from '../look/settings.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Below this much maintenance_work_mem PostgreSQL gives a build no workers: 32 MB for each (plan_create_index_workers). */
+/**
+ * With less maintenance_work_mem, PostgreSQL gives a build no workers: it requires 32 MB for each
+ * (plan_create_index_workers).
+ */
 export const LEAST_FOR_PARALLEL = 64 * MEBIBYTE
 
 /** The graph of an HNSW index that PostgreSQL would build with the settings of this session. */
 export interface GraphToBuild extends Pick<Graph, 'type' | 'dimensions' | 'm'> {
   readonly rows: number
-  /** Bytes of the table itself, which decide whether several processes read it. */
+  /** The bytes of the table itself, which determine whether several processes read it. */
   readonly tableSize: number
 }
 
-/** Which release of PostgreSQL and of pgvector builds. */
+/** The releases of PostgreSQL and pgvector that build the index. */
 export interface Builder {
   readonly major: number
   readonly pgvector: string
 }
 
-/** What a graph takes of maintenance_work_mem. */
+/** How much maintenance_work_mem a graph needs. */
 export interface GraphMemory {
-  /** Bytes with which all of it is built in memory. */
+  /** The bytes needed to build all of it in memory. */
   readonly needed: number
-  /** Whether maintenance_work_mem is that much. */
+  /** Whether maintenance_work_mem is large enough. */
   readonly fits: boolean
-  /** The rows whose graph fits. */
+  /** The number of rows whose graph fits. */
   readonly fittingRows: number
 }
 
-/** Whether an HNSW index is built in memory; null where that is not known: pgvector before 0.6.0 had another layout. */
+/**
+ * Returns whether an HNSW index is built in memory; null if unknown, because pgvector before 0.6.0 had a different
+ * layout.
+ */
 export function memoryToBuild(graph: GraphToBuild, settings: ServerSettings, builder: Builder): GraphMemory | null {
   if (!isAtLeast(builder.pgvector, GRAPH_MEMORY_SINCE)) return null
   const { maintenanceWorkMemory, maintenanceWorkers, minParallelScan } = settings
@@ -42,7 +48,7 @@ export function memoryToBuild(graph: GraphToBuild, settings: ServerSettings, bui
   return { needed, fits: needed <= maintenanceWorkMemory, fittingRows: rowsInMemory(maintenanceWorkMemory, shape) }
 }
 
-/** Whether all of an index that is there fits into shared_buffers, from where searches are quick. */
+/** Whether an existing index fits completely into shared_buffers, where searches are fast. */
 export function isCached(bytes: number, { sharedBuffers }: Pick<ServerSettings, 'sharedBuffers'>): boolean {
   return bytes <= sharedBuffers
 }

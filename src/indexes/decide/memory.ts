@@ -5,39 +5,45 @@ import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { isWorthSeveralProcesses } from '../look/server-load.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
-/** The settings of the session that builds, and what they are based on. */
+/** The settings of the session that builds, and their basis. */
 export interface BuildSettings {
-  /** Bytes. */
+  /** In bytes. */
   readonly maintenanceWorkMemory: number
-  /** Processes that help the one that builds. */
+  /** The number of workers, in addition to the process that builds. */
   readonly workers: number
-  /** Whether they are one fewer than they could be, because others are at work on the server. */
+  /** Whether there is one worker fewer than possible, because other sessions are active. */
   readonly leavesProcessor: boolean
-  /** Lowered where the vectors lie beside a table that is small itself, so that several processes build; else null. */
+  /**
+   * Lowered if the table itself is small but its vectors are stored out of line, so that several processes build;
+   * otherwise null.
+   */
   readonly minParallelScan: number | null
-  /** Bytes with which everything is done in memory; null where it is not known (pgvector before 0.6.0). */
+  /** The bytes needed to do everything in memory; null if unknown (pgvector before 0.6.0). */
   readonly neededMemory: number | null
-  /** The row after which the graph of an HNSW index no longer fits; null where all of it does. */
+  /** The row after which the graph of an HNSW index no longer fits; null if it fits completely. */
   readonly spillsAfter: number | null
 }
 
-/** What a caller may decide. */
+/** The limits that a caller can set. */
 export interface BuildLimits {
-  /** The most memory the build may use, in bytes; default the larger of maintenance_work_mem and shared_buffers. */
+  /**
+   * The most memory that the build may use, in bytes; default: the larger of maintenance_work_mem and shared_buffers.
+   */
   readonly maxMemory?: number | undefined
   /**
-   * The most processes that help the one that builds; default the server's max_parallel_maintenance_workers, and with
-   * the one that builds not more than it has processors, less one where others are at work, where that is known.
+   * The maximum number of parallel workers, in addition to the process that builds. The default is the server's
+   * max_parallel_maintenance_workers, limited so that all processes together do not exceed the processors. If other
+   * sessions are active, one processor is left to them. These limits apply if the numbers are known.
    */
   readonly workers?: number | undefined
 }
 
 const MEBIBYTE = 1024 * 1024
 
-// Rows that are added while it is built want their place too, and the number of rows may be an estimate.
+// Rows inserted during the build need memory too, and the number of rows may be an estimate.
 const MARGIN = 1.1
 
-/** Plans memory and processes: enough for the whole graph where that is allowed, and no more than is needed. */
+/** Plans memory and processes: enough for the whole graph if that is allowed, and no more than needed. */
 export function planSettings(
   facts: IndexFacts,
   table: TableFacts,
@@ -77,7 +83,7 @@ function planHelpers(
   const most = parallelWorkers ?? Number.POSITIVE_INFINITY
   const alone = Math.min(usefulWorkers(facts, 0), most)
   const workers = Math.min(limits.workers ?? usefulWorkers(facts, facts.othersAtWork.length > 0 ? 1 : 0), most)
-  // PostgreSQL looks at the table alone, and long vectors are stored beside it.
+  // PostgreSQL considers only the main table, but long vectors are stored out of line.
   const isTooSmallAlone = heapBytes < settings.minParallelScan && parallelWorkers === null
   return {
     workers,
@@ -86,7 +92,10 @@ function planHelpers(
   }
 }
 
-/** As many as the server allows and has processors for. More take the processors from each other, and from everybody. */
+/**
+ * Returns as many as the server allows and has processors for. More would compete with each other, and with all other
+ * sessions.
+ */
 function usefulWorkers({ settings, processors }: IndexFacts, left: number): number {
   if (processors === null) return settings.maintenanceWorkers
   return Math.max(0, Math.min(settings.maintenanceWorkers, processors - 1 - left))
@@ -117,7 +126,7 @@ function graphOf({ server, valueBytes }: IndexFacts, index: VectorIndex, isParal
   const { storage, column, parameters } = index
   const common = { isParallel, major: server.major, ...(parameters.m === undefined ? {} : { m: parameters.m }) }
   const dimensions = column.dimensions ?? 0
-  // A sparsevec of so many bytes takes as much as a vector of that length does.
+  // A sparsevec of this many bytes needs as much memory as a vector of that length.
   return storage.type === 'sparsevec'
     ? { ...common, type: 'vector', dimensions: Math.ceil(((valueBytes ?? USUAL_SPARSE_BYTES) - 8) / 4) }
     : { ...common, type: storage.type, dimensions }
@@ -125,12 +134,12 @@ function graphOf({ server, valueBytes }: IndexFacts, index: VectorIndex, isParal
 
 const itemBytes = { vector: 4, halfvec: 2, bit: 1 / 8, sparsevec: 8 } as const
 
-// Earlier releases make room for all samples that they would like to have, of a small table too. Seen with 0.8.0 and 0.8.7.
+// Older releases allocate memory for the maximum number of samples, even on a small table. Seen with 0.8.0 and 0.8.7.
 const SAMPLES_BOUNDED_SINCE = '0.8.7'
 
 /**
- * What k-means of an ivfflat index needs at once (ivfbuild.c, ivfkmeans.c), which the server refuses to go without, and
- * what sorting all rows by their list needs to stay in memory.
+ * Returns the memory that the k-means of an ivfflat index needs at once (ivfbuild.c, ivfkmeans.c), without which the
+ * server refuses to build. It also returns what sorting all rows by their list needs to stay in memory.
  */
 function listMemory(
   { rows, extension }: IndexFacts,

@@ -6,12 +6,14 @@ import { failed, fitting, planFromCatalog, refuse, type WithoutBuild } from './f
 import type { ExistingIndex, IndexFacts, TableFacts } from '../look/facts.ts'
 import { parameterRanges, type IndexParameters, type VectorIndex } from '../vector-index.ts'
 
-/** What is to be done about an index, from what is there. */
+/** What to do about an index, based on the facts. */
 export type IndexPlan =
   | WithoutBuild
-  /** There are no rows for an ivfflat index to learn from, in the table or a partition of it, and it was said to build it later. */
+  /**
+   * The table, or a partition of it, has no rows to train an ivfflat index on, and the caller asked to build it later.
+   */
   | { readonly action: 'postpone'; readonly warnings: readonly string[] }
-  /** Each partition gets its own, which are then put together. */
+  /** Each partition gets its own index, and these are then attached. */
   | { readonly action: 'build partitions'; readonly table: TableFacts; readonly existing: ExistingIndex | null }
   | PlannedBuild
 
@@ -19,11 +21,11 @@ export type IndexPlan =
 export interface PlannedBuild {
   readonly action: 'build'
   readonly table: TableFacts
-  /** Beside its writers, or at once where there can be none. */
+  /** Without blocking writes, or directly if no other session can write. */
   readonly how: 'concurrently' | 'directly'
-  /** What an interrupted build left, to be dropped before. */
+  /** The remains of an interrupted build, to be dropped first. */
   readonly leftovers: readonly ExistingIndex[]
-  /** Invalid and part of a partitioned index, which keeps it from being dropped: it is rebuilt in its place. */
+  /** An invalid part of a partitioned index. It cannot be dropped, so it is rebuilt in place. */
   readonly rebuilds: ExistingIndex | null
   readonly parameters: IndexParameters
   readonly rows: number
@@ -31,30 +33,34 @@ export interface PlannedBuild {
   readonly warnings: readonly string[]
 }
 
-/** Options of {@link planVectorIndex}: those of {@link createVectorIndex} that decide how an index is built. */
+/** Options of {@link planVectorIndex}: those of {@link createVectorIndex} that determine how an index is built. */
 export interface PlanIndexOptions extends Pick<BuildLimits, 'workers'> {
-  /** The most memory the build may use, in bytes or like '2GB'; default the larger of maintenance_work_mem and shared_buffers. */
+  /**
+   * The most memory that the build may use, in bytes or like '2GB'; default: the larger of maintenance_work_mem and
+   * shared_buffers.
+   */
   readonly maxMemory?: number | string | undefined
   /** What to do about an ivfflat index on a table without rows; default refuse. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
 }
 
-/** What a build may use, and what it does about a table without rows, once it is parsed. */
+/** The parsed limits of a build, and what to do about a table without rows. */
 export interface PlanLimits extends BuildLimits {
   readonly whenEmpty?: PlanIndexOptions['whenEmpty'] | undefined
 }
 
-/** Decides what is to be done about an index, from what is there; nothing is read or sent here. */
+/** Decides what to do about an index from the facts. It reads and sends nothing. */
 export function planFromFacts(facts: IndexFacts, index: VectorIndex, options: PlanLimits): IndexPlan {
   const seen = planFromCatalog(facts, index)
   if (seen.action !== 'look at rows') return seen
   const { table, equal } = seen
-  // Within its own transaction one statement makes the indexes of all partitions, because nobody can be writing to them.
+  // In the transaction that created the table, one statement creates the indexes of all partitions, because no other
+  // session can write to them.
   if (table.kind === 'partitioned' && !table.isMadeHere) return planPartitions(facts, index, table, equal, options)
   return planBuild(facts, index, table, equal, options)
 }
 
-/** Whether it depends on the rows whether an index is built at all. */
+/** Whether the rows decide whether an index is built at all. */
 export function areRowsDecisive({ method }: VectorIndex, { whenEmpty }: PlanLimits): boolean {
   return method === 'ivfflat' && whenEmpty !== 'build'
 }
@@ -87,7 +93,8 @@ function planBuild(
   }
 }
 
-// A partition that is made meanwhile gets its index from PostgreSQL, and one of a foreign server can have none.
+// PostgreSQL gives a partition that is created in the meantime its index. A partition on a foreign server cannot have
+// one.
 function planPartitions(
   facts: IndexFacts,
   index: VectorIndex,
@@ -107,7 +114,7 @@ function planPartitions(
   return { action: 'build partitions', table, existing }
 }
 
-/** Before anything is built, because an index of some partitions and not of others is not what was asked for. */
+/** Checked before anything is built, because an index on only some of the partitions is not what was requested. */
 function withoutRows(
   { rows, table, emptyPartitions: partitions }: IndexFacts,
   index: VectorIndex,
@@ -117,23 +124,23 @@ function withoutRows(
   if (!isEmpty || !areRowsDecisive(index, { whenEmpty })) return null
   const error = new PgvectorMigrationError('INDEX_NEEDS_ROWS', { index: identifier(index.name), rows, partitions })
   if (whenEmpty !== 'postpone') return refuse(error)
-  return { action: 'postpone', warnings: [`${error.message}. It was not built: build it when the rows are there.`] }
+  return { action: 'postpone', warnings: [`${error.message}. It was not built: build it once there are rows.`] }
 }
 
-/** Rebuilding an index leaves its parameters as they are. */
+/** Rebuilding an index keeps its parameters. */
 function listsOf(rebuilds: ExistingIndex | null): number | undefined {
   const option = rebuilds?.options.find((each) => each.startsWith('lists='))
   return option === undefined ? undefined : Number(option.slice('lists='.length))
 }
 
-/** pgvector's advice: a thousand rows in a list, and beyond a million rows the square root of them. */
+/** pgvector's advice: a thousand rows per list, and beyond a million rows their square root as the number of lists. */
 function listsFor(rows: number): number {
   const lists = rows > 1_000_000 ? Math.sqrt(rows) : rows / 1000
   return Math.min(parameterRanges.lists.largest, Math.max(1, Math.round(lists)))
 }
 
 function blocksWriters(index: VectorIndex): PgvectorMigrationError {
-  const problem = 'in a transaction it would keep every writer of the table waiting until the end of the transaction'
-  const hint = 'Put it into a migration of its own that runs outside a transaction: config.transaction = false.'
+  const problem = 'in a transaction it would block writes to the table until the transaction ends'
+  const hint = 'Move it to its own migration that runs outside a transaction: config.transaction = false.'
   return new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: identifier(index.name), problem }, { hint })
 }

@@ -7,12 +7,12 @@ import type { CatalogFacts, TableFacts } from './facts.ts'
 import { explainedPlan } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
-// Counting so many bytes takes a few milliseconds; beyond that the planner's estimate is good enough.
+// Counting this many bytes takes a few milliseconds. Beyond that, the planner's estimate is good enough.
 const COUNTED_BYTES = 16 * 1024 * 1024
 
 /**
- * The rows that an index will hold: counted where the table is small or was never analysed, else the planner's guess, and
- * where row security hides them what the size of the table tells.
+ * Returns the number of rows that the index will contain. It counts if the table is small or was never analyzed, and
+ * otherwise uses the planner's estimate. If row security hides rows, it estimates from the size of the table.
  */
 export async function countRows(
   session: Session,
@@ -20,7 +20,7 @@ export async function countRows(
   { table, column, extension }: Pick<CatalogFacts, 'table' | 'column' | 'extension'>,
 ): Promise<number> {
   if (table === null || column === null || extension === null) return 0
-  // A partitioned table has nothing of its own; its index is built at once only where the table is new.
+  // A partitioned table stores nothing itself. Its index is built in one step only if the table is new.
   if (table.heapBytes === 0 && !(table.kind === 'partitioned' && table.isMadeHere)) return 0
   if (table.hidesRows) return expectedRows(table, index)
   const condition = conditionSql(index)
@@ -32,7 +32,7 @@ export async function countRows(
     if (table.isAnalysed && table.heapBytes > COUNTED_BYTES) return await estimate(session, rows)
     return await session.askAsCaller<number>(`select pg_catalog.to_json(pg_catalog.count(*)) as state ${rows}`)
   } catch (error) {
-    // What fails here is the condition, and the build would fail of it too.
+    // The condition is what fails here, and the build would fail with it too.
     if (condition === null || sqlStateOf(error) === undefined) throw error
     const details = { index: identifier(index.name), problem: serverMessage(error) }
     throw new PgvectorMigrationError('INDEX_BUILD_FAILED', details, { cause: error })
@@ -43,10 +43,10 @@ async function estimate(session: Session, rows: string): Promise<number> {
   return explainedPlan(await session.askAsCaller(`explain (format json) select ${rows}`))['Plan Rows']
 }
 
-// What a row takes beside its vector, at least: its header, its place in the page, and a number.
+// The minimum size of a row without its vector: its header, its line pointer, and a number.
 const ROW_BYTES = 36
 
-/** At least one where the table has pages, because nobody shall be kept waiting in the belief that it has no rows. */
+/** Returns at least one if the table has pages, so that no session is blocked in the belief that it has no rows. */
 function expectedRows({ expectedRows: expected, totalBytes }: TableFacts, { column }: VectorIndex): number {
   // A sparsevec may have no elements.
   const value = column.type === 'sparsevec' ? 0 : valueBytes[column.type](column.dimensions ?? 0)

@@ -6,8 +6,8 @@ import { isValidSql } from './validity.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 /**
- * The partitions of a table, at whatever level, that have no row for an ivfflat index to learn from and no such index
- * either, as PostgreSQL prints their names; none where that does not matter.
+ * Returns the partitions of a table, at any level, that have neither rows to train an ivfflat index on nor such an
+ * index, as PostgreSQL prints their names. Returns none if that does not matter.
  */
 export async function emptyPartitions(
   session: Session,
@@ -16,7 +16,7 @@ export async function emptyPartitions(
 ): Promise<readonly string[]> {
   if (index.method !== 'ivfflat' || table?.kind !== 'partitioned' || column === null || extension === null) return []
   const leaves = await session.ask<readonly Leaf[]>(leavesSql(index, table.oid))
-  // Where row security decides what is seen, only the size of a table tells.
+  // If row security restricts what is visible, only the size of a table is conclusive.
   const seen = leaves.filter(({ hidesRows }) => !hidesRows).map(({ name }) => name)
   const empty = seen.length === 0 ? [] : await session.askAsCaller<readonly string[]>(emptySql(index, seen))
   return leaves

@@ -3,71 +3,74 @@ import type { RelationRights } from '../../columns/table-rights.ts'
 import type { ServerLoad } from './server-load.ts'
 import type { ServerSettings } from './settings.ts'
 
-/** What the catalog tells, in one query: it decides whether an index is built. */
+/** The facts from the catalog, read in one query. They decide whether an index is built. */
 export interface CatalogFacts {
   readonly server: { readonly version: string; readonly major: number }
-  /** Whether PostgreSQL can notice, while it works, that its client died. */
+  /** Whether PostgreSQL can notice, during a statement, that its client has died. */
   readonly canCheckConnection: boolean
   readonly readOnly: ReadOnlyReason | null
   readonly extension: {
     readonly version: string
     readonly schema: string
-    /** The version that an update leads to, where what is installed is too old for the index; null otherwise. */
+    /** The version that an update would install, if the installed one is too old for the index; otherwise null. */
     readonly available: string | null
   } | null
   readonly settings: ServerSettings
   readonly table: TableFacts | null
-  /** Null where the table has no such column. */
+  /** Null if the table has no such column. */
   readonly column: { readonly type: string; readonly isExtensionType: boolean; readonly quoted: string } | null
-  /** Those of pgvector's methods on this table, and the one of the wanted name. */
+  /** The indexes of pgvector's methods on this table, and the index of the requested name. */
   readonly indexes: readonly ExistingIndex[]
-  /** What else has the wanted name in the table's schema: an index of another table, a table… */
+  /** Another object with the requested name in the table's schema: an index of another table, a table… */
   readonly namesake: string | null
-  /** Builds by other processes on this table, whichever index. */
+  /** Builds of other backends on this table, of any index. */
   readonly builds: readonly RunningBuild[]
   readonly isInTransaction: boolean
-  /** The partial ones of `indexes` that have the condition of the wanted index; null where the server could not tell. */
+  /** The partial indexes that have the condition of the requested one; null if the server could not compare them. */
   readonly sameConditions: readonly number[] | null
 }
 
-/** What is read of the rows and the server: it decides how an index is built. */
+/** The facts about rows and server, which determine how an index is built. */
 export interface BuildCosts extends ServerLoad {
-  /** Rows that the index will hold, as far as is known without reading them all. */
+  /** The rows that the index will contain, as far as is known without reading them all. */
   readonly rows: number
   /**
-   * Partitions of the table, at whatever level, that an ivfflat index would learn nothing from, as PostgreSQL prints their
-   * names. One that has such an index is not among them.
+   * The partitions of the table, at any level, without rows to train an ivfflat index on, as PostgreSQL prints their
+   * names. A partition that already has such an index is not among them.
    */
   readonly emptyPartitions: readonly string[]
-  /** Of a value in memory, of a column whose values differ in length; null where they do not or it is not known. */
+  /** The bytes of a value in memory, for a column whose values differ in length; otherwise null, or if unknown. */
   readonly valueBytes: number | null
 }
 
-/** Everything that decides how an index is built. */
+/** Everything that determines how an index is built. */
 export interface IndexFacts extends CatalogFacts, BuildCosts {}
 
-/** What decides about an index of a table. */
+/** The facts about a table that matter for its indexes. */
 export interface TableFacts {
   readonly oid: number
   readonly schema: string
   readonly name: string
-  /** Of this role. */
+  /** The rights of the current role. */
   readonly rights: RelationRights
   readonly kind: 'ordinary' | 'partitioned' | 'materialized view' | 'foreign' | 'other'
   readonly isTemporary: boolean
-  /** Nobody else can see it: it was made in the transaction that asks. */
+  /** Whether this transaction created the table, so that no other session can see it. */
   readonly isMadeHere: boolean
   /** Whether PostgreSQL can estimate its rows. */
   readonly isAnalysed: boolean
   readonly heapBytes: number
-  /** With the values that are stored beside the table. */
+  /** Including values that are stored out of line. */
   readonly totalBytes: number
-  /** Row security decides which rows this role sees, or it may see none, so that looking for rows tells nothing. */
+  /**
+   * Whether row security limits the rows that this role sees, or the role may read none, so that a count is not
+   * conclusive.
+   */
   readonly hidesRows: boolean
-  /** What the statistics expect of a table of its size; null where there are none. */
+  /** The rows that the statistics predict for a table of its size; null if there are none. */
   readonly expectedRows: number | null
   readonly parallelWorkers: number | null
-  /** One level of them. */
+  /** One level of partitions. */
   readonly partitions: readonly Partition[]
 }
 
@@ -78,7 +81,7 @@ export interface Partition {
   readonly isForeign: boolean
 }
 
-/** An index that is there. */
+/** An existing index. */
 export interface ExistingIndex {
   readonly oid: number
   readonly name: string
@@ -95,13 +98,13 @@ export interface ExistingIndex {
   readonly options: readonly string[]
   readonly isValid: boolean
   readonly isPartitioned: boolean
-  /** The index of the partitioned table that this one belongs to. */
+  /** The partitioned index that this one belongs to. */
   readonly parent: number | null
 }
 
-/** A build of an index by another process of the server. */
+/** An index build of another backend. */
 export interface RunningBuild {
   readonly processId: number
-  /** Null where this role may not see it. */
+  /** Null if this role may not see it. */
   readonly index: number | null
 }

@@ -6,9 +6,9 @@ import { onlyValue } from '../../database/explain.ts'
 const CLONE = 'knex_pgvector_clone'
 
 /**
- * The condition of a partial index as the server writes it, with every COLLATE, to compare with that of an index that is
- * there: an index with it is made on a temporary table of the same columns and undone at once. Null where there is no
- * right to do that.
+ * Returns the condition of a partial index as the server prints it, with every COLLATE, to compare it with existing
+ * indexes. To find out, it creates an index on a temporary table of the same columns, and rolls that back at once. Null
+ * without the privilege to do that.
  */
 export async function normaliseCondition(
   session: Session,

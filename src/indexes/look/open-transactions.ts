@@ -1,21 +1,21 @@
 import type { Session } from '../../database/session.ts'
 
-/** A transaction of another session that has used a table and is not over. */
+/** An open transaction of another session that has used a table. */
 export interface OpenTransaction {
-  /** The same as long as it is open. */
+  /** Stays the same while it is open. */
   readonly id: string
   /** Null for a prepared transaction. */
   readonly processId: number | null
 }
 
-// CREATE, REINDEX and DROP INDEX CONCURRENTLY lock the table first, and wait for stronger locks there; for these they
-// wait after their first step, which cannot be taken back.
+// CREATE, REINDEX and DROP INDEX CONCURRENTLY first lock the table, and wait for stronger locks at that point. For
+// these locks they wait after their first step, which cannot be reverted.
 const locks = {
   writers: ['RowExclusiveLock'],
   everyone: ['AccessShareLock', 'RowShareLock', 'RowExclusiveLock'],
 } as const
 
-/** Which transactions a statement waits for: DROP INDEX CONCURRENTLY for all that use the table. */
+/** The transactions that a statement waits for. DROP INDEX CONCURRENTLY waits for all that use the table. */
 export type WaitsFor = keyof typeof locks
 
 /** Reads the transactions that a concurrent statement on an index of a table would wait for now. */

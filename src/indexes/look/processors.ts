@@ -1,28 +1,28 @@
 import { sqlStateOf } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 
-/** What Linux tells about the processors that the server may use; null where it does not. */
+/** What Linux reports about the processors that the server may use; null if it does not. */
 export interface ProcessorFiles {
-  /** `/proc/self/status`: those that the process may run on. */
+  /** `/proc/self/status`: the processors that the process may run on. */
   readonly status: string | null
-  /** `/sys/devices/system/cpu/online`: those that are there. */
+  /** `/sys/devices/system/cpu/online`: the processors that exist. */
   readonly online: string | null
   /** `/sys/fs/cgroup/cpu.max`: the share of a container. */
   readonly share: string | null
 }
 
 /**
- * Asks the server how many processors it has, where it runs on Linux and this role may read its files: a superuser or a
- * member of pg_read_server_files. Null where it cannot be known.
+ * Asks the server how many processors it has. This works if it runs on Linux and this role may read its files, as a
+ * superuser or a member of pg_read_server_files. Null if unknown.
  *
- * Not in a transaction, which would be aborted where the system keeps the files from the server after all.
+ * Not for use in a transaction, which would be aborted if the operating system denies the server access to the files.
  */
 export async function readProcessors(session: Session): Promise<number | null> {
   if (session.isInTransaction) return null
   try {
     return processorsIn(await session.ask<ProcessorFiles>(PROCESSORS))
   } catch (error) {
-    // They only save time.
+    // The number only saves time, so errors are ignored.
     if (sqlStateOf(error) === undefined) throw error
     return null
   }
@@ -35,13 +35,13 @@ const PROCESSORS = `
   select json_build_object('status', ${read('/proc/self/status')}, 'online', ${read('/sys/devices/system/cpu/online')},
     'share', ${read('/sys/fs/cgroup/cpu.max')}) as state`
 
-// With a length, because the system says that such a file is empty.
+// With a length, because the system reports such a file as empty.
 function read(path: string): string {
   return `case when ${mayRead} then pg_read_file('${path}', 0, 65536, true) end`
 }
 
 /**
- * The number of processors, from what Linux tells.
+ * Returns the number of processors from what Linux reports.
  *
  * @example processorsIn({ status: 'Cpus_allowed_list:\t0-7', online: '0-3', share: 'max 100000' }) // 4
  */
@@ -61,7 +61,7 @@ function count(list: string | undefined): number | null {
   return ranges.reduce((sum, [first = 0, last = first]) => sum + last - first + 1, 0)
 }
 
-// Microseconds of work, and those of the clock in which it may be done.
+// Microseconds of processor time, and the period in which they may be used.
 function shareOf(share: string): number | null {
   const [, quota, period] = /^(\d+) (\d+)$/m.exec(share) ?? []
   return quota === undefined ? null : Math.max(1, Math.ceil(Number(quota) / Number(period)))

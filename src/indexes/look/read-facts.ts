@@ -15,24 +15,24 @@ import type { VectorIndex } from '../vector-index.ts'
 import { indexMethodsSql } from '../../pgvector/index-methods.ts'
 
 /**
- * Reads what {@link planFromFacts} decides from, and writes nothing: the catalog in one query, the processors and who
- * uses them where the table is large, and the rows, which are counted where that is quick.
+ * Reads the input of {@link planFromFacts}, and writes nothing. It reads the catalog in one query, the processors and
+ * their use if the table is large, and the rows, which it counts if that is fast.
  *
- * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED where the condition of a partial index fails.
+ * @throws {PgvectorMigrationError} INDEX_BUILD_FAILED if the condition of a partial index fails.
  */
 export async function readIndexFacts(session: Session, index: VectorIndex): Promise<IndexFacts> {
   const facts = await readCatalogFacts(session, index)
   return { ...facts, ...(await readBuildCosts(session, index, facts, [])) }
 }
 
-/** Reads what tells whether a build is to be planned; it touches no row. */
+/** Reads whether a build has to be planned, without reading rows. */
 export async function readCatalogFacts(session: Session, index: VectorIndex): Promise<CatalogFacts> {
   const answer = await session.ask<Omit<CatalogFacts, 'isInTransaction' | 'sameConditions'>>(factsSql(index))
   const conditions = await sameConditions(session, index, answer)
   return { ...answer, isInTransaction: session.isInTransaction, sameConditions: conditions }
 }
 
-/** Reads what a planned build costs: rows are counted or sampled, and the processors looked up, where they matter. */
+/** Reads the costs of a planned build. It counts or samples rows, and looks up the processors, if they matter. */
 export async function readBuildCosts(
   session: Session,
   index: VectorIndex,
@@ -99,8 +99,8 @@ function factsSql({ column, name, storage }: VectorIndex): string {
 const kinds = `case relkind when 'r' then 'ordinary' when 'p' then 'partitioned' when 'm' then 'materialized view'
   when 'f' then 'foreign' else 'other' end`
 
-// A column of the system's is written when the table is made and never again: its row tells the transaction. The lock is
-// asked for too, because a number that old transactions had may have come round again.
+// The pg_attribute row of a system column is written when the table is created and never again, so it shows the
+// transaction that created the table. The lock is checked too, because the transaction ID could have been reused.
 const isMadeHere = `
   pg_current_xact_id_if_assigned() is not null
   and (

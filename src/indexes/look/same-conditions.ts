@@ -7,11 +7,11 @@ import { explainedPlan, onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
 /**
- * Which of the partial indexes that are there have the condition of the wanted one, by their numbers.
+ * Returns the OIDs of the existing partial indexes that have the condition of the requested one.
  *
- * Only the server can tell that `a=1` and `(a = 1)` are one condition, so it explains them side by side, over no rows of
- * the table's type: that needs no right to the table and writes nothing. Null where there is nothing to compare with, or
- * the server does not understand one of them.
+ * Only the server knows that `a=1` and `(a = 1)` are the same condition. It explains them in one statement, over no
+ * rows of the table's type, which needs no privilege on the table and writes nothing. Null if there is nothing to
+ * compare with, or the server does not accept one of them.
  */
 export async function sameConditions(
   session: Session,
@@ -28,7 +28,7 @@ export async function sameConditions(
   const conditions = [wanted, ...others.map(({ sql }) => sql)]
   try {
     const [, answer] = await session.inRolledBackTransaction([
-      // With fewer digits two numbers may look the same.
+      // With fewer digits, two different numbers may look the same.
       'set local extra_float_digits = 1',
       `explain (verbose, costs off, format json) select ${conditions.join(', ')}
         from pg_catalog.unnest('{}'::${qualified(table.schema, table.name)}[]) as ${identifier(table.name)}`,
@@ -51,7 +51,7 @@ function hasCollation(condition: string): boolean {
   return /\bcollate\b/i.test(condition)
 }
 
-// Knex's raw API has no way to send it.
+// Knex's raw API cannot send it.
 function isSendable(condition: string): boolean {
   return !condition.includes('\\?')
 }

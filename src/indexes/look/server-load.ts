@@ -2,28 +2,28 @@ import { backendsOf } from '../../database/backends.ts'
 import type { Session } from '../../database/session.ts'
 import { readProcessors } from './processors.ts'
 
-/** What tells how many processes may build an index beside others. */
+/** How many processes may build an index, considering other sessions. */
 export interface ServerLoad {
-  /** Of the server; null where that is not known, or does not matter because one process builds. */
+  /** The server's processors; null if unknown, or irrelevant because one process builds. */
   readonly processors: number | null
-  /** The processes of others that did something within the last second; none where that does not matter. */
+  /** The backends of other sessions that were active within the last second; none if that does not matter. */
   readonly othersAtWork: readonly number[]
 }
 
 const UNKNOWN: ServerLoad = { processors: null, othersAtWork: [] }
 
-// So much data is worth the start of other processes (PostgreSQL's own default of min_parallel_table_scan_size).
+// With this much data, starting more processes pays off (PostgreSQL's own default of min_parallel_table_scan_size).
 const WORTH_SEVERAL_PROCESSES = 8 * 1024 * 1024
 
-/** Whether a table has so many bytes that several processes build its index sooner than one. */
+/** Whether a table is large enough that several processes build its index faster than one. */
 export function isWorthSeveralProcesses(totalBytes: number): boolean {
   return totalBytes >= WORTH_SEVERAL_PROCESSES
 }
 
 /**
- * Reads how many processors the server has and who else wants them, where that decides anything.
+ * Reads how many processors the server has and which other sessions use them, if that matters.
  *
- * @param own Processes of the caller beside those of the pool of `db`.
+ * @param own Backend PIDs of the caller, in addition to those of the pool of `db`.
  */
 export async function readServerLoad(
   session: Session,
@@ -36,8 +36,9 @@ export async function readServerLoad(
   return { processors, othersAtWork: await session.ask(othersAtWorkSql([...backendsOf(session), ...own])) }
 }
 
-// Who holds an advisory lock while it waits may be the runner of this very migration. A role sees what its own sessions
-// do, and those of others where it may read all statistics; the rest counts as idle.
+// A session that holds an advisory lock while it waits may be the one that runs this very migration. A role sees the
+// activity of its own sessions, and of others only if it may read all statistics. Sessions that it cannot see count as
+// idle.
 function othersAtWorkSql(own: readonly number[]): string {
   return `
     select coalesce(json_agg(a.pid), '[]') as state

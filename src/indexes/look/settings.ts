@@ -1,9 +1,9 @@
-/** Settings of this session, in bytes where they are sizes. */
+/** Settings of this session; sizes are in bytes. */
 export interface ServerSettings {
   readonly maintenanceWorkMemory: number
   readonly sharedBuffers: number
   readonly maintenanceWorkers: number
-  /** A table below this size is read by one process. */
+  /** A single process reads a table below this size. */
   readonly minParallelScan: number
 }
 

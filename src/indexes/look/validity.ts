@@ -1,21 +1,22 @@
-/** SQL: whether queries use an index and writes keep it up to date; `index` is a row of pg_index. */
+/** SQL: whether queries use an index and writes maintain it; `index` is a row of pg_index. */
 export function isValidSql(index: string): string {
   return `(${index}.indisvalid and ${index}.indisready and ${index}.indislive)`
 }
 
 /**
- * SQL: whether a name is that of a copy that REINDEX CONCURRENTLY makes: name_ccnew until it is ready, and name_ccold for
- * the old one until it is gone. An invalid index of such a name is left over where no one is building it.
+ * SQL: whether a name is that of a copy that REINDEX CONCURRENTLY creates: name_ccnew until it is ready, and name_ccold
+ * for the old index until it is dropped. An invalid index of such a name was left behind, unless a session is building
+ * it.
  */
 export function isCopySql(name: string): string {
   return `(${name} ~ '_cc(new|old)[0-9]*$')`
 }
 
 /**
- * SQL: two common table expressions, `held` and `build`: what other sessions build in this database right now.
+ * SQL: two common table expressions, `held` and `build`, for what other sessions are building in this database.
  *
- * A role without pg_read_all_stats sees that a build runs, and not of what. Everyone sees locks: a build that lets writes
- * go on holds a ShareUpdateExclusiveLock on the table, one that does not a ShareLock.
+ * A role without pg_read_all_stats sees that a build is running, but not on what. Locks are visible to everyone: a
+ * build that allows writes holds a ShareUpdateExclusiveLock on the table, and one that blocks them a ShareLock.
  */
 export const runningBuildsSql = `
   held as (
@@ -34,8 +35,8 @@ export const runningBuildsSql = `
   )`
 
 /**
- * SQL: whether another session is building, rebuilding or dropping an index right now; within {@link runningBuildsSql}.
- * `index` and `table` are numbers of pg_class.
+ * SQL: whether another session is currently building, rebuilding or dropping an index; within {@link runningBuildsSql}.
+ * `index` and `table` are OIDs of pg_class.
  */
 export function isInWorkSql(index: string, table: string): string {
   return `(exists (

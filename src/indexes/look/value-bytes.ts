@@ -5,17 +5,17 @@ import type { IndexFacts } from './facts.ts'
 import { onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
 
-// So many values are read in a few milliseconds, and their average is within a few percent of that of all.
+// Reading this many values takes a few milliseconds, and their average is within a few percent of that of all.
 const SAMPLE_ROWS = 2000
 const SAMPLE_PAGES = 20
 
-// A value in memory has a header of 16 bytes and 8 for each element; what it is sent as has one of 12.
+// In memory, a value has a header of 16 bytes and 8 for each element. Its wire format has a header of 12.
 const MORE_THAN_SENT = 4
 
 /**
- * The bytes that a value of a sparsevec column takes in memory, as the average of a sample: how many elements are not
- * zero is up to each value, and the server's statistics know how it is stored instead. Null where all values are of one
- * length, and where none was read.
+ * Returns the average bytes of a sparsevec value in memory, from a sample. Each value has its own number of non-zero
+ * elements, and the server's statistics only know its stored size. Null if all values have the same length, or if none
+ * was read.
  */
 export async function measureValueBytes(
   session: Session,
@@ -38,7 +38,7 @@ export async function measureValueBytes(
     const average = onlyValue(answer)
     return average === null ? null : Math.ceil(Number(average) + MORE_THAN_SENT)
   } catch (error) {
-    // It is only about memory: whatever is in the way will be in that of the build.
+    // This only concerns memory. The build will report the same problem.
     if (sqlStateOf(error) === undefined) throw error
     return null
   }
