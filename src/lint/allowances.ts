@@ -1,7 +1,7 @@
 import { tokensOf } from '../sql-text/tokens.ts'
 import { lintRules, type LintRule } from './rules.ts'
 
-/** What the comments of a statement allow, and what is wrong with them. */
+/** The rules that the comments of a statement allow, and errors in these comments. */
 export interface Allowances {
   readonly reasons: ReadonlyMap<LintRule, string>
   readonly problems: readonly string[]
@@ -10,7 +10,7 @@ export interface Allowances {
 const MARK = /\bknex-pgvector:\s*allow\b/i
 const ALLOWANCE = /\bknex-pgvector:\s*allow\s+(?<ids>[\w-]+(?:\s*,\s*[\w-]+)*)\s*:\s*(?<reason>\S[^]*)$/i
 
-/** Reads `-- knex-pgvector: allow some-rule: why` in front of a statement or inside it. */
+/** Reads `-- knex-pgvector: allow some-rule: why` before a statement or inside it. */
 export function allowancesIn(sql: string): Allowances {
   const reasons = new Map<LintRule, string>()
   const problems: string[] = []

@@ -5,23 +5,23 @@ import type { ColumnType, RelationName } from './statement.ts'
 
 type NameOf<Each> = Each extends unknown ? keyof Each & string : never
 
-/** The kinds of nodes that PostgreSQL's parser makes. */
+/** The node types of PostgreSQL's parser. */
 export type NodeName = NameOf<Node>
 
-/** What stands in a node of a kind. */
+/** The content of a node of this type. */
 export type Content<Name extends NodeName> = Extract<Node, Record<Name, unknown>>[Name]
 
-/** The content of a node where it is of that kind. */
+/** Returns the content of a node if it has this type. */
 export function as<Name extends NodeName>(node: Node | undefined, name: Name): Content<Name> | undefined {
   return (node as Partial<Record<Name, Content<Name>>> | undefined)?.[name]
 }
 
-/** The nodes of a kind among several. */
+/** Returns the content of all nodes of this type. */
 export function all<Name extends NodeName>(nodes: readonly Node[] | undefined, name: Name): Content<Name>[] {
   return (nodes ?? []).flatMap((node) => as(node, name) ?? [])
 }
 
-/** A name of several parts, as its last and the one before it. */
+/** Reads a qualified name as its last part and the one before it. */
 export function nameFrom(parts: readonly Node[] | undefined): RelationName {
   const texts = all(parts, 'String').map(({ sval = '' }) => sval)
   return { schema: texts.at(-2) ?? null, name: texts.at(-1) ?? '' }
@@ -31,12 +31,12 @@ export function relation({ schemaname, relname = '' }: RangeVar): RelationName {
   return { schema: schemaname ?? null, name: relname }
 }
 
-/** A list of what may be missing. */
+/** Returns the names of the relations that are given. */
 export function relations(...given: readonly (RangeVar | undefined)[]): RelationName[] {
   return given.flatMap((each) => (each === undefined ? [] : [relation(each)]))
 }
 
-/** Whether an option in parentheses is named and not switched off. */
+/** Whether an option in parentheses is present and not switched off. */
 export function isSwitchedOn(options: readonly Node[] | undefined, option: string): boolean {
   const given = all(options, 'DefElem').findLast(({ defname }) => defname === option)
   if (given === undefined) return false
@@ -45,11 +45,11 @@ export function isSwitchedOn(options: readonly Node[] | undefined, option: strin
   return !/^(false|off|0)$/i.test(value)
 }
 
-/** The type of a column where it can hold vectors; an array of them cannot be searched. */
+/** Returns the type of a column that can hold vectors. An array of vectors cannot be searched. */
 export function columnType(typeName: TypeName | undefined): ColumnType | null {
   if (typeName === undefined || (typeName.arrayBounds ?? []).length > 0) return null
   const { name } = nameFrom(typeName.names)
-  // Of varying length, whatever its limit.
+  // varbit has a variable length, whatever its limit.
   if (name === 'varbit') return { type: 'bit', dimensions: null }
   if (!isVectorType(name)) return null
   const length = all(typeName.typmods, 'A_Const')[0]?.ival

@@ -1,36 +1,39 @@
 import type { ColumnType, MadeIndex, RelationName, TableChange } from './statement.ts'
 
-/** An index of pgvector's, by its name and the column that it is about; null where that is not known. */
+/** An index of pgvector's methods, with its name and its column; null if unknown. */
 export interface TableIndex {
   readonly name: string | null
   readonly column: string | null
 }
 
-/** A table as a database has it before the first of the migrations. */
+/** A table as it is in the database before the first of the migrations. */
 export interface KnownTable extends RelationName {
-  /** Whether a name without a schema means this one. */
+  /** Whether the name without a schema resolves to this table. */
   readonly isVisible: boolean
   readonly hasRows: boolean
-  /** Whether its rows are in partitions; left out, an index `on only` it is taken to build nothing. */
+  /** Whether its rows are in partitions. If it is omitted, an index `on only` the table is assumed to build nothing. */
   readonly isPartitioned?: boolean | undefined
   /** Its columns that hold vectors or bits. */
   readonly columns: readonly { readonly name: string; readonly type: ColumnType }[]
-  /** Its hnsw and ivfflat indexes; left out, every column of vectors or bits is taken to have one. */
+  /** Its hnsw and ivfflat indexes. If they are omitted, every column of vectors or bits is assumed to have one. */
   readonly indexes?: readonly TableIndex[] | undefined
 }
 
-/** What is known of a table at some point of a plan. */
+/** What is known about a table at a point of a plan. */
 export interface Table extends RelationName {
   readonly isVisible: boolean
-  /** The migration that makes it; null where it was there before. */
+  /** The migration that creates it; null if it existed before. */
   readonly madeIn: string | null
   readonly hasRows: boolean
-  /** The migration that made or emptied it; only that one can be sure that nobody has written to it since. */
+  /**
+   * The migration that created or emptied it. Only that migration can be sure that no other session has written to it
+   * since.
+   */
   readonly emptySince: string | null
-  /** Null where that is not known. */
+  /** Null if unknown. */
   readonly isPartitioned: boolean | null
   readonly columns: ReadonlyMap<string, ColumnType | null>
-  /** Null where they are not known. */
+  /** Null if unknown. */
   readonly indexes: readonly TableIndex[] | null
 }
 
@@ -45,7 +48,7 @@ export function tableFrom({ columns, indexes, isPartitioned, ...table }: KnownTa
   }
 }
 
-/** A table that nothing was known of, with all that may be in it. */
+/** Returns a table about which nothing was known, with everything that it may contain. */
 export function unknownTable(name: RelationName): Table {
   return {
     ...name,
@@ -59,13 +62,13 @@ export function unknownTable(name: RelationName): Table {
   }
 }
 
-/** Whether an index of pgvector's may be on a table, or on this column of it. */
+/** Whether a table, or this column of it, may have an index of pgvector's methods. */
 export function mayBeIndexed({ indexes }: Table, column?: string): boolean {
   if (indexes === null) return true
   return indexes.some((index) => column === undefined || index.column === column)
 }
 
-/** Whether a table has a column of vectors; bits are some where they are indexed as such. */
+/** Whether a table has a vector column. A bit column counts if it has a vector index. */
 export function hasVectors(table: Table): boolean {
   return [...table.columns].some(
     ([name, type]) => type !== null && (type.type !== 'bit' || (table.indexes !== null && mayBeIndexed(table, name))),
@@ -76,7 +79,7 @@ export function withIndex(table: Table, { name, column }: MadeIndex): Table {
   return { ...table, indexes: table.indexes === null ? null : [...table.indexes, { name, column }] }
 }
 
-/** A table after a change to it. */
+/** Returns a table after a change to it. */
 export function changed(table: Table, change: TableChange): Table {
   const columns = new Map(table.columns)
   switch (change.kind) {

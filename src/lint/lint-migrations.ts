@@ -11,20 +11,20 @@ import { nothing, type Statement } from './statement.ts'
 import type { KnownTable } from './known-table.ts'
 import { Tables } from './tables.ts'
 
-/** A migration as {@link lintMigrations} takes it; one of a plan is one. */
+/** A migration to lint. Those of a plan have this form. */
 export interface LintedMigration {
   readonly name: string
   readonly transactional: boolean
   readonly statements: readonly { readonly sql: string }[]
 }
 
-/** What {@link lintMigrations} may be told; without it, every table is taken to have rows. */
+/** What {@link lintMigrations} may assume. Without it, every table is assumed to have rows. */
 export interface LintFacts {
   /** The tables of the database before the first migration. */
   readonly tables?: readonly KnownTable[] | undefined
   /** Whether every session of the database has a lock_timeout; default false. */
   readonly hasLockTimeout?: boolean | undefined
-  /** Indexes as they are declared with `vectorIndex`; an index that differs in its operator class is a finding. */
+  /** Indexes declared with `vectorIndex`. An index with a different operator class is a finding. */
   readonly declared?: readonly VectorIndex[] | undefined
 }
 
@@ -39,31 +39,31 @@ const parseFacts = optionsParser({
   declared: declaredKind,
 })
 
-/** A statement that is better not sent as it stands. */
+/** A statement that should not be sent unchanged. */
 export interface LintFinding {
   /** Stable; docs/lint.md has a heading for it. */
   readonly rule: LintRule
   readonly migration: string
   readonly statement: string
-  /** What is wrong, in one sentence. */
+  /** The problem, in one sentence. */
   readonly message: string
   /** What to do, in the imperative. */
   readonly next: string
   readonly docsUrl: string
 }
 
-/** What a linter found. */
+/** The result of a linter run. */
 export interface LintResult {
   readonly findings: readonly LintFinding[]
-  /** What a comment in the statement allows, with its reason. */
+  /** Findings that a comment in the statement allows, with its reason. */
   readonly allowed: readonly (LintFinding & { readonly reason: string })[]
-  /** Statements that were not looked into, and why. */
+  /** Statements that were not checked, and why. */
   readonly unread: readonly UnreadStatement[]
-  /** Comments that allow nothing, and what was not known. */
+  /** Comments that allow nothing, and facts that were unknown. */
   readonly notes: readonly string[]
 }
 
-/** A statement that was not looked into, and why. */
+/** A statement that was not checked, and why. */
 export interface UnreadStatement {
   readonly migration: string
   readonly statement: string
@@ -75,23 +75,23 @@ const DOCS_URL = 'https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/
 interface ReadStatement {
   readonly migration: LintedMigration
   readonly sql: string
-  /** How many statements are sent with it in one round trip, itself among them. */
+  /** How many statements its round trip sends, including itself. */
   readonly together: number
-  /** Whether it is the last of those. */
+  /** Whether it is the last of them. */
   readonly isLast: boolean
   readonly statement: Statement
-  /** Null where it was read. */
+  /** Null if it was parsed. */
   readonly problem: string | null
 }
 
 /**
- * Judges the SQL of migrations by rules that know vectors, read with PostgreSQL's own parser. Nothing is sent anywhere.
+ * Checks the SQL of migrations against rules for vectors, using PostgreSQL's own parser. It sends nothing to a server.
  *
  * @example
  * const { migrations } = await createMigrator(knex).plan()
  * const { findings } = await lintMigrations(migrations)
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS; PARSER_NOT_INSTALLED without the package libpg-query, which is optional.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS; PARSER_NOT_INSTALLED without the optional package libpg-query.
  */
 export async function lintMigrations(
   migrations: readonly LintedMigration[],
@@ -163,7 +163,7 @@ function findingsOf({ migration, sql }: ReadStatement, step: Step): LintFinding[
   )
 }
 
-// An allowance that fits nothing stands at the wrong statement, or is of old.
+// An allowance that matches nothing is on the wrong statement, or outdated.
 function notesOn({ migration }: ReadStatement, found: readonly LintFinding[], allowances: Allowances): string[] {
   const unused = [...allowances.reasons.keys()].filter((id) => !found.some(({ rule }) => rule === id))
   return [

@@ -9,25 +9,25 @@ import { loadParser } from './parser.ts'
 import { readLintFacts } from './read-known-tables.ts'
 
 /**
- * Which of the pending migrations to judge, the indexes that they are to make, and where the migrations are, where that
- * is not what the Knex configuration says.
+ * Which of the pending migrations to check, the indexes that they should create, and where the migrations are, if that
+ * differs from the Knex configuration.
  */
 export type LintOptions = UpSelection & Pick<LintFacts, 'declared'> & MigratorOptions
 
 const parseLintOptions = optionsParser({ ...upKinds, ...migratorKinds, declared: declaredKind })
 
 /**
- * Checks the SQL of the pending migrations, as `plan` shows it, against rules that know vectors and against what the
- * database has: which tables, with rows or without, and which columns of vectors. It only reads; in a transaction it sees
- * what that has not committed.
+ * Checks the SQL of the pending migrations, as `plan` shows it, against rules for vectors and the state of the
+ * database: its tables, whether they have rows, and their vector columns. It only reads. In a transaction it also sees
+ * uncommitted changes.
  *
- * A migration that fails on the embedded database is a finding where a rule explains why; otherwise the error of `plan`
- * is thrown.
+ * If a migration fails on the embedded database and a rule explains why, that is a finding. Otherwise the error of
+ * `plan` is thrown.
  *
  * @example
  * const { findings } = await lint(knex, { declared: [documentsIndex] })
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, PARSER_NOT_INSTALLED, and whatever `plan` throws.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, PARSER_NOT_INSTALLED, and the errors of `plan`.
  */
 export async function lint(db: Database, options: LintOptions = {}): Promise<LintResult> {
   const { declared, to, only, skip, ...given } = parseLintOptions(options)
@@ -44,7 +44,7 @@ async function lintPending(
   selection: UpSelection,
   declared: LintFacts['declared'],
 ): Promise<LintResult> {
-  // Before the plan, which takes seconds.
+  // Runs before the plan, which takes seconds.
   await loadParser()
   const { migrations, notes, failure } = await planAsFarAsItGoes(session, settings, selection)
   const facts = migrations.length === 0 ? {} : await session.transaction(readLintFacts, { readOnly: true })

@@ -4,7 +4,7 @@ import { significantTokens } from '../sql-text/tokens.ts'
 
 const operators: readonly string[] = Object.values(metrics).map(({ operator }) => operator)
 
-/** The distance operators in a query that names both a table and a column of it. */
+/** Returns the distance operators in a query that names both a table and a column of it. */
 export function operatorsIn(query: string, table: string, column: string): string[] {
   const tokens = Array.from(significantTokens(query))
   const names = new Set(tokens.map(identifierOf))

@@ -2,13 +2,13 @@ import type * as PgQuery from 'libpg-query'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
 
-/** Reads one statement as PostgreSQL reads it, or says why it cannot. */
+/** Parses one statement as PostgreSQL does, or returns why it cannot. */
 export type Parser = (sql: string) => PgQuery.Node | { readonly problem: string }
 
 /**
  * Loads PostgreSQL's own parser, which is WebAssembly and needs no compiler.
  *
- * @throws {PgvectorMigrationError} PARSER_NOT_INSTALLED without its package, which is optional.
+ * @throws {PgvectorMigrationError} PARSER_NOT_INSTALLED without its optional package.
  */
 export async function loadParser(): Promise<Parser> {
   const { loadModule, parseSync } = await importParser()

@@ -3,7 +3,7 @@ import type { DropOwnedStmt, DropStmt, Node, ObjectType, TruncateStmt } from 'li
 import { all, as, nameFrom, relation } from './ast.ts'
 import type { RelationName, Statement } from './statement.ts'
 
-// The rest are called as their names in the parser are.
+// All others have the same name as in the parser.
 const words: Partial<Record<ObjectType, string>> = {
   OBJECT_ACCESS_METHOD: 'access method',
   OBJECT_EVENT_TRIGGER: 'event trigger',
@@ -20,7 +20,7 @@ const words: Partial<Record<ObjectType, string>> = {
   OBJECT_TSTEMPLATE: 'text search template',
 }
 
-/** What DROP drops, whatever its kind. */
+/** Reads what DROP drops, of any kind. */
 export function readDrop(statement: DropStmt): Partial<Statement> {
   const { removeType = 'OBJECT_TABLE', objects, behavior, concurrent = false } = statement
   const what = words[removeType] ?? removeType.replace('OBJECT_', '').toLowerCase()
@@ -37,13 +37,13 @@ export function readDropOwned({ roles, behavior }: DropOwnedStmt): Partial<State
   return { drops: [{ what: 'owned by', names, isCascade: behavior === 'DROP_CASCADE' }] }
 }
 
-/** CASCADE empties all tables that refer to those that are named. */
+/** CASCADE empties all tables that refer to the named ones. */
 export function readTruncate({ relations: emptied, behavior }: TruncateStmt): Partial<Statement> {
   const names = all(emptied, 'RangeVar').map(relation)
   return { locks: names, empties: names, drops: [{ what: 'rows', names, isCascade: behavior === 'DROP_CASCADE' }] }
 }
 
-/** A name, without what stands beside it: arguments, the language of a transform, the method of an operator class. */
+/** Returns a name without its additions: arguments, the language of a transform, the method of an operator class. */
 function objectName(node: Node, type: ObjectType): RelationName {
   const items = as(node, 'List')?.items ?? [node]
   const [first = node] = items

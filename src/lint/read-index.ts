@@ -3,7 +3,7 @@ import type { IndexElem, IndexStmt, Node, ReindexObjectType, ReindexStmt } from 
 import { all, as, columnType, isSwitchedOn, nameFrom, relation, relations } from './ast.ts'
 import { nothing, type MadeIndex, type Rebuild, type Statement } from './statement.ts'
 
-/** What an index statement makes. */
+/** Reads what an index statement creates. */
 export function readIndex(statement: IndexStmt): Statement {
   const { relation: on, idxname: name = null, concurrent = false } = statement
   if (on === undefined) return nothing
@@ -39,7 +39,7 @@ const rebuilt: Partial<Record<ReindexObjectType, Rebuild['what']>> = {
   REINDEX_OBJECT_DATABASE: 'database',
 }
 
-/** What a REINDEX builds anew; the indexes of the system hold no vectors. */
+/** Reads what a REINDEX rebuilds. System indexes hold no vectors. */
 export function readReindex({
   kind = 'REINDEX_OBJECT_SYSTEM',
   relation: of,
@@ -67,7 +67,7 @@ function readKey({ name, expr, opclass }: IndexElem): Key {
   }
 }
 
-/** The first column that an expression is about. */
+/** Returns the first column in an expression. */
 function columnIn(expression: Node | undefined): string | null {
   const reference = as(expression, 'ColumnRef')
   if (reference !== undefined) return nameFrom(reference.fields).name

@@ -22,8 +22,8 @@ interface State {
 }
 
 /**
- * Reads what the rules need to know of a database. Whether a table has rows is told by the statistics where there are
- * any, else by its size; no table is read, so that the right to look at the catalog is enough.
+ * Reads what the rules need to know about a database. Whether a table has rows is determined from the statistics or, if
+ * there are none, from its size. It reads no table, so access to the catalog is enough.
  */
 export async function readLintFacts(session: Session): Promise<Required<Pick<LintFacts, 'tables' | 'hasLockTimeout'>>> {
   const { tables, hasLockTimeout } = await session.ask<State>(`with vector_type as (

@@ -8,7 +8,7 @@ import { nothing, type RelationName, type Statement } from './statement.ts'
 
 type Readers = { readonly [Name in NodeName]?: (content: Content<Name>, sql: string) => Partial<Statement> }
 
-// What is not in here locks nothing for long, makes nothing with vectors and drops nothing.
+// A statement that is missing here takes no long lock, creates nothing with vectors, and drops nothing.
 const readers: Readers = {
   IndexStmt: readIndex,
   CreateStmt: readCreateTable,
@@ -44,7 +44,7 @@ const readers: Readers = {
   DoStmt: () => ({ isOpaque: true }),
 }
 
-/** What a statement does, from what the parser made of it. */
+/** Returns what a statement does, from its syntax tree. */
 export function readStatement(node: Node, sql: string): Statement {
   const [entry] = Object.entries(node) as [NodeName, never][]
   if (entry === undefined) return nothing
@@ -56,7 +56,7 @@ function made(table: RelationName, hasRows: boolean, isConditional = false): Sta
   return { table, columns: [], like: [], isConditional, hasRows, isPartitioned: false }
 }
 
-/** What the parts of a query in front of it write to. */
+/** Returns the tables that the WITH parts of a query write to. */
 function filledBy(parts: WithClause | undefined): RelationName[] {
   const queries = all(parts?.ctes, 'CommonTableExpr').map(({ ctequery }) => ctequery)
   return queries.flatMap((query) => relations((as(query, 'InsertStmt') ?? as(query, 'MergeStmt'))?.relation))
@@ -83,7 +83,7 @@ function readSetting({ kind, name, args, is_local: isLocal = false }: VariableSe
   return { lockTimeout: { isSet, isLocal } }
 }
 
-/** Whether a time is not zero, which means for ever. */
+/** Whether a time is not zero, which means no limit. */
 function isTime(text: string): boolean {
   return Number.parseFloat(text) !== 0
 }
@@ -94,12 +94,12 @@ function readRename({ renameType, relation: renamed, subname = '', newname: to =
   if (table === undefined) return {}
   if (renameType === 'OBJECT_COLUMN') return { locks, changes: [{ kind: 'rename column', table, column: subname, to }] }
   if (renameType === 'OBJECT_TABLE') return { locks, changes: [{ kind: 'rename', table, to }] }
-  // The new name of an index keeps nobody from the table.
+  // Renaming an index does not block access to its table.
   if (renameType === 'OBJECT_INDEX') return { changes: [{ kind: 'rename', table, to }] }
   return { locks }
 }
 
-/** The text between the quotes of a function; undefined where it is standard SQL. */
+/** Returns the quoted body of a function; undefined if the body is standard SQL. */
 function bodyOf({ options }: CreateFunctionStmt): string | undefined {
   const body = all(options, 'DefElem').find(({ defname }) => defname === 'as')?.arg
   return all(as(body, 'List')?.items, 'String')[0]?.sval

@@ -3,7 +3,7 @@ import type { AlterTableCmd, AlterTableStmt, AlterTableType, ColumnDef, CreateSt
 import { all, as, columnType, nameFrom, relation, relations } from './ast.ts'
 import { nothing, type Column, type Drop, type RelationName, type Statement, type TableChange } from './statement.ts'
 
-/** What a table is made of. */
+/** Reads the definition of a new table. */
 export function readCreateTable(statement: CreateStmt): Statement {
   const { relation: made, tableElts, inhRelations, constraints, if_not_exists: isConditional = false } = statement
   if (made === undefined) return nothing
@@ -21,7 +21,7 @@ export function readCreateTable(statement: CreateStmt): Statement {
         isPartitioned: statement.partspec !== undefined,
       },
     ],
-    // A table that is referred to gets triggers, and a partition changes what its parent is made of.
+    // A referenced table gets triggers, and a partition changes the structure of its parent.
     locks: [
       ...(statement.partbound === undefined ? [] : parents),
       ...referredTo([...(tableElts ?? []), ...(constraints ?? [])]),
@@ -38,7 +38,7 @@ function referredTo(constraints: readonly Node[] | undefined): RelationName[] {
   return all(constraints, 'Constraint').flatMap(({ pktable }) => relations(pktable))
 }
 
-// These let others read and write (PostgreSQL's documentation of ALTER TABLE).
+// These allow other sessions to read and write (PostgreSQL's documentation of ALTER TABLE).
 const gentle: ReadonlySet<AlterTableType | undefined> = new Set([
   'AT_SetStatistics',
   'AT_SetOptions',
@@ -54,10 +54,10 @@ const gentle: ReadonlySet<AlterTableType | undefined> = new Set([
 
 const tables = new Set<string | undefined>(['OBJECT_TABLE', 'OBJECT_FOREIGN_TABLE', 'OBJECT_MATVIEW'])
 
-/** What becomes of a table. */
+/** Reads what happens to a table. */
 export function readAlterTable({ relation: altered, cmds, objtype }: AlterTableStmt): Statement {
   const commands = all(cmds, 'AlterTableCmd')
-  // Tables can be made of a composite type, and lose what it loses.
+  // Tables can be based on a composite type, and lose the attributes that it loses.
   if (objtype === 'OBJECT_TYPE')
     return { ...nothing, drops: commands.flatMap((command) => dropOf(command, 'attribute')) }
   if (altered === undefined || !tables.has(objtype)) return nothing
@@ -80,7 +80,7 @@ function isGentle({ subtype, def }: AlterTableCmd): boolean {
   return gentle.has(subtype) || (subtype === 'AT_DetachPartition' && as(def, 'PartitionCmd')?.concurrent === true)
 }
 
-// Detached beside its readers and writers, a partition is not locked from them.
+// Detaching a partition concurrently does not block its readers and writers.
 function attachedIn(definition: Node | undefined): RelationName[] {
   const partition = as(definition, 'PartitionCmd')
   return partition?.concurrent === true ? [] : relations(partition?.name)
@@ -98,7 +98,7 @@ function changeOf(table: RelationName, { subtype, name = '', def }: AlterTableCm
   return [{ kind: 'column', table, column, isNew: false, isComputed: isComputed(column, definition) }]
 }
 
-// What only names the column, or casts it to the very type that it gets, is as good as no USING.
+// A USING that only names the column, or casts it to its new type, has the same effect as none.
 function isComputed({ name, type }: Column, { raw_default: expression }: ColumnDef): boolean {
   if (expression === undefined) return false
   const cast = as(expression, 'TypeCast')

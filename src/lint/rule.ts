@@ -3,13 +3,13 @@ import type { LockTimeout } from './lock-timeout.ts'
 import type { RelationName, Statement } from './statement.ts'
 import type { Tables } from './tables.ts'
 
-/** A statement in its place, with all that a rule may ask. */
+/** A statement in its context, with everything that a rule may need. */
 export interface Step {
   readonly statement: Statement
-  /** As they are before it. */
+  /** The tables before the statement. */
   readonly tables: Tables
   readonly migration: string
-  /** Whether it gives up where a lock is not to be had. */
+  /** Whether it gives up if it cannot get a lock. */
   readonly hasLockTimeout: boolean
   /** The transaction that it runs in. */
   readonly transaction: LockTimeout['transaction']
@@ -18,21 +18,21 @@ export interface Step {
   readonly queries: readonly string[]
 }
 
-/** What is wrong with a statement, in one sentence, and what to do. */
+/** A problem of a statement, in one sentence, and what to do. */
 export interface Problem {
   readonly message: string
   readonly next: string
 }
 
-/** A rule looks at one statement. */
+/** A rule checks one statement. */
 export type Rule = (step: Step) => readonly Problem[]
 
-/** A name for people. */
+/** Returns a name as messages print it. */
 export function shown({ schema, name }: RelationName): string {
   return schema === null ? name : `${schema}.${name}`
 }
 
-/** An index for people. */
+/** Returns an index as messages print it. */
 export function shownIndex({ index }: Statement): string {
   if (index === null) return 'the index'
   return `the ${index.method} index${index.name === null ? '' : ` ${index.name}`} on ${shown(index.table)}`

@@ -3,7 +3,7 @@ import type { IndexMethod } from '../pgvector/index-methods.ts'
 
 /** A table or an index as a statement names it. */
 export interface RelationName {
-  /** Null where the search path is to find it. */
+  /** Null if the search path resolves it. */
   readonly schema: string | null
   readonly name: string
 }
@@ -11,11 +11,11 @@ export interface RelationName {
 /** The type of a column that holds vectors, or bits. */
 export interface ColumnType {
   readonly type: VectorType
-  /** Null where values of any length are allowed. */
+  /** Null if values of any length are allowed. */
   readonly dimensions: number | null
 }
 
-/** A column; its type is null where it holds something else. */
+/** A column; its type is null if it holds something else. */
 export interface Column {
   readonly name: string
   readonly type: ColumnType | null
@@ -24,9 +24,9 @@ export interface Column {
 export interface MadeTable {
   readonly table: RelationName
   readonly columns: readonly Column[]
-  /** Tables whose columns it has too. */
+  /** Tables whose columns it copies. */
   readonly like: readonly RelationName[]
-  /** `if not exists`: nothing is made where it is there already. */
+  /** `if not exists`: nothing is created if it already exists. */
   readonly isConditional: boolean
   readonly hasRows: boolean
   /** Whether its rows are in partitions. */
@@ -38,53 +38,53 @@ export interface NamedIndex {
   readonly table: RelationName
 }
 
-/** What an index of pgvector's is made of; they take one column or expression. */
+/** The definition of an index of pgvector's methods, which accept one column or expression. */
 export interface MadeIndex {
   readonly table: RelationName
-  /** Null where PostgreSQL is to find a name. */
+  /** Null if PostgreSQL chooses the name. */
   readonly name: string | null
   readonly method: IndexMethod
   readonly isConcurrent: boolean
-  /** `if not exists`: nothing is built where one has the name. */
+  /** `if not exists`: nothing is built if the name already exists. */
   readonly isConditional: boolean
-  /** `on only`: of a partitioned table the index without those of its partitions, which builds nothing. */
+  /** `on only`: an index on a partitioned table without indexes on its partitions, which builds nothing. */
   readonly isOnly: boolean
-  /** The column that it is about; null where it is about none. */
+  /** The indexed column; null if there is none. */
   readonly column: string | null
-  /** What the column is cast to; null where it is indexed as it is, or by something that is not known here. */
+  /** The type to which the column is cast; null if it is indexed unchanged, or by an unknown expression. */
   readonly cast: ColumnType | null
   /** Whether the column itself is indexed. */
   readonly isPlain: boolean
-  /** Null where none is named. */
+  /** Null if none is named. */
   readonly operatorClass: string | null
 }
 
 /** An index of another method than pgvector's. */
 export interface OtherIndex {
   readonly table: RelationName
-  /** Null where PostgreSQL is to find a name. */
+  /** Null if PostgreSQL chooses the name. */
   readonly name: string | null
   readonly method: string
   readonly isUnique: boolean
-  /** The columns that it is about as they are. */
+  /** The columns that are indexed unchanged. */
   readonly columns: readonly string[]
 }
 
-/** What REINDEX builds anew, keeping writers out. */
+/** What REINDEX rebuilds while it blocks writes. */
 export interface Rebuild {
   readonly what: 'index' | 'table' | 'schema' | 'database'
-  /** Null for the database, which can only be one's own. */
+  /** Null for the database, which can only be the current one. */
   readonly name: RelationName | null
 }
 
-/** A change to what is known of a table, or of an index where that has the name. */
+/** A change to the known facts about a table, or about an index with that name. */
 export type TableChange =
   | {
       readonly kind: 'column'
       readonly table: RelationName
       readonly column: Column
       readonly isNew: boolean
-      /** Whether USING makes other values of those that are there. */
+      /** Whether USING computes new values from the existing ones. */
       readonly isComputed: boolean
     }
   | { readonly kind: 'drop column'; readonly table: RelationName; readonly column: string }
@@ -92,39 +92,39 @@ export type TableChange =
   | { readonly kind: 'rename'; readonly table: RelationName; readonly to: string }
   | { readonly kind: 'move'; readonly table: RelationName; readonly to: string }
 
-/** Something that is dropped. */
+/** An object that is dropped. */
 export interface Drop {
-  /** In words, as `drop …` has them: extension, table, column…; rows where it is TRUNCATE. */
+  /** Its kind, as in `drop …`: extension, table, column…; rows for TRUNCATE. */
   readonly what: string
   readonly names: readonly RelationName[]
   readonly isCascade: boolean
 }
 
-/** What a statement does, as far as the rules ask. */
+/** What a statement does, as far as the rules need it. */
 export interface Statement {
   readonly makes: readonly MadeTable[]
   readonly index: MadeIndex | null
   readonly otherIndex: OtherIndex | null
   readonly rebuild: Rebuild | null
-  /** The index that it makes by name, of whatever method. */
+  /** The index that it creates, if named, of any method. */
   readonly named: NamedIndex | null
   readonly changes: readonly TableChange[]
   readonly drops: readonly Drop[]
-  /** What it locks so that nobody can write to it, or even read it. */
+  /** The relations that it locks so that other sessions cannot write to them, or not even read them. */
   readonly locks: readonly RelationName[]
   readonly fills: readonly RelationName[]
-  /** What has no rows any more. */
+  /** The tables that have no rows afterwards. */
   readonly empties: readonly RelationName[]
-  /** Whether a lock is waited for without end from here on; null where it does not say. */
+  /** Whether later statements wait for locks without a limit; null if the statement does not set this. */
   readonly lockTimeout: { readonly isSet: boolean; readonly isLocal: boolean } | null
   readonly control: 'begin' | 'end' | null
   /** The text of a function or a view. */
   readonly query: string | null
-  /** Whether it runs code that is not looked into. */
+  /** Whether it runs code that is not checked. */
   readonly isOpaque: boolean
 }
 
-/** A statement that the rules have nothing to ask of. */
+/** A statement that is irrelevant to the rules. */
 export const nothing: Statement = {
   makes: [],
   index: null,

@@ -19,67 +19,70 @@ import {
   type Table,
 } from './known-table.ts'
 
-/** An index that one of the migrations makes. */
+/** An index that one of the migrations creates. */
 interface MadeName extends NamedIndex {
-  /** Whether it is one of pgvector's. */
+  /** Whether it uses one of pgvector's methods. */
   readonly isVector: boolean
 }
 
-/** The tables as they stand at some point of a plan. */
+/** The tables at a point of a plan. */
 export class Tables {
   readonly #isComplete: boolean
   #tables: readonly Table[]
   #names: readonly MadeName[] = []
 
-  /** Without `known` nothing is known of the database, and every table is taken to have rows. */
+  /** Without `known`, nothing is known about the database, and every table is assumed to have rows. */
   constructor(known: readonly KnownTable[] | null) {
     this.#isComplete = known !== null
     this.#tables = (known ?? []).map(tableFrom)
   }
 
-  /** The table that a name means; undefined where nothing is known of it. */
+  /** Returns the table that a name resolves to; undefined if nothing is known about it. */
   find({ schema, name }: RelationName): Table | undefined {
     const namesakes = this.#tables.filter((table) => table.name === name)
     if (schema === null) return namesakes.findLast(({ isVisible }) => isVisible) ?? namesakes.at(-1)
     return namesakes.findLast((table) => table.schema === schema) ?? namesakes.find((table) => table.schema === null)
   }
 
-  /** The type of a column that holds vectors or bits; null where it holds something else, or nothing is known of it. */
+  /**
+   * Returns the type of a column that holds vectors or bits; null if it holds something else, or if nothing is known
+   * about it.
+   */
   typeOf(table: RelationName, column: string | null): ColumnType | null {
     return column === null ? null : (this.find(table)?.columns.get(column) ?? null)
   }
 
-  /** Whether a column may be in an index of pgvector's. */
+  /** Whether a column may be in an index of pgvector's methods. */
   mayBeIndexed(table: RelationName, column: string): boolean {
     const found = this.find(table)
     return found === undefined || mayBeIndexed(found, column)
   }
 
-  /** Whether a table, or that of an index, is made by this very migration, so that nobody else can be using it. */
+  /** Whether this migration creates a table, or the table of an index, so that no other session can be using it. */
   isMadeIn(migration: string, relation: RelationName): boolean {
     if (this.find(relation)?.madeIn === migration) return true
     return this.#names.some(({ name, table }) => name === relation.name && this.find(table)?.madeIn === migration)
   }
 
-  /** Whether an index of this name is on a table. */
+  /** Whether a table has an index of this name. */
   hasIndex(table: RelationName, name: string | null): boolean {
     if (name === null) return false
     if (this.find(table)?.indexes?.some((index) => index.name === name) === true) return true
     return this.#names.some((each) => each.name === name && each.table.name === table.name)
   }
 
-  /** Whether rows must be reckoned with: unknown ones are, and so are those that others may have written meanwhile. */
+  /** Whether a table may have rows: unknown ones, or rows that other sessions may have written in the meantime. */
   mayHaveRows(migration: string, name: RelationName): boolean {
     const table = this.find(name)
     return table === undefined || table.hasRows || (table.emptySince !== null && table.emptySince !== migration)
   }
 
-  /** Whether some table may have a column that holds vectors. */
+  /** Whether any table may have a column that holds vectors. */
   mayHoldVectors(): boolean {
     return !this.#isComplete || this.#tables.some(hasVectors)
   }
 
-  /** Whether REINDEX may build indexes of pgvector's on a table with rows that others use. */
+  /** Whether REINDEX may rebuild vector indexes on a table with rows that other sessions use. */
   mayRebuild(migration: string, { what, name }: Rebuild): boolean {
     const isUsed = (table: RelationName): boolean =>
       !this.isMadeIn(migration, table) && this.mayHaveRows(migration, table)
@@ -95,7 +98,7 @@ export class Tables {
     return !this.#isComplete || within.some((table) => mayBeIndexed(table) && isUsed(table))
   }
 
-  /** Takes in what a statement does. */
+  /** Applies what a statement does. */
   apply({ makes, index, named, changes, drops, fills, empties }: Statement, migration: string): void {
     for (const table of makes) this.#make(table, migration)
     if (named === null || !this.hasIndex(named.table, named.name)) this.#addIndex(named, index)
@@ -107,7 +110,7 @@ export class Tables {
     for (const { what, names: dropped } of drops) this.#drop(what, dropped)
   }
 
-  /** The tables that an index may be on, none where it is of another kind; null where nothing is known of it. */
+  /** Returns the tables that an index may be on: none if it is of another kind, null if nothing is known about it. */
   #ownersOf({ schema, name }: RelationName): readonly RelationName[] | null {
     const owners = this.#tables.filter(
       (table) =>
@@ -189,7 +192,7 @@ export class Tables {
 
   #replace(name: RelationName, by: (table: Table) => Table): void {
     const found = this.find(name)
-    // A table that nothing was known of is remembered from now on, with all that may be in it.
+    // A table about which nothing was known is remembered from now on, with everything that it may contain.
     const table = found ?? unknownTable(name)
     this.#tables = [...this.#tables.filter((each) => each !== found), by(table)]
   }

@@ -1,7 +1,7 @@
 import { shown, shownIndex, type Problem, type Rule, type Step } from '../rule.ts'
 import type { MadeIndex, Rebuild } from '../statement.ts'
 
-/** An index on vectors takes minutes to hours to build, and without CONCURRENTLY nobody can write to the table meanwhile. */
+/** A vector index takes minutes to hours to build. Without CONCURRENTLY, the build blocks writes to the table. */
 export const blockingIndex: Rule = (step) => {
   const { index, rebuild } = step.statement
   if (rebuild !== null) return rebuilt(step, rebuild)
@@ -9,7 +9,7 @@ export const blockingIndex: Rule = (step) => {
 }
 
 function built({ statement, tables, migration }: Step, { table, name, isOnly, isConditional }: MadeIndex): Problem[] {
-  // A partitioned table has no rows of its own: its partitions get their indexes one by one.
+  // A partitioned table has no rows of its own. Its partitions get their indexes one by one.
   if (isOnly && tables.find(table)?.isPartitioned !== false) return []
   if (isConditional && tables.hasIndex(table, name)) return []
   if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []

@@ -1,8 +1,8 @@
 import { shown, type Problem, type Rule } from '../rule.ts'
 import type { Drop } from '../statement.ts'
 
-// All else can take a column or an index with it: what it is a part of, what its type or its values are made by. On
-// these, PostgreSQL has nothing of a table depend.
+// Everything else can drop a column or an index with it: what it is part of, or what defines its type or its values. No
+// table depends on these in PostgreSQL.
 const takesNothing = new Set([
   'conversion',
   'event trigger',
@@ -14,7 +14,7 @@ const takesNothing = new Set([
   'trigger',
 ])
 
-/** CASCADE drops what nobody named; embeddings that go with it are dear to compute again. */
+/** CASCADE drops objects that the statement does not name, and dropped embeddings are expensive to compute again. */
 export const cascade: Rule = ({ statement: { drops }, tables }) => {
   if (!tables.mayHoldVectors()) return []
   return drops.filter(({ what, isCascade }) => isCascade && !takesNothing.has(what)).map(problemOf)

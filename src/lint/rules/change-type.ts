@@ -1,13 +1,13 @@
 import { shown, type Rule } from '../rule.ts'
 import type { ColumnType } from '../statement.ts'
 
-/** Another type means that every row is written anew, and every index of the table, while nobody can even read. */
+/** Changing the type rewrites every row and every index of the table, and blocks even reads in the meantime. */
 export const changeType: Rule = ({ statement, tables, migration }) =>
   statement.changes.flatMap((change) => {
     if (change.kind !== 'column' || change.isNew) return []
     const { table, column, isComputed } = change
     const before = tables.typeOf(table, column.name)
-    // A bit string may be anything; it is searched as a vector where an index of pgvector's says so.
+    // A bit string may be anything. An index of pgvector's methods shows that it is searched as a vector.
     const isIndexedBit = (before ?? column.type)?.type === 'bit' && tables.mayBeIndexed(table, column.name)
     if (!isVector(before) && !isVector(column.type) && !isIndexedBit) return []
     if (!isComputed && isWider(before, column.type)) return []
@@ -24,7 +24,7 @@ function isVector(type: ColumnType | null): boolean {
   return type !== null && type.type !== 'bit'
 }
 
-// Without a length every value fits as it is, so that nothing is written.
+// Without a length, every value fits unchanged, so nothing is rewritten.
 function isWider(before: ColumnType | null, after: ColumnType | null): boolean {
   if (before === null || after === null || before.type !== after.type) return false
   return after.dimensions === null || after.dimensions === before.dimensions

@@ -1,6 +1,6 @@
 import type { Rule } from '../rule.ts'
 
-/** The extension belongs to the whole database: others may use it by now, or have enabled it before. */
+/** The extension belongs to the whole database. Other code may use it by now, or may have enabled it before. */
 export const dropExtension: Rule = ({ statement: { drops } }) => {
   const isDropped = drops.some(({ what, names }) => what === 'extension' && names.some(({ name }) => name === 'vector'))
   if (!isDropped) return []

@@ -1,6 +1,6 @@
 import { shown, type Rule } from '../rule.ts'
 
-/** What `create index` makes without a method orders vectors as it orders texts: no search by distance can use it. */
+/** By default `create index` creates an index that sorts vectors like text. No search by distance can use it. */
 export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
   if (otherIndex === null || otherIndex.isUnique) return []
   const { table, name, method, columns } = otherIndex
@@ -14,7 +14,7 @@ export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
   ]
 }
 
-// Bits have other uses than to be searched by distance.
+// Bits have other uses than search by distance.
 function isVector(type: string | undefined): boolean {
   return type !== undefined && type !== 'bit'
 }

@@ -1,6 +1,9 @@
 import { shown, shownIndex, type Rule } from '../rule.ts'
 
-/** An ivfflat index learns from the rows that are there when it is built; built from none, it finds little later. */
+/**
+ * An ivfflat index is trained on the rows that exist when it is built. Built on an empty table, it has almost no
+ * recall.
+ */
 export const ivfflatWithoutRows: Rule = ({ statement, tables }) => {
   const { index } = statement
   if (index?.method !== 'ivfflat') return []

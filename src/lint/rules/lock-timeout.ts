@@ -1,6 +1,9 @@
 import { shown, type Rule, type Step } from '../rule.ts'
 
-/** Whoever waits for a strong lock makes all who come later wait too, even for a statement of milliseconds. */
+/**
+ * A session that waits for a strong lock blocks all later queries on the table, even if its statement takes
+ * milliseconds.
+ */
 export const lockTimeout: Rule = ({ statement, tables, migration, hasLockTimeout, transaction }) => {
   if (hasLockTimeout) return []
   const names = statement.locks.filter((name) => !tables.isMadeIn(migration, name)).map(shown)

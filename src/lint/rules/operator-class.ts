@@ -11,14 +11,14 @@ import { operatorsIn } from '../operators-in.ts'
 import { shownIndex, type Problem, type Rule, type Step } from '../rule.ts'
 import type { ColumnType, MadeIndex } from '../statement.ts'
 
-/** An index serves the one operator of its class; no query by another one uses it, and nothing says so. */
+/** An index serves only the operator of its class. A query with another operator silently does not use it. */
 export const operatorClass: Rule = (step) => {
   const { index } = step.statement
   if (index === null) return []
   const type = index.cast ?? (index.isPlain ? step.tables.typeOf(index.table, index.column) : null)
   if (index.operatorClass === null) return [missing(step, index, type)]
   const found = describe(index.operatorClass, index.method)
-  // One that pgvector does not have is somebody else's.
+  // A class that pgvector does not have belongs to another extension.
   if (found === null) return []
   const problem = unfit(step, index, type, found) ?? undeclared(step, index) ?? unused(step, index, found)
   return problem === null ? [] : [problem]
@@ -89,7 +89,7 @@ function undeclared({ statement, declared }: Step, index: MadeIndex): Problem | 
   }
 }
 
-/** None of the functions and views that search this column does it by the operator of the index. */
+/** Reports that none of the functions and views that search this column uses the operator of the index. */
 function unused({ statement, queries }: Step, index: MadeIndex, { type, metric }: Described): Problem | null {
   const { operator } = metrics[metric]
   const used = [...new Set(queries.flatMap((query) => operatorsIn(query, index.table.name, index.column ?? '')))]

@@ -3,7 +3,7 @@ import { typeLimits } from '../../pgvector/vector-types.ts'
 import { shownIndex, type Rule } from '../rule.ts'
 import type { MadeIndex } from '../statement.ts'
 
-/** Each type has a length beyond which pgvector indexes it no more. */
+/** Each type has a maximum number of dimensions that pgvector can index. */
 export const tooManyDimensions: Rule = ({ statement, tables }) => {
   const { index } = statement
   if (index === null) return []
@@ -29,7 +29,7 @@ function smaller({ column, operatorClass }: MadeIndex, dimensions: number): stri
   return 'Store shorter embeddings: many models are made to be cut.'
 }
 
-// Of the same distance.
+// The class for the same distance.
 function halfvecClass(name: string | null): string {
   return (name ?? 'vector_cosine_ops').replace(/^vector_/, 'halfvec_')
 }

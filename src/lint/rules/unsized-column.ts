@@ -1,11 +1,11 @@
 import { shown, shownIndex, type Rule } from '../rule.ts'
 
-/** pgvector indexes only values of one length, which the column or a cast must name. */
+/** pgvector indexes only values of a fixed length, which the column or a cast must declare. */
 export const unsizedColumn: Rule = ({ statement, tables }) => {
   const { index } = statement
   if (index === null || index.column === null) return []
   const type = index.cast ?? (index.isPlain ? tables.typeOf(index.table, index.column) : null)
-  // The length of a sparse vector is no matter to an index, yet the column must have one all the same.
+  // The length of a sparse vector does not matter to an index, but the column must declare one anyway.
   if (type === null || type.dimensions !== null) return []
   const what = index.cast === null ? `the column ${shown(index.table)}.${index.column}` : 'the cast in it'
   return [
