@@ -11,14 +11,15 @@ type Facts = Pick<PgvectorState, 'installed' | 'available' | 'provider'>
 
 const UPDATE = 'ALTER EXTENSION vector UPDATE;'
 
-// The remedies of hosts end with what ensurePgvector can be told; a diagnosis cannot be told it.
+// The remedies of providers end with an option of ensurePgvector, which a diagnosis does not have.
 const AGAIN = /[,;] then run this again with \{ update: true \}\.$/
 
 /**
- * What is known to be wrong with the release in use.
+ * Reports the known defects of the release in use.
  *
- * That is the library's, and the control file's version comes closest to it: extversion tells of the SQL objects, and
- * may lag behind a library that was mended. Indexes that were built before may still need to be built again.
+ * This is the release of the library, and the control file's version is closest to it. extversion is the version of the
+ * SQL objects, which may be older than a library that has been fixed. Indexes that were built before may still need a
+ * rebuild.
  */
 export function advisoryFindings(state: Facts, indexes: readonly VectorIndex[]): Finding[] {
   const { installed, available } = state

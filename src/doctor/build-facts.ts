@@ -3,31 +3,31 @@ import { rowsWithValueSql } from '../indexes/look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from '../indexes/look/settings.ts'
 import { DEFAULT_M } from '../pgvector/graph-memory.ts'
 
-/** What decides how an index is built, in bytes. */
+/** The inputs that determine how an index is built, in bytes. */
 export interface BuildFacts {
   readonly settings: ServerSettings
-  /** The most maintenance_work_mem that the server accepts. */
+  /** The maximum maintenance_work_mem that the server accepts. */
   readonly mostMemory: number
   readonly sharedMemory: string
-  /** The HNSW indexes there are, and those that vector columns without one might get. */
+  /** The graphs of existing HNSW indexes, and those that vector columns without one might get. */
   readonly graphs: readonly TableGraph[]
 }
 
 /** An HNSW graph that would be built. */
 export interface TableGraph {
   readonly table: string
-  /** Null for a column that has no HNSW index. */
+  /** Null for a column without an HNSW index. */
   readonly index: string | null
   readonly column: string
   readonly type: 'vector' | 'halfvec' | 'bit'
   readonly dimensions: number
   readonly m: number
-  /** As the last ANALYZE or VACUUM saw it, without those that are null. */
+  /** The non-null rows, as of the last ANALYZE or VACUUM. */
   readonly rows: number
   readonly tableSize: number
 }
 
-/** Reads settings and sizes without touching a table: they are estimates of the last ANALYZE. */
+/** Reads settings and sizes without reading a table. Sizes are estimates of the last ANALYZE. */
 export function readBuildFacts(session: Session): Promise<BuildFacts> {
   return session.ask(`with extension_type as (
       select t.oid, t.typname from pg_catalog.pg_type t

@@ -8,12 +8,12 @@ import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning, unknown } = findingsOf('settings')
 
-/** What Docker gives a container for /dev/shm unless told otherwise, in MB. */
+/** Docker's default size of /dev/shm, in MB. */
 const DOCKER_SHARED_MEMORY = 64
 
 type Facts = Pick<PgvectorState, 'installed' | 'server' | 'provider'>
 
-/** Whether the builds that may come fit into maintenance_work_mem. */
+/** Reports whether possible builds fit into maintenance_work_mem. */
 export function settingsFindings(facts: Facts, settings: BuildFacts): Finding[] {
   const { installed, server } = facts
   const { maintenanceWorkMemory: memory, maintenanceWorkers } = settings.settings
@@ -45,7 +45,7 @@ export function settingsFindings(facts: Facts, settings: BuildFacts): Finding[] 
   ]
 }
 
-// With `wanted` MB of maintenance_work_mem. No view shows how large /dev/shm is, nor whether this is a container.
+// With `wanted` MB of maintenance_work_mem. No view shows the size of /dev/shm, or whether this is a container.
 function containerFindings({ provider }: Facts, settings: BuildFacts, wanted: number): Finding[] {
   const { sharedMemory } = settings
   const { maintenanceWorkers } = settings.settings
@@ -59,7 +59,7 @@ function containerFindings({ provider }: Facts, settings: BuildFacts, wanted: nu
   ]
 }
 
-// In the order of what they lose. A column of more dimensions than an index takes is indexed as one that takes more.
+// Ordered by what they lose. A column with too many dimensions for a type is indexed as one that supports more.
 const narrower = ['vector', 'halfvec', 'bit'] as const
 
 function indexedType({ type, dimensions }: TableGraph): Graph['type'] {

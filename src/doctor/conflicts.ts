@@ -7,7 +7,7 @@ import { findingsOf, listed, type Finding } from './finding.ts'
 
 const { ok, warning, error: failure } = findingsOf('conflicts')
 
-/** What has the name of something of pgvector's, and whether it stands in the way. */
+/** Reports other objects with names that pgvector uses, and whether they conflict with it. */
 export function conflictFindings(state: PgvectorState, needs: Requirements, reach: Reach): Finding[] {
   const errors = assess(state, needs).errors.filter(({ code }) => code === 'TYPE_CONFLICT')
   const methods = state.accessMethods.map((method) => new PgvectorMigrationError('ACCESS_METHOD_CONFLICT', method))
@@ -18,7 +18,7 @@ export function conflictFindings(state: PgvectorState, needs: Requirements, reac
   return findings.length > 0 ? findings : [ok(harmless(state))]
 }
 
-// Another object of that name on the search path: SQL that says vector means it.
+// Another object of that name on the search path. SQL that uses the plain name vector refers to it.
 function shadowFindings({ installed }: PgvectorState, { vector }: Reach): Finding[] {
   if (installed === null || vector === null || vector.extension === 'vector') return []
   const { name, extension } = vector

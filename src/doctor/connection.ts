@@ -5,7 +5,7 @@ import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, error: failure } = findingsOf('connection')
 
-/** Explains why there is no connection; null where the error is about something else. */
+/** Explains why there is no connection; null if the error has another cause. */
 export function connectionFinding(failed: unknown): Finding | null {
   const isLost = isPgvectorMigrationError(failed, 'CONNECTION_LOST')
   if (isLost && failed.cause === undefined) return failure(failed.message, failed.hint)
@@ -15,7 +15,7 @@ export function connectionFinding(failed: unknown): Finding | null {
   return next === null ? null : failure(`No connection to the database: ${connectionProblem(error)}`, next)
 }
 
-/** Who we are here. */
+/** The current session. */
 export interface Caller {
   readonly database: string
   readonly role: string

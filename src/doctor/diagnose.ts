@@ -34,23 +34,24 @@ import { rightsFindings } from './rights.ts'
 import { providerFindings, serverFindings } from './server.ts'
 import { readTableRights, type TableRights } from './tables.ts'
 
-/** What {@link diagnose} may be told besides what the Knex configuration says under `migrations`. */
+/** Options of {@link diagnose}, in addition to `migrations` in the Knex configuration. */
 export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion' | 'schema'>
 
 const parseDiagnoseOptions = optionsParser({ ...migratorKinds, minVersion: textKind, schema: textKind })
 
 /**
- * Looks at everything that decides whether migrations and vector search work here, and says what to do about it.
+ * Checks everything that determines whether migrations and vector search work here, and reports what to do about each
+ * problem.
  *
- * It reads only: a role that may do nothing else, a read-only database or a standby will do, and what could not be
- * looked at is a finding too. Where there is no connection, that is the one finding. In a transaction it sees what that has
- * not committed.
+ * It only reads, so it works with a read-only role, on a read-only database and on a standby. A check that was not
+ * possible is a finding too. Without a connection, that is the only finding. In a transaction it also sees uncommitted
+ * changes.
  *
  * @example
  * const findings = await diagnose(knex)
  * const broken = findings.filter(({ level }) => level === 'error')
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE where this is no PostgreSQL.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE if this is not PostgreSQL.
  */
 export async function diagnose(db: Database, options: DiagnoseOptions = {}): Promise<Finding[]> {
   const { minVersion, schema, ...migratorOptions } = parseDiagnoseOptions(options)
@@ -92,7 +93,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
 
 const WRITES = /^npx knex-pgvector (?:up|unlock|index repair)\b/
 
-/** What a finding advises cannot be done here where nothing can be written. */
+/** If nothing can be written here, the advice of a finding has to be followed elsewhere. */
 function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly']): Finding {
   if (readOnly === null || finding.next === undefined || !WRITES.test(finding.next)) return finding
   const where = readOnly === 'standby' ? 'on the primary server' : 'on a connection that may write'

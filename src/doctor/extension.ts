@@ -13,11 +13,11 @@ import type { Reading } from './reading.ts'
 
 const { ok, warning, error: failure, unknown } = findingsOf('extension')
 
-/** What this role's statements reach of the extension. */
+/** How statements of this role can refer to the extension. */
 export interface Reach {
-  /** What the plain name `vector` means here: the object with its schema, and the extension it belongs to. */
+  /** What the plain name `vector` resolves to: the object with its schema, and the extension that it belongs to. */
   readonly vector: { readonly name: string; readonly extension: string | null } | null
-  /** Whether the role may use the schema of the extension; null where the extension is not enabled. */
+  /** Whether the role may use the schema of the extension; null if the extension is not enabled. */
   readonly mayUseSchema: boolean | null
 }
 
@@ -34,7 +34,7 @@ export function readReach(session: Session, schema: string | null): Promise<Reac
     )) as state`)
 }
 
-/** Uses the extension; the error where it does not work, null where it does. */
+/** Tests the extension in use. Returns the error, or null if it works. */
 export async function readVerification(session: Session): Promise<PgvectorMigrationError | null> {
   try {
     await verify(session)
@@ -45,7 +45,7 @@ export async function readVerification(session: Session): Promise<PgvectorMigrat
   }
 }
 
-// What the other checks report.
+// The other checks report these.
 const elsewhere = new Set<ErrorCode>([
   'POSTGRES_TOO_OLD',
   'READ_ONLY',
@@ -54,13 +54,15 @@ const elsewhere = new Set<ErrorCode>([
   'ACCESS_METHOD_CONFLICT',
 ])
 
-/** What ensurePgvector would refuse for the sake of the extension itself, in its own words. */
+/** Reports what ensurePgvector would refuse because of the extension itself, with the same messages. */
 export function requirementFindings(state: PgvectorState, needs: Requirements): Finding[] {
   const errors = assess(state, needs).errors.filter(({ code }) => !elsewhere.has(code))
   return errors.map(({ message, hint }) => failure(message, hint))
 }
 
-/** A database without the extension, on a server that has its files: normal before the first migration. */
+/**
+ * Reports a database without the extension on a server that has its files, which is normal before the first migration.
+ */
 export function absenceFindings({ available, installed }: PgvectorState, hasPending: boolean): Finding[] {
   if (installed !== null || available === null) return []
   const message = `pgvector ${available.defaultVersion} is on this server, and not enabled in this database`
@@ -71,7 +73,7 @@ export function absenceFindings({ available, installed }: PgvectorState, hasPend
   ]
 }
 
-/** Which version is where, and whether it works. */
+/** Reports which version is installed where, and whether it works. */
 export function installationFindings(
   { installed }: Pick<PgvectorState, 'installed'>,
   verification: Reading<PgvectorMigrationError | null>,
@@ -83,7 +85,7 @@ export function installationFindings(
   return [problem === null ? ok(`${what}, and it works`) : failure(problem.message, problem.hint)]
 }
 
-/** Whether statements that do not name the schema find the type. */
+/** Reports whether statements find the type without naming the schema. */
 export function reachFindings(
   { installed }: Pick<PgvectorState, 'installed'>,
   reach: Reach,
@@ -111,7 +113,7 @@ export function reachFindings(
   return []
 }
 
-/** Whether the SQL objects are those of the release whose files the server has. */
+/** Reports whether the SQL objects match the release whose files the server has. */
 export function skewFindings({ installed, available, owner, provider }: PgvectorState): Finding[] {
   if (installed === null || available?.defaultVersion === installed.version) return []
   if (available === null) {

@@ -1,4 +1,4 @@
-/** What {@link diagnose} looks at, in the order in which it reports. */
+/** What {@link diagnose} checks, in the order in which it reports. */
 export type Check =
   | 'connection'
   | 'server'
@@ -15,18 +15,18 @@ export type Check =
 /** One line of a diagnosis. */
 export interface Finding {
   /**
-   * `error`: it does not work, or will not; `warning`: it works, and should be seen to; `unknown`: it could not be
-   * looked at, and the message says why.
+   * `error`: it does not work, or will not work. `warning`: it works, but needs attention. `unknown`: it could not be
+   * checked, and the message explains why.
    */
   readonly level: 'ok' | 'warning' | 'error' | 'unknown'
   readonly check: Check
-  /** What was found, in one sentence. */
+  /** The finding, in one sentence. */
   readonly message: string
-  /** The next command, or what to do where no command does it. */
+  /** The next command, or what to do if there is no command for it. */
   readonly next?: string
 }
 
-/** Makes the findings of one check. */
+/** Creates the findings of one check. */
 export function findingsOf(check: Check): Record<Finding['level'], (message: string, next?: string) => Finding> {
   const as =
     (level: Finding['level']) =>
@@ -36,13 +36,13 @@ export function findingsOf(check: Check): Record<Finding['level'], (message: str
 
 const MOST_NAMED = 5
 
-/** A list for people, cut where it would fill the page. */
+/** Returns a list for printing, shortened if it is long. */
 export function listed(names: readonly string[]): string {
   const rest = names.length - MOST_NAMED
   return rest > 0 ? `${names.slice(0, MOST_NAMED).join(', ')} and ${rest} more` : names.join(', ')
 }
 
-/** The same for statements, one a line. */
+/** Returns statements for printing, one per line, shortened if there are many. */
 export function statements(each: readonly string[]): string {
   const rest = each.length - MOST_NAMED
   return rest > 0 ? [...each.slice(0, MOST_NAMED), `-- and ${rest} more like these`].join('\n') : each.join('\n')

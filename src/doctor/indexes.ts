@@ -3,7 +3,7 @@ import type { Indexes, InvalidIndex } from './read-indexes.ts'
 
 const { ok, warning, error: failure, unknown } = findingsOf('indexes')
 
-/** Invalid and half-built indexes; those that are being built right now are not called so. */
+/** Reports invalid and incomplete indexes. An index that is being built is not one of them. */
 export function indexFindings({ vector, invalid, builds }: Indexes): Finding[] {
   const findings = [
     ...builds.map(({ processId, index, phase }) =>
@@ -21,7 +21,7 @@ export function indexFindings({ vector, invalid, builds }: Indexes): Finding[] {
   ]
 }
 
-/** Rebuilds an invalid index on vectors, or drops what a REINDEX left, without blocking writes. */
+/** Rebuilds an invalid vector index, or drops the remains of a REINDEX, without blocking writes. */
 const REPAIR = 'npx knex-pgvector index repair'
 
 function invalidFinding(index: InvalidIndex): Finding {

@@ -8,15 +8,15 @@ import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning } = findingsOf('lock')
 
-/** What the tables and the server say about the lock on migrations. */
+/** The state of the migration lock in the tables and on the server. */
 export interface LockFacts extends HeldLock {
-  /** The rows of Knex's lock table, of which there should be one. */
+  /** The rows of Knex's lock table, which should have one. */
   readonly rows: number
-  /** The process of the server that holds our advisory lock: a run of this library that lives. */
+  /** The PID of the backend that holds our advisory lock, for a running migration of this library. */
   readonly processId: number | null
 }
 
-/** Reads the lock of Knex's tables, which exist; `hasRuns` says whether our notes on runs do. */
+/** Reads the lock from Knex's tables, which exist; `hasRuns` is whether our table of runs does. */
 export async function readLock(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<LockFacts> {
   const facts = await session.askAsCaller<Omit<LockFacts, keyof HeldLock>>(`with key as (
       select ${lockNumber(tables.lock)} as number
@@ -36,7 +36,7 @@ export async function readLock(session: Session, tables: MigrationTables, hasRun
   return { ...facts, ...(await readHolder(session, tables, hasRuns)) }
 }
 
-/** Whether somebody migrates, or died doing so; `isSingle` where this process is the only one that can. */
+/** Reports a running migration or a crashed one. With `isSingle`, this process is the only one that can migrate. */
 export function lockFindings(facts: LockFacts, tables: MigrationTables, isSingle: boolean): Finding[] {
   return [stateFinding(facts, isSingle), ...rowFindings(facts, tables)]
 }
@@ -65,7 +65,7 @@ function describe({ processId, host, user, role, command, since }: LockHolder): 
   return `${command} by process ${processId} on ${host} (user ${user ?? 'unknown'}, role ${role}) since ${since}`
 }
 
-// Stock Knex takes a lock of several rows for one that is held, and for ever.
+// Stock Knex treats a lock table with several rows as locked forever.
 function rowFindings({ rows }: LockFacts, { lock }: MigrationTables): Finding[] {
   return rows < 2
     ? []

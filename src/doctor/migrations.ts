@@ -6,10 +6,10 @@ import { findingsOf, listed, type Finding } from './finding.ts'
 
 const { ok, error: failure, unknown } = findingsOf('migrations')
 
-/** The names of the migrations on disk, or what keeps them from being listed. */
+/** The names of the migrations on disk, or why they cannot be listed. */
 export type FileNames = Pick<MigrationFiles, 'names' | 'allowsMissing'> | { readonly problem: Finding }
 
-/** Lists the migration files; what is wrong with the folder is a finding. */
+/** Lists the migration files. A problem with the folder is a finding. */
 export async function readFileNames(settings: MigrationSettings): Promise<FileNames> {
   try {
     const { names, allowsMissing } = await listMigrations(settings)
@@ -20,7 +20,7 @@ export async function readFileNames(settings: MigrationSettings): Promise<FileNa
   }
 }
 
-/** What Knex's table records; null where there is no such table yet, or the reason why it could not be read. */
+/** The migrations in Knex's table; null if there is no such table yet, or the reason why it could not be read. */
 export type Recorded = { readonly names: readonly string[] | null } | { readonly reason: string }
 
 /** Compares the files with the records. `table` is the quoted name of Knex's table. */
@@ -45,7 +45,7 @@ export function migrationFindings(files: FileNames, recorded: Recorded, table: s
   ]
 }
 
-/** The migrations that a run would apply, as far as that is known. */
+/** Returns the migrations that a run would apply, as far as that is known. */
 export function pendingOf(files: FileNames, recorded: Recorded): readonly string[] {
   if ('problem' in files || 'reason' in recorded) return []
   const applied = new Set((recorded.names ?? []).map(stem))
@@ -58,7 +58,7 @@ function untracked(names: readonly string[], table: string): Finding {
     : ok(`nothing was applied here yet: ${table} is made by the first run`, 'npx knex-pgvector up')
 }
 
-// Names with their extension let 001_x.ts and the 001_x.js that was built from it stand for two migrations.
+// If names include the extension, 001_x.ts and the 001_x.js that was built from it count as two migrations.
 function doubleFindings(names: readonly string[]): Finding[] {
   const double = names.filter((name, index) => names.findIndex((each) => stem(each) === stem(name)) !== index)
   if (double.length === 0) return []

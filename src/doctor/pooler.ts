@@ -7,16 +7,16 @@ import { findingsOf, type Finding } from './finding.ts'
 
 const { ok, warning } = findingsOf('connection')
 
-/** The server processes that served two connections of ours, the first one twice; or why there was no second one. */
+/** The backends that served our two connections, the first connection twice; or why there was no second one. */
 export type Backends =
   | { readonly first: number; readonly second: number; readonly firstAgain: number }
   | { readonly refusal: string }
 
 /**
- * Asks on two connections which process of the server serves them.
+ * Reads the backends of two connections.
  *
- * Both are open at once, so that on a server they never have one process, and never another one than before. A pooler
- * in transaction mode lends its server connections out for a transaction each: the two share one, or one changes.
+ * Both are open at once, so without a pooler they have different backends that do not change. A pooler in transaction
+ * mode assigns a server connection for each transaction, so the two share one, or one of them changes.
  */
 export async function readBackends(session: Session): Promise<Backends> {
   const side = openSideConnection(session)

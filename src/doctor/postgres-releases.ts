@@ -8,7 +8,10 @@ const endsOfLife = {
   18: '2030-11-14',
 } as const satisfies Readonly<Record<number, string>>
 
-/** The day from which a major version gets no more fixes, as ISO 8601; null for one that the table does not know. */
+/**
+ * Returns the day from which a major version gets no more fixes, as ISO 8601; null for a version that the table does
+ * not have.
+ */
 export function endOfLife(major: number): string | null {
   const known: Readonly<Record<number, string>> = endsOfLife
   return known[major] ?? null

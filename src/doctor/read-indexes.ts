@@ -2,37 +2,37 @@ import type { Session } from '../database/session.ts'
 import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from '../indexes/look/validity.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
-/** An index on vectors that can be used. Names are quoted where needed, ready for a statement. */
+/** A usable vector index. Names are quoted if necessary, ready for a statement. */
 export interface VectorIndex {
   readonly name: string
   readonly method: 'hnsw' | 'ivfflat'
 }
 
-/** An index that PostgreSQL does not use, or does not keep up to date. */
+/** An index that PostgreSQL does not use, or does not maintain. */
 export interface InvalidIndex {
   readonly name: string
   readonly table: string
   readonly method: string
   readonly definition: string
   readonly isPartitioned: boolean
-  /** Left by REINDEX CONCURRENTLY that was cut off: it only costs. */
+  /** Whether an interrupted REINDEX CONCURRENTLY left it behind. Such an index only costs writes and space. */
   readonly isLeftover: boolean
-  /** Whether another session is at it right now. */
+  /** Whether another session is currently working on it. */
   readonly isInWork: boolean
-  /** Partitions without this index; empty where it is no partitioned one. */
+  /** Partitions without this index; empty for an index that is not partitioned. */
   readonly partitionsWithout: readonly PartitionWithout[]
 }
 
 interface PartitionWithout {
   readonly table: string
-  /** Whether it has partitions itself, and so takes no concurrent build. */
+  /** Whether it has partitions itself, so that its index cannot be built concurrently. */
   readonly isPartitioned: boolean
-  /** A name for the index that it lacks, and that name with the schema. */
+  /** A name for the missing index, without and with the schema. */
   readonly index: string
   readonly qualifiedIndex: string
 }
 
-/** A build that runs right now. Null for what this role may not see. */
+/** A running build. Null for what this role may not see. */
 interface Build {
   readonly processId: number
   readonly index: string | null
@@ -46,7 +46,7 @@ export interface Indexes {
   readonly builds: readonly Build[]
 }
 
-/** Reads the indexes that matter, and tells a build that runs from one that was cut off. */
+/** Reads the relevant indexes, and distinguishes a running build from an interrupted one. */
 export function readIndexes(session: Session): Promise<Indexes> {
   return session.ask(`with ${runningBuildsSql},
     index as (

@@ -3,7 +3,7 @@ import type { Session } from '../database/session.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
 
-/** What was read, or why it could not be. */
+/** The value that was read, or why it could not be read. */
 export type Reading<Value> =
   | { readonly isKnown: true; readonly value: Value }
   | { readonly isKnown: false; readonly reason: string }
@@ -14,14 +14,14 @@ const refusals = new Set<string | undefined>([
   sqlState.queryCanceled, // by a timeout of the role
 ])
 
-/** Reads in a transaction of its own, which a refusal ends; a diagnosis goes on without that fact. */
+/** Reads in its own transaction, which an error aborts. The diagnosis then continues without that fact. */
 export async function readingOf<Value>(
   session: Session,
   read: (trx: Session) => Promise<Value>,
 ): Promise<Reading<Value>> {
   try {
     const value = await session.transaction(async (trx) => {
-      // A migration that runs may hold what we look at. In a caller's transaction the setting would outlive us.
+      // A running migration may hold the lock that this needs. In a caller's transaction, the setting would remain.
       if (!session.isInTransaction) await trx.send(`set local lock_timeout = '2s'`)
       return read(trx)
     })

@@ -14,7 +14,7 @@ import type { TableRights } from './tables.ts'
 
 const { ok, warning, error: failure, unknown } = findingsOf('rights')
 
-/** What the role may do: enable pgvector, write the migration log, keep the records of a run. */
+/** Reports what the role may do: enable pgvector, write the migration log, record a run. */
 export function rightsFindings(state: PgvectorState, tables: MigrationTables, rights: Reading<TableRights>): Finding[] {
   const findings = [...creationFindings(state), ...logFindings(state), ...tableFindings(state, tables, rights)]
   const { name, superuser } = state.role
@@ -31,7 +31,7 @@ function creationFindings({ installed, available, role, provider, server }: Pgve
     { statement: 'CREATE EXTENSION', role: role.name },
     { hint: remedies(provider).privilege },
   )
-  // A host may let other roles create it than those of whom the catalog says so.
+  // A provider may let other roles create it than the catalog shows.
   return provider === 'stock'
     ? [failure(message, hint)]
     : [unknown(`whether the role ${role.name} may create the extension is up to the host`, hint)]

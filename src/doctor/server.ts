@@ -10,7 +10,10 @@ const provider = findingsOf('provider')
 
 type Facts = Pick<PgvectorState, 'server' | 'readOnly' | 'installed' | 'provider'>
 
-/** Its version, whether it gets fixes, and whether it takes writes. `today` is an ISO 8601 date. */
+/**
+ * Reports the server's version, whether it still gets fixes, and whether it accepts writes. `today` is an ISO 8601
+ * date.
+ */
 export function serverFindings(state: Facts, today: string): Finding[] {
   return [versionFinding(state, today), ...readOnlyFindings(state)]
 }

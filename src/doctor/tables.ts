@@ -3,16 +3,16 @@ import { doubtfulSql, readDistrust, type Distrust } from '../database/table-trus
 import { trackingTable, type MigrationTables } from '../migrator/settings.ts'
 import { neededPrivileges } from '../migrator/tracking.ts'
 
-/** Whether a table of the runner is there, and whether this role may do with it all that a run does. */
+/** Whether a table of the runner exists, and whether this role has all the privileges on it that a run needs. */
 interface TableRight {
   readonly exists: boolean
   readonly isWritable: boolean
 }
 
 export type TableRights = Readonly<Record<keyof MigrationTables, TableRight>> & {
-  /** What numbers the rows of Knex's table; null where there is no such sequence. */
+  /** The sequence that numbers the rows of Knex's table; null if it does not exist. */
   readonly sequence: { readonly name: string; readonly isUsable: boolean } | null
-  /** Those that another role controls. */
+  /** The tables that another role controls. */
   readonly distrusted: readonly Distrust[]
 }
 
