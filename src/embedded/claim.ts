@@ -6,15 +6,15 @@ import { dirname, resolve } from 'node:path'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { isRunning, startOf, type ProcessIdentity } from './process-start.ts'
 
-// The directories that this process has open; a promise where one is being closed.
+// The directories that this process has open, with a promise while one is being closed.
 const ours = new Map<string, Promise<void> | null>()
 
 /**
- * Claims a data directory for this process, because PGlite lets two processes open one and damage it.
+ * Claims a data directory for this process, because PGlite lets two processes open the same one and damage it.
  *
- * The claim is a file beside the directory with this process's id and start. A process that died leaves its claim behind;
- * whoever comes next sees that it is gone, even where its id was given to another one, and takes over. Returns the
- * function that gives the claim back once `closed` is over.
+ * The claim is a file next to the directory with the ID and start time of the process. A process that ends without
+ * closing leaves its claim behind. The next process detects this, even if the ID was reused, and takes over. Returns a
+ * function that releases the claim after `closed`.
  */
 export async function claimDirectory(dataDir: string): Promise<(closed: Promise<void>) => Promise<void>> {
   const directory = resolve(dataDir)
@@ -26,7 +26,7 @@ export async function claimDirectory(dataDir: string): Promise<(closed: Promise<
     ours.delete(directory)
     throw error
   }
-  // Some programs end with process.exit(), Knex's command line among them, and leave no time to close anything.
+  // Some programs, such as Knex's command line, end with process.exit() and leave no time to close anything.
   const forget = (): void => rmSync(file, { force: true })
   process.once('exit', forget)
   return (closed) => {
@@ -41,8 +41,8 @@ export async function claimDirectory(dataDir: string): Promise<(closed: Promise<
   }
 }
 
-// Two Knex instances of one process damage a directory as two processes do. Knex replaces a connection that broke while
-// it is still closing it: that one waits.
+// Two Knex instances of one process damage a directory as two processes do. Knex opens a replacement for a broken
+// connection while it is still closing that connection, so the replacement waits.
 async function claimHere(directory: string): Promise<void> {
   for (let holder = ours.get(directory); holder !== undefined; holder = ours.get(directory)) {
     if (holder === null) throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: process.pid })
@@ -56,14 +56,14 @@ async function claimFile(directory: string, file: string): Promise<void> {
   const self = { processId: process.pid, start: await startOf(process.pid) }
   while (!(await create(file, self))) {
     const holder = await holderOf(file)
-    // Left behind by another realm of this process.
+    // Another realm of this process left it behind.
     if (holder?.processId === self.processId && holder.start === self.start) return
     await assertNotHeld(directory, holder)
     await takeAway(file, directory)
   }
 }
 
-// Another user of the machine may neither read the database nor put it elsewhere.
+// Other users of the machine must not be able to read or move the database.
 async function makePrivate(directory: string): Promise<void> {
   await mkdir(dirname(directory), { recursive: true })
   await mkdir(directory, { mode: 0o700 }).catch((error: unknown) => {
@@ -74,17 +74,17 @@ async function makePrivate(directory: string): Promise<void> {
     const what = found.isSymbolicLink() ? 'is a symbolic link, and must be the folder itself' : 'is no folder'
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`dataDir: ${what}: '${directory}'`] })
   }
-  // Whose folder it is not may not change it.
+  // If this user does not own the folder, the mode cannot be changed.
   if ((found.mode & 0o077) !== 0) await chmod(directory, 0o700).catch(() => undefined)
 }
 
 async function assertNotHeld(directory: string, holder: ProcessIdentity | null): Promise<void> {
-  // An earlier process that had this one's id is gone.
+  // An earlier process with the same ID has ended.
   if (holder === null || holder.processId === process.pid || !(await isRunning(holder))) return
   throw new PgvectorMigrationError('EMBEDDED_IN_USE', { directory, processId: holder.processId })
 }
 
-// By renaming it, which only one of several processes can do, and looking again at what was taken.
+// Renames it, which only one of several processes can do, and then checks again what it has taken.
 async function takeAway(file: string, directory: string): Promise<void> {
   const taken = `${file}.${randomUUID()}`
   try {
@@ -102,13 +102,13 @@ async function takeAway(file: string, directory: string): Promise<void> {
   await rm(taken, { force: true })
 }
 
-// An exclusive file follows no link that another user left in its place.
+// The exclusive flag does not follow a link that another user left in its place.
 const OURS_ALONE = { flag: 'wx', mode: 0o600 } as const
 
 // Windows has no such flag.
 const READ_NO_LINK = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
 
-// With its content at once, so that nobody reads a claim that is not written yet.
+// Creates it with its content at once, so that no process reads an incomplete claim.
 async function create(file: string, { processId, start }: ProcessIdentity): Promise<boolean> {
   const content = start === null ? String(processId) : `${processId}\n${start}\n`
   const written = `${file}.${randomUUID()}`
@@ -118,7 +118,7 @@ async function create(file: string, { processId, start }: ProcessIdentity): Prom
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    // A file system without hard links.
+    // The file system has no hard links.
     return await createInPlace(file, content)
   } finally {
     await rm(written, { force: true })
@@ -142,7 +142,7 @@ async function holderOf(file: string): Promise<ProcessIdentity | null> {
     if (!Number.isInteger(processId) || processId <= 0) return null
     return { processId, start: start === '' ? null : start }
   } catch (error) {
-    // A link is no claim, and is taken away as one that cannot be read.
+    // A link is not a claim, and is removed like an unreadable one.
     if (['ENOENT', 'ELOOP'].includes(codeOf(error) ?? '')) return null
     throw error
   }

@@ -9,18 +9,18 @@ interface Dumpable {
   dumpDataDir(compression: 'none'): Promise<Blob>
 }
 
-/** What PGlite is to be told: to load a database that was kept, or to make one. */
+/** Tells PGlite to load a saved database, or to create one. */
 export type StartOptions = { readonly loadDataDir: Blob } | { readonly initDbStartParams: string[] }
 
-// Files of 16 MB for the write-ahead log, as PostgreSQL has them by default, are more than the rest of an empty database.
+// PostgreSQL's default of 16 MB per write-ahead log file would be larger than the rest of an empty database.
 const NEW: StartOptions = { initDbStartParams: ['--wal-segsize=1'] }
 
 /**
  * Starts an empty database in memory.
  *
- * To make one takes PGlite seconds, and to load one a fraction of that: the first is kept in the cache folder of
- * node_modules, as build tools do, and later ones start from it, in other processes too. Where nothing can be kept, each
- * one is made.
+ * PGlite takes seconds to create a database, and a fraction of that to load one. The first is saved in the cache folder
+ * of node_modules, as build tools do, and later ones, also in other processes, start from it. If it cannot be saved,
+ * each one is created.
  */
 export async function startEmpty<Database extends Dumpable>(
   start: (options: StartOptions) => Promise<Database>,
@@ -28,7 +28,7 @@ export async function startEmpty<Database extends Dumpable>(
 ): Promise<Database> {
   const kept = file === null ? null : await read(file)
   if (kept !== null) {
-    // Where this PGlite does not take it, it is made anew.
+    // If this version of PGlite rejects it, a new one is created.
     const database = await start({ loadDataDir: kept }).catch(() => null)
     if (database !== null) return database
   }
@@ -37,7 +37,7 @@ export async function startEmpty<Database extends Dumpable>(
   return database
 }
 
-// Each release of PGlite has its own. Null where it is in no node_modules, or in a bundle.
+// Each release of PGlite has its own. Null if PGlite is not in node_modules, or in a bundle.
 function placeOf(): string | null {
   try {
     const entry = require.resolve('@electric-sql/pglite')
@@ -50,7 +50,7 @@ function placeOf(): string | null {
   }
 }
 
-// The sum at the end of a compressed file tells a damaged one, which PGlite would not survive.
+// The checksum at the end of a compressed file reveals damage, which PGlite would not survive.
 async function read(file: string): Promise<Blob | null> {
   try {
     return new Blob([await promisify(gunzip)(await readFile(file))], { type: 'application/x-tar' })
@@ -59,7 +59,8 @@ async function read(file: string): Promise<Blob | null> {
   }
 }
 
-// Whole or not at all, since other processes may read it. It only saves time: a folder that cannot be written is fine.
+// Written completely or not at all, because other processes may read it. It only saves time, so a folder that cannot be
+// written is no problem.
 async function keep(file: string, dump: Blob): Promise<void> {
   const written = `${file}.${randomUUID()}`
   try {

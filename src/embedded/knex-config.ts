@@ -6,22 +6,22 @@ import { claimDirectory } from './claim.ts'
 import { startEmpty, type StartOptions } from './empty-database.ts'
 import { loadPackage } from './load-package.ts'
 
-/** The part of a PGlite instance that is needed here; a type test holds it against the real one. */
+/** The part of a PGlite instance that is needed here. A type test compares it with the real one. */
 export interface PGliteInstance {
   readonly waitReady: Promise<void>
   close(): Promise<void>
 }
 
-/** What {@link embeddedPgvector} may be told. */
+/** Options of {@link embeddedPgvector}. */
 export interface EmbeddedOptions {
   /**
-   * The folder that keeps the database; without it, or with `memory://`, the database lives in memory and goes with its
-   * connection.
+   * The folder of the database. Without it, or with `memory://`, the database is in memory and is lost when its
+   * connection closes.
    */
   readonly dataDir?: string | undefined
-  /** A dumped data directory to start from, which saves initdb (PGlite's dumpDataDir). */
+  /** A dumped data directory to start from, which avoids initdb (PGlite's dumpDataDir). */
   readonly loadDataDir?: Blob | undefined
-  /** An instance of your own, with the extension `vector`; it is not closed with Knex. */
+  /** Your own instance, with the extension `vector`. It is not closed with Knex. */
   readonly pglite?: PGliteInstance | undefined
 }
 
@@ -33,29 +33,30 @@ const parseEmbeddedOptions = optionsParser({
   pglite: valueKind<PGliteInstance>(isInstance, 'must be an instance of PGlite'),
 })
 
-/** The part of a Knex configuration that reaches the embedded database. */
+/** The part of a Knex configuration that connects to the embedded database. */
 export interface EmbeddedKnexConfig {
   readonly client: 'pg'
   readonly connection: () => Promise<Knex.StaticConnectionConfig>
-  /** PGlite has one connection, and keeps it. */
+  /** PGlite has a single connection, which stays open. */
   readonly pool: { readonly min: 1; readonly max: 1; readonly createTimeoutMillis: number }
   readonly acquireConnectionTimeout: number
 }
 
-// The first connection starts PostgreSQL, and makes a database where there is none: 4 seconds on a laptop, minutes on a
-// small machine that does other things as well. Knex would give up after 30 seconds.
+// The first connection starts PostgreSQL, and creates a database if there is none. This takes 4 seconds on a laptop,
+// and minutes on a small, busy machine. Knex would give up after 30 seconds.
 const START_MILLISECONDS = 180_000
 
 /**
- * PostgreSQL with pgvector in this process, through Knex's ordinary `pg` client (PGlite: no server to install).
+ * Configures PostgreSQL with pgvector inside this process, with Knex's ordinary `pg` client. It runs on PGlite, so
+ * there is no server to install.
  *
- * It has one connection and one process at a time. `knex.destroy()` closes it.
+ * It has one connection, and one process can open it at a time. `knex.destroy()` closes it.
  *
  * @example
  * const knex = Knex(embeddedPgvector({ dataDir: '.pgdata' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, also where `dataDir` is no folder; on the first query:
- * EMBEDDED_NOT_INSTALLED without the packages of PGlite, EMBEDDED_IN_USE where another process has the folder open.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, also if `dataDir` is not a folder. On the first query:
+ * EMBEDDED_NOT_INSTALLED without the packages of PGlite, EMBEDDED_IN_USE if another process has the folder open.
  */
 export function embeddedPgvector(options: EmbeddedOptions = {}): EmbeddedKnexConfig {
   const given = parseEmbeddedOptions(options)
@@ -68,7 +69,7 @@ export function embeddedPgvector(options: EmbeddedOptions = {}): EmbeddedKnexCon
   }
 }
 
-// As PGlite reads it, but for what only browsers have, and for an empty text, which is a setting that somebody forgot.
+// Reads it as PGlite does, except for browser-only forms and an empty text, which is likely a missing setting.
 function folderIn(dataDir: string | undefined): string | undefined {
   if (dataDir === undefined || dataDir.startsWith('memory://')) return undefined
   const folder = dataDir.replace(/^file:\/\//, '')
@@ -91,7 +92,7 @@ async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promi
   const release = dataDir === undefined ? undefined : await claimDirectory(dataDir)
   const start = async (options: StartOptions | null): Promise<InstanceType<typeof PGlite>> => {
     const started = new PGlite({ extensions: { vector }, ...(dataDir === undefined ? {} : { dataDir }), ...options })
-    // PGlite's adapter waits for it where nobody catches a failure, which would end the process.
+    // PGlite's adapter also waits for it, but without handling a failure, which would end the process.
     await started.waitReady
     return started
   }
@@ -111,8 +112,8 @@ interface Closable {
   readonly connection: { end: () => void; emit(event: 'end'): boolean }
 }
 
-// PGlite's adapter leaves the instance to its caller: here it goes with the connection, once. Knex would use the
-// configuration for its next connection too, were it not to say that it has expired.
+// PGlite's adapter leaves closing the instance to its caller. Here it closes with the connection, once. Knex would
+// reuse the configuration for its next connection, so the configuration reports that it has expired.
 function closable<Config extends Closable>(
   config: Config,
   close: () => Promise<void>,

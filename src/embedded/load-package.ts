@@ -1,6 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 
-/** Loads an optional package, and says how to get it where it is not there. */
+/** Loads an optional package, and explains how to install it if it is missing. */
 export async function loadPackage<Module>(importIt: () => Promise<Module>, missing: string): Promise<Module> {
   try {
     return await importIt()

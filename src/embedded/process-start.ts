@@ -2,21 +2,21 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
-/** A process; its number alone may have been given to another one since. */
+/** A process. Its ID alone is not enough, because the system may have reused it. */
 export interface ProcessIdentity {
   readonly processId: number
-  /** What {@link startOf} said of it; null where the system does not say. */
+  /** The result of {@link startOf}; null if the system does not report it. */
   readonly start: string | null
 }
 
-/** Whether that very process runs; where the system does not tell its start, any process of its number counts. */
+/** Whether this very process is running. If the system does not report start times, any process with its ID counts. */
 export async function isRunning({ processId, start }: ProcessIdentity): Promise<boolean> {
   if (!isAlive(processId)) return false
   const present = await startOf(processId)
   return start === null || present === null || present === start
 }
 
-/** When a process started, as a text that another process of the same number does not have; null where nobody says. */
+/** Returns the start time of a process as text, which no other process with the same ID has; null if unknown. */
 export async function startOf(processId: number): Promise<string | null> {
   if (process.platform === 'linux') return startInProc(processId)
   return process.platform === 'win32' ? null : startFromPs(processId)
@@ -28,10 +28,10 @@ async function startInProc(processId: number): Promise<string | null> {
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
       readFile(`/proc/${processId}/stat`, 'utf8'),
     ])
-    // Only the name may hold spaces and brackets: what follows it is the state, and 19 fields later the start in ticks
-    // since the boot.
+    // Only the name may contain spaces and brackets. It is followed by the state and, 19 fields later, by the start
+    // time in ticks since boot.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // It has ended, and its parent has not asked how: in a container without an init, nobody ever will.
+    // It has ended, but its parent has not collected its status. In a container without an init, that never happens.
     if (fields[0] === 'Z') return 'ended'
     return `${boot.trim()}/${fields[19]}`
   } catch {
@@ -39,7 +39,7 @@ async function startInProc(processId: number): Promise<string | null> {
   }
 }
 
-/** The same from ps, for systems without /proc. */
+/** Returns the same from ps, for systems without /proc. */
 export async function startFromPs(processId: number): Promise<string | null> {
   try {
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }

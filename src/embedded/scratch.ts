@@ -2,14 +2,14 @@ import { startEmpty } from './empty-database.ts'
 import { embeddedPgvector, type EmbeddedKnexConfig } from './knex-config.ts'
 import { loadPackage } from './load-package.ts'
 
-/** A database in memory to try things on. */
+/** A database in memory for trial runs. */
 export interface Scratch {
-  /** Without the timeout of a cold start: it has started. */
+  /** Without the timeout for a cold start, because it has already started. */
   readonly config: Omit<EmbeddedKnexConfig, 'acquireConnectionTimeout'>
   close(): Promise<void>
 }
 
-/** The extensions that PGlite brings and that applications use; pgvector has a package of its own. */
+/** The extensions in PGlite that applications use. pgvector has its own package. */
 const contrib = [
   'bloom',
   'btree_gin',
@@ -37,7 +37,7 @@ const contrib = [
 ] as const
 
 /**
- * Opens an empty database in memory, with pgvector and the extensions of PGlite at hand: none is enabled yet.
+ * Opens an empty database in memory. pgvector and PGlite's extensions are available, and none is enabled yet.
  *
  * @throws {PgvectorMigrationError} EMBEDDED_NOT_INSTALLED without the packages of PGlite.
  */
@@ -54,7 +54,7 @@ export async function openScratch(): Promise<Scratch> {
   return { config, close: () => database.close() }
 }
 
-// Which of them there are depends on the release of PGlite.
+// Which of them exist depends on the release of PGlite.
 async function loadContrib(): Promise<Readonly<Record<string, unknown>>> {
   const loaded = await Promise.allSettled(
     contrib.map(async (name) => {
