@@ -12,19 +12,22 @@ import { knownSchema } from '../extension/known-schema.ts'
 import { queryVectorText, type QueryVector } from '../columns/values.ts'
 import { indexedExpression, isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 
-/** What {@link distance} may be told of a query that an index serves. */
+/** Options of {@link distance} for a query that an index serves. */
 export interface DistanceOptions {
-  /** The schema of the extension; default where `ensurePgvector` found it through this Knex, else the search path decides. */
+  /**
+   * The schema of the extension; default: where `ensurePgvector` found it with this Knex configuration, or else the
+   * search path.
+   */
   readonly schema?: string | undefined
-  /** What the query calls the table; default the table's own name. */
+  /** The alias of the table in the query; default: the table's own name. */
   readonly alias?: string | undefined
-  /** The name of the result's column, for `select` alone. */
+  /** The name of the result's column, for `select` only. */
   readonly as?: string | undefined
 }
 
-/** What {@link distance} may be told of a query without an index. */
+/** Options of {@link distance} for a query without an index. */
 export interface ColumnDistanceOptions<Type extends VectorType = VectorType> extends DistanceOptions {
-  /** How to measure. */
+  /** The metric. */
   readonly metric: DistanceFor<Type>
 }
 
@@ -92,7 +95,7 @@ export function distance(
   return named(exactDistance(knex, target, metric, query, schema, alias ?? target.table), as)
 }
 
-/** What the index measures, in the words of its definition. */
+/** Returns what the index measures, with the same expression as its definition. */
 export function indexedDistance(
   knex: Database,
   index: VectorIndex,
@@ -112,7 +115,7 @@ export function indexedDistance(
   )
 }
 
-/** The distance by the column's own values. */
+/** Returns the distance by the column's own values. */
 export function exactDistance(
   knex: Database,
   column: VectorColumn,
@@ -128,7 +131,8 @@ export function exactDistance(
   ])
 }
 
-// The length was checked, and to say it would have the server check it again; but bit alone is a single bit.
+// The length was checked already, and a cast with a length would make the server check it again. A plain bit, however,
+// is a single bit.
 function parameterOf(type: VectorType, dimensions: number | null, schema: string | null): string {
   return `?::${typeSql(type, type === 'bit' ? dimensions : null, schema)}`
 }

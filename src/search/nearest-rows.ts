@@ -10,22 +10,26 @@ import { distanceOptions, exactDistance, indexedDistance } from './distance.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
 import { knownSchema } from '../extension/known-schema.ts'
 
-/** What {@link nearestRows} may be told. */
+/** Options of {@link nearestRows}. */
 export interface NearestRowsOptions<As extends string = string> {
-  /** How many rows to find. */
+  /** The number of rows to find. */
   readonly limit: number
   /**
-   * How many rows the index proposes, to be ordered again by the exact distance; default ten times `limit` where the
-   * index keeps signs, and no second ordering otherwise. No effect where the index keeps the values as they are.
+   * The number of rows that the index proposes, to be ordered again by the exact distance. The default is ten times
+   * `limit` if the index uses binary quantization, and otherwise no second ordering. It has no effect if the index
+   * stores the values unchanged.
    */
   readonly candidates?: number | undefined
-  /** Which rows to look among, as Knex's `where` takes it: an object, or a function that is given the query. */
+  /** The rows to search, as Knex's `where` accepts it: an object, or a function that receives the query. */
   readonly where?: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
-  /** What to return of each row beside its distance; default every column. */
+  /** The columns to return in addition to the distance; default: every column. */
   readonly columns?: readonly (string | Knex.Raw)[] | undefined
-  /** The name of the distance in the result; default `distance`. Another one where the table has such a column. */
+  /** The name of the distance in the result; default `distance`. Choose another one if the table has such a column. */
   readonly as?: As | undefined
-  /** The schema of the extension; default where `ensurePgvector` found it through this Knex, else the search path decides. */
+  /**
+   * The schema of the extension; default: where `ensurePgvector` found it with this Knex configuration, or else the
+   * search path.
+   */
   readonly schema?: string | undefined
 }
 

@@ -6,26 +6,26 @@ import { lazySchema, parseOptions, type Parsed, type Z } from '../core/parse-opt
 import { literal } from '../core/sql.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
-/** How far a search looks, for one transaction; what is left out stays as it is. */
+/** How thorough a search is, for one transaction. Settings that are omitted stay unchanged. */
 export interface SearchOptions {
-  /** HNSW: how many rows are kept while the graph is searched, and so the most that are found; 1 to 1000. */
+  /** HNSW: the number of rows kept while the graph is searched, which limits the rows that can be found; 1 to 1000. */
   readonly efSearch?: number | undefined
   /**
-   * Whether the index goes on looking where a condition leaves too few rows (pgvector 0.8.0). `strict_order`, by exact
-   * distance, is for HNSW alone and leaves IVFFlat as it is.
+   * Whether the index scan continues if a condition leaves too few rows (pgvector 0.8.0). `strict_order`, by exact
+   * distance, is for HNSW only and has no effect on IVFFlat.
    */
   readonly iterativeScan?: 'off' | 'relaxed_order' | 'strict_order' | undefined
-  /** HNSW: after how many rows an iterative scan gives up (pgvector 0.8.0). */
+  /** HNSW: the number of rows after which an iterative scan gives up (pgvector 0.8.0). */
   readonly maxScanTuples?: number | undefined
   /** HNSW: the memory of an iterative scan, as a multiple of work_mem, 1 to 1000 (pgvector 0.8.0). */
   readonly scanMemMultiplier?: number | undefined
-  /** IVFFlat: how many lists are searched; 1 to 32768. */
+  /** IVFFlat: the number of lists to search; 1 to 32768. */
   readonly probes?: number | undefined
-  /** IVFFlat: after how many lists an iterative scan gives up; 1 to 32768 (pgvector 0.8.0). */
+  /** IVFFlat: the number of lists after which an iterative scan gives up; 1 to 32768 (pgvector 0.8.0). */
   readonly maxProbes?: number | undefined
 }
 
-/** A setting of pgvector's: which option sets it, to what, and since which release there is one. */
+/** A setting of pgvector: the option that sets it, its value, and the release that introduced it. */
 interface SearchSetting {
   readonly option: keyof SearchOptions
   readonly since: string
@@ -119,12 +119,13 @@ export async function withSearchOptions<Result>(
   try {
     return await work()
   } finally {
-    // Where the work failed in the database, its transaction takes no statement any more; its end resets them.
+    // If the work failed in the database, its transaction accepts no statement any more. The end of the transaction
+    // resets them.
     await set(session, before).catch(() => undefined)
   }
 }
 
-/** What a setting is to be. */
+/** The intended value of a setting. */
 interface Wanted {
   readonly name: SettingName
   readonly value: string
@@ -139,11 +140,11 @@ function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
 }
 
 interface Answer {
-  /** What each was before; null where the loaded library has no such setting. */
+  /** The previous values; null for a setting that the loaded library does not have. */
   readonly before: Readonly<Record<SettingName, string | null>>
 }
 
-/** Sets all of them or, where the library does not know one, none; returns what they were. */
+/** Sets all of them, or none if the library does not know one. Returns the previous values. */
 async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
   if (wanted.length === 0) return []
   const [loaded, answer] = (await trx.askEach([loadSql, setSql(wanted)])) as [
@@ -165,14 +166,14 @@ async function set(trx: Session, wanted: readonly Wanted[]): Promise<void> {
   if (wanted.length > 0) await trx.ask(setSql(wanted))
 }
 
-// To ask an access method for a property calls its handler, wherever the extension is, and that loads the library.
+// Reading a property of an access method calls its handler, which loads the library wherever the extension is.
 const loadSql = `
   select json_build_object('version', extversion, 'methods', (
     select count(pg_indexam_has_property(oid, 'can_order')) from pg_catalog.pg_am where amname in ${indexMethodsSql}
   )) as state
   from pg_catalog.pg_extension where extname = 'vector'`
 
-// A library that is loaded refuses a setting that it does not have, and the refusal would abort the transaction.
+// A loaded library rejects a setting that it does not have, which would abort the transaction.
 function setSql(wanted: readonly Wanted[]): string {
   const rows = wanted.map(({ name, value }) => `(${literal(name)}, ${literal(value)})`)
   return `
