@@ -137,7 +137,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
       backfillVectors<Article>(knex, embedding, { ...options, embed, batchSize: 2, attempts: 2 }),
     )
     expect(error.message).toBe(
-      'Filling articles.embedding ended: embed failed 2 times in a row, the last time with: 401 Unauthorized',
+      'The backfill of articles.embedding stopped: embed failed 2 times in a row, the last time with: 401 Unauthorized',
     )
     expect(error.details).toMatchObject({ column: 'articles.embedding', filled: 4 })
     expect(await unfilled(knex)).toBe(2)

@@ -38,7 +38,7 @@ describeOnServers('a migration that fails', (database) => {
   3 |   create table never (id int);
   Done     001_first
   Not yet  003_third
-  Next     It was rolled back as a whole. Mend the cause, then run the same command again.
+  Next     It was rolled back as a whole. Fix the cause, then run the same command again.
   Again    npx knex-pgvector up --to 3
   Docs     https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/errors.md#migration_failed
 `)
@@ -229,7 +229,9 @@ describeOnServers('a migration that fails', (database) => {
     for (const flags of runs) {
       const { code, stderr } = await project.run(flags, env())
       expect({ flags, code }).toEqual({ flags, code: 2 })
-      expect(stderr).toContain(`✗ There is no folder of migrations ${project.folder}/${folder}  MIGRATIONS_NOT_FOUND\n`)
+      expect(stderr).toContain(
+        `✗ The migrations folder ${project.folder}/${folder} does not exist  MIGRATIONS_NOT_FOUND\n`,
+      )
       expect(stderr).toContain(`\n  Config   ${project.folder}/knexfile.js\n`)
       expect(stderr).toMatch(/Next {5}Correct migrations\.directory .*npx knex-pgvector new NAME\n/)
     }

@@ -131,7 +131,7 @@ Applied: 1 / 2
   test.each([
     [
       '4',
-      /There is no migration 4 {2}MIGRATION_NOT_FOUND\n.*Did you mean 001_initial_schema, 003_add_scaling_tables\?/,
+      /Migration 4 does not exist {2}MIGRATION_NOT_FOUND\n.*Did you mean 001_initial_schema, 003_add_scaling_tables\?/,
     ],
     ['add_scaling', /Did you mean 003_add_scaling_tables\?/],
   ])('names what is near where %s is no version', async (version, said) => {
@@ -146,7 +146,7 @@ Applied: 1 / 2
     const { code, stderr } = await project.run(['up', '--to', '3'], env)
     expect(code).toBe(2)
     expect(stderr).toMatch(
-      /More than one migration is meant by 3 {2}MIGRATION_AMBIGUOUS\n.*003_add_scaling_tables, 003_other/,
+      /"3" matches more than one migration {2}MIGRATION_AMBIGUOUS\n.*003_add_scaling_tables, 003_other/,
     )
   })
 

@@ -43,7 +43,7 @@ describeOnServers('a run that is asked to stop', (database) => {
       expect(code).toBe(expected)
       expect(performance.now() - asked).toBeLessThan(15_000)
       expect(stderr).toMatch(new RegExp(`\\n${signal}: stopping`))
-      const standing = '\\(done: 1, not yet: 1\\)'
+      const standing = '\\(done: 1, remaining: 1\\)'
       expect(stderr).toMatch(
         new RegExp(`✗ Interrupted by ${signal} during 002_long ${standing} {2}MIGRATION_INTERRUPTED`),
       )

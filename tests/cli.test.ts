@@ -163,7 +163,7 @@ describe('the knexfile', () => {
       [],
       /no environment development[^]*It has a, b\./,
     ],
-    ['an environment where it has none', config('x'), ['--env', 'c'], /no environment c[^]*none at all/],
+    ['an environment where it has none', config('x'), ['--env', 'c'], /no environment c[^]*no environments/],
     ['nothing', '{}', [], /it exports no configuration/],
     ['a configuration that Knex refuses', `{ client: 'nosuchclient' }`, [], /INVALID_KNEXFILE/],
   ])('is refused where it is asked for, or has, %s', async (_what, exported, flags, said) => {
@@ -198,13 +198,13 @@ describe('the knexfile', () => {
       'none is there',
       {},
       ['status'],
-      /no Knex configuration in .*\n.*Name it with --knexfile, or a server with --database-url/,
+      /No Knex configuration found in .*\n.*Name the file with --knexfile, or the server with --database-url/,
     ],
     [
       'the one that is named is not there',
       { 'knexfile.js': knexfile },
       ['status', '--knexfile', 'other.ts'],
-      /no Knex configuration in .*other\.ts/,
+      /No Knex configuration found in .*other\.ts/,
     ],
     ['it has no connection', { 'knexfile.js': knexfile }, ['status'], /its connection is undefined/],
   ])('is asked for where %s', async (_what, files: Readonly<Record<string, string>>, flags, said) => {

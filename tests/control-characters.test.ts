@@ -113,7 +113,7 @@ describeOnOneServer('a name with control characters', (database) => {
       expect(await said('index', 'list')).toContain(`public."i${escaped}"`)
       await run('doctor')
       expect(await said('down', '--dry-run', '--steps', '2')).toContain(`public."${escaped}"`)
-      expect(await said('up', '--to', hostile)).toContain(`There is no migration ${escaped}`)
+      expect(await said('up', '--to', hostile)).toContain(`Migration ${escaped} does not exist`)
       await run(hostile.replace('\n', ''))
       const { stdout } = await run('history', '--json')
       expect(JSON.parse(stdout)).toMatchObject({
@@ -150,7 +150,7 @@ describe('a text with control characters', () => {
 
   test('is escaped in the message and the hint of an error, and exact in its details', () => {
     const error = new PgvectorMigrationError('RELATION_NOT_FOUND', { name: hostile, kind: 'table' })
-    expect(error.message).toBe(`There is no table ${escaped}`)
+    expect(error.message).toBe(`Table ${escaped} does not exist`)
     expect(error.stack).not.toContain(hostile)
     expect(error.details.name).toBe(hostile)
     const { message } = new PgvectorMigrationError('INDEX_BUILD_FAILED', { index: 'i', problem: 'a\nNext b' })

@@ -76,7 +76,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     expect(differences.map(({ kind }) => kind)).toEqual(['column differs', 'index missing'])
     const { comments, operations } = composeFrom(differences)
     expect(operations).toEqual([])
-    expect(comments.at(-1)).toBe('documents_embedding_hnsw_cosine_idx is left out, because its column differs.')
+    expect(comments.at(-1)).toBe('documents_embedding_hnsw_cosine_idx is skipped, because its column differs.')
   })
 
   test('is found, whatever it is', async () => {
@@ -185,7 +185,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
     const byLists = vectorIndex(embedding, { method: 'ivfflat', metric: 'l2', lists: 2 })
     const wanted = { columns: [], indexes: [byAngle, byLists] }
     const { text, up } = await migrationFor(knex, wanted)
-    expect(text).toContain(`// ${byLists.name} is left out: an ivfflat index is trained on existing rows`)
+    expect(text).toContain(`// ${byLists.name} is skipped: an ivfflat index is trained on existing rows`)
     expect(text).not.toMatch(/^ .*ivfflat/m)
     await up()
     expect(await diffVectors(knex, wanted)).toEqual([{ kind: 'index missing', name: byLists.name, index: byLists }])

@@ -1,11 +1,9 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { inspect } from 'node:util'
 
 import { messages, type ErrorCode, type ErrorDetails } from '../src/core/error-messages.ts'
 import { providers } from '../src/pgvector/providers.ts'
 import { ensurePgvector, PgvectorMigrationError } from '../src/index.ts'
-import { dropOptions, ensureOptions } from '../src/core/options.ts'
 import { entries } from './support/entries.ts'
 import { describeEmbedded } from './support/databases.ts'
 import { recordingLogger } from './support/recorder.ts'
@@ -24,6 +22,12 @@ const pages = [
     .map((name) => `docs/${name}`),
 ]
 
+/** What the package contains, where its pages can link to each other. */
+const packaged = pages.filter((page) => !['CONTRIBUTING.md', 'SECURITY.md'].includes(page))
+
+/** A page without the blocks that are marked as not compiled: tests/start.test.ts runs those. */
+const compiled = (page: string): string => read(page).replaceAll(/<!-- not compiled: .*? -->\s*```[\s\S]*?```/g, '')
+
 describe('docs/errors.md', () => {
   const sections = sectionsOf(read('docs/errors.md'), 2)
 
@@ -41,7 +45,7 @@ describe('docs/errors.md', () => {
 })
 
 describe('docs/providers.md', () => {
-  const sections = sectionsOf(sectionsOf(read('docs/providers.md'), 2)['Hosts that are recognised'] ?? '', 3)
+  const sections = sectionsOf(sectionsOf(read('docs/providers.md'), 2)['Recognised providers'] ?? '', 3)
 
   test('has a section for every host and for no other, in the order in which they are recognised', () => {
     const titles = Object.entries(providers).map(([name, { title }]) => `${title} (\`${name}\`)`)
@@ -66,16 +70,8 @@ describe('docs/providers.md', () => {
 describe('README.md', () => {
   const readme = read('README.md')
 
-  test('lists every option with its default', () => {
-    const [ensure, drop] = ['| `ensurePgvector`', '| `dropPgvector`'].map((start) => tableAfter(readme, start))
-    const defaults = ensureOptions().parse({})
-    const documented = (ensure ?? []).map(([name, text]) => [unquoted(name), unquoted(text)] as const)
-    // A schema and a logger have no value to show; their rows say it in words.
-    const shownDefaults = Object.entries(defaults).map(([name, value]) => [name, shown(value)])
-    expect(documented.map(([name]) => name).toSorted()).toEqual(Object.keys(ensureOptions().shape).toSorted())
-    expect(documented).toEqual(expect.arrayContaining(shownDefaults))
-    const dropped = (drop ?? []).flatMap(([names]) => names?.split(', ') ?? []).map(unquoted)
-    expect(dropped.toSorted()).toEqual(Object.keys(dropOptions().shape).toSorted())
+  test('fits on four screens', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(200)
   })
 
   test('says the oldest Node that the package accepts', () => {
@@ -128,7 +124,8 @@ describe('every page', () => {
   test.each(pages)('%s links to files and headings that are there', (page) => {
     const broken = linksOf(read(page)).filter((link) => {
       const [path = '', heading] = link.split('#')
-      const file = path === '' ? page : relative(root, join(root, dirname(page), path))
+      const folder = link.startsWith('/') ? '' : dirname(page)
+      const file = path === '' ? page : relative(root, join(root, folder, path))
       if (!existsSync(join(root, file))) return true
       return heading !== undefined && !anchorsOf(read(file)).includes(heading)
     })
@@ -140,15 +137,25 @@ describe('every page', () => {
     expect(exportsOf(file).filter((name) => !new RegExp(`\`${name}\``).test(text))).toEqual([])
   })
 
+  test.each(packaged)('%s links to no file that the package lacks', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g)].map(([, link = '']) =>
+      join(dirname(page), link),
+    )
+    expect(links.filter((path) => !/^(README|CHANGELOG|LICENSE|docs\/)/.test(path))).toEqual([])
+  })
+
+  // Few applications are as strict as this repository about a property that is undefined.
+  const settings = { exactOptionalPropertyTypes: false }
+
   test('shows code that compiles', () => {
-    // Few applications are as strict as this repository about a property that is undefined.
-    const settings = { exactOptionalPropertyTypes: false }
-    expect(
-      typeErrorsOf(
-        pages.flatMap((page) => fencesOf(read(page), 'ts')),
-        settings,
-      ),
-    ).toEqual([])
+    const programs = pages.flatMap((page) => fencesOf(compiled(page), 'ts'))
+    expect(typeErrorsOf(programs, { settings })).toEqual([])
+  })
+
+  test('shows JavaScript that compiles', () => {
+    const programs = pages.flatMap((page) => fencesOf(compiled(page), 'js'))
+    const asJavaScript = { ...settings, allowJs: true, checkJs: true, noImplicitAny: false }
+    expect(typeErrorsOf(programs, { settings: asJavaScript, extension: 'js' })).toEqual([])
   })
 })
 
@@ -163,7 +170,7 @@ describeEmbedded('the documents', (database) => {
     const { knex } = database()
     await ensurePgvector(knex, { logger: false })
     const columns = Object.keys(await knex('pgvector_migration_log').columnInfo())
-    const named = tableAfter(sectionsOf(read('docs/guide.md'), 2)['The migration log'] ?? '', '| column |')
+    const named = tableAfter(sectionsOf(read('docs/extension.md'), 2)['The migration log'] ?? '', '| column |')
     expect(named.flatMap(([names]) => names?.split(', ') ?? []).map(unquoted)).toEqual(columns)
   })
 })
@@ -301,8 +308,11 @@ function tableAfter(markdown: string, start: string): string[][] {
   )
 }
 
+/** Where the files are that are in the repository and not in the package. */
+const OURS = /^https:\/\/github\.com\/knex-pgvector\/knex-pgvector\/(?:blob|tree)\/main\//
+
 function linksOf(markdown: string): string[] {
-  const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+  const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link.replace(OURS, '/'))
   return links.filter((link) => !/^https?:/.test(link))
 }
 
@@ -320,10 +330,6 @@ function anchor(heading: string): string {
 
 function unquoted(text: string | undefined): string {
   return (text ?? '').replaceAll('`', '')
-}
-
-function shown(value: unknown): string {
-  return inspect(value).replace('[ ', '[').replace(' ]', ']')
 }
 
 /** The names that a module of ours exports, as its source says them. */

@@ -36,7 +36,7 @@ describeOnServers('knex-pgvector doctor', (database) => {
     const lines = stdout.split('\n')
     expect(lines.slice(0, 2)).toEqual(['Diagnosis', '='.repeat(50)])
     expect(lines).toContain(`  ✓ extension   pgvector ${pgvector} in the schema "public", and it works`)
-    expect(lines).toContain('  ✓ lock        not there yet: the first run makes it')
+    expect(lines).toContain('  ✓ lock        does not exist yet: the first run creates it')
     expect(lines).toContain('                → npx knex-pgvector up')
     expect(lines.at(-2)).toMatch(/^Errors: 0, warnings: \d+, not looked at: 0$/)
     expect(lines.length).toBeLessThan(40)

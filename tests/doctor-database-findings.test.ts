@@ -198,20 +198,25 @@ describe('the lock', () => {
 
   test.each<[string, LockFacts, Finding['level'], RegExp]>([
     ['that is free', free, 'ok', /^free$/],
-    ['of a living run names it', { ...held, processId: 99 }, 'ok', /lives: up by process 4711 on web-1 .* process 99$/],
-    ['of a run that is about to take it', { ...free, processId: 99 }, 'ok', /lives; .* process 99$/],
+    [
+      'of a running migration names it',
+      { ...held, processId: 99 },
+      'ok',
+      /migration: up by process 4711 on web-1 .* PID 99 has the lock$/,
+    ],
+    ['of a run that is about to take it', { ...free, processId: 99 }, 'ok', /migration; backend PID 99 has the lock$/],
     [
       'of a dead run names it',
       held,
       'warning',
       /gone: up by process 4711 on web-1 \(user deploy, role app\) since 2026/,
     ],
-    ['that stock Knex set', { ...held, isNoted: false }, 'warning', /^set by stock Knex.*has died$/],
+    ['that stock Knex set', { ...held, isNoted: false }, 'warning', /^set by stock Knex.*has crashed$/],
     [
       'that stock Knex set and a run waits for',
       { ...held, isNoted: false, processId: 99 },
       'warning',
-      /^set by stock Knex.*a run waits for it \(server process 99\)$/,
+      /^set by stock Knex.*another run waits for it \(backend PID 99\)$/,
     ],
   ])('%s', (_title, facts, level, message) => {
     expect(lockFindings(facts, tables, false)).toMatchObject([{ level, message: expect.stringMatching(message) }])

@@ -78,7 +78,7 @@ describeOnServers('a build that is cut off', (database) => {
 })
 
 describeOnServers('the lock on migrations', (database) => {
-  test('is held by a run that lives, while one runs', async () => {
+  test('is held by a running migration, while one runs', async () => {
     const { knex, connect } = database()
     const other = connect()
     const seen: Finding[] = []
@@ -89,7 +89,7 @@ describeOnServers('the lock on migrations', (database) => {
     expect(seen).toMatchObject([
       {
         level: 'ok',
-        message: expect.stringMatching(new RegExp(`lives: migrateToLatest by process ${process.pid} on `)),
+        message: expect.stringMatching(new RegExp(`running migration: migrateToLatest by process ${process.pid} on `)),
       },
     ])
   })
@@ -137,7 +137,7 @@ describeOnServers('diagnose with few rights', (database) => {
       expect(levelsOf(findings, 'rights')).toEqual(['warning', 'warning'])
       expect(of(findings, 'migrations')).toMatchObject([{ level: 'ok', message: '2 applied, 0 pending' }])
       expect(of(findings, 'lock')).toMatchObject([
-        { level: 'unknown', message: 'could not be looked at: permission denied for table knex_migrations_lock' },
+        { level: 'unknown', message: 'could not be checked: permission denied for table knex_migrations_lock' },
       ])
       await expect(trx.raw('select 1')).resolves.toBeDefined()
     })

@@ -157,7 +157,7 @@ describeOnEveryDatabase('diagnose', (database) => {
     )
     expect(finding).toMatchObject({
       level: 'error',
-      message: expect.stringMatching(/^There is no folder of migrations .*no-such-folder$/),
+      message: expect.stringMatching(/^The migrations folder .*no-such-folder does not exist$/),
     })
   })
 

@@ -50,7 +50,7 @@ public.entries.embedding  vector(3)  1 value
     const { project, env } = await migrated()
     const { code, stdout, stderr } = await project.run(['down', '--to', '1'], env)
     expect(stdout).toContain('public.entries.notes  text  0 values')
-    expect(stderr).toContain('Nobody is there to confirm that 002_notes may be undone')
+    expect(stderr).toContain('Rolling back 002_notes needs confirmation, and there is no terminal to ask on')
     expect(code).toBe(2)
     expect((await project.run(['status'], env)).stdout).toContain('Applied: 2 / 2')
   })
@@ -105,7 +105,7 @@ public.entries.notes  text  0 values
   test('exits with 2 for a migration that there is not', async () => {
     const { project, env } = await migrated()
     const { code, stderr } = await project.run(['down', '--to', '9', '--yes'], env)
-    expect(stderr).toContain('There is no migration 9')
+    expect(stderr).toContain('Migration 9 does not exist')
     expect(code).toBe(2)
   })
 })

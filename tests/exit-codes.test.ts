@@ -7,16 +7,16 @@ import { removeTemporaryFolders } from './support/temporary.ts'
 
 afterEach(removeTemporaryFolders)
 
-const guide = readFileSync('docs/guide.md', 'utf8')
+const page = readFileSync('docs/command-line.md', 'utf8')
 
 const rows = Array.from(
-  guide
+  page
     .split('## Exit codes')[1]
     ?.split('\n## ')[0]
     ?.matchAll(/^\| (\d+) \| ([^|]+) \|/gm) ?? [],
 )
 
-describe('the exit codes in the guide', () => {
+describe('the exit codes in docs/command-line.md', () => {
   test('are those of the command line, with the same meaning', () => {
     expect(rows.map(([, code, meaning]) => ({ code: Number(code), meaning: meaning?.trim() }))).toEqual([
       ...Object.values(exitCodes),

@@ -91,7 +91,7 @@ describe('an index that is not possible', () => {
   test('says what to do', async () => {
     const plan = (column: VectorColumn): Promise<{ message: string; hint: string }> =>
       expectError('INDEX_NOT_POSSIBLE', async () => planIndexStorage(column, 'hnsw', 'l2'))
-    expect((await plan(vector())).hint).toMatch(/^Give the column its number of dimensions/)
+    expect((await plan(vector())).hint).toMatch(/^Declare the number of dimensions of the column/)
     const { message, hint } = await plan(vector(5000))
     expect(message).toMatch(
       /^pgvector has no hnsw index for the l2 distance of documents\.embedding \(vector\(5000\)\)/,

@@ -102,7 +102,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await tablesOf(ours)).toEqual([])
   },
 
-  'Runs are noted in a table of their own': async (database) => {
+  'Runs are recorded in their own table': async (database) => {
     const { ours } = await two(database, three)
     await createMigrator(ours).up({ to: '1' })
     expect(await ours('knex_migrations_runs').pluck('outcome')).toEqual(['succeeded'])
@@ -129,7 +129,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect((await stateOf(ours)).filter((text) => text.includes('out of order'))).toEqual([])
   },
 
-  'The time of a migration is the time of the server': async (database) => {
+  'Migration times come from the server': async (database) => {
     const { stock, ours } = await two(database, three)
     jest.useFakeTimers({
       now: Date.UTC(2001, 0, 1),
@@ -159,7 +159,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await yearOf(ours)).toBeGreaterThan(2024)
   },
 
-  'One row in the table of the lock': async (database) => {
+  'One row in the lock table': async (database) => {
     const { stock, ours } = await two(database, three)
     await Promise.all([stock.migrate.up(), ours.migrate.up()])
     for (const knex of [stock, ours]) await knex('knex_migrations_lock').insert({ is_locked: 0 })
@@ -168,7 +168,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await ours('knex_migrations_lock').pluck('is_locked')).toEqual([0])
   },
 
-  'Down goes back in the order of application': async (database) => {
+  'Down rolls back in the order of application': async (database) => {
     const { stock, ours, files } = await two(database, three)
     await files.remove('migrations/002_second.js')
     await Promise.all([stock.migrate.latest(), createMigrator(ours).up()])
@@ -179,7 +179,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await namesIn(ours)).toEqual(['001_first.js', '003_third.js'])
   },
 
-  'Down takes as many as you say': async (database) => {
+  'Down rolls back as many as you ask for': async (database) => {
     const { stock, ours } = await two(database, three)
     await Promise.all([stock.migrate.latest(), createMigrator(ours).up()])
     await stock.migrate.rollback()
@@ -211,7 +211,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     await expectError('MIGRATION_FILES_MISSING', () => createMigrator(ours).up())
   },
 
-  'Declarations are no migrations': async (database) => {
+  'Declaration files are not migrations': async (database) => {
     const { stock, ours } = await two(database, {
       'migrations/001_first.js': table('first'),
       'migrations/001_first.d.ts': 'export declare function up(): void',
@@ -221,7 +221,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await stateOf(ours)).toEqual(['001_first.js pending'])
   },
 
-  'Two migrations of one name are refused': async (database) => {
+  'Two migrations with one name are refused': async (database) => {
     const files = await filesWith({ 'migrations/001_first.js': table('first'), 'more/001_first.js': table('other') })
     const directory = [join(files.folder, 'migrations'), join(files.folder, 'more')]
     const { stock, ours } = await two(database, {}, { directory })
@@ -290,7 +290,7 @@ const differences: Readonly<Record<string, (database: TestDatabase) => Promise<v
     expect(await tablesOf(connect({ searchPath: ['ours'] }))).toContain('first')
   },
 
-  'A new migration is numbered as its neighbours are': async (database) => {
+  'A new migration is numbered like its neighbours': async (database) => {
     const { stock, files } = await two(database, three)
     const directory = join(files.folder, 'migrations')
     await files.write('template.js', 'exports.up = () => <%= d.what %>\n')

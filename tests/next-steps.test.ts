@@ -75,7 +75,7 @@ describe('the next step', () => {
       /knexfile\.js: its connection is no URL like postgres:\/\/host\/database {2}INVALID_KNEXFILE\n/,
       /Write it as a URL/,
     ],
-    ['a file that exports nothing', '', /knexfile\.js: it exports no configuration/, /It exports a configuration/],
+    ['a file that exports nothing', '', /knexfile\.js: it exports no configuration/, /Export a configuration/],
   ])('of a knexfile with %s fits the cause', async (_what, content, said, next) => {
     const stderr = await failureOf(await createProject({ 'knexfile.js': content }), ['status'])
     expect(stderr).toMatch(said)
@@ -107,7 +107,7 @@ describe('the next step', () => {
       })
       const [status, doctor] = await Promise.all([failureOf(project, ['status']), project.run(['doctor'])])
       expect(status).toContain(`✗ No connection to 127.0.0.1:${port}: no answer within 700 ms  CONNECTION_LOST\n  Next`)
-      expect(status).toMatch(/Next {5}Check that host and port are those of a PostgreSQL server/)
+      expect(status).toMatch(/Next {5}Check that host and port belong to a PostgreSQL server/)
       expect(doctor.stdout).toContain(`No connection to 127.0.0.1:${port}: no answer within 700 ms\n`)
       expect(status + doctor.stdout).not.toContain('pool')
     } finally {
@@ -129,7 +129,7 @@ describe('without a knexfile', () => {
   test('every other command says how to name a server', async () => {
     const project = await createProject({ 'migrations/001_first.js': migration })
     expect(await failureOf(project, ['up'])).toMatch(
-      /✗ There is no Knex configuration in .* {2}KNEXFILE_NOT_FOUND\n {2}Next {5}.*--knexfile.*--database-url or DATABASE_URL/,
+      /✗ No Knex configuration found in .* {2}KNEXFILE_NOT_FOUND\n {2}Next {5}.*--knexfile.*--database-url or DATABASE_URL/,
     )
     expect(await failureOf(project, ['up'], { DATABASE_URL: 'foo' })).toContain('- DATABASE_URL: must be a URL')
   })

@@ -97,7 +97,7 @@ describeOnOneServer('knex-pgvector plan', (database) => {
     const { code, stdout, stderr } = await plan(await project({ '001_maps.js': 'create extension postgis' }))
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain(
-      '001_maps.js does not run on the embedded database where plans are made: create extension postgis  PLAN_FAILED',
+      '001_maps.js failed on the embedded database that makes the plan: create extension postgis  PLAN_FAILED',
     )
     expect(stderr).toContain('extension "postgis" is not available')
     expect(stderr).toContain('npx knex-pgvector rehearse')

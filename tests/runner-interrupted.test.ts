@@ -32,7 +32,7 @@ describeOnServers('a run whose signal comes between two statements', (database) 
         done: ['001_first'],
         left: ['003_last'],
       })
-      expect(error.message).toBe('Interrupted by SIGTERM during 002_between (done: 1, not yet: 1)')
+      expect(error.message).toBe('Interrupted by SIGTERM during 002_between (done: 1, remaining: 1)')
       expect(await knex('knex_migrations').pluck('name')).toEqual(['001_first'])
     },
   )

@@ -53,7 +53,7 @@ describeWithDocker(`a hot standby [${IMAGE}]`, () => {
   test('is named as the reason where it would have to be enabled', async () => {
     await onDatabase('postgres', async (knex) => {
       const error = await expectError('READ_ONLY', () => ensurePgvector(knex, silent))
-      expect(error.message).toBe('This server is a standby: nothing can be changed here')
+      expect(error.message).toBe('This server is a standby and cannot be changed')
       expect(error.hint).toContain('Connect to the primary server')
     })
   })

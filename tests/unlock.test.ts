@@ -91,7 +91,7 @@ describeOnServers('unlock', (database) => {
     const asked = source(async () => {
       const { details, message } = await expectError('UNLOCK_REFUSED', () => other.unlock())
       expect(details.holder).toMatchObject({ host: hostname(), processId: process.pid, command: 'up' })
-      expect(message).toMatch(/its work goes on$/)
+      expect(message).toMatch(/it is still working$/)
       expect(await isLocked(knex)).toBe(true)
     })
     const { migrations } = await createMigrator(knex, { migrationSource: asked }).up()

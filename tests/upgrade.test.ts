@@ -36,7 +36,7 @@ describeOnEveryDatabase('upgradePgvector', (database) => {
     const { knex, pgvector } = database()
     await ensurePgvector(knex, silent)
     const error = await expectError('PGVECTOR_DOWNGRADE', () => upgradePgvector(knex, { ...silent, to: '0.5.0' }))
-    expect(error.message).toBe(`pgvector ${pgvector} cannot go back to 0.5.0: it has no downgrade scripts`)
+    expect(error.message).toBe(`pgvector ${pgvector} cannot be downgraded to 0.5.0: pgvector has no downgrade scripts`)
   })
 
   test('refuses a version that the server has no files of', async () => {

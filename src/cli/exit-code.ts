@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 
-/** What a process exits with, and what that means. docs/guide.md has the same table. */
+/** What a process exits with, and what that means. docs/command-line.md has the same table. */
 export const exitCodes = {
   done: { code: 0, meaning: 'done' },
   bug: { code: 1, meaning: 'a bug of this library: please report it' },

@@ -18,7 +18,7 @@ export interface VectorColumn<Type extends VectorType = VectorType> {
 
 /** Options of {@link vectorColumn}. */
 export interface VectorColumnOptions<Type extends VectorType = VectorType> {
-  /** Default 'vector'. */
+  /** The type: `vector`, `halfvec`, `sparsevec` or `bit`; default: `vector`. */
   readonly type?: Type | undefined
   /** The length of every value, as your embedding model returns it. An index requires it. */
   readonly dimensions?: number | undefined

@@ -214,6 +214,10 @@ function listed(names: readonly string[]): string {
   return more > 0 ? `${names.slice(0, SHOWN_OF_LIST).join(', ')} and ${more} more` : names.join(', ')
 }
 
+function capitalised(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}
+
 function placeOf({ file, path, line = null }: Omit<InvalidFile, 'problem'>): string {
   if (path === undefined || (line === null && path === file)) return ''
   return ` (${path}${line === null ? '' : `:${line}`})`
@@ -274,12 +278,12 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     hint:
       statement === 'CREATE EXTENSION'
         ? `Role "${role}" may not create it. As a superuser, in this database: CREATE EXTENSION vector; then run this again.`
-        : `Role "${role}" may not do it. Run it as the owner of the object or as a superuser.`,
+        : `Role "${role}" lacks the privilege. Run it as the owner of the object or as a superuser.`,
   }),
   TYPE_CONFLICT: ({ name, kind, schema, extension }) => ({
     message: `${kind === 'function' ? 'Function' : 'Type'} '${name}' already exists from different source`,
     hint:
-      `The ${kind} "${schema}"."${name}"${extension === null ? '' : ` of extension "${extension}"`} is in the way. ` +
+      `The ${kind} "${schema}"."${name}"${extension === null ? '' : ` of extension "${extension}"`} conflicts with it. ` +
       `Rename it, or pass another { schema } for pgvector.`,
   }),
   ACCESS_METHOD_CONFLICT: ({ name, extension }) => ({
@@ -287,12 +291,12 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     hint:
       extension === null
         ? `Access methods have no schema: drop the one called ${name}, then run this again.`
-        : `It belongs to extension "${extension}", which cannot live beside pgvector. Move its indexes, then drop it.`,
+        : `It belongs to extension "${extension}", which cannot be in the same database as pgvector. Move its indexes, then drop it.`,
   }),
   SCHEMA_NOT_FOUND: ({ schema }) => ({
     message:
       schema === null
-        ? 'No schema to create anything in: the search path names none that exists'
+        ? 'There is no schema to create pgvector in: no schema of the search path exists'
         : `Schema "${schema}" does not exist`,
     hint:
       schema === null
@@ -302,45 +306,45 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   READ_ONLY: ({ reason }) => ({
     message:
       reason === 'standby'
-        ? 'This server is a standby: nothing can be changed here'
-        : 'This transaction is read only: nothing can be changed in it',
+        ? 'This server is a standby and cannot be changed'
+        : 'This transaction is read only and cannot change anything',
     hint:
       reason === 'standby'
-        ? 'Connect to the primary server; the standby follows by itself.'
+        ? 'Connect to the primary server; the standby receives the change from it.'
         : 'Run this in a read-write transaction, and check default_transaction_read_only.',
   }),
   LOCK_TIMEOUT: ({ milliseconds }) => ({
     message: `Another session has been changing pgvector for more than ${milliseconds} ms`,
     hint:
-      'Run this again. To see who it is: select a.* from pg_stat_activity a join pg_locks l using (pid) ' +
+      'Run this again. To see the session: select a.* from pg_stat_activity a join pg_locks l using (pid) ' +
       "where l.locktype = 'advisory' and l.granted;",
   }),
   VERIFICATION_FAILED: ({ problems }) => ({
     message: `Extension verification failed: vector type not functional (${problems.join('; ')})`,
     hint:
-      'Check that the library and the SQL objects are of one release: ALTER EXTENSION vector UPDATE; ' +
-      'reconnect, and if that does not help reinstall pgvector on the database server.',
+      'The library and the SQL objects may be from different releases. Run: ALTER EXTENSION vector UPDATE; ' +
+      'then reconnect. If that does not help, reinstall pgvector on the database server.',
   }),
   PGVECTOR_NOT_ENABLED: ({ needed }) => ({
     message: `pgvector is not enabled in this database, and ${needed} needs it`,
-    hint: 'Call ensurePgvector(knex) before, or put new EnablePgvector() first in the migration.',
+    hint: 'Call ensurePgvector(knex) first, or start the migration with new EnablePgvector().',
   }),
   PGVECTOR_DOWNGRADE: ({ installed, target }) => ({
-    message: `pgvector ${installed} cannot go back to ${target}: it has no downgrade scripts`,
+    message: `pgvector ${installed} cannot be downgraded to ${target}: pgvector has no downgrade scripts`,
     hint: `To run ${target}, restore a backup into a database where ${target} is enabled.`,
   }),
   RELATION_NOT_FOUND: ({ name, kind }) => ({
-    message: `There is no ${kind} ${name}`,
-    hint: 'Check the name, its case and its schema; the search path of this role may be another one than you think.',
+    message: `${capitalised(kind)} ${name} does not exist`,
+    hint: 'Check the name, its case and its schema. Without { schema }, the search path of this role decides.',
   }),
   COLUMN_DIFFERS: ({ column, existing, wanted }) => ({
     message: `Column ${column} is of type ${existing}, not ${wanted}`,
-    hint: 'Nothing was changed. Declare the column as it is, or give the new one another name and move the data.',
+    hint: 'Nothing was changed. Declare the column as it is, or add a new column under another name and backfill it.',
   }),
   COLUMN_NEEDS_VALUES: ({ column }) => ({
-    message: `Column ${column} cannot be added as not null: its table has rows, and they have no value for it`,
+    message: `Column ${column} cannot be added as NOT NULL: the table has rows, and they would have no value for it`,
     hint:
-      'Add it without { notNull }, fill it with backfillVectors, then, in a later migration: ' +
+      'Add it without { notNull }, backfill it with backfillVectors, and in a later migration run: ' +
       'alter table … alter column … set not null.',
   }),
   COLUMN_IN_USE: ({ column, dependents }) => ({
@@ -353,57 +357,59 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       `(${type}${dimensions === null ? '' : `(${dimensions})`}): ${problems.join('; ')}`,
     hint:
       dimensions === null
-        ? 'Give the column its number of dimensions: all values that one model returns have the same length.'
-        : 'Choose another type, method or metric, or a model with fewer dimensions; many can shorten their embeddings.',
+        ? 'Declare the number of dimensions of the column: all embeddings of a model have the same length.'
+        : 'Choose another type, method or metric, or a model with fewer dimensions. Many models can shorten their embeddings.',
   }),
   INDEX_DIFFERS: ({ index, existing, wanted }) => ({
-    message: `Index ${index} exists and is another one:\n  there is: ${existing}\n  wanted:   ${wanted}`,
-    hint: 'Nothing was changed. Give the new index another { name }, or drop the old one in a migration before.',
+    message: `Index ${index} already exists with a different definition:\n  existing: ${existing}\n  wanted:   ${wanted}`,
+    hint: 'Nothing was changed. Give the new index another { name }, or drop the old one in an earlier migration.',
   }),
   INDEX_NEEDS_ROWS: ({ index, rows, partitions }) => ({
     message:
-      `An ivfflat index learns its lists from the rows, and there are ` +
+      `An ivfflat index is trained on existing rows, and ` +
       (partitions.length === 0
-        ? `${rows}: ${index} would find next to nothing`
-        : `none in ${listed(partitions)}: ${index} would find next to nothing there`),
+        ? `the table ${rows === 0 ? 'is empty' : `has ${rows}`}: ${index} would have almost no recall`
+        : `there are none in ${listed(partitions)}: ${index} would have almost no recall there`),
     hint:
-      'Load the data first, or use hnsw, which needs none.' +
-      (partitions.length === 0 ? '' : " { whenEmpty: 'build' } gives those partitions an index all the same."),
+      'Load the data first, or use hnsw, which needs no rows.' +
+      (partitions.length === 0 ? '' : " { whenEmpty: 'build' } builds the index of those partitions anyway."),
   }),
   INDEX_NEEDS_MEMORY: ({ index, kind, needed }) => ({
-    message: `The server has not enough ${kind} to build ${index}: ${needed}`,
+    message: `Not enough ${kind} to build ${index}: ${needed}`,
     hint:
       kind === 'shared memory'
-        ? 'Give the server more of it (Docker: --shm-size, Compose: shm_size), or build with { workers: 0 }.'
-        : 'Raise { maxMemory }, or ask for fewer lists.',
+        ? 'Give the server more shared memory (Docker: --shm-size, Compose: shm_size), or build with { workers: 0 }.'
+        : 'Raise { maxMemory }, or declare fewer lists.',
   }),
   INDEX_BUILD_FAILED: ({ index, problem }) => ({
     message: `Index ${index} was not built: ${problem}`,
-    hint: 'Mend the cause, then run the same again: what is left of the attempt is recognised and replaced.',
+    hint: 'Fix the cause and run the same command again. Leftovers of the failed build are detected and replaced.',
   }),
   INDEX_DROP_FAILED: ({ index, problem }) => ({
     message: `Index ${index} was not dropped: ${problem}`,
-    hint: 'Nothing was changed. Fix the cause, then run the same again.',
+    hint: 'Nothing was changed. Fix the cause and run the same command again.',
   }),
   BACKFILL_FAILED: ({ column, filled, problem }) => ({
-    message: `Filling ${column} ended: ${problem}`,
-    hint: `What was filled stays (${filled} rows in this run). Mend what is named above and run it again: it goes on with the rest.`,
+    message: `The backfill of ${column} stopped: ${problem}`,
+    hint: `The finished rows stay (${filled} in this run). Fix the cause and run it again: it continues with the others.`,
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:
-      `Table ${table} was in use at each of ${attempts} attempts (${milliseconds} ms)` +
-      (blockers.length === 0 ? '' : `; process ${blockers.join(', ')} of the server held it`),
+      `Could not lock table ${table} in ${attempts} attempts (${milliseconds} ms)` +
+      (blockers.length === 0
+        ? ''
+        : `; backend PID ${blockers.join(', ')} ${blockers.length === 1 ? 'holds' : 'hold'} it`),
     hint:
-      'Nobody was kept waiting behind this, and nothing was changed. Run it again when long transactions have ended: ' +
+      'No other session was blocked, and nothing was changed. Run it again when long transactions have ended: ' +
       "select pid, state, xact_start, query from pg_stat_activity where state <> 'idle' order by xact_start;",
   }),
   SESSION_SHARED: ({ processes, changed = [] }) => ({
     message:
-      'The connection is shared with others between statements' +
-      (processes.length === 0 ? '' : ` (process ${processes.join(', then ')} of the server)`),
+      'The connection does not stay on one backend' +
+      (processes.length === 0 ? '' : ` (backend PID ${processes.join(', then ')})`),
     hint:
-      'A pooler in transaction or statement mode does that, and settings and locks would be left behind on its connections. Use ' +
-      `session mode or the server's own port for this; ${changed.length === 0 ? 'nothing was changed' : `before that, ${changed.join(', ')}`}.`,
+      'A pooler in transaction or statement mode shares connections, so settings and locks would leak to other sessions. Use ' +
+      `session mode or the server's own port; ${changed.length === 0 ? 'nothing was changed' : `before that, ${changed.join(', ')}`}.`,
   }),
   SEARCH_OPTION_NOT_SUPPORTED: ({ option, since, installed }) => ({
     message: `The search option ${option} needs pgvector ${since}; ${installed} is installed`,
@@ -411,63 +417,63 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   }),
   INVALID_MIGRATION: ({ problem, ...place }) => ({
     message: `Invalid migration ${place.file}: ${problem}${placeOf(place)}`,
-    hint: 'A migration file exports the functions up and down.',
+    hint: 'Export the functions up and down from the migration file.',
   }),
   KNEXFILE_NOT_FOUND: ({ folder }) => ({
-    message: `There is no Knex configuration in ${folder}`,
-    hint: 'Name it with --knexfile, or a server with --database-url or DATABASE_URL.',
+    message: `No Knex configuration found in ${folder}`,
+    hint: 'Name the file with --knexfile, or the server with --database-url or DATABASE_URL.',
   }),
   INVALID_KNEXFILE: ({ problem, ...place }) => ({
     message: `Invalid Knex configuration ${place.file}: ${problem}${placeOf(place)}`,
-    hint: 'It exports a configuration with a connection, one for each environment, or a function that returns them.',
+    hint: 'Export a configuration with a connection, one for each environment, or a function that returns them.',
   }),
   ENVIRONMENT_NOT_FOUND: ({ environment, known }) => ({
     message: `The knexfile has no environment ${environment}`,
-    hint: known.length === 0 ? 'It has none at all: leave --env out.' : `It has ${known.join(', ')}.`,
+    hint: known.length === 0 ? 'It has no environments: omit --env.' : `It has ${known.join(', ')}.`,
   }),
   CONFIRMATION_NEEDED: ({ migrations }) => ({
-    message: `Nobody is there to confirm that ${migrations.join(', ')} may be undone`,
-    hint: 'Look at what would be lost (--dry-run), then run it again with --yes.',
+    message: `Rolling back ${migrations.join(', ')} needs confirmation, and there is no terminal to ask on`,
+    hint: 'See what would be lost with --dry-run, then run it again with --yes.',
   }),
   MIGRATIONS_NOT_FOUND: ({ directory, reason }) => ({
     message:
       reason === 'ENOENT'
-        ? `There is no folder of migrations ${directory}`
-        : `The folder of migrations ${directory} cannot be read (${reason})`,
+        ? `The migrations folder ${directory} does not exist`
+        : `The migrations folder ${directory} cannot be read (${reason})`,
     hint:
-      'Correct migrations.directory in the Knex configuration, or the directory of its migrationSource; or make the ' +
-      'first migration, and the folder with it: npx knex-pgvector new NAME',
+      'Correct migrations.directory in the Knex configuration, or the directory of its migrationSource. To create the ' +
+      'folder with a first migration: npx knex-pgvector new NAME',
   }),
   MIGRATION_NOT_FOUND: ({ version, near }) => ({
-    message: `There is no migration ${version}`,
+    message: `Migration ${version} does not exist`,
     hint: near.length === 0 ? 'There are no migrations here.' : `Did you mean ${near.join(', ')}?`,
   }),
   MIGRATION_AMBIGUOUS: ({ version, matches }) => ({
-    message: `More than one migration is meant by ${version}`,
-    hint: `Give more of the name: ${matches.join(', ')}`,
+    message: `"${version}" matches more than one migration`,
+    hint: `Type more of the name: ${matches.join(', ')}`,
   }),
   MIGRATION_FILES_MISSING: ({ missing }) => ({
     message: `Applied migrations are missing on disk: ${missing.join(', ')}`,
-    hint: 'Get the version of the application that has them, or correct the directory of the migrations.',
+    hint: 'Check out the version of the application that has them, or correct the migrations directory.',
   }),
   MIGRATION_FAILED: ({ migration, direction, transactional }) => ({
     message: `Migration ${migration} failed (${direction})`,
     hint:
       (transactional
         ? 'It was rolled back as a whole. '
-        : 'It runs outside a transaction: what it did before it failed stays, and running it again goes on from there. ') +
-      'Mend the cause, then run the same command again.',
+        : 'It runs outside a transaction: what it did before it failed stays, and running it again continues from there. ') +
+      'Fix the cause, then run the same command again.',
   }),
   MIGRATIONS_LOCKED: ({ holder, milliseconds, backends = [] }) => ({
     message:
       holder === null
-        ? `Somebody else is migrating, or stock Knex left its lock behind (waited ${milliseconds} ms)`
+        ? `Another process is running migrations, or stock Knex left its lock set (waited ${milliseconds} ms)`
         : `Migrations are being run by process ${holder.processId} on ${holder.host} ` +
           `(user ${holder.user ?? 'unknown'}, role ${holder.role}, ${holder.command}) since ${holder.since} (waited ${milliseconds} ms)`,
     hint:
       holder === null && backends.length === 0
-        ? 'Wait for it. If no process is migrating: npx knex-pgvector unlock --force'
-        : 'Wait for it, or raise --wait. If that process dies, the next run goes on by itself' +
+        ? 'Wait for it. If no process is running migrations: npx knex-pgvector unlock --force'
+        : 'Wait for it, or raise --wait. If that process crashes, the next run continues by itself' +
           (backends.length === 0
             ? '.'
             : ` once its work has ended on the server. To end that now: ${endBackends(backends)}`),
@@ -480,8 +486,8 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
     hint:
       address === undefined
         ? 'Check the connection to the server, then run the same command again.'
-        : 'Check that host and port are those of a PostgreSQL server, and that no firewall stands between; a server that ' +
-          'is starting or overloaded may need longer: raise acquireConnectionTimeout in the Knex configuration.',
+        : 'Check that host and port belong to a PostgreSQL server and that no firewall blocks them. A server that is ' +
+          'starting or overloaded may need longer: raise acquireConnectionTimeout in the Knex configuration.',
   }),
   MIGRATION_LOCK_LOST: ({ migration, transactional }) => ({
     message: `The migration lock was lost during ${migration}, which was ${transactional ? 'rolled back' : 'cancelled and not recorded'}`,
@@ -492,61 +498,61 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   MIGRATION_INTERRUPTED: ({ migration, signal, done, left }) => ({
     message:
       `Interrupted by ${signal}${migration === null ? '' : ` during ${migration}`}` +
-      (done.length + left.length === 0 ? '' : ` (done: ${done.length}, not yet: ${left.length})`),
-    hint: 'What was applied before stays applied. Run the same command again to go on.',
+      (done.length + left.length === 0 ? '' : ` (done: ${done.length}, remaining: ${left.length})`),
+    hint: 'Migrations that were applied before stay applied. Run the same command again to continue.',
   }),
   REHEARSAL_COMMITTED: ({ migration, end, statements }) => ({
     message:
       `The rehearsal changed the database: ${migration ?? 'a migration or a hook'} ` +
-      (end === 'committed' ? 'committed its transaction' : 'rolled its transaction back and went on without one') +
+      (end === 'committed' ? 'committed its transaction' : 'rolled its transaction back and continued without one') +
       (statements.length === 0 ? '' : `. It had sent:\n${shownStatements(statements)}`),
     hint:
-      'Check which of these changes are there, and undo them by hand. Then take the commit or rollback out of the ' +
+      'Check which of these changes exist, and revert them by hand. Then remove the commit or rollback from the ' +
       'migration: the runner ends its transaction.',
   }),
   TABLE_NOT_TRUSTED: ({ table, reasons, remedies }) => ({
     message: `Table ${table} is not trusted: ${reasons.join('; ')}`,
     hint:
-      'Another role controls it and could run code as yours, or forge its rows. Check what it contains, then as a ' +
-      `superuser: ${remedies.join(' ')}`,
+      'Another role controls it and could run code with your privileges, or forge its rows. Check what it contains, ' +
+      `then as a superuser: ${remedies.join(' ')}`,
   }),
   UNLOCK_REFUSED: ({ holder }) => ({
     message:
       holder === null
-        ? "Knex's lock is set by somebody of whom no note was made (stock Knex)"
+        ? "Knex's lock is set, and no run of this library is recorded for it (stock Knex)"
         : `The lock is held by process ${holder.processId} on ${holder.host} (user ${holder.user ?? 'unknown'}, ` +
-          `role ${holder.role}, ${holder.command}) since ${holder.since}, and its work goes on`,
+          `role ${holder.role}, ${holder.command}) since ${holder.since}, and it is still working`,
     hint:
       holder === null
-        ? 'Make sure that no process is migrating, then run: npx knex-pgvector unlock --force'
-        : `Wait for it, or stop process ${holder.processId} on ${holder.host}: the lock goes with its connection.`,
+        ? 'Make sure that no process is running migrations, then run: npx knex-pgvector unlock --force'
+        : `Wait for it, or stop process ${holder.processId} on ${holder.host}: the lock ends with its connection.`,
   }),
   ADOPT_MISMATCH: ({ problems }) => ({
-    message: `This database is not what these migrations make:\n${problems
+    message: `The database does not match these migrations:\n${problems
       .map(({ migration, problem }) => `- ${migration}: ${problem}`)
       .join('\n')}`,
     hint:
-      'Nothing was recorded. Adopt up to the last migration that is there as a whole (--to), then apply the others: ' +
+      'Nothing was recorded. Adopt up to the last migration that exists completely (--to), then apply the others: ' +
       'npx knex-pgvector up',
   }),
   REPLAY_FAILED: ({ migration }) => ({
-    message: `Migration ${migration} does not run on the embedded database, so what it does cannot be seen`,
-    hint: 'Read the cause. A migration that needs another extension or data of its own cannot be tried out in memory.',
+    message: `Migration ${migration} failed on the embedded database, so its effect is unknown`,
+    hint: 'Read the cause. A migration that needs another extension or existing data cannot run in memory.',
   }),
   PLAN_FAILED: ({ migration, statement, isApplied }) => ({
     message:
-      `${isApplied ? 'The applied migration' : 'Migration'} ${migration} does not run on the embedded database where plans are made` +
+      `${isApplied ? 'The applied migration' : 'Migration'} ${migration} failed on the embedded database that makes the plan` +
       (statement === null ? '' : `: ${statement.replaceAll(/\s+/g, ' ').slice(0, SHOWN_OF_STATEMENT)}`),
     hint:
-      'It has pgvector and the extensions of PGlite, the names of your roles and schemas, and no data but what ' +
-      'migrations insert. For what only your server has: npx knex-pgvector rehearse',
+      'It has pgvector and the extensions of PGlite, the names of your roles and schemas, and only the data that ' +
+      'migrations insert. To run the migration on your server and roll it back: npx knex-pgvector rehearse',
   }),
   MIGRATION_EXISTS: ({ name, path }) => ({
-    message: `There is a migration ${name} already: ${path}`,
+    message: `A migration ${name} already exists: ${path}`,
     hint: 'Choose another name.',
   }),
   PARSER_NOT_INSTALLED: ({ missing }) => ({
-    message: `To judge SQL, its parser is needed: the package ${missing}`,
+    message: `lint needs the package ${missing}`,
     hint: `Run: npm install --save-dev ${missing}`,
   }),
   EMBEDDED_NOT_INSTALLED: ({ missing }) => ({
@@ -560,7 +566,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   EMBEDDED_IN_USE: ({ directory, processId }) => ({
     message: `The embedded database in ${directory} is in use by process ${processId}`,
     hint:
-      'It serves one process at a time: stop that process, or use another directory. ' +
+      'Only one process can use it at a time: stop that process, or use another directory. ' +
       `If process ${processId} is another program, delete ${directory}.pid.`,
   }),
 }

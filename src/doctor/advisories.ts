@@ -31,7 +31,7 @@ export function advisoryFindings(state: Facts, indexes: readonly VectorIndex[]):
     ...present.map((advisory) => presentFinding(advisory, library, state, indexes)),
     ...mended.flatMap((advisory) => mendedFindings(advisory, library, indexes)),
   ]
-  return findings.length > 0 ? findings : [ok(`nothing is known to be wrong with pgvector ${library}`)]
+  return findings.length > 0 ? findings : [ok(`pgvector ${library} has no known problems`)]
 }
 
 function presentFinding(

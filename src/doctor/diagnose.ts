@@ -138,10 +138,10 @@ async function lockOf(
   isSingle: boolean,
 ): Promise<Finding[]> {
   if (rights.isKnown && !rights.value.lock.exists)
-    return [findingsOf('lock').ok('not there yet: the first run makes it')]
+    return [findingsOf('lock').ok('does not exist yet: the first run creates it')]
   const unreadable = rights.isKnown ? rights.value.distrusted.find(({ isUnsafeToRead }) => isUnsafeToRead) : undefined
   if (unreadable !== undefined)
-    return [findingsOf('lock').unknown(`could not be looked at: ${unreadable.table} is not trusted`)]
+    return [findingsOf('lock').unknown(`could not be checked: ${unreadable.table} is not trusted`)]
   const hasRuns = rights.isKnown && rights.value.runs.exists
   const lock = await readingOf(session, (trx) => readLock(trx, tables, hasRuns))
   return from('lock', lock, (facts) => lockFindings(facts, tables, isSingle))
@@ -149,5 +149,5 @@ async function lockOf(
 
 function from<Value>(check: Check, reading: Reading<Value>, findings: (value: Value) => Finding[]): Finding[] {
   if (reading.isKnown) return findings(reading.value)
-  return [findingsOf(check).unknown(`could not be looked at: ${reading.reason}`)]
+  return [findingsOf(check).unknown(`could not be checked: ${reading.reason}`)]
 }

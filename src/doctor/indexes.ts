@@ -29,7 +29,7 @@ function invalidFinding(index: InvalidIndex): Finding {
   const isVector = method === 'hnsw' || method === 'ivfflat'
   const what = `the ${method} index ${name} on ${table}`
   if (isInWork)
-    return unknown(`${what} is not valid yet: another session is at it`, 'Run this again when it has ended.')
+    return unknown(`${what} is not valid yet: another session is building it`, 'Run this again when it has ended.')
   const level = isVector ? failure : warning
   if (isLeftover) {
     return warning(

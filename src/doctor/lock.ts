@@ -45,8 +45,8 @@ function stateFinding({ isLocked, isNoted, processId, run }: LockFacts, isSingle
   const noted = isNoted && run !== null ? `: ${describe(run)}` : ''
   if (processId !== null && (isNoted || !isLocked)) {
     return ok(
-      `held by a run that lives${noted}; its lock is with the server process ${processId}`,
-      'Wait for it. Where it must go, end that process; the next run then goes on.',
+      `held by a running migration${noted}; backend PID ${processId} has the lock`,
+      'Wait for it. If you must stop it, end that process; the next run then continues.',
     )
   }
   if (!isLocked) return ok('free')
@@ -54,10 +54,10 @@ function stateFinding({ isLocked, isNoted, processId, run }: LockFacts, isSingle
     const fate = run !== null && isRunningHere(run) ? 'lost its connection' : 'is gone'
     return warning(`left behind by a run that ${fate}${noted}; the next run frees it`, 'npx knex-pgvector up')
   }
-  const waiting = processId === null ? '' : `; a run waits for it (server process ${processId})`
+  const waiting = processId === null ? '' : `; another run waits for it (backend PID ${processId})`
   return warning(
-    `set by stock Knex, which notes neither who nor since when: it migrates now, or has died${waiting}`,
-    'npx knex-pgvector unlock --force -- where nobody migrates',
+    `set by stock Knex, which does not record who set it or when: it is running now, or has crashed${waiting}`,
+    'npx knex-pgvector unlock --force -- if no process is running migrations',
   )
 }
 

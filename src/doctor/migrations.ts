@@ -54,8 +54,8 @@ export function pendingOf(files: FileNames, recorded: Recorded): readonly string
 
 function untracked(names: readonly string[], table: string): Finding {
   return names.length === 0
-    ? ok(`no migration is on disk, and ${table} is not there yet`, 'npx knex-pgvector new NAME')
-    : ok(`nothing was applied here yet: ${table} is made by the first run`, 'npx knex-pgvector up')
+    ? ok(`no migration is on disk, and ${table} does not exist yet`, 'npx knex-pgvector new NAME')
+    : ok(`no migration is applied yet: the first run creates ${table}`, 'npx knex-pgvector up')
 }
 
 // If names include the extension, 001_x.ts and the 001_x.js that was built from it count as two migrations.

@@ -34,7 +34,7 @@ function creationFindings({ installed, available, role, provider, server }: Pgve
   // A provider may let other roles create it than the catalog shows.
   return provider === 'stock'
     ? [failure(message, hint)]
-    : [unknown(`whether the role ${role.name} may create the extension is up to the host`, hint)]
+    : [unknown(`whether the role ${role.name} may create the extension depends on the provider`, hint)]
 }
 
 function logFindings({ log, role, installed }: PgvectorState): Finding[] {

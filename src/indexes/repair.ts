@@ -28,7 +28,7 @@ export interface RepairOptions {
   readonly signal?: AbortSignal | undefined
   /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
-  /** Where the migration log is kept; `false` writes none. */
+  /** Where the migration log is; default the table `pgvector_migration_log`. `false` turns it off. */
   readonly log?: LogOptions | false | undefined
 }
 

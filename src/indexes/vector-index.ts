@@ -57,9 +57,9 @@ export interface VectorIndexOptions<
 > {
   /** hnsw has better recall and is slower to build; ivfflat is trained on existing rows. */
   readonly method: Method
-  /** The distance that queries order by. */
+  /** The distance that queries order by: `l2`, `innerProduct`, `cosine`, `l1`; for bit `hamming`, `jaccard`. */
   readonly metric: MetricFor<Type, Method>
-  /** Default table_column_method_metric_idx. */
+  /** The name of the index; default table_column_method_metric_idx. */
   readonly name?: string | undefined
   /** HNSW only, 2 to 100; default 16. */
   readonly m?: number | undefined

@@ -16,7 +16,7 @@ export interface UpSelection {
 
 /** Which of the applied migrations to roll back. */
 export interface DownSelection {
-  /** How many, newest first; default 1. */
+  /** How many migrations, newest first; default 1. */
   readonly steps?: number | undefined
   /** Roll back everything that was applied after this migration; not together with `steps`. */
   readonly to?: string | undefined

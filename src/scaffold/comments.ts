@@ -34,10 +34,10 @@ export function leftOut(
   const isOther = differences.some(
     (other) => other.kind === 'column differs' && columnLabel(other.column) === label && !isOfSameType(other),
   )
-  if (isOther) return [[difference, [`${name} is left out, because its column differs.`]]]
+  if (isOther) return [[difference, [`${name} is skipped, because its column differs.`]]]
   if (index.method !== 'ivfflat' || !missing.has(label)) return []
   const reason = [
-    `${name} is left out: an ivfflat index is trained on existing rows, and its column has no values yet.`,
+    `${name} is skipped: an ivfflat index is trained on existing rows, and its column has no values yet.`,
     'After the backfill (backfillVectors), write its migration with: npx knex-pgvector new --from-diff NAME --declared MODULE',
   ]
   return [[difference, reason]]

@@ -9,14 +9,17 @@ const root = resolve(__dirname, '../..')
  * Compiles programs in an application that has the package, as strictly as this repository does where nothing else is
  * asked for; tells what is wrong.
  */
-export function typeErrorsOf(programs: readonly string[], settings: ts.CompilerOptions = {}): string[] {
+export function typeErrorsOf(
+  programs: readonly string[],
+  { settings = {}, extension = 'ts' }: { readonly settings?: ts.CompilerOptions; readonly extension?: string } = {},
+): string[] {
   const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
     compilerOptions: object
   }
   const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
   const paths = { 'knex-pgvector': ['./src/index.ts'], 'knex-pgvector/*': ['./src/*.ts'] }
   Object.assign(options, { paths }, settings)
-  const sources = new Map(programs.map((text, index) => [join(root, `program-${index}.ts`), text]))
+  const sources = new Map(programs.map((text, index) => [join(root, `program-${index}.${extension}`), text]))
   const disk = ts.createCompilerHost(options)
   const host: ts.CompilerHost = {
     ...disk,

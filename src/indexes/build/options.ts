@@ -48,7 +48,7 @@ export interface CreateIndexOptions {
   readonly lockTimeout?: Duration | undefined
   /** How long to wait for other sessions that use the table, in milliseconds or like '60s'; default 60000. */
   readonly wait?: Duration | undefined
-  /** What to do about an ivfflat index on a table without rows; default refuse. */
+  /** An ivfflat index on a table without rows: `refuse`, `postpone` or `build`; default `refuse`. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
   /** Stops the build. */
   readonly signal?: AbortSignal | undefined
@@ -56,7 +56,7 @@ export interface CreateIndexOptions {
   readonly onEvent?: ((event: IndexBuildEvent) => void) | undefined
   /** Where messages go; default: the console. `false` silences them. */
   readonly logger?: Logger | false | undefined
-  /** Where the migration log is kept; `false` writes none. */
+  /** Where the migration log is; default the table `pgvector_migration_log`. `false` turns it off. */
   readonly log?: LogOptions | false | undefined
 }
 

@@ -40,7 +40,7 @@ export interface PlanIndexOptions extends Pick<BuildLimits, 'workers'> {
    * shared_buffers.
    */
   readonly maxMemory?: number | string | undefined
-  /** What to do about an ivfflat index on a table without rows; default refuse. */
+  /** An ivfflat index on a table without rows: `refuse`, `postpone` or `build`; default `refuse`. */
   readonly whenEmpty?: 'refuse' | 'postpone' | 'build' | undefined
 }
 

@@ -15,8 +15,8 @@ function built({ statement, tables, migration }: Step, { table, name, isOnly, is
   if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
   return [
     {
-      message: `${shownIndex(statement)} is built without CONCURRENTLY: nobody can write to ${shown(table)} until it is done`,
-      next: 'Build it with CREATE INDEX CONCURRENTLY in a migration of its own that exports config = { transaction: false }, or with CreateVectorIndex.',
+      message: `${shownIndex(statement)} is built without CONCURRENTLY: writes to ${shown(table)} are blocked until it is done`,
+      next: 'Build it with CREATE INDEX CONCURRENTLY in a separate migration that exports config = { transaction: false }, or with CreateVectorIndex.',
     },
   ]
 }
@@ -28,8 +28,8 @@ function rebuilt({ tables, migration }: Step, rebuild: Rebuild): Problem[] {
   const blocked = what === 'index' || what === 'table' ? 'the table' : 'their tables'
   return [
     {
-      message: `${named} builds indexes on vectors anew without CONCURRENTLY: nobody can write to ${blocked} until it is done`,
-      next: `Write REINDEX ${what.toUpperCase()} CONCURRENTLY, in a migration of its own that exports config = { transaction: false }.`,
+      message: `${named} rebuilds vector indexes without CONCURRENTLY: writes to ${blocked} are blocked until it is done`,
+      next: `Write REINDEX ${what.toUpperCase()} CONCURRENTLY, in a separate migration that exports config = { transaction: false }.`,
     },
   ]
 }

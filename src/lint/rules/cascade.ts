@@ -24,12 +24,12 @@ function problemOf({ what, names }: Drop): Problem {
   const list = names.map(shown).join(', ')
   if (what === 'rows') {
     return {
-      message: `TRUNCATE ${list} CASCADE empties every table that refers to it, and so may take vectors of tables that it does not name`,
-      next: 'Name all that is to be emptied, in one TRUNCATE without CASCADE: PostgreSQL then says which tables refer to it.',
+      message: `TRUNCATE ${list} CASCADE empties every table that references it, which can delete vectors of tables that it does not name`,
+      next: 'Name all tables to empty, in one TRUNCATE without CASCADE. PostgreSQL then names the tables that reference them.',
     }
   }
   return {
-    message: `DROP ${what.toUpperCase()} ${list} CASCADE drops all that depends on it, and so may take columns of vectors, or their indexes, that it does not name`,
-    next: 'Name what is to go, each in a statement of its own without CASCADE: PostgreSQL then says what stands in the way.',
+    message: `DROP ${what.toUpperCase()} ${list} CASCADE drops everything that depends on it, which can include vector columns, or their indexes, that it does not name`,
+    next: 'Drop each object in its own statement without CASCADE. PostgreSQL then names what depends on it.',
   }
 }

@@ -14,8 +14,8 @@ export const changeType: Rule = ({ statement, tables, migration }) =>
     if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
     return [
       {
-        message: `ALTER TYPE of ${shown(table)}.${column.name} writes every row and every index anew, and nobody can read the table until it is done`,
-        next: 'Add a column of the new type, fill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
+        message: `ALTER TYPE of ${shown(table)}.${column.name} rewrites the table and its indexes, and blocks even reads until it is done`,
+        next: 'Add a column of the new type, backbackfill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
       },
     ]
   })

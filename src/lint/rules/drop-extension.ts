@@ -6,8 +6,8 @@ export const dropExtension: Rule = ({ statement: { drops } }) => {
   if (!isDropped) return []
   return [
     {
-      message: 'DROP EXTENSION vector is for the whole database: whoever else uses it there loses it',
-      next: 'Use dropPgvector(knex), which leaves what is in use and what was there before.',
+      message: 'DROP EXTENSION vector affects the whole database: everything else that uses pgvector there breaks',
+      next: 'Use dropPgvector(knex), which keeps the extension if it is in use or existed before.',
     },
   ]
 }

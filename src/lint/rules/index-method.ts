@@ -8,7 +8,7 @@ export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
   if (column === undefined) return []
   return [
     {
-      message: `the ${method} index${name === null ? '' : ` ${name}`} on ${shown(table)} is about vectors, and no search by distance uses it`,
+      message: `the ${method} index${name === null ? '' : ` ${name}`} on ${shown(table)} is on vectors, and no search by distance uses it`,
       next: `Name the method and the class of your queries, as in: using hnsw (${column} vector_cosine_ops).`,
     },
   ]

@@ -11,8 +11,8 @@ export const ivfflatWithoutRows: Rule = ({ statement, tables }) => {
   if (table === undefined || table.hasRows) return []
   return [
     {
-      message: `${shownIndex(statement)} is built while ${shown(index.table)} is empty: it learns nothing, and finds little when rows come`,
-      next: 'Build it when the rows are there, or use hnsw, which needs none.',
+      message: `${shownIndex(statement)} is built while ${shown(index.table)} is empty: it has nothing to train on, and almost no recall for later rows`,
+      next: 'Build it once the rows exist, or use hnsw, which needs none.',
     },
   ]
 }

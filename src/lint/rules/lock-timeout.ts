@@ -10,8 +10,8 @@ export const lockTimeout: Rule = ({ statement, tables, migration, hasLockTimeout
   if (names.length === 0) return []
   return [
     {
-      message: `It waits for a lock on ${[...new Set(names)].join(', ')} without end, and who comes after it waits behind it`,
-      next: `Let it give up, to be run again: ${remedies[transaction]}.`,
+      message: `It waits for a lock on ${[...new Set(names)].join(', ')} without a limit, and all later queries wait behind it`,
+      next: `Set a limit, and run it again if the limit is reached: ${remedies[transaction]}.`,
     },
   ]
 }

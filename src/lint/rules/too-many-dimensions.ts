@@ -12,7 +12,7 @@ export const tooManyDimensions: Rule = ({ statement, tables }) => {
   if (type === null || limit === null || type.dimensions === null || type.dimensions <= limit) return []
   return [
     {
-      message: `${shownIndex(statement)} would hold ${type.type} of ${type.dimensions} dimensions, and ${index.method} takes ${limit}`,
+      message: `${shownIndex(statement)} would store ${type.type} of ${type.dimensions} dimensions, and ${index.method} takes ${limit}`,
       next: smaller(index, type.dimensions),
     },
   ]

@@ -10,7 +10,7 @@ import { missingTables } from '../tracking.ts'
 
 /** Options of `unlock`. */
 export interface UnlockOptions {
-  /** Free Knex's lock whoever holds it; default false. */
+  /** Free Knex's lock no matter who set it; default false. */
   readonly force?: boolean | undefined
 }
 

@@ -1,0 +1,62 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { retiredPhrases } from './support/retired-phrases.ts'
+import { stringsIn } from './support/strings.ts'
+
+const root = join(__dirname, '..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => `src/${path}`)
+
+const HELP = /<!-- help: [\s\S]*?<!-- \/help -->/
+
+/** Sources whose messages are not rewritten yet. */
+const TO_DO: readonly string[] = [
+  'src/cli/commands.ts',
+  'src/cli/commands/indexes.ts',
+  'src/cli/commands/unlock.ts',
+  'src/cli/output/rehearsed.ts',
+]
+
+describe('a retired phrase', () => {
+  test.each(retiredPhrases)('is found: $example', ({ example, pattern }) => {
+    expect(example).toMatch(pattern)
+  })
+
+  test.each(documents)('is not in %s', (path) => {
+    // The help is checked where it is written, in src/cli.
+    expect(findingsIn(read(path).replace(HELP, ''))).toEqual([])
+  })
+
+  test.each(sources.filter((path) => !TO_DO.includes(path)))('is not in a message of %s', (path) => {
+    expect(stringsIn(read(path)).flatMap(findingsIn)).toEqual([])
+  })
+
+  test.each(TO_DO)('is still in a message of %s', (path) => {
+    expect(stringsIn(read(path)).flatMap(findingsIn)).not.toEqual([])
+  })
+})
+
+/** What to write instead of each retired phrase in a text, with the phrase and what is around it. */
+function findingsIn(text: string): string[] {
+  return retiredPhrases.flatMap(({ pattern, instead }) => {
+    const matches = text.matchAll(new RegExp(pattern, `${pattern.flags}g`))
+    return [...matches].map(({ index, 0: phrase }) => {
+      const around = text.slice(Math.max(index - 30, 0), index + phrase.length + 30).replaceAll(/\s+/g, ' ')
+      return `“${phrase}” in “${around}”: write ${instead}`
+    })
+  })
+}
