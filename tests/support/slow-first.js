@@ -5,9 +5,11 @@ const { default: Sequencer } = require('@jest/test-sequencer')
 const SECONDS = {
   package: 60,
   examples: 50,
+  start: 40,
   'name-resolution-cli': 50,
   'knex-cli': 25,
   embedded: 25,
+  docs: 20,
   'linear-time': 25,
   adopt: 20,
   'lint-cli': 15,
