@@ -28,9 +28,20 @@ export { listVectorIndexes, type ListedIndex } from './indexes/list.ts'
 export { listIndexBuilds, type IndexBuild } from './indexes/list-builds.ts'
 export { repairVectorIndexes, type RepairOptions, type RepairResult } from './indexes/repair.ts'
 export { diffVectors, type DeclaredVectors, type VectorDifference } from './diff/diff.ts'
-export { distance, type ColumnDistanceOptions, type DistanceOptions } from './search/distance.ts'
-export { nearestRows, type NearestRowsOptions } from './search/nearest-rows.ts'
-export { withSearchOptions, type SearchOptions } from './search/options.ts'
+export { nearestRows, type NearestRows } from './search/nearest-rows.ts'
+export type { NearestRowsOptions } from './search/nearest-rows-options.ts'
+export { nearest } from './search/nearest.ts'
+export {
+  cosineDistance,
+  hammingDistance,
+  innerProduct,
+  jaccardDistance,
+  l1Distance,
+  l2Distance,
+  type DistanceOptions,
+} from './search/distances.ts'
+export { withSearchOptions } from './search/with-search-options.ts'
+export type { SearchOptions } from './search/settings.ts'
 export { backfillVectors, type BackfillResult } from './backfill/backfill.ts'
 export { estimateBackfill, type BackfillEstimate } from './backfill/estimate.ts'
 export type { BackfillEvent, BackfillOptions, Embed } from './backfill/options.ts'

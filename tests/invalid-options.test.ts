@@ -47,7 +47,6 @@ const errors = new Set(['PgvectorMigrationError', 'isPgvectorMigrationError'])
 const needed: Readonly<Record<string, object>> = {
   backfillVectors: { read: ['body'], embed: () => Promise.resolve([]) },
   estimateBackfill: { read: ['body'] },
-  'distance (2)': { metric: 'cosine' },
   diffVectors: { columns: [], indexes: [] },
   migrationSource: { directory: 'migrations' },
   nearestRows: { limit: 1 },
@@ -171,7 +170,8 @@ describe('a column or an index that was not made by the functions for it', () =>
     ['dropVectorIndex', () => library.dropVectorIndex(knex, wrong)],
     ['planVectorIndex', () => library.planVectorIndex(knex, wrong)],
     ['nearestRows', () => library.nearestRows(knex, wrong, [1, 2, 3], { limit: 1 })],
-    ['distance', () => library.distance(knex, wrong, [1, 2, 3])],
+    ['nearest', () => library.nearest(wrong, [1, 2, 3])],
+    ['cosineDistance', () => library.cosineDistance(wrong, [1, 2, 3])],
     ['backfillVectors', () => library.backfillVectors(knex, wrong, needed['backfillVectors'] as never)],
     ['estimateBackfill', () => library.estimateBackfill(knex, wrong, { read: ['body'] })],
     ['diffVectors', () => library.diffVectors(knex, { columns: [wrong], indexes: [] })],

@@ -14,11 +14,13 @@ describe('a query vector', () => {
   test.each([
     [[1, -2.5, 1e-7], 'vector', '[1,-2.5,1e-7]'],
     [new Float32Array([0.5, 0.25]), 'halfvec', '[0.5,0.25]'],
+    [new Float64Array([0.5, 0.25]), 'vector', '[0.5,0.25]'],
     ['[1, 2,3]', 'vector', '[1, 2,3]'],
     [[0, 0.5, 0, -2], 'sparsevec', '{2:0.5,4:-2}/4'],
     [[0, 0], 'sparsevec', '{}/2'],
     ['[0,3]', 'sparsevec', '{2:3}/2'],
     ['{2:0.5,4:-2}/4', 'sparsevec', '{2:0.5,4:-2}/4'],
+    [{ toPostgres: () => '{2:0.5}/4' }, 'sparsevec', '{2:0.5}/4'],
     ['{}/4', 'sparsevec', '{}/4'],
     [[1, 0, 1], 'bit', '101'],
     ['101', 'bit', '101'],
@@ -40,6 +42,7 @@ describe('a query vector', () => {
     [['1', '2', '3'], 'must be a list of numbers, or text like [1,2,3]'],
     [null, 'must be a list of numbers, or text like [1,2,3]'],
     [undefined, 'must be a list of numbers, or text like [1,2,3]'],
+    [{ toPostgres: () => '{2:0.5}/4' }, 'must be a list of numbers, or text like [1,2,3]'],
     [{ 0: 1, length: 3 }, 'must be a list of numbers, or text like [1,2,3]'],
     ['{1:1}/3', 'must be a list of numbers, or text like [1,2,3]'],
   ])('%j is refused for a vector(3)', async (query, problem) => {

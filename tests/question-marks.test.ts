@@ -6,12 +6,13 @@ import {
   createVectorIndex,
   CreateVectorIndex,
   diffVectors,
-  distance,
   dropVectorIndex,
   EnablePgvector,
   ensurePgvector,
   estimateBackfill,
   migration,
+  cosineDistance,
+  nearest,
   nearestRows,
   vectorColumn,
   vectorIndex,
@@ -102,14 +103,14 @@ describeOnEveryDatabase('names with question marks', (database) => {
     expect(filled).toMatchObject({ filled: 3, isComplete: true })
     const index = indexOf(storage)
     expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'built' })
-    const rows = await nearestRows(knex, index, [3, 1, 0], { limit: 2, as: 'how near?' })
+    const { rows } = await nearestRows(knex, index, [3, 1, 0], { limit: 2, as: 'how near?' })
     expect(rows).toEqual([
       expect.objectContaining({ 'id?': 3, 'title?': 'ccc', 'how near?': expect.closeTo(0) }),
       expect.objectContaining({ 'id?': 2 }),
     ])
-    const measured = distance(knex, index, [3, 1, 0], { alias: 'd?', as: 'how near?' })
-    const all = await knex.select(measured).from(knex.raw(`${qualified(schema, column.table)} as ${identifier('d?')}`))
-    expect(all).toHaveLength(3)
+    const all = knex.from(knex.raw(`${qualified(schema, column.table)} as ${identifier('d?')}`))
+    expect(await all.clone().select({ near: cosineDistance(column, [3, 1, 0], { alias: 'd?' }) })).toHaveLength(3)
+    expect(await all.clone().modify(nearest(index, [3, 1, 0], { alias: 'd?' }))).toHaveLength(3)
     expect(await dropVectorIndex(knex, index, quiet)).toMatchObject({ status: 'dropped' })
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 
 import { ensurePgvector, type SearchOptions, withSearchOptions } from '../src/index.ts'
-import { searchSettings } from '../src/search/options.ts'
+import { searchSettings } from '../src/search/settings.ts'
 import { describeOnEveryDatabase, describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { statementsOf } from './support/recorder.ts'

@@ -1,6 +1,15 @@
+import { SparseVector } from 'pgvector'
+
 import {
-  distance,
+  cosineDistance,
   ensurePgvector,
+  hammingDistance,
+  innerProduct,
+  jaccardDistance,
+  l1Distance,
+  l2Distance,
+  nearest,
+  type QueryVector,
   type Metric,
   REQUIRED_DIMENSIONS,
   type VectorColumn,
@@ -39,37 +48,73 @@ const indexes: readonly (readonly [string, VectorIndex])[] = [
   ['bit(64)', vectorIndex(bit, { method: 'ivfflat', metric: 'hamming' })],
 ]
 
-describeOnEveryDatabase('the distance of an index', (database) => {
-  test('makes a query that uses the index, of every kind and wherever the extension is', async () => {
+describeOnEveryDatabase('a query of your own', (database) => {
+  test('uses the index with nearest, of every kind and wherever the extension is', async () => {
     const { knex } = database()
     const { schema } = await ensurePgvector(knex, { schema: 'My "ext"', createSchema: true, logger: false })
     for (const [title, index] of indexes) {
       await rolledBack(knex, async (trx) => {
         await createWithIndex(trx, index, schema)
-        const near = distance(trx, index, unitVector(index.column.dimensions ?? 0), { schema })
-        const plan = await planOf(trx, trx(index.column.table).select('id').orderBy(near).limit(5))
+        const near = nearest(index, unitVector(index.column.dimensions ?? 0), { schema })
+        const plan = await planOf(trx, trx(index.column.table).select('id').modify(near).limit(5))
         expect(`${title}: ${plan}`).toContain(`Index Scan using ${index.name}`)
       })
     }
   })
 
-  test('is told in select, where and order by, beside joins and other conditions', async () => {
+  test('selects, filters and orders by a distance, with joins and other conditions', async () => {
     const { knex } = database()
     await ensurePgvector(knex, { logger: false })
     const index = vectorIndex(vector(3), { method: 'hnsw', metric: 'l2' })
     await createWithIndex(knex, index, 'public')
     await knex('documents').insert([1, 2, 3].map((id) => ({ id, embedding: `[${id},0,0]` })))
-    const near = distance(knex, index, [2.25, 0, 0], { alias: 'd' })
+    const near = l2Distance(vector(3), [2.25, 0, 0], { alias: 'd' })
     const rows = await knex('documents as d')
       .join('documents as other', 'other.id', 'd.id')
       .where(near, '<', 1)
       .andWhere('d.id', '>', 1)
-      .select('d.id', distance(knex, index, [2.25, 0, 0], { alias: 'd', as: 'how far' }))
+      .select('d.id', { 'how far': near })
       .orderBy(near)
     expect(rows).toEqual([
       { id: 2, 'how far': 0.25 },
       { id: 3, 'how far': 0.75 },
     ])
+    const found = await knex('documents as d')
+      .where('d.id', '>', 1)
+      .select('d.id')
+      .modify(nearest(index, [2.25, 0, 0], { alias: 'd' }))
+    expect(found).toEqual([{ id: 2 }, { id: 3 }])
+  })
+
+  test('searches the rows of a partial index with nearest', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    const index = vectorIndex(vector(3), { method: 'hnsw', metric: 'l2', where: `id > 1 and '{"a": 1}'::jsonb ? 'a'` })
+    await createWithIndex(knex, index, 'public')
+    await knex('documents').insert([1, 2, 3].map((id) => ({ id, embedding: `[${id},0,0]` })))
+    expect(
+      await knex('documents')
+        .modify(nearest(index, [0, 0, 0]))
+        .pluck('id'),
+    ).toEqual([2, 3])
+  })
+
+  test('finds the operators where ensurePgvector found the extension, off the search path', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { schema: 'elsewhere', createSchema: true, logger: false })
+    await knex.raw('create table documents (id int, embedding elsewhere.vector(3))')
+    await knex('documents').insert([1, 2].map((id) => ({ id, embedding: `[${id},0,0]` })))
+    const query = knex('documents')
+      .orderBy(l2Distance(vector(3), [2, 0, 0]))
+      .pluck('id')
+    expect(await query).toEqual([2, 1])
+    expect(
+      await knex.transaction((trx) =>
+        trx('documents')
+          .modify(nearest(near, [2, 0, 0]))
+          .pluck('id'),
+      ),
+    ).toEqual([2, 1])
   })
 
   test('is found in a large table by the planner itself', async () => {
@@ -81,11 +126,22 @@ describeOnEveryDatabase('the distance of an index', (database) => {
       insert into documents select row, array_agg(random()) from generate_series(1, 64 * 3000) i, lateral (select i % 3000 as row) r group by row;
       create index near on documents ${indexDefinition(index, 'public').replace('on "documents" ', '')};
       analyze documents`)
-    const near = distance(knex, index, unitVector(64))
+    const near = cosineDistance(vector(64), unitVector(64))
     const { rows } = await knex.raw('explain ?', [knex('documents').select('id').orderBy(near).limit(5)])
     expect(rows.map((row: { 'QUERY PLAN': string }) => row['QUERY PLAN']).join('\n')).toContain('Index Scan using near')
   })
 })
+
+const distances = {
+  l2: l2Distance,
+  innerProduct,
+  cosine: cosineDistance,
+  l1: l1Distance,
+  hamming: hammingDistance,
+  jaccard: jaccardDistance,
+} as const
+
+const near = vectorIndex(vector(3), { method: 'hnsw', metric: 'l2' })
 
 describeOnEveryDatabase('the distance of a column', (database) => {
   test.each([
@@ -124,11 +180,20 @@ describeOnEveryDatabase('the distance of a column', (database) => {
     const measure = distanceOf(knex)
     const dense = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const sparse = vectorColumn('documents', 'embedding', { type: 'sparsevec', dimensions: 3 })
-    for (const query of [[0.1, 0, 1e-7], new Float32Array([0.1, 0, 1e-7]), '[0.1,0,1e-7]', ' [ .1, 0, +1.0E-7 ] ']) {
+    const queries = [
+      [0.1, 0, 1e-7],
+      new Float32Array([0.1, 0, 1e-7]),
+      new Float64Array([0.1, 0, 1e-7]),
+      '[0.1,0,1e-7]',
+      ' [ .1, 0, +1.0E-7 ] ',
+    ]
+    for (const query of queries) {
       expect(await measure(dense, 'l2', '[0.1,0,0]', query)).toBeCloseTo(1e-7, 12)
       expect(await measure(sparse, 'l2', '{1:0.1}/3', query)).toBeCloseTo(1e-7, 12)
     }
-    expect(await measure(sparse, 'l2', '{1:0.1}/3', '{1:0.1,3:1e-7}/3')).toBeCloseTo(1e-7, 12)
+    for (const query of ['{1:0.1,3:1e-7}/3', new SparseVector([0.1, 0, 1e-7], undefined)]) {
+      expect(await measure(sparse, 'l2', '{1:0.1}/3', query)).toBeCloseTo(1e-7, 12)
+    }
     expect(await measure(sparse, 'l1', '{1:3}/3', [0, 0, 0])).toBe(3)
   })
 
@@ -137,13 +202,12 @@ describeOnEveryDatabase('the distance of a column', (database) => {
       { type, dimensions }: VectorColumn,
       metric: Metric,
       text: string,
-      query: readonly number[] | Float32Array | string,
+      query: QueryVector,
     ): Promise<number> => {
       const stored = type === 'bit' ? 'varbit' : type
       const column = vectorColumn('documents', 'embedding', { type, dimensions: dimensions ?? undefined })
-      const measured = distance(knex, column, query, { metric, as: 'measured' })
       const [row] = await knex
-        .select(measured)
+        .select({ measured: distances[metric](column as never, query) })
         .from(knex.raw(`(select ?::${stored} as embedding) as documents`, [text]))
       return (row as { measured: number }).measured
     }

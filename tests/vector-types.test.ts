@@ -1,6 +1,12 @@
-import { CreateVectorIndex, distance, DropVectorIndex, vectorColumn, vectorIndex } from '../src/index.ts'
+import {
+  CreateVectorIndex,
+  DropVectorIndex,
+  hammingDistance,
+  l2Distance,
+  vectorColumn,
+  vectorIndex,
+} from '../src/index.ts'
 import { expectError } from './support/expect-error.ts'
-import { unconnected } from './support/unconnected.ts'
 
 const vector = vectorColumn('documents', 'embedding', { dimensions: 3 })
 const halfvec = vectorColumn('documents', 'half', { type: 'halfvec', dimensions: 3 })
@@ -43,8 +49,6 @@ describe('an index that pgvector does not have is no operation of a migration ei
 })
 
 describe('what is no option at all does not compile, and is refused at run time:', () => {
-  const knex = unconnected()
-
   test.each([
     // @ts-expect-error there is no such type
     ['another type', () => vectorColumn('documents', 'embedding', { type: 'float' })],
@@ -54,10 +58,10 @@ describe('what is no option at all does not compile, and is refused at run time:
     ['another method', () => vectorIndex(vector, { method: 'flat', metric: 'l2' })],
     // @ts-expect-error there is no such metric
     ['another metric', () => vectorIndex(vector, { method: 'hnsw', metric: 'euclid' })],
-    // @ts-expect-error a column without an index has no metric of its own
-    ['a distance without a metric', () => distance(knex, vector, [1, 2, 3])],
     // @ts-expect-error hamming is for bits
-    ['a distance of another type', () => distance(knex, vector, [1, 2, 3], { metric: 'hamming' })],
+    ['a distance of another type', () => hammingDistance(vector, [1, 2, 3])],
+    // @ts-expect-error bits have no Euclidean distance
+    ['a distance of bits', () => l2Distance(bit, '0101')],
   ])('%s', async (_title, make) => {
     await expectError('INVALID_OPTIONS', async () => make())
   })

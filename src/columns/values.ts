@@ -4,10 +4,15 @@ import type { Metric } from '../pgvector/index-methods.ts'
 import type { VectorColumn } from './column.ts'
 
 /**
- * The vector to search for: the numbers of an embedding, or text as `toSql` of the package pgvector returns it
- * (`[1,2,3]`, `{1:0.5,7:2}/30000`). For bit columns, the digits 0 and 1.
+ * A vector: the numbers of an embedding, or text as `toSql` of the package pgvector returns it (`[1,2,3]`,
+ * `{1:0.5,7:2}/30000`). For bit columns, the digits 0 and 1. For sparsevec columns, also a SparseVector of that package.
  */
-export type QueryVector = readonly number[] | Float32Array | string
+export type QueryVector = readonly number[] | Float32Array | Float64Array | string | SparseText
+
+/** A value that converts itself to the text of a sparsevec, like a SparseVector of the package pgvector. */
+interface SparseText {
+  toPostgres(): string
+}
 
 /** What a query vector is compared with. */
 interface Comparison {
@@ -49,15 +54,15 @@ function checkedText(vector: QueryVector, comparison: Comparison): CheckedText {
     problems.push('is all zeros, and the cosine distance to a zero vector is undefined')
   }
   if (problems.length > 0) return { problems }
-  return { text: typeof vector === 'string' && elements.isInForm ? vector : textOf[type](elements) }
+  return { text: elements.given ?? textOf[type](elements) }
 }
 
 /** The elements that are given, and the length of the vector. A sparse text gives only some of the elements. */
 interface Elements {
-  readonly values: readonly number[] | Float32Array
+  readonly values: readonly number[] | Float32Array | Float64Array
   readonly length: number
-  /** Whether the text has the form that the server accepts for this type. */
-  readonly isInForm: boolean
+  /** The given text, if the server accepts it for this type; else null. */
+  readonly given: string | null
 }
 
 // No text matches these patterns in two ways, so none backtracks. The elements of a list are read one by one.
@@ -76,23 +81,32 @@ const forms = {
 
 function elementsOf(query: QueryVector, type: VectorType): Elements | null {
   if (typeof query === 'string') return elementsIn(query, type)
-  // JavaScript callers can pass any value.
-  const isList = query instanceof Float32Array || (Array.isArray(query) && query.every(isNumber))
-  return isList && query.length > 0 ? { values: query, length: query.length, isInForm: false } : null
+  if (type === 'sparsevec' && isSparseText(query)) return elementsIn(query.toPostgres(), type)
+  return isList(query) && query.length > 0 ? { values: query, length: query.length, given: null } : null
+}
+
+// JavaScript callers can pass any value.
+function isSparseText(query: unknown): query is SparseText {
+  return typeof (query as Partial<SparseText> | null)?.toPostgres === 'function'
+}
+
+function isList(query: unknown): query is Elements['values'] {
+  const isTyped = query instanceof Float32Array || query instanceof Float64Array
+  return isTyped || (Array.isArray(query) && query.every(isNumber))
 }
 
 function elementsIn(text: string, type: VectorType): Elements | null {
   if (type === 'bit') {
-    return BITS.test(text) ? { values: Array.from(text, Number), length: text.length, isInForm: true } : null
+    return BITS.test(text) ? { values: Array.from(text, Number), length: text.length, given: text } : null
   }
   const [, sparse, length] = type === 'sparsevec' ? (SPARSE.exec(text) ?? []) : []
   if (sparse !== undefined) {
     const values = sparse.trim() === '' ? [] : numbersIn(sparse.split(',').map(valueAtPlace))
-    return values === null ? null : { values, length: Number(length), isInForm: true }
+    return values === null ? null : { values, length: Number(length), given: text }
   }
   const [, list] = LIST.exec(text) ?? []
   const values = list === undefined ? null : numbersIn(list.split(','))
-  return values === null ? null : { values, length: values.length, isInForm: type !== 'sparsevec' }
+  return values === null ? null : { values, length: values.length, given: type === 'sparsevec' ? null : text }
 }
 
 // An element of a sparse text is an index and a value.

@@ -1,20 +1,19 @@
 import type { Knex } from 'knex'
 
 import { identifier } from '../core/sql.ts'
-import { assertPostgres } from './supported.ts'
 
-/** The rows of a query, and what to do with them. */
-export interface OrderedRows {
-  /** The table, quoted, with its schema if one was given. */
+/** The rows a search is about, and what to return of each. */
+export interface SearchedRows {
+  /** The table, quoted, with its schema where one was given. */
   readonly table: string
   /** The quoted alias that qualifies its columns. */
   readonly alias: string
-  /** The columns to return in addition to the ordering value; default: every column. */
-  readonly columns: readonly (string | Knex.Raw)[] | undefined
-  /** An SQL condition that every row meets; null for none. */
+  readonly columns: readonly (string | Knex.Raw)[]
+  /** A condition in SQL that every row fulfils; null for none. */
   readonly condition: string | null
   readonly where: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
   readonly limit: number
+  readonly offset: number
 }
 
 /** An expression that orders rows, with the name of its column in the result. */
@@ -23,53 +22,88 @@ export interface Ordering {
   readonly as: string
 }
 
-/** Returns an expression for the user's own queries: in `select`, `orderByRaw`, `whereRaw` and `raw`. */
-export function fragment<Value>(knex: Knex, sql: string, bindings: readonly string[]): Knex.Raw<Value> {
-  assertPostgres(knex)
-  return knex.raw<Value>(sql, bindings)
+/** What proposes rows, which are then ordered by another expression. */
+export interface Proposal {
+  readonly expression: Knex.Raw<number>
+  readonly limit: number
 }
 
-/** Returns the expression with a name, for `select` only. */
-export function named<Value>(expression: Knex.Raw<Value>, as: string | undefined): Knex.Raw<Value> {
-  return as === undefined ? expression : expression.wrap('', ` as ${identifier(as)}`)
+/** Columns by their names in the database, whatever the configuration makes of identifiers. */
+export function columnsByName(knex: Knex, alias: string, names: readonly string[]): Knex.Raw[] {
+  return names.map((name) => knex.raw(`${alias}.${identifier(name)}`))
 }
 
-/** Returns a query for rows in the order of an expression. */
-export function orderedRows(knex: Knex, rows: OrderedRows, ordering: Ordering): Knex.QueryBuilder {
-  return among(knex, rows, ordered(knex, rows, ordering))
+/** A condition in SQL as Knex sends it as it stands. */
+export function rawCondition(condition: string): string {
+  return condition.replaceAll('?', '\\?')
 }
 
-/** Returns a query in two steps: `proposal` first selects more rows, and these are then ordered again. */
-export function reorderedRows(
+/**
+ * A query for rows in the order of an expression, or of those that a proposal orders first.
+ *
+ * @param settings Expressions in SQL that set what the search reads when it starts: for this statement, if it is no part of
+ * a transaction.
+ */
+export function searchQuery(
   knex: Knex,
-  rows: OrderedRows,
+  rows: SearchedRows,
   ordering: Ordering,
-  proposal: { readonly expression: Knex.Raw<number>; readonly limit: number },
+  proposal: Proposal | null,
+  settings: readonly string[],
 ): Knex.QueryBuilder {
-  const { expression, limit } = proposal
-  const everything = knex.queryBuilder().select(allColumns(knex, rows))
-  const proposed = among(knex, rows, everything.orderByRaw(expression).limit(limit))
-  return ordered(knex, rows, ordering).from(knex.raw(`? as ${rows.alias}`, [proposed]))
+  const gate = settings.length > 0
+  const name = identifier(ordering.as)
+  const found = knex
+    .queryBuilder()
+    .select(...rows.columns)
+    .select(ordering.expression.wrap('', ` as ${name}`))
+    // By its name, so that the vector is sent once.
+    .orderByRaw(name)
+    .limit(rows.limit)
+    .offset(rows.offset)
+  if (proposal === null) void among(knex, rows, found, gate)
+  else {
+    const { expression, limit } = proposal
+    const everything = knex.queryBuilder().select(knex.raw(`${rows.alias}.*`))
+    const proposed = among(knex, rows, everything.orderBy(expression).limit(limit), gate)
+    void found.from(knex.raw(`? as ${rows.alias}`, [proposed]))
+  }
+  if (!gate) return found
+  // The scan is lateral to the settings and refers to them, so they are made before it starts.
+  const set = settings.map((each, place) => `${each} as ${place === 0 ? GATE : `set_${place}`}`).join(', ')
+  return knex
+    .queryBuilder()
+    .select(knex.raw(`${FOUND}.*`))
+    .from(knex.raw(`(select ${set}) as ${SETTINGS}, lateral ? as ${FOUND}`, [found]))
+    .orderByRaw(`${FOUND}.${name}`)
 }
 
-function ordered(knex: Knex, rows: OrderedRows, { expression, as }: Ordering): Knex.QueryBuilder {
-  return (
-    knex
-      .queryBuilder()
-      .select(rows.columns ?? allColumns(knex, rows))
-      .select(named(expression, as))
-      // Uses the column name, so that the vector is sent only once.
-      .orderByRaw(identifier(as))
-      .limit(rows.limit)
-  )
+const SETTINGS = 'knex_pgvector_settings'
+const FOUND = 'knex_pgvector_found'
+const GATE = 'gate'
+
+/** How many rows a search is about that have a value in its column, counted up to a limit. */
+export async function countRows(
+  knex: Knex,
+  rows: Pick<SearchedRows, 'table' | 'alias' | 'condition' | 'where'>,
+  column: string,
+  limit: number,
+): Promise<number> {
+  const hasValue = `${rows.alias}.${identifier(column)} is not null`
+  const some = among(knex, rows, knex.queryBuilder().select(knex.raw('1')).whereRaw(hasValue).limit(limit), false)
+  const query = knex.queryBuilder().select(knex.raw('pg_catalog.count(*)::pg_catalog.int4 as n'))
+  const [counted] = (await query.from(knex.raw('? as matching', [some]))) as readonly { readonly n: number }[]
+  return counted?.n ?? 0
 }
 
-function among(knex: Knex, { table, condition, where }: OrderedRows, builder: Knex.QueryBuilder): Knex.QueryBuilder {
-  if (condition !== null) void builder.whereRaw(condition.replaceAll('?', '\\?'))
+function among(
+  knex: Knex,
+  { table, condition, where }: Pick<SearchedRows, 'table' | 'condition' | 'where'>,
+  builder: Knex.QueryBuilder,
+  gate: boolean,
+): Knex.QueryBuilder {
+  if (gate) void builder.whereRaw(`${SETTINGS}.${GATE} is not null`)
+  if (condition !== null) void builder.whereRaw(rawCondition(condition))
   if (where !== undefined) void builder.where(where)
   return builder.from(knex.raw(table))
-}
-
-function allColumns(knex: Knex, { alias }: OrderedRows): Knex.Raw {
-  return knex.raw(`${alias}.*`)
 }

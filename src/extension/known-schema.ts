@@ -10,10 +10,7 @@ export function rememberSchema(db: Database, schema: string | null): void {
   else schemas.set(identityOf(db), schema)
 }
 
-/**
- * Returns the schema in which ensurePgvector last found the extension with this Knex configuration; null if it has not
- * run.
- */
-export function knownSchema(db: Database): string | null {
-  return schemas.get(identityOf(db)) ?? null
+/** The schema in which the extension was last found through this Knex configuration, by its identity; null for nowhere. */
+export function knownSchema(identity: object): string | null {
+  return schemas.get(identity) ?? null
 }

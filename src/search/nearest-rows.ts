@@ -1,98 +1,124 @@
 import type { Knex } from 'knex'
 
-import { orderedRows, reorderedRows } from '../database/fragment.ts'
-import type { Database } from '../database/session.ts'
-import { lazySchema, parseOptions } from '../core/parse-options.ts'
-import { identifier } from '../core/sql.ts'
 import { tableOf } from '../columns/column.ts'
 import type { QueryVector } from '../columns/values.ts'
-import { distanceOptions, exactDistance, indexedDistance } from './distance.ts'
+import { parseOptions, type Parsed } from '../core/parse-options.ts'
+import { identifier } from '../core/sql.ts'
+import { columnsByName, searchQuery, type Proposal, type SearchedRows } from '../database/fragment.ts'
+import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
-import { knownSchema } from '../extension/known-schema.ts'
+import { checkCompleteness } from './completeness.ts'
+import { exactDistance, indexedDistance } from './expressions.ts'
+import { forgetVersion, readSearchFacts, readVersion } from './facts.ts'
+import { nearestRowsOptions, type NearestRowsOptions } from './nearest-rows-options.ts'
+import { searchSettingsFor } from './search-settings-for.ts'
+import { setBack, settingExpressions, setUntilEnd, type Wanted } from './settings.ts'
 
-/** Options of {@link nearestRows}. */
-export interface NearestRowsOptions<As extends string = string> {
-  /** The number of rows to find. */
-  readonly limit: number
+/** What {@link nearestRows} found. */
+export interface NearestRows<Row extends object = Record<string, unknown>> {
+  /** The rows, nearest first. */
+  readonly rows: Row[]
   /**
-   * The number of rows that the index proposes, to be ordered again by the exact distance. The default is ten times
-   * `limit` if the index uses binary quantization, and otherwise no second ordering. It has no effect if the index
-   * stores the values unchanged.
+   * Whether these are as many rows as were asked for, or all that match. False where more match, and where that could not be
+   * checked; `warnings` says which.
    */
-  readonly candidates?: number | undefined
-  /** The rows to search, as Knex's `where` accepts it: an object, or a function that receives the query. */
-  readonly where?: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
-  /** The columns to return in addition to the distance; default: every column. */
-  readonly columns?: readonly (string | Knex.Raw)[] | undefined
-  /** The name of the distance in the result; default `distance`. Choose another one if the table has such a column. */
-  readonly as?: As | undefined
-  /**
-   * The schema of the extension; default: where `ensurePgvector` found it with this Knex configuration, or else the
-   * search path.
-   */
-  readonly schema?: string | undefined
+  readonly isComplete: boolean
+  /** What should be known of the result, with what to do about it. */
+  readonly warnings: readonly string[]
 }
-
-const nearestRowsOptions = lazySchema((z) => {
-  const count = z.int('must be a whole number').min(1, 'must be at least 1')
-  return distanceOptions()
-    .omit({ alias: true })
-    .extend({
-      limit: count,
-      candidates: count.optional(),
-      where: z
-        .custom<NearestRowsOptions['where']>(
-          (value) => (typeof value === 'object' && value !== null) || typeof value === 'function',
-          'must be an object or a function',
-        )
-        .optional(),
-      columns: z.custom<readonly (string | Knex.Raw)[]>(Array.isArray, 'must be a list of columns').optional(),
-    })
-    .refine(({ limit, candidates = limit }) => candidates >= limit, {
-      path: ['candidates'],
-      error: 'must be at least the limit',
-    })
-})
 
 const OVERSAMPLING = 10
 
 /**
- * The rows nearest to a vector, nearest first, each with its `distance` (see {@link distance}): a Knex query that uses
- * the index, whatever it keeps. Of an index that keeps signs it takes more rows than asked for and orders them again by
- * the exact distance. Of a partial index it looks among the rows of the index.
+ * Finds the rows nearest to a vector, nearest first, each with its distance. The query uses the index, whatever it stores:
+ * of a quantized index it takes more rows and orders them by the exact distance; of a partial index it searches the rows of
+ * the index.
  *
- * An index proposes only so many rows: hnsw `efSearch` of them (40 by default), also where `limit` or `candidates` asks
- * for more; see {@link withSearchOptions}.
+ * Columns of vectors are left out unless `columns` names them. The distance is the smallest for the nearest row: of
+ * innerProduct it is the negative product, of cosine 1 minus the cosine.
+ *
+ * An approximate index can return fewer rows than match. `efSearch` is raised to the rows that are asked for, iterative scans
+ * are on (pgvector 0.8.0), and a result that is short is counted against the table.
  *
  * @example
  * ```ts
- * const rows = await nearestRows(knex, index, embedding, { limit: 10, where: { tenant: 7 } })
+ * const { rows, isComplete } = await nearestRows(knex, index, query, { limit: 10, where: { tenant: 7 } })
  * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem of the options or of the vector.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem of the options or of the vector;
+ * PGVECTOR_NOT_ENABLED, RELATION_NOT_FOUND, SEARCH_OPTION_NOT_SUPPORTED or UNSUPPORTED_DATABASE.
  */
-export function nearestRows<Row extends object = Record<string, unknown>, As extends string = 'distance'>(
-  knex: Database,
+export async function nearestRows<Row extends object = Record<string, unknown>, As extends string = 'distance'>(
+  db: Database,
   index: VectorIndex,
   query: QueryVector,
   options: NearestRowsOptions<As>,
-): Knex.QueryBuilder<Row, (Row & Record<As, number>)[]> {
+): Promise<NearestRows<Row & Record<As, number>>> {
   assertIndex(index)
-  const parsed = parseOptions(nearestRowsOptions, options)
-  const { limit, where, columns, as = 'distance', schema = knownSchema(knex) } = parsed
+  const needs = parseOptions(nearestRowsOptions, options)
   const { column, metric, storage } = index
-  const rows = {
+  const place = { alias: column.table, schema: needs.schema }
+  const indexed = indexedDistance(index, query, place)
+  const session = sessionOf(db)
+  const { columns, version, warnings } = await columnsOf(session, index, needs)
+  const rows: SearchedRows = {
     table: tableOf(column),
     alias: identifier(column.table),
     columns,
     condition: conditionSql(index),
-    where,
-    limit,
+    where: needs.where,
+    limit: needs.limit,
+    offset: needs.offset,
   }
-  const inIndexOrder = indexedDistance(knex, index, query, schema, column.table)
-  const candidates = parsed.candidates ?? (storage.reRank ? OVERSAMPLING * limit : undefined)
-  if (storage.expression === 'column' || candidates === undefined) {
-    return orderedRows(knex, rows, { expression: inIndexOrder, as })
+  const wanted = needs.limit + needs.offset
+  const candidates = needs.candidates ?? (storage.reRank ? OVERSAMPLING * wanted : undefined)
+  const proposal: Proposal | null =
+    storage.expression === 'column' || candidates === undefined ? null : { expression: indexed, limit: candidates }
+  const expression = proposal === null ? indexed : exactDistance(column, metric, query, place)
+  const settings = searchSettingsFor(index, needs, proposal?.limit ?? wanted, version)
+  const found = (await send(session, settings, (expressions) =>
+    searchQuery(db, rows, { expression, as: needs.as }, proposal, expressions),
+  )) as (Row & Record<As, number>)[]
+  const short = await checkCompleteness(session, index, rows, found.length)
+  return { rows: found, isComplete: short.isComplete, warnings: [...warnings, ...short.warnings] }
+}
+
+type Needs = Parsed<typeof nearestRowsOptions>
+
+/** What to return of each row: what was asked for, or every column but those of vectors. */
+async function columnsOf(
+  session: Session,
+  { column }: VectorIndex,
+  { columns, as }: Needs,
+): Promise<Pick<SearchedRows, 'columns'> & { readonly version: string; readonly warnings: readonly string[] }> {
+  if (columns !== undefined) return { columns, version: await readVersion(session, column), warnings: [] }
+  const facts = await readSearchFacts(session, column)
+  const names = facts.columns.filter((name) => name !== as)
+  const isHidden = names.length < facts.columns.length
+  const warning = `${column.table} has a column ${as} of its own, which is left out: name the distance with the option as.`
+  return {
+    columns: columnsByName(session.knex, identifier(column.table), names),
+    version: facts.version,
+    warnings: isHidden ? [warning] : [],
   }
-  const exact = exactDistance(knex, column, metric, query, schema, column.table)
-  return reorderedRows(knex, rows, { expression: exact, as }, { expression: inIndexOrder, limit: candidates })
+}
+
+/** Sends a search with its settings: for the statement alone, or in a transaction until they are set back. */
+async function send(
+  session: Session,
+  settings: readonly Wanted[],
+  query: (expressions: readonly string[]) => Knex.QueryBuilder,
+): Promise<unknown> {
+  try {
+    if (!session.isInTransaction) return await query(settingExpressions(settings))
+    const before = await setUntilEnd(session, settings)
+    try {
+      return await query([])
+    } finally {
+      // Where the search failed, its transaction takes no statement any more; its end resets them.
+      await setBack(session, before).catch(() => undefined)
+    }
+  } catch (error) {
+    forgetVersion(session)
+    throw error
+  }
 }

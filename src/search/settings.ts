@@ -1,8 +1,8 @@
 import type { ZodType } from 'zod'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { type Database, type Session, sessionOf } from '../database/session.ts'
-import { lazySchema, parseOptions, type Parsed, type Z } from '../core/parse-options.ts'
+import type { Session } from '../database/session.ts'
+import { lazySchema, type Parsed, type Z } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
@@ -51,11 +51,11 @@ export const searchSettings = {
   'ivfflat.max_probes': { option: 'maxProbes', since: '0.8.0', values: { smallest: 1, largest: 32_768 } },
 } as const satisfies Record<string, SearchSetting>
 
-type SettingName = keyof typeof searchSettings
+export type SettingName = keyof typeof searchSettings
 
 const settings = Object.entries(searchSettings) as readonly (readonly [SettingName, SearchSetting])[]
 
-const searchOptions = lazySchema((z) =>
+export const searchOptions = lazySchema((z) =>
   z.strictObject({
     efSearch: valuesOf(z, 'hnsw.ef_search').optional(),
     iterativeScan: valuesOf(z, 'hnsw.iterative_scan').optional(),
@@ -77,61 +77,16 @@ function valuesOf(z: Z, name: SettingName): ZodType<number | string> {
   return z.enum(values, `must be one of ${values.join(', ')}`)
 }
 
-/**
- * Sets how far searches look: until the transaction ends, or for `work` alone. Nothing of it is left on the connection
- * that goes back to the pool.
- *
- * pgvector's library is loaded first: until it is, PostgreSQL takes every value for its settings, also those of a newer
- * release, and forgets them when it comes to the first search.
- *
- * @example
- * ```ts
- * const rows = await knex.transaction((trx) =>
- *   withSearchOptions(trx, { efSearch: 100, iterativeScan: 'relaxed_order' }, () =>
- *     nearestRows(trx, index, embedding, { limit: 100 }),
- *   ),
- * )
- * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS where a value is out of its range, or where this is no transaction;
- * SEARCH_OPTION_NOT_SUPPORTED where the server's pgvector has no such setting; VERIFICATION_FAILED where pgvector is not
- * enabled; UNSUPPORTED_DATABASE.
- */
-export async function withSearchOptions(trx: Database, options: SearchOptions): Promise<void>
-export async function withSearchOptions<Result>(
-  trx: Database,
-  options: SearchOptions,
-  work: () => PromiseLike<Result>,
-): Promise<Result>
-export async function withSearchOptions<Result>(
-  trx: Database,
-  options: SearchOptions,
-  work?: () => PromiseLike<Result>,
-): Promise<Result | void> {
-  const wanted = settingsFor(parseOptions(searchOptions, options))
-  const session = sessionOf(trx)
-  if (!session.isInTransaction) {
-    throw new PgvectorMigrationError('INVALID_OPTIONS', {
-      problems: ['withSearchOptions needs a transaction (knex.transaction): outside of one nothing would stay set'],
-    })
-  }
-  const before = await setUntilEnd(session, wanted)
-  if (work === undefined) return
-  try {
-    return await work()
-  } finally {
-    // If the work failed in the database, its transaction accepts no statement any more. The end of the transaction
-    // resets them.
-    await set(session, before).catch(() => undefined)
-  }
-}
-
-/** The intended value of a setting. */
-interface Wanted {
+/** What a setting is to be. */
+export interface Wanted {
   readonly name: SettingName
   readonly value: string
+  /** Leave it as it is if it is more already. */
+  readonly atLeast?: boolean
 }
 
-function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
+/** The settings that options ask for. */
+export function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
   return settings.flatMap(([name, { option, values }]) => {
     const value = options[option]
     if (value === undefined || ('smallest' in values ? false : !values.includes(String(value)))) return []
@@ -144,8 +99,8 @@ interface Answer {
   readonly before: Readonly<Record<SettingName, string | null>>
 }
 
-/** Sets all of them, or none if the library does not know one. Returns the previous values. */
-async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
+/** Sets all of them or, where the library does not know one, none; returns what they were. */
+export async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
   if (wanted.length === 0) return []
   const [loaded, answer] = (await trx.askEach([loadSql, setSql(wanted)])) as [
     { readonly version: string } | undefined,
@@ -162,7 +117,8 @@ async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wan
   })
 }
 
-async function set(trx: Session, wanted: readonly Wanted[]): Promise<void> {
+/** Sets them again to what they were. */
+export async function setBack(trx: Session, wanted: readonly Wanted[]): Promise<void> {
   if (wanted.length > 0) await trx.ask(setSql(wanted))
 }
 
@@ -175,14 +131,29 @@ const loadSql = `
 
 // A loaded library rejects a setting that it does not have, which would abort the transaction.
 function setSql(wanted: readonly Wanted[]): string {
-  const rows = wanted.map(({ name, value }) => `(${literal(name)}, ${literal(value)})`)
+  const rows = wanted.map(
+    ({ name, value, atLeast = false }) => `(${literal(name)}, ${literal(value)}, ${String(atLeast)})`,
+  )
   return `
   with setting as materialized (
-    select name, value, current_setting(name, true) as before from (values ${rows.join(', ')}) as wanted (name, value)
+    select name, current_setting(name, true) as before,
+      case when at_least then greatest(value::int, current_setting(name, true)::int)::text else value end as value
+    from (values ${rows.join(', ')}) as wanted (name, value, at_least)
   )
   select json_build_object(
     'before', (select json_object_agg(name, before) from setting),
     'set', case when not exists (select from setting where before is null)
       then (select json_agg(set_config(name, value, true)) from setting) end
   ) as state`
+}
+
+/** The same as expressions, for a statement that sets them for itself. */
+export function settingExpressions(wanted: readonly Wanted[]): string[] {
+  return wanted.map(({ name, value, atLeast = false }) => {
+    const now = `pg_catalog.current_setting(${literal(name)}, true)`
+    // A setting that was made before the library was loaded, and ended, is an empty text.
+    const number = `pg_catalog.substring(${now}, '^[0-9]+$')::pg_catalog.int4`
+    const larger = `greatest(${number}, ${value})::pg_catalog.text`
+    return `pg_catalog.set_config(${literal(name)}, ${atLeast ? larger : literal(value)}, true)`
+  })
 }

@@ -1,0 +1,34 @@
+import type { Knex } from 'knex'
+
+import type { QueryVector } from '../columns/values.ts'
+import { parseOptions } from '../core/parse-options.ts'
+import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
+import { rawCondition } from '../database/fragment.ts'
+import { distanceOptions, type DistanceOptions } from './distances.ts'
+import { indexedDistance } from './expressions.ts'
+
+/**
+ * Orders a query of yours by the distance that an index measures, with the same expression as the index, so that the
+ * query uses it; of a partial index it adds the condition. The query may return fewer rows than its limit, and rows of a
+ * quantized index in an approximate order: {@link nearestRows} checks the one and corrects the other.
+ *
+ * @example
+ * ```ts
+ * const rows = await knex('documents').where({ tenant: 7 }).modify(nearest(index, query)).limit(10)
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS
+ */
+export function nearest(
+  index: VectorIndex,
+  query: QueryVector,
+  options: DistanceOptions = {},
+): (builder: Knex.QueryBuilder) => void {
+  assertIndex(index)
+  const { alias = index.column.table, schema } = parseOptions(distanceOptions, options)
+  const distance = indexedDistance(index, query, { alias, schema })
+  const condition = conditionSql(index)
+  return (builder) => {
+    if (condition !== null) void builder.whereRaw(rawCondition(condition))
+    void builder.orderBy(distance)
+  }
+}
