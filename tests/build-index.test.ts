@@ -94,6 +94,21 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     expect((await dropVectorIndex(knex, index, quiet)).status).toBe('absent')
   })
 
+  test('is dropped under the name that an earlier release gave it, where its definition is the same', async () => {
+    const { knex } = database()
+    await createDocuments(knex, 20)
+    const halfvec = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', storage: 'halfvec' })
+    const former = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', storage: 'halfvec', name: index.name })
+    expect(halfvec.name).not.toBe(former.name)
+    await createVectorIndex(knex, former, quiet)
+    expect(await createVectorIndex(knex, halfvec, quiet)).toMatchObject({ status: 'kept', name: former.name })
+    expect(await dropVectorIndex(knex, halfvec, quiet)).toMatchObject({ status: 'dropped', warnings: [] })
+    expect(await indexesOf(knex)).toEqual([])
+    await createVectorIndex(knex, index, quiet)
+    expect(await dropVectorIndex(knex, halfvec, quiet)).toMatchObject({ status: 'absent' })
+    expect(await indexesOf(knex)).toHaveLength(1)
+  })
+
   test('logs what it built and what it dropped', async () => {
     const { knex } = database()
     await createDocuments(knex, 50)

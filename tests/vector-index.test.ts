@@ -91,6 +91,23 @@ describe('the name of an index', () => {
     expect(vectorIndex(embedding, { method: 'hnsw', metric: 'l2', name: 'Near me' }).name).toBe('Near me')
   })
 
+  test('tells what the index stores and which rows it has, so that two indexes on a column are two', () => {
+    const named = (options: object): string =>
+      vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', ...options }).name
+    const names = [
+      named({}),
+      named({ storage: 'halfvec' }),
+      named({ storage: 'binary' }),
+      named({ where: 'tenant = 1' }),
+      named({ where: 'tenant = 2' }),
+      named({ storage: 'halfvec', where: 'tenant = 2' }),
+    ]
+    expect(new Set(names).size).toBe(names.length)
+    expect(names[1]).toMatch(/_hnsw_cosine_halfvec_idx$/)
+    expect(names[3]).toMatch(/_hnsw_cosine_[0-9a-f]{8}_idx$/)
+    expect(named({ where: ' tenant = 1 ' })).toBe(names[3])
+  })
+
   test('fits into 63 bytes, and is another one for another column', () => {
     const long = 'ä'.repeat(31)
     const names = [nameOf(long, `${long}1`), nameOf(long, `${long}2`), nameOf(`${long}1`, long)]

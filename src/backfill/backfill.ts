@@ -57,7 +57,7 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   const session = sessionOf(db)
   const started = performance.now()
   const found = await readBackfillFacts(session, column)
-  const target = backfillTarget(found, column, needs)
+  const target = backfillTarget(session, found, column, needs)
   assertWritable(found, target)
   // A plan runs on an empty copy and must not call a model.
   const total = currentTarget() === null ? await countWithoutVector(session, target) : 0

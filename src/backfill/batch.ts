@@ -42,7 +42,7 @@ export async function readBatch(
       select pg_catalog.json_build_array(${keys.map((name) => `${name}::pg_catalog.text`).join(', ')}) as key,
         ${alias}.xmin::pg_catalog.text as version, (
           select pg_catalog.to_json(chosen)
-          from (select ${read.map((name) => `${alias}.${identifier(name)}`).join(', ')}) as chosen
+          from (select ${read.map(({ name, as }) => `${alias}.${identifier(name)} as ${identifier(as)}`).join(', ')}) as chosen
         ) as "row"
       from ${table} as ${alias}
       where ${withoutVector(target)} ${from === undefined ? '' : `and ${isAfter(target, keys, from)}`}

@@ -35,9 +35,11 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   assertColumn(column)
   const wanted = parseOptions(rowOptions, options)
   const session = sessionOf(db)
-  const target = backfillTarget(await readBackfillFacts(session, column), column, wanted)
+  const target = backfillTarget(session, await readBackfillFacts(session, column), column, wanted)
   const { from: table, alias, read } = target
-  const lengths = read.map((name) => `coalesce(pg_catalog.length(${alias}.${identifier(name)}::pg_catalog.text), 0)`)
+  const lengths = read.map(
+    ({ name }) => `coalesce(pg_catalog.length(${alias}.${identifier(name)}::pg_catalog.text), 0)`,
+  )
   const mean = await session.askAsCaller<
     readonly [number | null]
   >(`select pg_catalog.json_build_array(pg_catalog.round(pg_catalog.avg(characters))) as state from (

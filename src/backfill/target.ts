@@ -1,5 +1,7 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { identifier, qualified } from '../core/sql.ts'
+import { databaseName } from '../database/column-name.ts'
+import type { Session } from '../database/session.ts'
 import type { BackfillFacts, KeyColumn } from './facts.ts'
 import type { ParsedRowOptions } from './options.ts'
 import { columnDeclaration, columnLabel, isSameColumn } from '../columns/facts.ts'
@@ -16,17 +18,29 @@ export interface BackfillTarget {
   readonly alias: string
   readonly extensionSchema: string
   readonly key: readonly KeyColumn[]
-  readonly read: readonly string[]
+  readonly read: readonly ReadColumn[]
   readonly where: string | null
 }
 
+/** A column that is read: its name in the database, and as the application writes it. */
+interface ReadColumn {
+  readonly name: string
+  readonly as: string
+}
+
 /** Decides which rows to backfill, and which key identifies them. */
-export function backfillTarget(found: BackfillFacts, column: VectorColumn, wanted: ParsedRowOptions): BackfillTarget {
+export function backfillTarget(
+  session: Session,
+  found: BackfillFacts,
+  column: VectorColumn,
+  wanted: ParsedRowOptions,
+): BackfillTarget {
   const { facts, columns, kind, key } = found
   const table = assertColumn(found, column)
-  const problems = wanted.read
-    .filter((name) => !columns.includes(name))
-    .map((name) => `read: the table has no column ${name}`)
+  const read = wanted.read.map((as) => ({ name: databaseName(session, as), as }))
+  const problems = read
+    .filter(({ name }) => !columns.includes(name))
+    .map(({ name }) => `read: the table has no column ${name}`)
   if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   if (key.length === 0) {
     const problem = 'its table has neither a primary key nor a unique index of NOT NULL columns'
@@ -41,7 +55,7 @@ export function backfillTarget(found: BackfillFacts, column: VectorColumn, wante
     alias: identifier(table.name),
     extensionSchema: facts.seen.installed?.schema ?? 'public',
     key,
-    read: wanted.read,
+    read,
     where: wanted.where ?? null,
   }
 }

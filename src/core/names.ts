@@ -16,8 +16,13 @@ export function isShortEnough(name: string): boolean {
  */
 export function indexName(whole: string): string {
   if (isShortEnough(whole)) return whole
-  const ending = `_${createHash('sha256').update(whole).digest('hex').slice(0, 8)}_idx`
+  const ending = `_${shortHash(whole)}_idx`
   let start = whole
   while (!isShortEnough(start + ending)) start = [...start].slice(0, -1).join('')
   return start + ending
+}
+
+/** Eight characters that stand for a text. */
+export function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }

@@ -33,8 +33,14 @@ export function columnsByName(knex: Knex, alias: string, names: readonly string[
   return names.map((name) => knex.raw(`${alias}.${identifier(name)}`))
 }
 
-/** A condition in SQL as Knex sends it as it stands. */
-export function rawCondition(condition: string): string {
+/** Orders a query of the user's among the rows of a condition. */
+export function orderWithin(builder: Knex.QueryBuilder, condition: string | null, expression: Knex.Raw): void {
+  if (condition !== null) void builder.whereRaw(rawCondition(condition))
+  void builder.orderBy(expression)
+}
+
+// As Knex sends it as it stands.
+function rawCondition(condition: string): string {
   return condition.replaceAll('?', '\\?')
 }
 

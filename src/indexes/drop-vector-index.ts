@@ -12,6 +12,7 @@ import { buildOptions, type CreateIndexOptions, type ParsedBuildOptions } from '
 import { reportOn } from './build/report.ts'
 import { withHeldSession } from '../database/held-session.ts'
 import { isEqual } from './decide/equal.ts'
+import { findIndex } from './decide/find.ts'
 import type { CatalogFacts, ExistingIndex, TableFacts } from './look/facts.ts'
 import { readCatalogFacts } from './look/read-facts.ts'
 import { logLostStep, logStep } from './log-step.ts'
@@ -45,7 +46,8 @@ export interface DropIndexResult {
 }
 
 /**
- * Drops an index without blocking reads or writes. It keeps an index that has this name but another definition.
+ * Drops an index without blocking reads or writes. It keeps an index that has this name but another definition, and finds
+ * an index under the default name of an earlier release by its definition.
  *
  * It waits for the transactions that use the table before its first step, which makes the index invalid. If it ends
  * early after that step, the error names the command that finishes the drop.
@@ -71,10 +73,10 @@ export async function dropVectorIndex(
   const report = reportOn(index, needs.onEvent, logger)
   return withHeldSession(caller, report.notice, async (session) => {
     const facts = await readCatalogFacts(session, index)
-    const existing = facts.indexes.find(({ name }) => name === index.name)
+    const existing = findIndex(index, facts)
     const { table } = facts
     if (table === null) return { status: 'absent', warnings: [] }
-    const details = { table: table.oid, index: index.name }
+    const details = { table: table.oid, index: existing?.name ?? index.name }
     if (existing === undefined) {
       const change = { event: 'index dropped', milliseconds: 0, details } as const
       await logLostStep(session, needs.log, change, details, ({ event }) => event !== 'index dropped')
@@ -85,7 +87,7 @@ export async function dropVectorIndex(
       : 'ours'
     if (origin !== 'ours') {
       const statement = `DROP INDEX CONCURRENTLY ${qualified(existing.schema, existing.name)};`
-      report.warn(`Index ${identifier(index.name)} ${whyItStays(origin, 'built')}. To drop it anyway: ${statement}`)
+      report.warn(`Index ${identifier(existing.name)} ${whyItStays(origin, 'built')}. To drop it anyway: ${statement}`)
       return { status: 'kept', warnings: report.warnings }
     }
     const forbidden = lackingRights('DROP INDEX', table)
@@ -94,7 +96,7 @@ export async function dropVectorIndex(
     const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
     const job: DropJob = { session, watch, needs, report, state: { dropped: [], current: null } }
     try {
-      await dropWithParts(job, index, facts, existing).catch(async (error: unknown) => {
+      await dropWithParts(job, { ...index, name: existing.name }, facts, existing).catch(async (error: unknown) => {
         throw await withWhatWasDropped(job, { table, existing, details }, error)
       })
       const milliseconds = performance.now() - started

@@ -1,6 +1,6 @@
 import type { VectorType } from '../pgvector/vector-types.ts'
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { indexName } from '../core/names.ts'
+import { indexName, shortHash } from '../core/names.ts'
 import { conditionOption, nameOption } from '../core/options.ts'
 import { lazySchema, parseOptions, type Z } from '../core/parse-options.ts'
 import { identifier, qualified } from '../core/sql.ts'
@@ -59,7 +59,7 @@ export interface VectorIndexOptions<
   readonly method: Method
   /** The distance that queries order by: `l2`, `innerProduct`, `cosine`, `l1`; for bit `hamming`, `jaccard`. */
   readonly metric: MetricFor<Type, Method>
-  /** The name of the index; default table_column_method_metric_idx. */
+  /** The name of the index, which has the storage and a hash of the condition too; default table_column_method_metric_idx. */
   readonly name?: string | undefined
   /** HNSW only, 2 to 100; default 16. */
   readonly m?: number | undefined
@@ -136,16 +136,11 @@ export function vectorIndex<const Type extends VectorType, const Method extends 
   options: VectorIndexOptions<Type, Method>,
 ): VectorIndex<Type> {
   assertColumn(column)
-  const { method, metric, name, storage, where, ...parameters } = parseOptions(indexOptions, options)
-  return {
-    column,
-    name: name ?? defaultName(column, method, metric),
-    method,
-    metric,
-    storage: planIndexStorage(column, method, metric, storage),
-    parameters,
-    where: where ?? null,
-  }
+  const parsed = parseOptions(indexOptions, options)
+  const { method, metric, name, storage: choice, where = null, ...parameters } = parsed
+  const storage = planIndexStorage(column, method, metric, choice)
+  const described = { column, method, metric, storage, where }
+  return { ...described, name: name ?? defaultName(described), parameters }
 }
 
 /** Whether a value is an index. It is recognised by shape, because it may come from another copy of this package. */
@@ -162,9 +157,25 @@ export function assertIndex(value: unknown): asserts value is VectorIndex {
   throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: ['index: must be created by vectorIndex'] })
 }
 
-function defaultName({ table, name }: VectorColumn, method: IndexMethod, metric: Metric): string {
-  return indexName(`${table}_${name}_${method}_${metric.toLowerCase()}_idx`)
+type Described = Omit<VectorIndex, 'name' | 'parameters'>
+
+/** Returns the default name of an index. It contains everything in which two indexes on a column can differ. */
+function defaultName(index: Described): string {
+  const { storage, where } = index
+  const distinction = [storageNames[storage.expression], where === null ? '' : shortHash(where.trim())]
+  return indexName([...namesOf(index), ...distinction.filter((part) => part !== ''), 'idx'].join('_'))
 }
+
+/** Returns the default name of earlier releases, which an applied migration may have used; null if the name is not the default. */
+export function formerName(index: VectorIndex): string | null {
+  return index.name === defaultName(index) ? indexName([...namesOf(index), 'idx'].join('_')) : null
+}
+
+function namesOf({ column, method, metric }: Described): string[] {
+  return [column.table, column.name, method, metric.toLowerCase()]
+}
+
+const storageNames = { column: '', cast: 'halfvec', 'binary quantization': 'binary' } as const
 
 /**
  * Returns the expression that an index computes for each row. A query that uses the index needs the same expression.

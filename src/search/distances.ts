@@ -22,9 +22,9 @@ export const distanceOptions = lazySchema((z) =>
 )
 
 /** The columns whose values can be compared by a metric. */
-type ColumnFor<Measure extends Metric> = {
-  readonly [Type in VectorType]: Measure extends DistanceFor<Type> ? VectorColumn<Type> : never
-}[VectorType]
+type ColumnFor<Measure extends Metric> = VectorColumn<
+  { readonly [Type in VectorType]: Measure extends DistanceFor<Type> ? Type : never }[VectorType]
+>
 
 /**
  * The cosine distance of each row from a vector: 1 minus the cosine, as an expression for Knex. A query that is ordered by

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import type { QueryVector } from '../columns/values.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
-import { rawCondition } from '../database/fragment.ts'
+import { orderWithin } from '../database/fragment.ts'
 import { distanceOptions, type DistanceOptions } from './distances.ts'
 import { indexedDistance } from './expressions.ts'
 
@@ -27,8 +27,5 @@ export function nearest(
   const { alias = index.column.table, schema } = parseOptions(distanceOptions, options)
   const distance = indexedDistance(index, query, { alias, schema })
   const condition = conditionSql(index)
-  return (builder) => {
-    if (condition !== null) void builder.whereRaw(rawCondition(condition))
-    void builder.orderBy(distance)
-  }
+  return (builder) => orderWithin(builder, condition, distance)
 }
