@@ -265,6 +265,7 @@ function described(type: ts.Type): { readonly type: ts.Type; readonly text: stri
     text: checker
       .typeToString(plain)
       .replace(/^(Vector(?:Column|Index))<.*>$/, '$1')
+      .replace(/^ColumnFor<.*>$/, 'VectorColumn')
       .replace(/^.*\bConfig<.*$/, 'Database'),
   }
 }

@@ -68,7 +68,7 @@ function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-/** Selects the rows of a backfill, and the columns that a model reads. */
+/** Selects the rows of a backfill, and the columns that a model reads. @internal */
 export const rowOptions = lazySchema((z) =>
   z.strictObject({
     read: z.array(nameOption(), 'must be a list of columns').min(1, 'must name a column'),
@@ -76,6 +76,7 @@ export const rowOptions = lazySchema((z) =>
   }),
 )
 
+/** @internal */
 export const backfillOptions = lazySchema((z) => {
   const count = z.int('must be a whole number').min(1, 'must be at least 1')
   return rowOptions().extend({
@@ -93,5 +94,7 @@ export const backfillOptions = lazySchema((z) => {
   })
 })
 
+/** @internal */
 export type ParsedRowOptions = Parsed<typeof rowOptions>
+/** @internal */
 export type ParsedBackfillOptions = Parsed<typeof backfillOptions>

@@ -37,6 +37,7 @@ export interface DropColumnResult {
   readonly warnings: readonly string[]
 }
 
+/** @internal */
 export const columnOptions = lazySchema(() =>
   outputOptions().extend({
     lockTimeout: lockTimeoutOption(),
@@ -44,6 +45,8 @@ export const columnOptions = lazySchema(() =>
   }),
 )
 
+/** @internal */
 export const dropColumnOptions = lazySchema(() => columnOptions().extend({ onlyOurs: onlyOursOption() }))
 
+/** @internal */
 export type ParsedColumnOptions = Parsed<typeof columnOptions>

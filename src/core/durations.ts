@@ -18,7 +18,7 @@ export function millisecondsOf(text: string): number | null {
   return milliseconds <= LONGEST ? milliseconds : null
 }
 
-/** An option that is a duration. Both forms are parsed to milliseconds. */
+/** An option that is a duration. Both forms are parsed to milliseconds. @internal */
 export const durationOption = lazySchema((z) =>
   z
     .union(
@@ -35,7 +35,7 @@ export const durationOption = lazySchema((z) =>
     .refine((milliseconds) => milliseconds <= LONGEST, `must be at most ${LONGEST} milliseconds`),
 )
 
-/** A duration that must be positive, because to PostgreSQL 0 means no limit. */
+/** A duration that must be positive, because to PostgreSQL 0 means no limit. @internal */
 export const positiveDurationOption = lazySchema(() =>
   durationOption().refine((milliseconds) => milliseconds !== 0, 'must be at least 1'),
 )
@@ -47,13 +47,13 @@ export function isMilliseconds(value: unknown): boolean {
 
 const DEFAULT_WAIT = 60_000
 
-/** The option `wait`: how long to wait for another run or session. */
+/** The option `wait`: how long to wait for another run or session. @internal */
 export const waitOption = lazySchema(() => durationOption().default(DEFAULT_WAIT))
 
 /** The default of PostgreSQL's lock_timeout for our statements, in milliseconds. */
 export const DEFAULT_LOCK_TIMEOUT = 1000
 
-/** The option `lockTimeout`: how long a statement waits for its lock, and other sessions behind it. */
+/** The option `lockTimeout`: how long a statement waits for its lock, and other sessions behind it. @internal */
 export const lockTimeoutOption = lazySchema(() => positiveDurationOption().default(DEFAULT_LOCK_TIMEOUT))
 
 const waitOptions = lazySchema((z) => z.strictObject({ wait: waitOption() }))

@@ -74,7 +74,7 @@ export interface DropOptions {
   readonly log?: LogOptions | false | undefined
 }
 
-/** A PostgreSQL name. */
+/** A PostgreSQL name. @internal */
 export const nameOption = lazySchema((z) =>
   z
     .string()
@@ -83,7 +83,7 @@ export const nameOption = lazySchema((z) =>
     .refine((text) => !text.includes('\0'), 'must not contain a zero byte'),
 )
 
-/** A condition in SQL, which is sent unchanged. */
+/** A condition in SQL, which is sent unchanged. @internal */
 export const conditionOption = lazySchema((z) =>
   z
     .string('must be an SQL condition')
@@ -94,6 +94,7 @@ export const conditionOption = lazySchema((z) =>
     ),
 )
 
+/** @internal */
 export const versionOption = lazySchema((z) =>
   z.string().regex(/^\d{1,9}(\.\d{1,9}){1,2}$/, "must be a version like '0.8.0'"),
 )
@@ -113,7 +114,7 @@ export function isLogger(value: unknown): boolean {
 
 const logger = lazySchema((z) => z.custom<Logger | false>(isLogger, 'must be false or have the methods info and warn'))
 
-/** Where the migration log is, for functions that only read it. */
+/** Where the migration log is, for functions that only read it. @internal */
 export const logOptions = lazySchema((z) =>
   z.strictObject({ schema: nameOption().optional(), table: nameOption().default(DEFAULT_LOG.table) }),
 )
@@ -127,14 +128,15 @@ const log = lazySchema((z) =>
 
 const DEFAULT_LOG = { table: defaultLogTable }
 
-/** Where messages and the migration log go: options of every function that changes something. */
+/** Where messages and the migration log go: options of every function that changes something. @internal */
 export const outputOptions = lazySchema((z) =>
   z.strictObject({ logger: logger().optional(), log: log().default(DEFAULT_LOG) }),
 )
 
-/** The same options, for functions that wait for other sessions to change the extension. */
+/** The same options, for functions that wait for other sessions to change the extension. @internal */
 export const extensionOptions = lazySchema(() => outputOptions().extend({ wait: waitOption() }))
 
+/** @internal */
 export const ensureOptions = lazySchema((z) =>
   z.strictObject({
     minVersion: versionOption().default(MIN_PGVECTOR_VERSION),
@@ -147,9 +149,10 @@ export const ensureOptions = lazySchema((z) =>
   }),
 )
 
-/** The option `onlyOurs` of every drop: whether to keep what this library did not create. */
+/** The option `onlyOurs` of every drop: whether to keep what this library did not create. @internal */
 export const onlyOursOption = lazySchema((z) => z.boolean('must be true or false').default(true))
 
+/** @internal */
 export const dropOptions = lazySchema((z) =>
   z.strictObject({
     onlyOurs: onlyOursOption(),
@@ -157,5 +160,7 @@ export const dropOptions = lazySchema((z) =>
   }),
 )
 
+/** @internal */
 export type ParsedEnsureOptions = Parsed<typeof ensureOptions>
+/** @internal */
 export type ParsedDropOptions = Parsed<typeof dropOptions>

@@ -24,7 +24,7 @@ export interface EnsureResult {
   readonly warnings: readonly string[]
 }
 
-/** Converts the last state that was read into the result; `found` are the warnings of the change itself. */
+/** Converts the last state that was read into the result; `found` are the warnings of the change itself. @internal */
 export function resultOf(
   seen: Glance,
   needs: Requirements,
@@ -46,7 +46,7 @@ export function resultOf(
 
 const said = { created: 'enabled', updated: 'updated', unchanged: 'already enabled' } as const
 
-/** Prints what happened, after the commit. */
+/** Prints what happened, after the commit. @internal */
 export function announce(result: EnsureResult, logger: Logger): void {
   const { version, status, schema, server, provider } = result
   const where = server.split(' ')[0] ?? server

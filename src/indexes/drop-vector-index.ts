@@ -32,6 +32,7 @@ export interface DropIndexOptions extends Pick<
   readonly onlyOurs?: boolean | undefined
 }
 
+/** @internal */
 export const dropIndexOptions = lazySchema(() =>
   buildOptions()
     .pick({ lockTimeout: true, wait: true, signal: true, onEvent: true, logger: true, log: true })

@@ -51,6 +51,7 @@ export interface UpgradeResult {
   readonly warnings: readonly string[]
 }
 
+/** @internal */
 export const upgradeOptions = lazySchema((z) =>
   extensionOptions().extend({
     ...buildOptions().pick({ signal: true }).shape,

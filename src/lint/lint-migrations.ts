@@ -28,6 +28,7 @@ export interface LintFacts {
   readonly declared?: readonly VectorIndex[] | undefined
 }
 
+/** @internal */
 export const declaredKind = valueKind<readonly VectorIndex[]>(
   (value) => Array.isArray(value) && value.every(isVectorIndex),
   'must be a list of what vectorIndex made',

@@ -57,6 +57,7 @@ export interface RunOptions {
   readonly onEvent?: ((event: MigratorEvent) => void) | undefined
 }
 
+/** @internal */
 export const runKinds = {
   wait: durationKind,
   transaction: choiceKind(['each', 'batch']),

@@ -87,6 +87,7 @@ export interface HistoryOptions extends ReadOptions {
   readonly log?: LogOptions | undefined
 }
 
+/** @internal */
 export const parseHistoryOptions = optionsParser({ log: logKind, ...readKinds })
 
 /**

@@ -22,18 +22,22 @@ export interface DownSelection {
   readonly to?: string | undefined
 }
 
+/** @internal */
 export const upKinds = {
   to: textKind,
   only: excluding(textKind, ['to', 'skip']),
   skip: textsKind,
 } as const satisfies Record<keyof UpSelection, unknown>
 
+/** @internal */
 export const downKinds = { steps: countKind, to: excluding(textKind, ['steps']) } as const satisfies Record<
   keyof DownSelection,
   unknown
 >
 
+/** @internal */
 export const parseUpSelection = optionsParser(upKinds)
+/** @internal */
 export const parseDownSelection = optionsParser(downKinds)
 
 /** Returns the pending migrations to apply, in order. */

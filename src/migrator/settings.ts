@@ -66,6 +66,7 @@ const isObject = (value: unknown): boolean => typeof value === 'object' && value
 
 const hookKind = functionKind<Hook>()
 
+/** @internal */
 export const migratorKinds = {
   tableName: textKind,
   schemaName: textKind,

@@ -27,10 +27,12 @@ export interface ReadOptions {
   readonly logger?: Logger | false | undefined
 }
 
+/** @internal */
 export const readKinds = {
   logger: valueKind<Logger | false>(isLogger, 'must be false or have the methods info and warn'),
 }
 
+/** @internal */
 export const parseReadOptions = optionsParser(readKinds)
 
 /**

@@ -30,6 +30,7 @@ export type IndexArguments<
   | readonly [index: VectorIndex<Type>, options?: Options]
   | readonly [column: VectorColumn<Type>, index: VectorIndexOptions<Type, Method>, options?: Options]
 
+/** @internal */
 export const indexOperationOptions = lazySchema((z) =>
   buildOptions()
     .omit({ signal: true })
@@ -47,6 +48,7 @@ export abstract class IndexOperation<
   protected readonly index: VectorIndex
   protected readonly options: Omit<Options, 'transaction'>
 
+  /** @internal */
   protected constructor(given: IndexArguments<Type, Method, Options>, schema: LazySchema<ZodType>) {
     const isDeclared = isIndex(given)
     const all = isDeclared ? given[1] : given[2]

@@ -17,6 +17,7 @@ export interface DistanceOptions {
   readonly schema?: string | undefined
 }
 
+/** @internal */
 export const distanceOptions = lazySchema((z) =>
   z.strictObject({ alias: nameOption().optional(), schema: nameOption().optional() }),
 )

@@ -28,6 +28,7 @@ export interface NearestRowsOptions<As extends string = string> extends SearchOp
 
 const DEFAULT_NAME = 'distance'
 
+/** @internal */
 export const nearestRowsOptions = lazySchema((z) => {
   const count = z.int('must be a whole number').min(1, 'must be at least 1')
   return searchOptions()

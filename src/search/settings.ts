@@ -55,6 +55,7 @@ export type SettingName = keyof typeof searchSettings
 
 const settings = Object.entries(searchSettings) as readonly (readonly [SettingName, SearchSetting])[]
 
+/** @internal */
 export const searchOptions = lazySchema((z) =>
   z.strictObject({
     efSearch: valuesOf(z, 'hnsw.ef_search').optional(),
@@ -85,7 +86,7 @@ export interface Wanted {
   readonly atLeast?: boolean
 }
 
-/** The settings that options ask for. */
+/** The settings that options ask for. @internal */
 export function settingsFor(options: Parsed<typeof searchOptions>): Wanted[] {
   return settings.flatMap(([name, { option, values }]) => {
     const value = options[option]

@@ -65,7 +65,7 @@ const SMALLEST_MEMORY = bytesIn.MB
 
 const MOST_WORKERS = 1024
 
-/** The options that determine how an index is built. */
+/** The options that determine how an index is built. @internal */
 export const limitOptions = lazySchema((z) => {
   const memory = sizeOption().refine((bytes) => bytes >= SMALLEST_MEMORY, 'must be at least 1MB')
   return z.strictObject({
@@ -75,6 +75,7 @@ export const limitOptions = lazySchema((z) => {
   })
 })
 
+/** @internal */
 export const buildOptions = lazySchema((z) =>
   outputOptions().extend({
     ...limitOptions().shape,
@@ -87,4 +88,5 @@ export const buildOptions = lazySchema((z) =>
   }),
 )
 
+/** @internal */
 export type ParsedBuildOptions = Parsed<typeof buildOptions>

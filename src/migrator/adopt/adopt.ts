@@ -23,6 +23,7 @@ export interface AdoptOptions extends Pick<RunOptions, 'wait' | 'onEvent'> {
   readonly to?: string | undefined
 }
 
+/** @internal */
 export const parseAdoptOptions = optionsParser({ to: textKind, wait: runKinds.wait, onEvent: runKinds.onEvent })
 
 /** What was recorded, and based on which source. */

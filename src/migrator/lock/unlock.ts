@@ -14,6 +14,7 @@ export interface UnlockOptions {
   readonly force?: boolean | undefined
 }
 
+/** @internal */
 export const parseUnlockOptions = optionsParser({ force: flagKind })
 
 /** What was found, and what was done about it. */

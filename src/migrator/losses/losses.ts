@@ -37,12 +37,15 @@ export interface Losses {
 
 const DEFAULT_COUNT_TIMEOUT = 5000
 
+/** @internal */
 export const parseLossOptions = optionsParser({ ...downKinds, ...stageKinds, countTimeout: durationKind })
 
 /**
  * Determines what rolling back migrations would lose. It rolls them back in a transaction that is itself rolled back,
  * and counts what disappeared. What cannot be tried is predicted on an embedded copy. Rows that a migration deletes
  * from a table that remains are not reported.
+ *
+ * @internal
  */
 export async function losses(
   session: Session,

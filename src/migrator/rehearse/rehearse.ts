@@ -13,6 +13,7 @@ import { explainUnknownType } from '../unknown-type.ts'
 /** Which pending migrations to rehearse, and how long one of their statements may wait for a lock. */
 export type RehearseOptions = UpSelection & StageOptions
 
+/** @internal */
 export const parseRehearseOptions = optionsParser({ ...upKinds, ...stageKinds })
 
 /** The result of a rehearsal. None of its changes were kept. */

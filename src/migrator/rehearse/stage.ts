@@ -33,6 +33,7 @@ export interface Staged<Result> {
   readonly warnings: readonly string[]
 }
 
+/** @internal */
 export const stageKinds = { ...runKinds, lockTimeout: positiveDurationKind } as const satisfies Record<
   keyof StageOptions,
   unknown

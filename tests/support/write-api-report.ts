@@ -1,0 +1,5 @@
+import { writeFileSync } from 'node:fs'
+
+import { apiReport, reportFile } from './api-report.ts'
+
+writeFileSync(reportFile, apiReport())
