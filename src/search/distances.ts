@@ -104,7 +104,8 @@ export function hammingDistance(
 }
 
 /**
- * 1 minus the share of set bits that each row has in common with a bit string, as {@link cosineDistance} (pgvector 0.7.0).
+ * The Jaccard distance of each row from a bit string: 1 minus the share of set bits that both have, as
+ * {@link cosineDistance} (pgvector 0.7.0).
  *
  * @example await knex('images').orderBy(jaccardDistance(hash, '0101')).limit(10)
  *
