@@ -15,7 +15,7 @@ const PARSER = 'libpg-query'
 
 const TYPES = ['@types/node', '@types/pg']
 
-// The oldest compiler that type-checks an application without skipLibCheck: zod's types need 5.4.
+// The oldest compiler that is supported; it type-checks an application without skipLibCheck and without esModuleInterop.
 const OLD_TYPESCRIPT = `typescript@${process.env['TEST_TYPESCRIPT'] ?? '5.4.5'}`
 
 afterAll(removeTemporaryFolders)
@@ -270,7 +270,6 @@ const classicTypeScript = {
       module: 'commonjs',
       moduleResolution: 'node10',
       strict: true,
-      esModuleInterop: true,
       types: ['node', 'jest'],
     },
   }),
