@@ -44,7 +44,6 @@ describe('the tables of options in docs', () => {
 /** Where a schema parses more than the options, or one schema of several is meant. */
 const parsedWith: Readonly<Record<string, (names: readonly string[]) => readonly string[]>> = {
   VectorColumnOptions: (names) => [...names, 'table', 'name'],
-  ColumnDistanceOptions: (names) => names.filter((name) => name !== 'metric'),
 }
 
 const OTHERWISE: ReadonlySet<string> = new Set(['SearchOptions', 'LintOptions'])

@@ -11,9 +11,9 @@ import { exactDistance } from './expressions.ts'
 
 /** Options of the distances, and of {@link nearest}. */
 export interface DistanceOptions {
-  /** What the query calls the table; default the table's own name. */
+  /** The alias of the table in the query; default: the table's own name. */
   readonly alias?: string | undefined
-  /** The schema of the extension; default where this Knex instance found it, else the search path decides. */
+  /** The schema of the extension; default: where this Knex instance found it, or else the search path. */
   readonly schema?: string | undefined
 }
 

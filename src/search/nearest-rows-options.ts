@@ -6,23 +6,23 @@ import { searchOptions, type SearchOptions } from './settings.ts'
 
 /** Options of {@link nearestRows}: what to find, and how far to search. */
 export interface NearestRowsOptions<As extends string = string> extends SearchOptions {
-  /** How many rows to find. */
+  /** The number of rows to find. */
   readonly limit: number
-  /** How many of the nearest rows to skip before them; default 0. */
+  /** The number of nearest rows to skip first; default 0. */
   readonly offset?: number | undefined
-  /** Which rows to search, as Knex's `where` takes it: an object, or a function that receives the query. */
+  /** The rows to search, as Knex's `where` accepts it: an object, or a function that receives the query. */
   readonly where?: Knex.QueryCallback | Readonly<Record<string, unknown>> | undefined
-  /** What to return of each row beside its distance; default every column but those of vectors. */
+  /** The columns to return in addition to the distance; default: every column except vector columns. */
   readonly columns?: readonly (string | Knex.Raw)[] | undefined
   /** The name of the distance in the result; default `distance`. */
   readonly as?: As | undefined
   /**
-   * How many rows the index proposes, to be ordered again by the exact distance; default ten times the rows that are asked
-   * for where the index is quantized, and no second ordering otherwise. No effect where the index stores the values as they
-   * are.
+   * The number of rows that the index proposes, to be ordered again by the exact distance. The default is ten times
+   * `limit` and `offset` if the index uses binary quantization, and otherwise no second ordering. It has no effect if the
+   * index stores the values unchanged.
    */
   readonly candidates?: number | undefined
-  /** The schema of the extension; default where this Knex instance finds it. */
+  /** The schema of the extension; default: where this Knex instance found it. */
   readonly schema?: string | undefined
 }
 

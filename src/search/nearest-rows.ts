@@ -19,26 +19,25 @@ export interface NearestRows<Row extends object = Record<string, unknown>> {
   /** The rows, nearest first. */
   readonly rows: Row[]
   /**
-   * Whether these are as many rows as were asked for, or all that match. False where more match, and where that could not be
-   * checked; `warnings` says which.
+   * True if these are as many rows as `limit`, or all that match. False if more rows match or if that could not be checked;
+   * `warnings` says which.
    */
   readonly isComplete: boolean
-  /** What should be known of the result, with what to do about it. */
+  /** Problems of the result, and what to do about them. */
   readonly warnings: readonly string[]
 }
 
 const OVERSAMPLING = 10
 
 /**
- * Finds the rows nearest to a vector, nearest first, each with its distance. The query uses the index, whatever it stores:
- * of a quantized index it takes more rows and orders them by the exact distance; of a partial index it searches the rows of
- * the index.
+ * Finds the rows nearest to a vector, nearest first, each with its distance. The query uses the index, whatever it stores.
+ * Candidates of a quantized index are reranked by the exact distance. Of a partial index, only its rows are searched.
  *
- * Columns of vectors are left out unless `columns` names them. The distance is the smallest for the nearest row: of
- * innerProduct it is the negative product, of cosine 1 minus the cosine.
+ * Vector columns are omitted unless `columns` names them. The nearest row has the smallest distance: for innerProduct the
+ * negative product, for cosine 1 minus the cosine.
  *
- * An approximate index can return fewer rows than match. `efSearch` is raised to the rows that are asked for, iterative scans
- * are on (pgvector 0.8.0), and a result that is short is counted against the table.
+ * An approximate index can return fewer rows than match. So `efSearch` is raised to the rows you ask for, iterative scans are
+ * on (pgvector 0.8.0), and if the result is still short, the matching rows are counted.
  *
  * @example
  * ```ts
@@ -94,7 +93,8 @@ async function columnsOf(
   const facts = await readSearchFacts(session, column)
   const names = facts.columns.filter((name) => name !== as)
   const isHidden = names.length < facts.columns.length
-  const warning = `${column.table} has a column ${as} of its own, which is left out: name the distance with the option as.`
+  const warning =
+    `${column.table} has a column ${as} of its own, which the result omits. Name the distance with the option ` as `.`
   return {
     columns: columnsByName(session.knex, identifier(column.table), names),
     version: facts.version,

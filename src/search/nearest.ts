@@ -8,9 +8,9 @@ import { distanceOptions, type DistanceOptions } from './distances.ts'
 import { indexedDistance } from './expressions.ts'
 
 /**
- * Orders a query of yours by the distance that an index measures, with the same expression as the index, so that the
- * query uses it; of a partial index it adds the condition. The query may return fewer rows than its limit, and rows of a
- * quantized index in an approximate order: {@link nearestRows} checks the one and corrects the other.
+ * Orders your own query by the distance that an index measures, with the same expression as the index, so that the query
+ * can use it. For a partial index it adds the condition. The query may return fewer rows than its limit, and the order of a
+ * quantized index is approximate. {@link nearestRows} checks the one and corrects the other.
  *
  * @example
  * ```ts
