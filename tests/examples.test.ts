@@ -19,6 +19,9 @@ test('every example has a test here', async () => {
     '4-release-pipeline',
     '5-docker-compose',
     '6-change-the-model',
+    '7-objection',
+    '8-adonisjs-lucid',
+    '9-backstage',
   ])
 })
 
@@ -140,5 +143,40 @@ describeOnServers('the example 6-change-the-model', (database) => {
     expect(linesMissing(promised, output)).toEqual([])
     expect(Object.keys(await database().knex('documents').columnInfo())).toEqual(['id', 'title', 'embedding_large'])
     expect(await database().knex('documents').whereNull('embedding_large')).toEqual([])
+  })
+})
+
+describeOnServers('the example 7-objection', (database) => {
+  test('searches the rows of a model whose columns have other names in the database, and leaves nothing behind', async () => {
+    const { output, promised } = await runReadme('7-objection', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    expect(await database().knex.schema.hasTable('help_articles')).toBe(false)
+    expect(await database().knex('pg_extension').where({ extname: 'vector' })).toEqual([])
+  })
+})
+
+describeOnServers('the example 8-adonisjs-lucid', (database) => {
+  test("migrates, searches and rolls back with Lucid's own runner, and leaves nothing behind", async () => {
+    const { output, promised } = await runReadme('8-adonisjs-lucid', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    expect(await database().knex('adonis_schema')).toEqual([])
+    expect(await database().knex.schema.hasTable('documents')).toBe(false)
+    expect(await database().knex('pg_extension').where({ extname: 'vector' })).toEqual([])
+  })
+})
+
+describeOnServers('the example 9-backstage', (database) => {
+  test('shares one extension between two plugins, of which one is rolled back', async () => {
+    const { output, promised } = await runReadme('9-backstage', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    expect(output.match(/^techdocs: Deploy a service/gm)).toHaveLength(2)
+    const { knex } = database()
+    const schemas = await knex('pg_extension')
+      .where({ extname: 'vector' })
+      .select(knex.raw('extnamespace::regnamespace::text'))
+    expect(schemas).toEqual([{ extnamespace: 'extensions' }])
+    expect(await knex.withSchema('catalog').from('knex_migrations')).toEqual([])
+    expect(await knex.withSchema('techdocs').from('knex_migrations').pluck('name')).toHaveLength(2)
+    expect(await knex.schema.withSchema('catalog').hasTable('entities')).toBe(false)
   })
 })

@@ -1,0 +1,6 @@
+const { vectorColumn, vectorIndex } = require('knex-pgvector')
+
+const embedding = vectorColumn('entities', 'embedding', { dimensions: 3 })
+const byMeaning = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+
+module.exports = { embedding, byMeaning }
