@@ -1,7 +1,10 @@
+import type { ChildProcess } from 'node:child_process'
+
 import type { Knex } from 'knex'
 
 import { describeOnServers } from './support/databases.ts'
 import { createProject, knexfile, migrationOf } from './support/project.ts'
+import { startProxy } from './support/proxy.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
 afterEach(removeTemporaryFolders)
@@ -91,4 +94,32 @@ describeOnServers('a run that is asked to stop', (database) => {
     holder.process.kill('SIGINT')
     expect((await holder.result).code).toBe(130)
   })
+
+  test.each(['knex_migrations', 'is_locked = 1', 'create table second'])(
+    'by one SIGTERM ends within its deadline where its connection stalls at %s',
+    async (words) => {
+      const { url } = database()
+      let child: ChildProcess | undefined
+      const proxy = await startProxy(url ?? '', ({ connection, sender, message }) => {
+        if (sender !== 'client' || child?.killed !== false || !message.body.includes(words)) return undefined
+        connection.stall()
+        child.kill('SIGTERM')
+        return undefined
+      })
+      try {
+        const project = await createProject(files)
+        const started = project.start(['up'], { DATABASE_URL: proxy.url })
+        child = started.process
+        const asked = performance.now()
+        const { code, stderr } = await started.result
+        expect({ code, stderr }).toEqual({
+          code: 143,
+          stderr: expect.stringMatching(/\nSIGTERM: stopping|^SIGTERM: stopping/),
+        })
+        expect(performance.now() - asked).toBeLessThan(30_000)
+      } finally {
+        await proxy.close()
+      }
+    },
+  )
 })

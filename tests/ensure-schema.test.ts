@@ -33,6 +33,21 @@ describeOnEveryDatabase('the schema of the extension, where none was asked for,'
     }))
 })
 
+describeOnEveryDatabase('an extension in public that one tenant created', (database) => {
+  test('is kept by another tenant, which is told of the log that has it, and dropped with that', () =>
+    rolledBack(database().knex, async (trx) => {
+      await trx.raw('create schema tenant_1; create schema tenant_2; set local search_path = tenant_1, public')
+      expect(await ensurePgvector(trx, silent)).toMatchObject({ status: 'created', schema: 'public' })
+      await trx.raw('set local search_path = tenant_2, public')
+      expect(await ensurePgvector(trx, silent)).toMatchObject({ status: 'unchanged' })
+      const { reason, warnings } = await dropPgvector(trx, silent)
+      expect(reason).toBe('not-ours')
+      expect(warnings[0]).toContain(`another log in the schema "tenant_1"`)
+      expect(warnings[0]).toContain(`dropPgvector(knex, { log: { schema: 'tenant_1' } })`)
+      expect(await dropPgvector(trx, { ...silent, log: { schema: 'tenant_1' } })).toMatchObject({ status: 'dropped' })
+    }))
+})
+
 describeOnEveryDatabase('an extension that is enabled', (database) => {
   test('is reported as off the search path, with what puts it there', () =>
     rolledBack(database().knex, async (trx) => {

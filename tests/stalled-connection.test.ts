@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 
 import type * as deadlines from '../src/database/deadlines.ts'
-import { ensurePgvector, type PgvectorMigrationError } from '../src/index.ts'
+import { ensurePgvector, isPgvectorMigrationError, type PgvectorMigrationError } from '../src/index.ts'
 import { createMigrator, type MigratorOptions } from '../src/migrator.ts'
 import { describeOnOneServer } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { hasPgBouncer, startPgBouncer, type RunningPgBouncer } from './support/pgbouncer.ts'
 import { startProxy, type Proxy } from './support/proxy.ts'
 import { items, source } from './support/steps.ts'
 
@@ -13,6 +14,8 @@ jest.mock('../src/database/deadlines.ts', () => {
   return { ...actual, defaultDeadlines: { ...actual.defaultDeadlines, probe: 50 } }
 })
 
+const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
+
 describeOnOneServer('a connection that passes nothing on any more', (database) => {
   const proxies: Proxy[] = []
 
@@ -20,10 +23,10 @@ describeOnOneServer('a connection that passes nothing on any more', (database) =
     for (const proxy of proxies.splice(0)) await proxy.close()
   })
 
-  /** A Knex instance whose connection stalls once a side sends a message with these words. */
-  async function stallingAt(words: string, onStall: () => void = () => undefined): Promise<Knex> {
+  /** A Knex instance whose connection stalls once it sends a message with these words. */
+  async function stallingAt(words: string, onStall: () => void = () => undefined, url?: string): Promise<Knex> {
     let isOver = false
-    const proxy = await startProxy(database().url ?? '', ({ connection, sender, message }) => {
+    const proxy = await startProxy(url ?? database().url ?? '', ({ connection, sender, message }) => {
       if (isOver || sender !== 'client' || !message.body.includes(words)) return undefined
       isOver = true
       connection.stall()
@@ -73,4 +76,48 @@ describeOnOneServer('a connection that passes nothing on any more', (database) =
       expect(performance.now() - started).toBeLessThan(10_000)
     },
   )
+
+  describe('to PgBouncer in transaction mode', () => {
+    let pooler: RunningPgBouncer | undefined
+
+    beforeEach(async () => {
+      if (hasPgBouncer) pooler = await startPgBouncer(database().url ?? '')
+    })
+
+    afterEach(async () => {
+      await pooler?.stop()
+      pooler = undefined
+    })
+
+    testWithPgBouncer.each(['readOnly', 'pg_try_advisory_lock', 'is_locked = 1', 'create table items', 'COMMIT'])(
+      'ends the wait of a run at %s, and the next run goes on at once',
+      async (words) => {
+        const through = await stallingAt(words, undefined, pooler?.url)
+        await expectError('CONNECTION_LOST', () =>
+          migratorOf(through, { probe: 50 })
+            .up()
+            .catch((failure: unknown) => {
+              throw isPgvectorMigrationError(failure, 'MIGRATION_FAILED') ? failure.cause : failure
+            }),
+        )
+        await through.destroy()
+        await migratorOf(database().knex, {}).up({ wait: 5000 })
+        expect(await database().knex('items').pluck('title')).toEqual(['a', 'b'])
+      },
+    )
+
+    testWithPgBouncer('leaves a statement alone that its backend works on', async () => {
+      const through = database().connect({ connection: pooler?.url ?? '' })
+      const slow = { name: '001_slow', up: 'create table slow (); select pg_sleep(1.5)' }
+      const migrator = createMigrator(through, { migrationSource: source(slow), deadlines: { probe: 50 } })
+      expect((await migrator.up()).migrations).toMatchObject([{ name: '001_slow' }])
+      await through.destroy()
+    })
+
+    testWithPgBouncer('ends the wait of ensurePgvector', async () => {
+      const through = await stallingAt('create extension', undefined, pooler?.url)
+      await expectError('CONNECTION_LOST', () => ensurePgvector(through, { logger: false }))
+      await through.destroy()
+    })
+  })
 })

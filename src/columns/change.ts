@@ -33,28 +33,32 @@ export async function changeTable(
 ): Promise<readonly string[]> {
   const logger = loggerFrom(needs.logger)
   const started = performance.now()
-  const warnings = await session.transaction(async (trx) => {
-    const before = (await trx.ask<string | undefined>(`select current_setting('lock_timeout') as state`)) ?? '0'
-    const patience = (await trx.ask<string | undefined>(`select current_setting('statement_timeout') as state`)) ?? '0'
-    await trx.send(`set local lock_timeout = ${needs.lockTimeout}`)
-    // A statement timeout would end the wait for the lock with a different error, and the attempt would not be
-    // repeated.
-    await setStatementTimeout(trx, '0')
-    await sendWithLockRetry(trx, table, statement, needs, {
-      waiting: (_, blockers) => {
-        logger.info(
-          `${qualified(table.schema, table.name)} is in use by backend PID ${blockers.join(', ')}; trying again`,
-        )
-      },
-    }).catch((error: unknown) => {
-      throw refusedRight(error, 'ALTER TABLE', table)
-    })
-    await trx.send(`set local lock_timeout = ${literal(before)}`)
-    await setStatementTimeout(trx, patience)
-    await check?.(trx)
-    const milliseconds = performance.now() - started
-    return logChange(trx, needs.log, { event, milliseconds, details, computedDetails, seen })
-  })
+  const warnings = await session.transaction(
+    async (trx) => {
+      const before = (await trx.ask<string | undefined>(`select current_setting('lock_timeout') as state`)) ?? '0'
+      const patience =
+        (await trx.ask<string | undefined>(`select current_setting('statement_timeout') as state`)) ?? '0'
+      await trx.send(`set local lock_timeout = ${needs.lockTimeout}`)
+      // A statement timeout would end the wait for the lock with a different error, and the attempt would not be
+      // repeated.
+      await setStatementTimeout(trx, '0')
+      await sendWithLockRetry(trx, table, statement, needs, {
+        waiting: (_, blockers) => {
+          logger.info(
+            `${qualified(table.schema, table.name)} is in use by backend PID ${blockers.join(', ')}; trying again`,
+          )
+        },
+      }).catch((error: unknown) => {
+        throw refusedRight(error, 'ALTER TABLE', table)
+      })
+      await trx.send(`set local lock_timeout = ${literal(before)}`)
+      await setStatementTimeout(trx, patience)
+      await check?.(trx)
+      const milliseconds = performance.now() - started
+      return logChange(trx, needs.log, { event, milliseconds, details, computedDetails, seen })
+    },
+    { isBrief: true },
+  )
   for (const warning of warnings) logger.warn(warning)
   return warnings
 }

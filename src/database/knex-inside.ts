@@ -92,6 +92,14 @@ export function pendingAnswer({ readyForQuery, connection }: Connection): string
   return readyForQuery ? null : `${bytesRead} ${bytesWritten}`
 }
 
+/** Returns the message whose answer a connection of node-postgres waits for; null if it is not known. */
+export function statementUnderway(connection: Connection): string | null {
+  // Where this property exists, the public one is deprecated.
+  const name = '_activeQuery' in connection ? '_activeQuery' : 'activeQuery'
+  const query = Reflect.get(connection, name) as { readonly text?: unknown } | null | undefined
+  return typeof query?.text === 'string' ? query.text : null
+}
+
 /** Marks a connection so that Knex's pool closes it instead of reusing it. */
 export function discard(connection: Connection, reason: unknown): void {
   Reflect.set(connection, DISPOSED, reason)

@@ -17,13 +17,14 @@ export interface BackendIdentity {
 
 /**
  * The state of a backend: it `works`, it `waits` for its client, or it is `gone`. Null if this cannot be determined,
- * for example behind a pooler or without a second connection.
+ * for example without a second connection.
  */
 export type Seen = 'works' | 'waits' | 'gone' | null
 
 /** A second connection that observes a backend. */
 export interface Lookout {
-  look(): Promise<Seen>
+  /** Behind a pooler, where a PID has no meaning, it looks for a backend that works on this statement. */
+  look(statement: string | null): Promise<Seen>
   /** Terminates the backend if its identity is certain, so that everything its session holds is released. */
   endBackend(): Promise<void>
   close(): Promise<void>
@@ -32,6 +33,17 @@ export interface Lookout {
 /** The SQL of the column for {@link BackendIdentity.startedAt}, which the backend itself runs. */
 export const STARTED_AT = `(select extract(epoch from backend_start)::pg_catalog.text
   from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()))`
+
+const MOST_COMPARED = 10_000
+
+// The server shows the beginning of the statement that a backend runs. A pooler with several servers may lead to a standby.
+function seenBehindPooler(statement: string): string {
+  return `case when pg_is_in_recovery() or not current_setting('track_activities')::boolean then null when exists (
+      select from pg_stat_get_activity(null) where pid <> pg_backend_pid() and state = 'active'
+        and datid = (select oid from pg_catalog.pg_database where datname = current_database())
+        and starts_with(${literal(statement.slice(0, MOST_COMPARED))}, left(query, ${MOST_COMPARED}))
+    ) then 'works' else 'waits' end`
+}
 
 /** Opens a second connection, on first use, to observe a backend. */
 export function openLookout(
@@ -60,14 +72,12 @@ export function openLookout(
     return within(deadlines.connect + deadlines.ask, asking)
   }
   return {
-    look: async () => {
-      // Behind a pooler, or if connections go to several servers, a PID has no meaning.
+    look: async (statement) => {
       const seen = await ask(
-        ({
-          processID,
-        }) => `select case when pg_backend_pid() is distinct from ${processID ?? 'null'} then null else coalesce(
-          (select case when starts_with(state, 'idle') then 'waits' else 'works' end
-            from pg_stat_get_activity(${processId}) where ${isIt}), 'gone') end as state`,
+        ({ processID }) => `select case when pg_backend_pid() = ${processID ?? 'null'} then coalesce(
+            (select case when starts_with(state, 'idle') then 'waits' else 'works' end
+              from pg_stat_get_activity(${processId}) where ${isIt}), 'gone')
+          else ${statement === null ? 'null' : seenBehindPooler(statement)} end as state`,
       ).catch(() => null)
       return seen === 'works' || seen === 'waits' || seen === 'gone' ? seen : null
     },

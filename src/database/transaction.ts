@@ -12,6 +12,11 @@ import { sqlState } from './sqlstate.ts'
 export interface TransactionOptions {
   /** Whether it may only read; default false. */
   readonly readOnly?: boolean
+  /**
+   * Whether only statements of ours are sent in it, one right after the other; default false. The server then ends it soon
+   * after its client falls silent, so that its locks are released.
+   */
+  readonly isBrief?: boolean
   /** Rolls everything back at the end, even after a success; default false. */
   readonly rollBack?: boolean
   /** Statements to send in the message of BEGIN. */
@@ -36,7 +41,7 @@ interface KnexTransaction extends PromiseLike<unknown> {
 
 /**
  * Runs work in a transaction with explicit properties, whatever the defaults of the role or the database: READ
- * COMMITTED, read only or not, and not ended by the server while idle.
+ * COMMITTED, read only or not, and, unless it is brief, not ended by the server while idle.
  *
  * A failure of the work is reported even if the rollback fails too, as on a lost connection.
  */
@@ -71,7 +76,7 @@ export async function inTransaction<Result>(
       return await knex.transaction(run)
     }
     const transaction = knex.transaction(run, connection === null ? {} : { connection })
-    beginWith(transaction as unknown as KnexTransaction, options, watch)
+    beginWith(transaction as unknown as KnexTransaction, options, terms, watch)
     return await transaction
   } catch (error) {
     // If the connection is lost, so is the transaction.
@@ -90,8 +95,6 @@ export const READ_COMMITTED = 'set transaction isolation level read committed'
 
 const ROLLED_BACK = new Error('the transaction is rolled back on purpose')
 
-const KEEP_OPEN = 'set local idle_in_transaction_session_timeout = 0'
-
 // PgBouncer in statement mode gives every statement to a free backend, and ends a connection that begins a transaction.
 function refusedByPooler(error: unknown): PgvectorMigrationError | null {
   const cause = isPgvectorMigrationError(error, 'CONNECTION_LOST') ? error.cause : error
@@ -102,15 +105,17 @@ function refusedByPooler(error: unknown): PgvectorMigrationError | null {
 // Knex calls this once it has a connection, which is always asynchronous.
 function beginWith(
   transaction: KnexTransaction,
-  { readOnly = false, begin = [], onBegin }: TransactionOptions,
+  { readOnly = false, isBrief = false, begin = [], onBegin }: TransactionOptions,
+  { deadlines }: Terms,
   watch: (connection: Connection) => void,
 ): void {
   const mode = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`
+  const idle = `set local idle_in_transaction_session_timeout = ${isBrief ? Math.ceil(deadlines.ask) : 0}`
   transaction.begin = async (connection) => {
     const { trxClient: client } = transaction
     watch(connection)
     try {
-      const answers = await sendMessage(client, connection, [mode, KEEP_OPEN, ...begin].join(';\n'), {
+      const answers = await sendMessage(client, connection, [mode, idle, ...begin].join(';\n'), {
         isControl: true,
       })
       onBegin?.(answers.slice(2))

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { hangUp, pendingAnswer, type Connection } from './knex-inside.ts'
+import { hangUp, pendingAnswer, statementUnderway, type Connection } from './knex-inside.ts'
 import { openLookout, type BackendIdentity, type Seen } from './look.ts'
 import type { Terms } from './terms.ts'
 
@@ -77,7 +77,7 @@ async function watchBackend(
     const lookout = openLookout(knex, identityOf(connection), deadlines)
     try {
       const isHopeless = hurriedSince !== null && Date.now() - hurriedSince > deadlines.close
-      if (!isLost(await lookout.look(), isHopeless)) continue
+      if (!isLost(await lookout.look(statementUnderway(connection)), isHopeless)) continue
       // An answer may be on its way.
       await pause(hurriedSince === null ? grace : Math.min(grace, HURRY_MILLISECONDS), ended)
       if (ended.aborted || pendingAnswer(connection) !== pending) continue

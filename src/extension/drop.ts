@@ -7,6 +7,7 @@ import {
   type ParsedDropOptions,
 } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
+import { literal } from '../core/sql.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { sqlState, translate } from '../database/sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
@@ -14,7 +15,7 @@ import { readState } from './inspect.ts'
 import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
 import { originOfExtension, whyItStays, writeToLog, type Origin } from '../log/migration-log.ts'
-import { readLogState, type LogState } from '../log/log-state.ts'
+import { schemasOfLogs, readLogState, type LogState } from '../log/log-state.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
@@ -49,12 +50,15 @@ export async function dropPgvector(db: Database, options: DropOptions = {}): Pro
   const logger = loggerFrom(needs.logger)
   const state = await look(session, needs)
   if (state.installed === null) return { status: 'absent', dependents: [], warnings: [] }
-  const result = await session.transaction(async (trx) => {
-    const installed = await lockAndLook(trx, needs.wait, (seen) => seen === null)
-    if (installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
-    const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
-    return dropUnlessUsed(trx, needs, current)
-  })
+  const result = await session.transaction(
+    async (trx) => {
+      const installed = await lockAndLook(trx, needs.wait, (seen) => seen === null)
+      if (installed === null) return { status: 'absent', dependents: [], warnings: [] } satisfies DropResult
+      const current = installed.oid === state.installed?.oid ? state : await look(trx, needs)
+      return dropUnlessUsed(trx, needs, current)
+    },
+    { isBrief: true },
+  )
   if (result.status !== 'kept') rememberSchema(db, null)
   if (result.status === 'dropped')
     logger.info(`pgvector ${state.installed.version} dropped from the schema "${state.installed.schema}"`)
@@ -127,12 +131,24 @@ async function keep(
   started: number,
 ): Promise<DropResult> {
   const reason = kept === 'in-use' ? kept : 'not-ours'
+  const elsewhere = kept === 'unknown' ? await otherLog(trx, needs, state.log) : ''
   const why =
     kept === 'in-use'
       ? `Cannot drop pgvector: tables using vector type exist (${summarise(dependents.objects)})`
-      : `pgvector ${whyItStays(kept, 'created')}. To drop it anyway: dropPgvector(knex, { onlyOurs: false })`
+      : `pgvector ${whyItStays(kept, 'created')}. ${elsewhere}To drop it anyway: dropPgvector(knex, { onlyOurs: false })`
   const unwritten = await record(trx, needs, state, 'kept', started, { reason, dependents: dependents.objects.length })
   return { status: 'kept', reason, dependents: dependents.objects, warnings: [why, ...unwritten] }
+}
+
+// A tenant's log is in the first schema of its search path, which is not on the search path of another tenant.
+async function otherLog(trx: Session, { log }: ParsedDropOptions, { schema }: LogState): Promise<string> {
+  if (log === false || log.schema !== undefined) return ''
+  const other = (await schemasOfLogs(trx, log)).find((each) => each !== schema)
+  if (other === undefined) return ''
+  return (
+    `There is another log in the schema "${other}". If pgvector was created through that log: ` +
+    `dropPgvector(knex, { log: { schema: ${literal(other)} } }). `
+  )
 }
 
 function mentionWarnings({ mentions }: Dependents): string[] {

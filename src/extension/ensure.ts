@@ -38,7 +38,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
     ? resultOf(seen, needs, 'unchanged')
     : await changeWithRetry(session, needs, seen)
   if (needs.verify && result.status === 'unchanged') {
-    await session.transaction((trx) => verifyIn(trx, result.schema, result.version))
+    await session.transaction((trx) => verifyIn(trx, result.schema, result.version), { isBrief: true })
   }
   rememberSchema(db, result.schema)
   announce(result, loggerFrom(needs.logger))
@@ -63,16 +63,19 @@ async function changeWithRetry(session: Session, needs: ParsedEnsureOptions, see
 async function change(session: Session, needs: ParsedEnsureOptions, fresh: Glance | undefined): Promise<EnsureResult> {
   const before = await look(session, needs, fresh)
   if (before.plan.action === 'none') return resultOf(before.state, needs, 'unchanged')
-  return session.transaction(async (trx) => {
-    const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
-    const installed = await lockAndLook(trx, needs.wait, (current) => satisfies(seenWith(current), needs))
-    if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
-    // During the wait, another session may have installed an old version, or dropped the extension that was to be
-    // updated.
-    const isAsBefore = isSame(installed, before.state.installed)
-    const { state, plan } = isAsBefore ? before : await look(trx, needs)
-    return plan.action === 'none' ? resultOf(state, needs, 'unchanged') : carryOut(trx, needs, state, plan)
-  })
+  return session.transaction(
+    async (trx) => {
+      const seenWith = (installed: InstalledExtension | null): Glance => ({ ...before.state, installed })
+      const installed = await lockAndLook(trx, needs.wait, (current) => satisfies(seenWith(current), needs))
+      if (satisfies(seenWith(installed), needs)) return resultOf(seenWith(installed), needs, 'unchanged')
+      // During the wait, another session may have installed an old version, or dropped the extension that was to be
+      // updated.
+      const isAsBefore = isSame(installed, before.state.installed)
+      const { state, plan } = isAsBefore ? before : await look(trx, needs)
+      return plan.action === 'none' ? resultOf(state, needs, 'unchanged') : carryOut(trx, needs, state, plan)
+    },
+    { isBrief: true },
+  )
 }
 
 function isSame(left: InstalledExtension | null, right: InstalledExtension | null): boolean {

@@ -48,12 +48,15 @@ export async function updateExtension(session: Session, needs: UpdateNeeds): Pro
   const target = targetOf(state, installed, needs.to)
   if (target === null) return unchanged(session, state, installed, needs)
   if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
-  return session.transaction(async (trx) => {
-    const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed
-    // Another session may have done this while we waited for the lock.
-    if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
-    return update(trx, state, current, target, needs)
-  })
+  return session.transaction(
+    async (trx) => {
+      const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed
+      // Another session may have done this while we waited for the lock.
+      if (isAtLeast(current.version, target)) return unchanged(trx, state, current, needs)
+      return update(trx, state, current, target, needs)
+    },
+    { isBrief: true },
+  )
 }
 
 /** Returns the version to update to; null if it is already installed. */

@@ -39,6 +39,16 @@ export function isBelieved(log: LogState): log is LogState & { readonly schema: 
   return log.exists && log.writable && log.distrust === null && log.schema !== null
 }
 
+/** Returns the schemas that have a log of that name. */
+export async function schemasOfLogs(
+  session: Session,
+  { table = defaultLogTable }: LogOptions,
+): Promise<readonly string[]> {
+  return session.ask(`select coalesce(json_agg(n.nspname order by n.nspname), '[]') as state
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relname = ${literal(table)} and c.relkind = 'r'`)
+}
+
 /** Returns the first query of {@link readLogState}; its one column is called state. */
 export function logStateSql({ schema, table = defaultLogTable }: LogOptions): string {
   const name = literal(table)

@@ -105,7 +105,10 @@ export function runConnection(
     })
   let fencedBy: readonly number[] = []
   const noteBackend = ({ pid, started, by }: Readonly<Record<string, unknown>>): void => {
-    if (typeof pid === 'number') current = { processId: pid, startedAt: String(started), hangUp: held.hangUp }
+    if (typeof pid === 'number') {
+      current = { processId: pid, startedAt: String(started), hangUp: held.hangUp }
+      held.identify({ processId: pid, startedAt: String(started) })
+    }
     fencedBy = Array.isArray(by) ? (by as readonly number[]) : []
   }
   const attemptTransaction = async <Result>(
@@ -136,6 +139,7 @@ export function runConnection(
       return { result }
     } finally {
       current = undefined
+      if (topology === 'pooled') held.identify({ processId: held.processId, startedAt: null })
     }
   }
   return {

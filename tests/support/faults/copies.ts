@@ -22,11 +22,12 @@ export interface Template {
 export async function createTemplate(
   server: TestServer,
   administrator: KnexInstance,
-  prepare: (knex: KnexInstance) => Promise<void>,
+  prepare: (knex: KnexInstance, url: string) => Promise<void>,
 ): Promise<Template> {
   const template = newName()
   await administrator.raw(`create database ${template}`)
-  await withDatabase(urlOf(server, template), prepare)
+  const url = urlOf(server, template)
+  await withDatabase(url, (knex) => prepare(knex, url))
   const copiesFiles = server.isInMemory === true && server.major >= 15
   return {
     withCopy: async (work) => {

@@ -7,7 +7,7 @@ import { withDatabase, type Place } from './copies.ts'
 import { hurried } from './deadlines.ts'
 import { startProxy, type Inspect, type Sender } from '../proxy.ts'
 import type { FaultyOperation } from './operations.ts'
-import { readLeftovers, readState, type DatabaseState } from './state.ts'
+import { comparedStates, readLeftovers, readState, type DatabaseState } from './state.ts'
 
 export const kinds = ['cut', 'half-close', 'stall', 'terminate'] as const
 
@@ -107,7 +107,7 @@ export async function injectFault(
   problems.push(...second.problems.map((problem) => `the next run: ${problem}`))
   problems.push(...(await leftoversOf(place)).map((leftover) => `after the next run: ${leftover}`))
   const seen = await withDatabase(place.url, readState)
-  if (JSON.stringify(seen) !== JSON.stringify(expected)) problems.push(...differences(seen, expected))
+  problems.push(...comparedStates(seen, expected))
   return { problems, isReached, milliseconds: performance.now() - started, error: first.outcome?.error }
 }
 
@@ -145,7 +145,7 @@ async function runThrough(place: Place, operation: FaultyOperation, inspect: Ins
 }
 
 /** What is left once the server has noticed that its clients are gone. */
-async function leftoversOf({ name, administrator }: Place): Promise<readonly string[]> {
+export async function leftoversOf({ name, administrator }: Place): Promise<readonly string[]> {
   const deadline = performance.now() + 3000
   for (;;) {
     const leftovers = await readLeftovers(administrator, name)
@@ -160,18 +160,4 @@ const OUR_SQL = /\b(pg_catalog|set_config|select|insert into|declare|begin isola
 function problemsOf(error: unknown): string[] {
   if (!isPgvectorMigrationError(error)) return [`it failed with what is no error of ours: ${String(error)}`]
   return OUR_SQL.test(error.message) ? [`its error shows our SQL: ${error.message}`] : []
-}
-
-function differences(seen: DatabaseState, expected: DatabaseState): string[] {
-  const lines = (state: DatabaseState): string[] => [
-    ...state.extension.map((line) => `extension ${line}`),
-    ...state.columns.map((line) => `column ${line}`),
-    ...state.indexes,
-    ...Object.entries(state.rows).flatMap(([table, rows]) => rows.map((row, place) => `${table} ${place + 1}: ${row}`)),
-  ]
-  const [got, wanted] = [lines(seen), lines(expected)]
-  return [
-    ...wanted.filter((line) => !got.includes(line)).map((line) => `missing: ${line}`),
-    ...got.filter((line) => !wanted.includes(line)).map((line) => `not expected: ${line}`),
-  ]
 }

@@ -65,3 +65,19 @@ export async function readLeftovers(administrator: Knex, database: string): Prom
   )
   return rows.map(({ leftover }) => leftover)
 }
+
+/** What is not as it is to be; nothing where all is. */
+export function comparedStates(seen: DatabaseState, expected: DatabaseState): string[] {
+  const lines = (state: DatabaseState): string[] => [
+    ...state.extension.map((line) => `extension ${line}`),
+    ...state.columns.map((line) => `column ${line}`),
+    ...state.indexes,
+    ...Object.entries(state.rows).flatMap(([table, rows]) => rows.map((row, place) => `${table} ${place + 1}: ${row}`)),
+  ]
+  if (JSON.stringify(seen) === JSON.stringify(expected)) return []
+  const [got, wanted] = [lines(seen), lines(expected)]
+  return [
+    ...wanted.filter((line) => !got.includes(line)).map((line) => `missing: ${line}`),
+    ...got.filter((line) => !wanted.includes(line)).map((line) => `not expected: ${line}`),
+  ]
+}
