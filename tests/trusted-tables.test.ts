@@ -87,20 +87,17 @@ describeOnServers('tables of the migrations that another role made beforehand', 
     })
   })
 
-  test.each(['knex_migrations', 'knex_migrations_lock', 'knex_migrations_runs'])(
-    'stop a first run where only %s is there',
-    async (table) => {
-      const { knex } = database()
-      await withMallory(database(), async (_mallory, as) => {
-        await as(`${evil} create table ${table} (id serial, index serial, is_locked integer, name text, batch integer);
+  test.each(['knex_migrations', 'knex_migrations_lock'])('stop a first run where only %s is there', async (table) => {
+    const { knex } = database()
+    await withMallory(database(), async (_mallory, as) => {
+      await as(`${evil} create table ${table} (id serial, index serial, is_locked integer, name text, batch integer);
           create trigger t before insert on ${table} for each statement execute function evil()`)
-        const { details } = await expectError('TABLE_NOT_TRUSTED', () => migratorFor(knex).up())
-        expect(details.table).toBe(`public.${table}`)
-        expect(await isSprung(knex)).toBe(false)
-        expect(await knex.schema.hasTable('made')).toBe(false)
-      })
-    },
-  )
+      const { details } = await expectError('TABLE_NOT_TRUSTED', () => migratorFor(knex).up())
+      expect(details.table).toBe(`public.${table}`)
+      expect(await isSprung(knex)).toBe(false)
+      expect(await knex.schema.hasTable('made')).toBe(false)
+    })
+  })
 
   test('are shown by status and history with a warning', async () => {
     const { knex } = database()
@@ -153,6 +150,74 @@ describeOnServers('tables of the migrations that another role made beforehand', 
         `index knex_migrations_id_idx uses function evil_check(text) of the role ${mallory}`,
       )
       expect(found[1]?.next).toContain('DROP INDEX public.knex_migrations_id_idx;')
+      expect(await isSprung(knex)).toBe(false)
+    })
+  })
+})
+
+describeOnServers('a table of runs that another role made beforehand', (database) => {
+  /** Makes that table with a trap for whoever writes it, where reading it shows a run that never ended. */
+  const trapped = `${evil}
+    create table knex_migrations_runs (id bigint generated always as identity, command text, started_at timestamptz,
+      ended_at timestamptz, outcome text, host text, process_id integer, operating_system_user text, role text,
+      lock_xmin text, notes jsonb);
+    insert into knex_migrations_runs (command, host, process_id, lock_xmin) values ('up', 'forged.example', 1, '1');
+    create trigger t before insert or update on knex_migrations_runs for each row execute function evil()`
+
+  const named = expect.stringContaining('public.knex_migrations_runs is not trusted')
+  const lockOf = (knex: Knex): Promise<number[]> => knex('knex_migrations_lock').pluck('is_locked')
+
+  test('does not stop a run, a rehearsal or an adoption, which warn of it and leave it alone', async () => {
+    const { knex } = database()
+    await withMallory(database(), async (_mallory, as) => {
+      await as(trapped)
+      expect(await migratorFor(knex).rehearse()).toMatchObject({ warnings: expect.arrayContaining([named]) })
+      expect(await migratorFor(knex).up({ to: '001' })).toMatchObject({
+        migrations: [{ name: '001' }],
+        warnings: [named],
+      })
+      expect(await migratorFor(knex).up()).toMatchObject({ migrations: [{ name: '002' }], warnings: [named] })
+      expect(await migratorFor(knex).up()).toMatchObject({ migrations: [], warnings: [named] })
+      expect(await migratorFor(knex).down({ steps: 2 })).toMatchObject({ warnings: [named] })
+      await knex.raw('create table made (); create table more ()')
+      expect(await migratorFor(knex).adopt()).toMatchObject({ adopted: [{}, {}], warnings: [named] })
+      expect(await lockOf(knex)).toEqual([0])
+      expect(await isSprung(knex)).toBe(false)
+      expect(await knex('knex_migrations_runs').pluck('host')).toEqual(['forged.example'])
+    })
+  })
+
+  test('gives the lock back after a failure, and after the loss of the connection', async () => {
+    const { knex, connect } = database()
+    await withMallory(database(), async (_mallory, as) => {
+      await as(trapped)
+      const ends: Readonly<Record<string, string>> = {
+        fails: 'select 1/0',
+        dies: 'select pg_terminate_backend(pg_backend_pid())',
+      }
+      for (const [name, sql] of Object.entries(ends)) {
+        const migrator = createMigrator(connect(), { migrationSource: source(applied, { name, up: sql }) })
+        await expectError('MIGRATION_FAILED', () => migrator.up())
+        expect(await lockOf(knex)).toEqual([0])
+      }
+      expect(await isSprung(knex)).toBe(false)
+    })
+  })
+
+  test('does not decide that the lock of a run is free', async () => {
+    const { knex } = database()
+    await withMallory(database(), async (_mallory, as) => {
+      await as(trapped)
+      await migratorFor(knex).up({ to: '001' })
+      await knex.raw('update knex_migrations_lock set is_locked = 1')
+      await as(`update knex_migrations_runs set lock_xmin = (select xmin::text from knex_migrations_lock)`).catch(
+        () => undefined,
+      )
+      await knex.raw(`select setval('sprung', 1, false)`)
+      await expectError('MIGRATIONS_LOCKED', () => migratorFor(knex).up({ wait: 100 }))
+      await expectError('UNLOCK_REFUSED', () => migratorFor(knex).unlock())
+      expect(await migratorFor(knex).unlock({ force: true })).toMatchObject({ status: 'freed', holder: null })
+      expect((await migratorFor(knex).up()).migrations).toMatchObject([{ name: '002' }])
       expect(await isSprung(knex)).toBe(false)
     })
   })

@@ -41,6 +41,9 @@ export interface MigrationTables {
   readonly runs: string
 }
 
+/** The tables that a run may use: `runs` is null if another role controls that table, which is then neither read nor written. */
+export type UsableTables = Omit<MigrationTables, 'runs'> & { readonly runs: string | null }
+
 type KnexOption =
   | 'tableName'
   | 'schemaName'

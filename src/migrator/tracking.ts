@@ -5,9 +5,10 @@ import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { READ_COMMITTED } from '../database/transaction.ts'
 import { isRace, sqlState } from '../database/sqlstate.ts'
-import { doubtfulSql, readDistrust, type Distrust } from '../database/table-trust.ts'
-import { trackingTable, type MigrationTables } from './settings.ts'
-import { assertReadable, assertTrusted } from './trust.ts'
+import { readDistrust, type Distrust } from '../database/table-trust.ts'
+import { assertDecisive, missingOf, missingTables, presenceSql, type Presence } from './present-tables.ts'
+import { trackingTable, type MigrationTables, type UsableTables } from './settings.ts'
+import { assertReadable } from './trust.ts'
 
 /** The operations of a run on each table, here and in lock/. */
 export const neededPrivileges = {
@@ -31,7 +32,9 @@ export interface Tracking {
   readonly missing: readonly (keyof MigrationTables)[]
   /** The tables that must be neither believed nor written. */
   readonly distrusted: readonly Distrust[]
-  /** Whether any run was recorded here. */
+  /** The table of runs, if it is one of them: a run works without it. */
+  readonly untrustedRuns: Distrust | null
+  /** Whether runs were recorded here in a table that is trusted. */
   readonly hasRuns: boolean
   /** Whether a run can store notes. A table of runs from an earlier release cannot hold them. */
   readonly hasNotes: boolean
@@ -47,55 +50,40 @@ export interface Tracking {
  * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
  */
 export async function readApplied(session: Session, tables: MigrationTables): Promise<readonly AppliedMigration[]> {
-  const { applied, distrusted } = await readTracking(session, tables)
-  assertTrusted(distrusted)
-  return applied
+  const tracking = await readTracking(session, tables)
+  assertDecisive(tracking)
+  return tracking.applied
 }
 
 /** Reads the same from tables that may not be trusted, with everything else that determines how a run begins. */
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
   const { oids, doubtful, ...seen } = await session.ask<
     Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly'>
-  >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${haveNotes(tables)},
+  >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${haveNotes(tables.runs)},
       'server', version(), 'readOnly', ${readOnlySql}) as state`)
   const distrusted = await readDistrust(session, doubtful)
   assertReadable(distrusted.filter(({ oid }) => oid === oids.migrations))
-  const applied = oids.migrations === null ? [] : await readExisting(session, tables)
-  return { ...seen, distrusted, missing: missingOf(oids), hasRuns: oids.runs !== null, applied }
+  const applied = (oids.migrations ?? null) === null ? [] : await readExisting(session, tables)
+  const untrustedRuns = distrusted.find(({ oid }) => oid === oids.runs) ?? null
+  const hasRuns = (oids.runs ?? null) !== null && untrustedRuns === null
+  return { ...seen, distrusted, untrustedRuns, missing: missingOf(oids), hasRuns, applied }
 }
 
-/** Which of the tables exist. */
-interface Presence {
-  readonly oids: Readonly<Record<keyof MigrationTables, number | null>>
-  /** The tables that are not obviously trusted. */
-  readonly doubtful: readonly number[]
-}
-
-/** Returns SQL for the pairs of a json object that is a {@link Presence}. */
-function presenceSql(tables: MigrationTables): string {
-  const oids = Object.values(tables).map(trackingTable)
-  const pairs = Object.keys(tables).map((name, index) => `'${name}', ${oids[index]}::oid::bigint`)
-  return `'oids', json_build_object(${pairs.join(', ')}), 'doubtful', ${doubtfulSql(oids)}`
-}
-
-function missingOf(oids: Presence['oids']): readonly (keyof MigrationTables)[] {
-  return (['migrations', 'lock', 'runs'] as const).filter((name) => oids[name] === null)
-}
-
-function haveNotes({ runs }: MigrationTables): string {
+function haveNotes(runs: string): string {
   return `exists (select from pg_catalog.pg_attribute where attrelid = ${trackingTable(runs)} and attname = 'notes')`
 }
 
 /** Whether the table of runs has a column for notes. */
-export async function readHasNotes(session: Session, tables: MigrationTables): Promise<boolean> {
-  return session.ask<boolean>(`select to_json(${haveNotes(tables)}) as state`)
+export async function readHasNotes(session: Session, runs: string): Promise<boolean> {
+  return session.ask<boolean>(`select to_json(${haveNotes(runs)}) as state`)
 }
 
 /**
  * Adds the column for notes to an older table of runs. Returns false if this role may not, or if another session is
  * using the table; the run then continues without notes.
  */
-export async function addNotes(session: Session, { runs }: MigrationTables): Promise<boolean> {
+export async function addNotes(session: Session, { runs }: UsableTables): Promise<boolean> {
+  if (runs === null) return false
   try {
     await session.transaction(async (trx) => {
       if (!session.isInTransaction) await trx.send(`set local lock_timeout = '1s'`)
@@ -115,7 +103,7 @@ export async function readExisting(session: Session, tables: MigrationTables): P
 }
 
 /** Returns the query of {@link readExisting}, so that a statement can be sent before it. */
-export function appliedSql({ migrations }: MigrationTables): string {
+export function appliedSql({ migrations }: Pick<MigrationTables, 'migrations'>): string {
   return `
     select coalesce(pg_catalog.json_agg(
       pg_catalog.json_build_object('name', name, 'batch', batch, 'at', migration_time) order by id), '[]') as state
@@ -136,7 +124,7 @@ const MOST_RACES = 5
  */
 export async function createTables(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   missing?: readonly (keyof MigrationTables)[],
 ): Promise<void> {
   for (let races = 1; ; races++) {
@@ -153,27 +141,13 @@ export async function createTables(
 }
 
 /** Does the same in one attempt, for a transaction that a lost race aborts. */
-export async function createMissingTables(session: Session, tables: MigrationTables): Promise<void> {
+export async function createMissingTables(session: Session, tables: UsableTables): Promise<void> {
   await sendTables(session, tables, await missingTables(session, tables))
-}
-
-/**
- * Returns the tables that do not exist, after checking that the others are trusted.
- *
- * @throws {PgvectorMigrationError} TABLE_NOT_TRUSTED
- */
-export async function missingTables(
-  session: Session,
-  tables: MigrationTables,
-): Promise<readonly (keyof MigrationTables)[]> {
-  const { oids, doubtful } = await session.ask<Presence>(`select json_build_object(${presenceSql(tables)}) as state`)
-  assertTrusted(await readDistrust(session, doubtful))
-  return missingOf(oids)
 }
 
 async function sendTables(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   missing: readonly (keyof MigrationTables)[],
 ): Promise<void> {
   if (missing.length === 0) return
@@ -186,7 +160,7 @@ async function sendTables(
 
 /** Returns the statements that create each table. An existing table is an error, unless the statements tolerate it. */
 export function tableStatements(
-  tables: MigrationTables,
+  tables: UsableTables,
   create: 'create table' | 'create table if not exists',
 ): Readonly<Record<keyof MigrationTables, readonly string[]>> {
   return {
@@ -198,8 +172,11 @@ export function tableStatements(
       `${create} ${tables.lock} (index serial primary key, is_locked integer)`,
       `insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock})`,
     ],
-    runs: [
-      `${create} ${tables.runs} (
+    runs:
+      tables.runs === null
+        ? []
+        : [
+            `${create} ${tables.runs} (
         id bigint generated always as identity primary key,
         command pg_catalog.text not null,
         started_at timestamp with time zone not null default pg_catalog.clock_timestamp(),
@@ -211,8 +188,8 @@ export function tableStatements(
         role pg_catalog.text not null default current_user,
         lock_xmin pg_catalog.text not null,
         notes pg_catalog.jsonb)`,
-      `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
-    ],
+            `comment on table ${tables.runs} is 'Who ran migrations, when, and how it ended (knex-pgvector)'`,
+          ],
   }
 }
 

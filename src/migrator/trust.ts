@@ -33,3 +33,12 @@ export function trustWarnings(distrusted: readonly Distrust[]): string[] {
       `What it contains is ${each.isUnsafeToRead ? 'not read' : 'shown, and may be forged'}. Check it, then as a superuser: ${each.remedies.join(' ')}`,
   )
 }
+
+/** Returns the warning of a run that is not recorded. */
+export function unnotedWarning(distrust: Distrust): string {
+  const { table, remedies } = distrust
+  return (
+    `${table} is not trusted, because ${reasonOf(distrust)}. It is neither read nor written: this run is not recorded, and if ` +
+    `it crashes, only unlock --force frees its lock. Check what it contains, then as a superuser: ${remedies.join(' ')}`
+  )
+}

@@ -12,6 +12,7 @@ import { keptLock } from '../run/run.ts'
 import { listMigrations } from '../files/list.ts'
 import { assertFilesExist } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
+import { readUsable } from '../present-tables.ts'
 import { batchAfter, readApplied, record } from '../tracking.ts'
 
 /** Which migrations to record as applied. */
@@ -93,9 +94,11 @@ async function recordAll(
   names: readonly string[],
   { wait, onEvent }: AdoptOptions,
 ): Promise<Pick<AdoptResult, 'batch' | 'warnings'> & { readonly recorded: readonly string[] }> {
-  const warnings: string[] = []
+  const usable = await readUsable(session, tables)
+  const warnings = [...usable.warnings]
   const options = {
     command: 'adopt',
+    missing: usable.missing,
     wait: waitOf(wait),
     deadlines,
     isSingle: await readIsEmbedded(session),
@@ -103,7 +106,7 @@ async function recordAll(
     onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),
     onKept: (error: unknown) => warnings.push(keptLock(error)),
   }
-  return withRunLock(session, tables, options, async (lock) => {
+  return withRunLock(session, usable.tables, options, async (lock) => {
     // Another run may have applied some of them in the meantime.
     const applied = new Set(lock.applied.map(({ name }) => name))
     const recorded = names.filter((name) => !applied.has(name))

@@ -4,7 +4,7 @@ import { sqlStateOf } from '../../core/errors.ts'
 import { within, type Deadlines } from '../../database/deadlines.ts'
 import type { HeldConnection, Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
-import type { MigrationTables } from '../settings.ts'
+import type { UsableTables } from '../settings.ts'
 import { lockNumber, type AdvisoryLock } from './advisory-lock.ts'
 import { giveKnexLockBack, giveKnexLockBackFromAside, type RunEnd } from './knex-lock.ts'
 import type { PooledLock } from './pooled-lock.ts'
@@ -25,7 +25,7 @@ const POLL_MILLISECONDS = 50
 export async function giveBack(
   session: Session,
   held: HeldConnection,
-  tables: MigrationTables,
+  tables: UsableTables,
   { advisory, pooled, isSingle }: TakenLock,
   end: RunEnd,
   deadlines: Deadlines,
@@ -54,7 +54,7 @@ export async function giveBack(
 
 async function giveBackFromAside(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   end: RunEnd,
   deadlines: Deadlines,
 ): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { LockHolder } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 import { fenceNumber, heldRows, lockNumber } from './advisory-lock.ts'
-import type { MigrationTables } from '../settings.ts'
+import type { UsableTables } from '../settings.ts'
 
 /** Whether migrations are locked, and by which run. */
 export interface HeldLock {
@@ -14,7 +14,7 @@ export interface HeldLock {
 }
 
 /** Reads the lock holder. Knex's lock table exists, and `hasRuns` is whether our table of runs does. */
-export async function readHolder(session: Session, tables: MigrationTables, hasRuns: boolean): Promise<HeldLock> {
+export async function readHolder(session: Session, tables: UsableTables, hasRuns: boolean): Promise<HeldLock> {
   const isNoted = `exists (
     select from ${tables.lock} as held
     join ${tables.runs} as run
@@ -24,15 +24,16 @@ export async function readHolder(session: Session, tables: MigrationTables, hasR
   const seen = await session.askAsCaller<Omit<HeldLock, 'run'>>(
     `select pg_catalog.json_build_object(
       'isLocked', exists (select from ${tables.lock} where is_locked operator(pg_catalog.=) 1),
-      'isNoted', ${hasRuns ? isNoted : 'false'}) as state`,
+      'isNoted', ${hasRuns && tables.runs !== null ? isNoted : 'false'}) as state`,
   )
   return { ...seen, run: seen.isNoted ? await unfinishedRun(session, tables) : null }
 }
 
 /** Returns the recorded run that has not ended. While the advisory lock is held, this is the lock holder. */
-export async function unfinishedRun(session: Session, tables: MigrationTables): Promise<LockHolder | null> {
+export async function unfinishedRun(session: Session, { runs }: UsableTables): Promise<LockHolder | null> {
+  if (runs === null) return null
   return session.askAsCaller<LockHolder | null>(`select (
-      select ${holderJson('run')} from ${tables.runs} as run where run.ended_at is null order by run.id desc limit 1
+      select ${holderJson('run')} from ${runs} as run where run.ended_at is null order by run.id desc limit 1
     ) as state`)
 }
 

@@ -5,11 +5,14 @@ import { json, literal, nullable } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 import { READ_COMMITTED } from '../../database/transaction.ts'
 import { notesOfDead, workingBackends, type RunNotes } from '../run/notes.ts'
-import type { MigrationTables } from '../settings.ts'
+import type { UsableTables } from '../settings.ts'
 import { appliedSql, readHasNotes, type AppliedMigration } from '../tracking.ts'
 import { holderJson } from './holder.ts'
 
-/** The result of requesting Knex's lock: our record of the run, or null if another run has the lock. */
+/**
+ * The result of requesting Knex's lock: the number of our record of the run, or of the transaction that took the lock if
+ * runs are not recorded; null if another run has the lock.
+ */
 export interface TakenRun {
   readonly run: number | null
   readonly applied: readonly AppliedMigration[]
@@ -35,7 +38,7 @@ function begin({ isInTransaction }: Session, lockTimeout: number): readonly stri
  */
 export async function takeKnexLock(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   command: string,
   notes: RunNotes | null,
   lockTimeout: number,
@@ -49,12 +52,7 @@ export async function takeKnexLock(
         and (select pg_catalog.count(*) from free) operator(pg_catalog.=) (select pg_catalog.count(*) from ${tables.lock})
       returning 1
     ),
-    run as (
-      insert into ${tables.runs} (command, host, process_id, operating_system_user, lock_xmin${notes === null ? '' : ', notes'})
-      select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
-        (pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text${notes === null ? '' : `, ${json(notes)}`}
-      where exists (select from taken) returning id
-    )
+    run as (${tables.runs === null ? `select ${TRANSACTION} as id where exists (select from taken)` : noting(tables.runs, command, notes)})
     select pg_catalog.set_config('knex_pgvector.run', coalesce((select id::pg_catalog.text from run), ''), true) from ${NOT_FLUSHED}`
   return session.sendAndAsk<TakenRun>(
     [...begin(session, lockTimeout), taking],
@@ -64,6 +62,18 @@ export async function takeKnexLock(
       end,
       'applied', (${appliedSql(tables)})) as state`,
   )
+}
+
+// In the form in which xmin shows it.
+const TRANSACTION = '(pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)'
+
+function noting(runs: string, command: string, notes: RunNotes | null): string {
+  return `
+      insert into ${runs} (command, host, process_id, operating_system_user, lock_xmin${notes === null ? '' : ', notes'})
+      select ${literal(command)}, ${literal(hostname())}, ${process.pid}, ${nullable(userName())},
+        ${TRANSACTION}::pg_catalog.text${notes === null ? '' : `, ${json(notes)}`}
+      where exists (select from taken) returning id
+    `
 }
 
 /** The state of Knex's lock when it is set and no run of ours is alive. */
@@ -78,25 +88,29 @@ export interface StaleLock {
 /** Frees `is_locked` if the run that set it has ended, and none of its recorded backends is still at work. */
 export async function freeStaleLock(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   isSingle: boolean,
   lockTimeout: number,
 ): Promise<StaleLock> {
-  const hasNotes = await readHasNotes(session, tables)
+  const { runs } = tables
+  const hasNotes = runs !== null && (await readHasNotes(session, runs))
   const notes = hasNotes ? `, notes = ${notesOfDead(tables)}` : ''
   const working = hasNotes && !isSingle ? `select pid from stale as run, lateral (${workingBackends}) as working` : null
-  const free = `with stale as (
-      select run.* from ${tables.runs} as run
+  const noted = `stale as (
+      select run.* from ${runs} as run
       join ${tables.lock} as held on held.is_locked operator(pg_catalog.=) 1
         and held.xmin::pg_catalog.text operator(pg_catalog.=) run.lock_xmin
       where run.ended_at is null
     ),
-    working as (${working ?? 'select null::integer as pid where false'}),
+    working as (${working ?? NO_PID}),
     ended as (
-      update ${tables.runs} as run set ended_at = pg_catalog.clock_timestamp(), outcome = 'died'${notes}
+      update ${runs} as run set ended_at = pg_catalog.clock_timestamp(), outcome = 'died'${notes}
       from stale where run.id operator(pg_catalog.=) stale.id and not exists (select from working)
       returning 1
-    ),
+    )`
+  // Without records, nothing is known about the owner.
+  const unnoted = `stale as (select null::pg_catalog.text as lock_xmin where false), working as (${NO_PID})`
+  const free = `with ${runs === null ? unnoted : noted},
     freed as (
       update ${tables.lock} as held set is_locked = 0
       where held.is_locked operator(pg_catalog.=) 1 and not exists (select from working) and (${
@@ -108,7 +122,7 @@ export async function freeStaleLock(
     restored as (
       insert into ${tables.lock} (is_locked) select 0 where not exists (select from ${tables.lock}) returning 1
     )
-    select pg_catalog.json_build_object('holder', (select ${holderJson('stale')} from stale limit 1),
+    select pg_catalog.json_build_object('holder', ${runs === null ? 'null' : `(select ${holderJson('stale')} from stale limit 1)`},
       'backends', (select coalesce(pg_catalog.json_agg(pid), '[]') from working), 'freed',
       (select pg_catalog.count(*) from freed) operator(pg_catalog.+) (select pg_catalog.count(*) from restored)) as state`
   const { freed, holder, backends } = await session.sendAndAsk<Omit<StaleLock, 'state'> & { readonly freed: number }>(
@@ -118,6 +132,8 @@ export async function freeStaleLock(
   if (backends.length > 0) return { state: 'working', holder, backends }
   return { state: freed > 0 ? 'freed' : 'foreign', holder, backends }
 }
+
+const NO_PID = 'select null::integer as pid where false'
 
 /** How a run ended. */
 export interface RunEnd {
@@ -136,7 +152,7 @@ export interface RunEnd {
  */
 export async function giveKnexLockBack(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   end: RunEnd,
   {
     giveAdvisoryLockBack,
@@ -168,29 +184,41 @@ export async function giveKnexLockBack(
  */
 export async function giveKnexLockBackFromAside(
   side: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   end: RunEnd,
   lockNumber: string,
   lockTimeout: number,
 ): Promise<boolean> {
   return side.sendAndAsk<boolean>(
     [...begin(side, lockTimeout), ...freeing(tables, end, `pg_catalog.pg_try_advisory_xact_lock(${lockNumber})`)],
-    `select pg_catalog.to_json(ended_at is not null) as state from ${tables.runs} where id operator(pg_catalog.=) ${end.run}`,
+    tables.runs === null
+      ? `select pg_catalog.to_json(not exists (select from ${tables.lock} as held where ${isTakenBy(end)})) as state`
+      : `select pg_catalog.to_json(ended_at is not null) as state from ${tables.runs} where id operator(pg_catalog.=) ${end.run}`,
   )
 }
 
-function freeing(tables: MigrationTables, { run, outcome, notes }: RunEnd, condition: string): readonly string[] {
-  const change = `ended_at = pg_catalog.clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
+function freeing(tables: UsableTables, end: RunEnd, condition: string): readonly string[] {
   return [
-    `with ended as (
-      update ${tables.runs} set ${change} where id operator(pg_catalog.=) ${run} and ${condition}
-      returning lock_xmin
-    )
-    update ${tables.lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED}
-    where held.xmin::pg_catalog.text operator(pg_catalog.=) ended.lock_xmin`,
+    tables.runs === null
+      ? `update ${tables.lock} as held set is_locked = 0 from ${NOT_FLUSHED} where ${isTakenBy(end)} and ${condition}`
+      : freeingNoted(tables.runs, tables.lock, end, condition),
     `delete from ${tables.lock} where is_locked operator(pg_catalog.=) 0
       and index operator(pg_catalog.>) (select pg_catalog.min(index) from ${tables.lock})`,
   ]
+}
+
+function isTakenBy({ run }: RunEnd): string {
+  return `held.is_locked operator(pg_catalog.=) 1 and held.xmin::pg_catalog.text operator(pg_catalog.=) '${run}'`
+}
+
+function freeingNoted(runs: string, lock: string, { run, outcome, notes }: RunEnd, condition: string): string {
+  const change = `ended_at = pg_catalog.clock_timestamp(), outcome = ${literal(outcome)}${notes === undefined ? '' : `, notes = ${json(notes)}`}`
+  return `with ended as (
+      update ${runs} set ${change} where id operator(pg_catalog.=) ${run} and ${condition}
+      returning lock_xmin
+    )
+    update ${lock} as held set is_locked = 0 from ended, ${NOT_FLUSHED}
+    where held.xmin::pg_catalog.text operator(pg_catalog.=) ended.lock_xmin`
 }
 
 function userName(): string | null {

@@ -6,7 +6,7 @@ import { sqlState } from '../../database/sqlstate.ts'
 import { connectionSql, runConnection, type ConnectionFacts, type RunConnection } from '../run/connection.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { notingBackend, type NotedStep, type RunNotes } from '../run/notes.ts'
-import type { MigrationTables } from '../settings.ts'
+import type { MigrationTables, UsableTables } from '../settings.ts'
 import { addNotes, createTables, type AppliedMigration } from '../tracking.ts'
 import { fenceNumber, type AdvisoryLock } from './advisory-lock.ts'
 import { tryConnectionLock } from './connection-lock.ts'
@@ -58,7 +58,8 @@ export interface RunLockOptions extends TurnOptions {
  * with it, and Knex's own `is_locked`, which keeps stock Knex out.
  *
  * Holding the advisory lock proves that no other run of ours is alive. If `is_locked` is then set by a run that we
- * recorded, that run has crashed and its lock is freed. If another program set it, nothing is known about its owner.
+ * recorded, that run has crashed and its lock is freed. If another program set it, or the records are not trusted,
+ * nothing is known about its owner.
  *
  * An error of the work is thrown unchanged, whatever fails afterwards.
  *
@@ -67,7 +68,7 @@ export interface RunLockOptions extends TurnOptions {
  */
 export async function withRunLock<Result>(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   options: RunLockOptions,
   work: (lock: RunLock) => Promise<Result>,
 ): Promise<Result> {
@@ -114,7 +115,7 @@ interface Taken extends TakenLock {
 async function acquire(
   session: Session,
   held: HeldConnection,
-  tables: MigrationTables,
+  tables: UsableTables,
   options: RunLockOptions,
   state: Acquiring,
 ): Promise<Taken | null> {
@@ -138,7 +139,7 @@ async function acquire(
         deadlines.lock,
       ).catch(busyAsNotTaken)
       if (run !== null) {
-        if (state.planned !== null) connection.noteOthers(notingBackend(tables, run))
+        if (state.planned !== null && tables.runs !== null) connection.noteOthers(notingBackend(tables.runs, run))
         const lock = { applied, isHeld: advisory.isHeld, lost: advisory.lost, connection }
         return { advisory, lock, run, hasNotes: state.planned !== null, pooled, isSingle, stopWatching: watch.stop }
       }
@@ -163,7 +164,7 @@ interface TriedLock {
 async function tryAdvisoryLock(
   session: Session,
   held: HeldConnection,
-  tables: MigrationTables,
+  tables: UsableTables,
   { isSingle, deadlines }: RunLockOptions,
   state: Acquiring,
   watch: ReturnType<typeof watchConnection>,
@@ -192,7 +193,7 @@ async function tryAdvisoryLock(
 async function workUnder<Result>(
   session: Session,
   held: HeldConnection,
-  tables: MigrationTables,
+  tables: UsableTables,
   options: RunLockOptions,
   taken: Taken,
   work: (lock: RunLock) => Promise<Result>,
@@ -217,11 +218,11 @@ async function workUnder<Result>(
 /** Creates missing tables. Returns the steps to record for the run, or null if nothing can be recorded. */
 async function prepareTables(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
   { missing, planned, lacksNotes = false }: RunLockOptions,
 ): Promise<readonly NotedStep[] | null> {
   if (missing === undefined || missing.length > 0) await createTables(session, tables, missing)
-  if (planned === undefined) return null
+  if (planned === undefined || tables.runs === null) return null
   return !lacksNotes || (await addNotes(session, tables)) ? planned : null
 }
 

@@ -5,8 +5,8 @@ import type { Session } from '../../database/session.ts'
 import { READ_COMMITTED } from '../../database/transaction.ts'
 import { readHolder, type HeldLock } from './holder.ts'
 import { withRunLock } from './run-lock.ts'
-import type { MigrationSettings, MigrationTables } from '../settings.ts'
-import { missingTables } from '../tracking.ts'
+import type { MigrationSettings } from '../settings.ts'
+import { readUsable, type Usable } from '../present-tables.ts'
 
 /** Options of `unlock`. */
 export interface UnlockOptions {
@@ -45,11 +45,12 @@ export async function unlock(
   { force = false }: UnlockOptions = {},
 ): Promise<UnlockResult> {
   const { tables } = settings
-  const lock = await readLock(session, tables)
+  const usable = await readUsable(session, tables)
+  const lock = await readLock(session, usable)
   if (!lock.isLocked) return { status: 'free', holder: null, isHolderAlive: false }
   const { run: holder } = lock
   const isSingle = await readIsEmbedded(session)
-  if ((holder !== null || isSingle) && (await freeAsNextRun(session, settings, isSingle))) {
+  if ((holder !== null || isSingle) && (await freeAsNextRun(session, settings, usable, isSingle))) {
     return { status: 'freed', holder, isHolderAlive: false }
   }
   if (!force) throw new PgvectorMigrationError('UNLOCK_REFUSED', { holder })
@@ -58,8 +59,7 @@ export async function unlock(
   return { status: 'freed', holder, isHolderAlive: holder !== null }
 }
 
-async function readLock(session: Session, tables: MigrationTables): Promise<HeldLock> {
-  const missing = await missingTables(session, tables)
+async function readLock(session: Session, { tables, missing }: Usable): Promise<HeldLock> {
   if (missing.includes('lock')) return { isLocked: false, isNoted: false, run: null }
   return readHolder(session, tables, !missing.includes('runs'))
 }
@@ -67,10 +67,11 @@ async function readLock(session: Session, tables: MigrationTables): Promise<Held
 // Does what the next run would do: taking the lock frees what a crashed run left behind. This records who did it.
 async function freeAsNextRun(
   session: Session,
-  { tables, deadlines }: MigrationSettings,
+  { deadlines }: MigrationSettings,
+  { tables, missing }: Usable,
   isSingle: boolean,
 ): Promise<boolean> {
-  const options = { command: 'unlock', wait: 0, isSingle, deadlines, onKept: raise }
+  const options = { command: 'unlock', wait: 0, isSingle, missing, deadlines, onKept: raise }
   try {
     await withRunLock(session, tables, options, () => Promise.resolve())
     return true

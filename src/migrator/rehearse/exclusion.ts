@@ -10,12 +10,15 @@ import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { withRunLock, type RunLock, type RunLockOptions } from '../lock/run-lock.ts'
 import { connectionSql, runConnection, type ConnectionFacts } from '../run/connection.ts'
-import type { MigrationTables } from '../settings.ts'
-import { createMissingTables, missingTables } from '../tracking.ts'
+import type { MigrationTables, UsableTables } from '../settings.ts'
+import { readUsable } from '../present-tables.ts'
+import { createMissingTables } from '../tracking.ts'
 
 /** Keeps other runs out during a rehearsal. */
 export interface Exclusion extends Omit<RunLock, 'applied'> {
-  /** To be called first in the rehearsal's transaction. */
+  /** Warnings about how others are excluded. */
+  readonly warnings: readonly string[]
+  /** To be called first in the transaction of the rehearsal. */
   enter(trx: Session): Promise<void>
 }
 
@@ -43,8 +46,8 @@ export async function withOthersExcluded<Result>(
 ): Promise<Result> {
   const { onEvent } = options
   const wait = waitOf(options.wait)
-  const missing = await missingTables(session, tables)
-  if (missing.length > 0) return withoutTrace(session, tables, !missing.includes('lock'), options, work)
+  const { tables: usable, missing, warnings } = await readUsable(session, tables)
+  if (missing.length > 0) return withoutTrace(session, usable, warnings, !missing.includes('lock'), options, work)
   const lockOptions = {
     ...options,
     missing,
@@ -54,7 +57,9 @@ export async function withOthersExcluded<Result>(
     // The findings remain valid, and the next run frees the lock.
     onKept: () => undefined,
   }
-  return withRunLock(session, tables, lockOptions, (lock) => work({ ...lock, enter: () => Promise.resolve() }))
+  return withRunLock(session, usable, lockOptions, (lock) =>
+    work({ ...lock, warnings, enter: () => Promise.resolve() }),
+  )
 }
 
 /**
@@ -66,7 +71,8 @@ export async function withOthersExcluded<Result>(
  */
 async function withoutTrace<Result>(
   session: Session,
-  tables: MigrationTables,
+  tables: UsableTables,
+  warnings: readonly string[],
   hasLock: boolean,
   options: ExclusionOptions,
   work: (exclusion: Exclusion) => Promise<Result>,
@@ -101,6 +107,7 @@ async function withoutTrace<Result>(
       return await work({
         isHeld: 'true',
         lost,
+        warnings,
         connection: runConnection(session, held, facts, { topology, lost }),
         enter,
       })
@@ -110,13 +117,13 @@ async function withoutTrace<Result>(
   })
 }
 
-async function isFree(session: Session, { lock }: MigrationTables): Promise<boolean> {
+async function isFree(session: Session, { lock }: UsableTables): Promise<boolean> {
   return session.askAsCaller<boolean>(
     `select pg_catalog.to_json(not exists (select from ${lock} where is_locked operator(pg_catalog.=) 1)) as state`,
   )
 }
 
-async function lockFreeRow(trx: Session, tables: MigrationTables): Promise<boolean> {
+async function lockFreeRow(trx: Session, tables: UsableTables): Promise<boolean> {
   return trx.askAsCaller<boolean>(`with free as (
       select from ${tables.lock} where is_locked operator(pg_catalog.=) 0 limit 1 for update skip locked
     )

@@ -73,7 +73,7 @@ export async function withRehearsalStage<Result>(
     })
     if ('error' in attempt) throw attempt.error
     if (options.signal?.aborted === true) throw interrupted(null, options.signal)
-    return { result: attempt.value, warnings }
+    return { result: attempt.value, warnings: [...others.warnings, ...warnings] }
   })
 }
 

@@ -98,8 +98,8 @@ export function openNotebook(direction: Direction): Notebook {
   }
 }
 
-/** Returns the statements that add the backend that sends them to the notes of a run. */
-export function notingBackend({ runs }: MigrationTables, run: number): readonly string[] {
+/** Adds the backend that sends it to the notes of a run. */
+export function notingBackend(runs: string, run: number): readonly string[] {
   return [
     READ_COMMITTED,
     `update ${runs} set notes = pg_catalog.jsonb_set(notes, '{backends}',
@@ -123,7 +123,7 @@ export const workingBackends = `
  * has been migrated since, so its finished migrations are visible. It crashed during the first one that is not
  * finished.
  */
-export function notesOfDead({ migrations }: MigrationTables): string {
+export function notesOfDead({ migrations }: Pick<MigrationTables, 'migrations'>): string {
   return `(
     select pg_catalog.jsonb_set(run.notes, '{steps}', coalesce(pg_catalog.jsonb_agg(step operator(pg_catalog.||) case
       when is_done then pg_catalog.jsonb_build_object('outcome', 'done', 'batch', batch,

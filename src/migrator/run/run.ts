@@ -12,8 +12,8 @@ import { functionOf } from './one.ts'
 import { openNotebook, plannedSteps, type Notebook } from './notes.ts'
 import { assertFilesExist, outOfOrder, selectDown, selectUp, type DownSelection, type UpSelection } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
-import type { AppliedMigration, Tracking } from '../tracking.ts'
-import { assertTrusted } from '../trust.ts'
+import { assertDecisive, usableOf } from '../present-tables.ts'
+import { type AppliedMigration, type Tracking } from '../tracking.ts'
 
 /** Chooses the migrations to run from the existing files and the applied migrations. */
 type Selection = (files: MigrationFiles, applied: readonly AppliedMigration[]) => readonly string[]
@@ -54,7 +54,8 @@ async function run(
 ): Promise<RunResult> {
   const [files, tracking] = await Promise.all([listMigrations(settings), reading])
   const { applied } = tracking
-  assertTrusted(tracking.distrusted)
+  assertDecisive(tracking)
+  const { tables, warnings: untrusted } = usableOf(settings.tables, tracking.untrustedRuns)
   assertFilesExist(files, applied)
   const wanted = select(files, applied)
   if (wanted.length === 0) {
@@ -62,15 +63,15 @@ async function run(
       await freeLockOfDeadRun(session, settings, tracking, options)
     }
     const nothing = { batch: null, migrations: [], transaction: options.transaction ?? 'each' } as const
-    return resultOf(direction, nothing, files, applied, [])
+    return resultOf(direction, nothing, files, applied, untrusted)
   }
   assertSupported(tracking.server)
   if (tracking.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: tracking.readOnly })
   let notebook: Notebook | undefined
-  const warnings: string[] = []
+  const warnings = [...untrusted]
   const running = withRunLock(
     session,
-    settings.tables,
+    tables,
     {
       ...lockOptions(settings, direction, tracking, options),
       planned: plannedSteps(wanted, direction),
