@@ -110,7 +110,17 @@ describe('options of a run', () => {
     ['a negative number of steps', () => migrator.down({ steps: -1 }), 'steps: must be at least 1'],
     ['no step', () => migrator.down({ steps: 0 }), 'steps: must be at least 1'],
     ['half a step', () => migrator.down({ steps: 0.5 }), 'steps: must be a whole number'],
-    ['a misspelt name', () => migrator.up({ onyl: '003' } as object), 'Unrecognized key: "onyl"'],
+    ['a misspelt name', () => migrator.up({ onyl: '003' } as object), 'Unrecognized key: "onyl". Did you mean "only"?'],
+    [
+      'a misspelt deadline',
+      () => createMigrator(knex, { deadlines: { proble: '5s' } } as object),
+      'Unrecognized key: "proble". Did you mean "probe"?',
+    ],
+    [
+      'two names that are none',
+      () => migrator.up({ onyl: '003', wiat: 1 } as object),
+      'Unrecognized keys: "onyl", "wiat"',
+    ],
     ['a negative time', () => migrator.up({ wait: -1 }), 'wait: must not be negative'],
     [
       'a time without a unit',

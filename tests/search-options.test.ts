@@ -149,7 +149,7 @@ describeOnEveryDatabase('withSearchOptions', (database) => {
     ],
     [{ scanMemMultiplier: 1000.5 }, ['scanMemMultiplier: must be a number from 1 to 1000']],
     [{ iterativeScan: 'on' }, ['iterativeScan: must be one of off, relaxed_order, strict_order']],
-    [{ ef_search: 5 }, ['Unrecognized key: "ef_search"']],
+    [{ ef_search: 5 }, ['Unrecognized key: "ef_search". Did you mean "efSearch"?']],
   ])('refuses %j before anything is sent', async (options, problems) => {
     const { knex } = database()
     const trx = await knex.transaction()

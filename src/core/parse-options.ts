@@ -1,6 +1,7 @@
 import type * as Zod from 'zod'
 
 import { PgvectorMigrationError } from './errors.ts'
+import { nearName } from './near-name.ts'
 
 /** The part of zod that builds schemas. */
 export type Z = typeof Zod.z
@@ -31,7 +32,29 @@ export function parseOptions<Schema extends Zod.ZodType>(
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => {
     const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part))).join('.')
-    return path === '' ? issue.message : `${path.replaceAll('.[', '[')}: ${issue.message}`
+    const message = `${issue.message}${issue.code === 'unrecognized_keys' ? meant(issue, schema()) : ''}`
+    return path === '' ? message : `${path.replaceAll('.[', '[')}: ${message}`
   })
   throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+}
+
+// Of several names it would not be clear which one is meant.
+function meant({ keys, path }: Zod.core.$ZodIssueUnrecognizedKeys, schema: Zod.ZodType): string {
+  const [key = '', another] = keys
+  const near = another === undefined ? nearName(key, namesAt(schema, path)) : undefined
+  return near === undefined ? '' : `. Did you mean "${near}"?`
+}
+
+/** The options that a schema knows at a place in it. */
+function namesAt(schema: Zod.ZodType | undefined, path: readonly PropertyKey[]): readonly string[] {
+  const { shape = null, unwrap } = (schema ?? {}) as Wrapped
+  if (shape === null) return unwrap === undefined ? [] : namesAt(unwrap.call(schema), path)
+  const [first, ...rest] = path
+  return first === undefined ? Object.keys(shape) : namesAt(shape[String(first)], rest)
+}
+
+/** What a schema of an object has, or one that is optional or has a default. */
+interface Wrapped {
+  readonly shape?: Readonly<Record<string, Zod.ZodType>>
+  readonly unwrap?: () => Zod.ZodType
 }
