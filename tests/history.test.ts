@@ -68,6 +68,29 @@ describeOnEveryDatabase('the history', (database) => {
     ])
   })
 
+  test('is in the order of the server, whose clock is ahead of what a process measured', async () => {
+    const { knex, pgvector } = database()
+    const names = ['001_first', '002_second', '003_third']
+    const enabling = names.map((name): readonly [string, Up] => [
+      name,
+      async (trx) => {
+        await trx.raw('drop extension if exists vector')
+        await ensurePgvector(trx, { logger: false })
+      },
+    ])
+    const migrator = migratorWith(knex, ...enabling)
+    await migrator.up()
+    // As if the answer that the run was noted had taken an hour.
+    await knex.raw(`update knex_migrations_runs set started_at = started_at - interval '1 hour'`)
+    expect((await migrator.history()).map(inWords)).toEqual([
+      'run 1: up succeeded',
+      ...names.flatMap((name) => [
+        `${name} up done (batch 1) in run 1`,
+        `enabled none to ${pgvector} by ${name} in run 1`,
+      ]),
+    ])
+  })
+
   test('says who did it, from where, and how long it took', async () => {
     const { knex } = database()
     const migrator = migratorWith(knex, enable)

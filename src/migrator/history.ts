@@ -113,6 +113,7 @@ export async function historyOf(
   const isShown = kept.exists && kept.distrust?.isUnsafeToRead !== true
   const lines = isShown && kept.schema !== null ? qualified(kept.schema, kept.table) : null
   return session.ask<HistoryEntry[]>(`with run as (${typeof runs === 'string' ? runsOf(runs) : noRuns}),
+    logged as (${lines === null ? noLines : `select happened_at, migration from ${lines}`}),
     step as (${steps}),
     line as (
       ${[runLines, stepLines, ...(typeof migrations === 'string' ? [migrationLines(migrations)] : []), ...(lines === null ? [] : [logLines(lines)])].join('\n      union all ')}
@@ -148,12 +149,28 @@ const noRuns = `
     null::text as role, null::jsonb as notes
   where false`
 
+const noLines = 'select null::timestamptz as happened_at, null::text as migration where false'
+
+// When a migration began was measured by the process that ran it, and what the log has by the server. The server's clock
+// decides: a migration began after all that was logged by those before it, and before anything that it logged itself.
 const steps = `
-  select run.id as run, run.started_at, run.ended_at, run.notes -> 'error' as error, position,
-    noted ->> 'name' as name, noted ->> 'direction' as direction, noted ->> 'outcome' as outcome,
-    noted -> 'batch' as batch, noted -> 'milliseconds' as milliseconds,
-    run.started_at + coalesce((noted ->> 'after')::float8, 0) * interval '1 millisecond' as at
-  from run, jsonb_array_elements(coalesce(run.notes -> 'steps', '[]')) with ordinality as listed (noted, position)`
+  select run, started_at, ended_at, error, position, name, direction, outcome, batch, milliseconds,
+    least(own_first, greatest(noted_at, interval '1 microsecond' + max(own_last) over (
+      partition by run order by position rows between unbounded preceding and 1 preceding))) as at
+  from (
+    select run.id as run, run.started_at, run.ended_at, run.notes -> 'error' as error, position,
+      noted ->> 'name' as name, noted ->> 'direction' as direction, noted ->> 'outcome' as outcome,
+      noted -> 'batch' as batch, noted -> 'milliseconds' as milliseconds,
+      run.started_at + coalesce((noted ->> 'after')::float8, 0) * interval '1 millisecond' as noted_at,
+      own_first, own_last
+    from run
+    cross join jsonb_array_elements(coalesce(run.notes -> 'steps', '[]')) with ordinality as listed (noted, position)
+    left join lateral (
+      select min(happened_at) as own_first, max(happened_at) as own_last from logged
+      where logged.migration = noted ->> 'name' and happened_at >= run.started_at
+        and (run.ended_at is null or happened_at <= run.ended_at)
+    ) as own on true
+  ) as measured`
 
 const runLines = `
   select started_at as at, 0 as rank, id, id as run, role, jsonb_build_object('kind', 'run',
