@@ -36,6 +36,22 @@ const two = { 'migrations/001_initial_schema.js': first, 'migrations/003_add_sca
 const ESCAPE = '\u001B['
 
 describeOnServers('the command line', (database) => {
+  test('prints the result with --quiet and nothing else', async () => {
+    const { project, env } = await started(database(), {
+      'migrations/001_enable.js': `const { ensurePgvector } = require('knex-pgvector')
+        exports.up = async (knex) => { console.log('talking'); console.warn('on'); await ensurePgvector(knex, { minVersion: '0.5.0' }) }
+        exports.down = async () => {}`,
+    })
+    for (const [command, stdout] of [
+      ['plan', expect.stringContaining('create extension')],
+      ['lint', expect.stringContaining('Nothing found')],
+      ['rehearse', expect.stringContaining('Rolled back')],
+      ['up', '✓ 001_enable\nApplied 1\n'],
+    ] as const) {
+      expect(await project.run([command, '--quiet'], env)).toEqual({ code: 0, stdout, stderr: '' })
+    }
+  })
+
   test('shows the status in its layout, and exits with 3 for what is pending where it is asked to', async () => {
     const { project, env } = await started(database(), two)
     await project.run(['up', '--to', '1'], env)

@@ -28,6 +28,26 @@ async function asleep(knex: Knex): Promise<void> {
   }
 }
 
+describe('a run on the embedded database that is asked to stop', () => {
+  test('ends after the migration that is running, and says what was done', async () => {
+    const project = await createProject({
+      'knexfile.js': `const { embeddedPgvector } = require('knex-pgvector/embedded')
+        module.exports = embeddedPgvector({ dataDir: 'data' })`,
+      'migrations/001_first.js': `exports.up = async (knex) => {
+          process.kill(process.pid, 'SIGINT')
+          await knex.raw('create table first (id int)')
+        }
+        exports.down = async () => {}`,
+      'migrations/002_second.js': migrationOf('create table second (id int)'),
+    })
+    const { code, stderr } = await project.run(['up'])
+    expect(stderr).toMatch(/✗ Interrupted by SIGINT .*\(done: 1, not yet: 1\)/)
+    expect(stderr).toMatch(/\n {2}Done {5}001_first\.js\n {2}Not yet {2}002_second\.js\n/)
+    expect(code).toBe(130)
+    expect((await project.run(['up'])).stdout).toBe('✓ 002_second.js\nApplied 1\n')
+  })
+})
+
 describeOnServers('a run that is asked to stop', (database) => {
   test.each([
     ['SIGINT', 130],

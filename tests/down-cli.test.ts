@@ -44,6 +44,17 @@ public.entries.embedding  vector(3)  1 value
     const { stdout } = await project.run(['down', '--dry-run'], env)
     expect(stdout).toContain('public.entries.notes  text  0 values')
     expect(await database().knex('entries').pluck('id')).toEqual([1, 2])
+    const history = await project.run(['history', '--json'], env)
+    expect(history.stdout).not.toMatch(/losses|down/)
+  })
+
+  test('takes --all and --to 0 for everything', async () => {
+    const { project, env } = await migrated()
+    for (const everything of [['--all'], ['--to', '0']]) {
+      const { stdout } = await project.run(['down', ...everything, '--dry-run', '--json'], env)
+      expect(JSON.parse(stdout)).toMatchObject({ migrations: ['002_notes', '001_entries'] })
+    }
+    expect((await project.run(['down', '--all', '--to', '1'], env)).code).toBe(2)
   })
 
   test('lists what would be lost and then needs --yes where nobody can be asked', async () => {
@@ -96,7 +107,7 @@ public.entries.embedding  vector(3)  1 value
 This would be lost:
 What                  Type  How much
 public.entries.notes  text  0 values
-⚠ 002_notes could not be rolled back as a trial: canceling statement due to lock timeout. Its losses were determined on an embedded copy, which lacks objects that were created by hand.
+⚠ 002_notes failed in this preview: canceling statement due to lock timeout. Its losses were determined on an embedded copy, which lacks objects that were created by hand.
 1 to undo; nothing was undone
 `)
     expect(code).toBe(0)

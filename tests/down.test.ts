@@ -136,7 +136,7 @@ describeOnEveryDatabase('losses', (database) => {
     ])
     await knex.raw('insert into c values (1), (2); insert into a (v) values (1), (null); insert into b values (1)')
     const losses = await migrator.losses({ steps: 3 })
-    expect(losses.warnings).toEqual([`003_outside was not tried, because it runs outside a transaction. ${onCopy}`])
+    expect(losses.warnings).toEqual([`003_outside runs outside a transaction, so it was not tried. ${onCopy}`])
     expect(losses.migrations.map(({ problem }) => problem)).toEqual([null, null, null])
     expect(counts(losses).toSorted()).toEqual(['public.a 2', 'public.b.w integer 0', 'public.c 2'])
     expect(await knex('c')).toHaveLength(2)
@@ -149,7 +149,7 @@ describeOnEveryDatabase('losses', (database) => {
       { name: '002_b', up: 'create table b (id int)', down: 'drop table absent', transaction: false },
     ])
     const losses = await migrator.losses({ steps: 2 })
-    expect(losses.warnings).toEqual(['002_b was not tried, because it runs outside a transaction.'])
+    expect(losses.warnings).toEqual(['002_b runs outside a transaction, so it was not tried.'])
     expect(losses.migrations[0]).toEqual({ name: '002_b', problem: losses.warnings[0] })
     expect(counts(losses)).toEqual(['public.a 0'])
   })
@@ -160,7 +160,7 @@ describeOnEveryDatabase('losses', (database) => {
     const step = { up: 'alter table by_hand add a int', down: 'alter table by_hand drop a', transaction: false }
     const losses = await (await migratorOf(knex, [{ name: '001_a', ...step }])).losses()
     expect(losses.warnings).toEqual([
-      expect.stringMatching(/^001_a was not tried, because .* On an embedded copy: .*001_a/),
+      expect.stringMatching(/^001_a runs outside .* On an embedded copy: .*001_a/),
     ])
     expect(losses.migrations).toEqual([{ name: '001_a', problem: losses.warnings[0] }])
     expect(counts(losses)).toEqual([])
@@ -201,8 +201,8 @@ describeOnEveryDatabase('losses', (database) => {
     ])
     const losses = await migrator.losses({ steps: 3 })
     expect(losses.warnings).toEqual([
-      '002_b could not be rolled back as a trial: table "absent" does not exist.',
-      '001_a was not tried, because an earlier rollback failed.',
+      '002_b failed in this preview: table "absent" does not exist.',
+      '001_a was not tried, because one before it failed in this preview.',
     ])
     expect(losses.migrations.map(({ problem }) => problem === null)).toEqual([true, false, false])
     expect(counts(losses)).toEqual(['public.c 0'])
@@ -221,6 +221,42 @@ describeOnEveryDatabase('losses', (database) => {
   })
 })
 
+describeOnEveryDatabase('the migrations to roll back', (database) => {
+  test.each([{ all: true }, { to: '0' }, { to: '000' }])('are all that were applied with %j', async (selection) => {
+    const { knex } = database()
+    const names = ['001_a', '002_b', '003_c']
+    const migrator = await migratorOf(
+      knex,
+      names.map((name) => ({ name, up: 'select 1', down: 'select 1' })),
+    )
+    expect(await migrator.preview('down', selection)).toEqual(names.toReversed())
+    expect((await migrator.down(selection)).migrations.map(({ name }) => name)).toEqual(names.toReversed())
+  })
+
+  test('end before a migration with the number 0 where there is one', async () => {
+    const migrator = await migratorOf(
+      database().knex,
+      ['000_a', '001_b'].map((name) => ({ name, up: 'select 1', down: 'select 1' })),
+    )
+    expect(await migrator.preview('down', { to: '0' })).toEqual(['001_b'])
+    await expectError('INVALID_OPTIONS', () => migrator.down({ all: true, steps: 1 }))
+  })
+
+  test('are not called failing where one that runs outside a transaction comes before them', async () => {
+    const migrator = await migratorOf(database().knex, [
+      { name: '001_type', up: 'create domain d as text', down: 'drop domain d' },
+      { name: '002_use', up: 'create table t (d d)', down: 'drop table t', transaction: false },
+    ])
+    const { warnings } = await migrator.losses({ all: true })
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^002_use runs outside a transaction, so it was not tried\. Its losses were determined/,
+      ),
+      expect.stringMatching(/^001_type was not tried, because 002_use comes first\. Its losses were determined/),
+    ])
+  })
+})
+
 describeOnServers('losses beside others', (database) => {
   const onCopy = 'Its losses were determined on an embedded copy, which lacks objects that were created by hand.'
 
@@ -233,9 +269,7 @@ describeOnServers('losses beside others', (database) => {
     await reader.raw('select from a')
     const { warnings, tables } = await migrator.losses({ lockTimeout: 50 })
     await reader.rollback()
-    expect(warnings).toEqual([
-      `001_a could not be rolled back as a trial: canceling statement due to lock timeout. ${onCopy}`,
-    ])
+    expect(warnings).toEqual([`001_a failed in this preview: canceling statement due to lock timeout. ${onCopy}`])
     expect(tables).toEqual([{ table: 'public.a', rows: 1, isEstimate: false }])
   })
 
@@ -252,7 +286,7 @@ describeOnServers('losses beside others', (database) => {
       account.password = 'test'
       const migrator = createMigrator(connect({ connection: account.href }), { migrationSource: source(step) })
       const losses = await migrator.losses()
-      expect(losses.warnings).toEqual([expect.stringMatching(/^001_a could not be rolled back as a trial: /)])
+      expect(losses.warnings).toEqual([expect.stringMatching(/^001_a could not be tried: /)])
       expect(counts(losses)).toEqual(['public.a 1'])
     } finally {
       await knex.raw(`drop owned by ${role}; drop role ${role}`)

@@ -13,14 +13,13 @@ const leaves = `
   }
 `
 
-/** The lines of the history without their times, and without the looks at what would be lost. */
+/** The lines of the history without their times. */
 async function what(project: Project, env: Readonly<Record<string, string>>, ...flags: string[]): Promise<string[]> {
   const { stdout } = await project.run(['history', ...flags], env)
   return stdout
     .trimEnd()
     .split('\n')
     .slice(1)
-    .filter((line) => !line.includes('losses'))
     .map((line) =>
       line
         .slice(line.indexOf('Z') + 1)

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net'
 
-import { describeOnOneServer } from './support/databases.ts'
+import { describeOnOneServer, describeWithoutPgvector } from './support/databases.ts'
 import { createProject, knexfile, migrationOf, type Environment, type Project } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
@@ -132,6 +132,21 @@ describe('without a knexfile', () => {
       /✗ No Knex configuration found in .* {2}KNEXFILE_NOT_FOUND\n {2}Next {5}.*--knexfile.*--database-url or DATABASE_URL/,
     )
     expect(await failureOf(project, ['up'], { DATABASE_URL: 'foo' })).toContain('- DATABASE_URL: must be a URL')
+  })
+})
+
+describeWithoutPgvector('the next step on a server without pgvector', (database) => {
+  test('is to install it, or to skip the migration that needs it', async () => {
+    const project = await createProject({
+      'knexfile.js': knexfile,
+      'migrations/001_first.js': migration,
+      'migrations/002_vectors.js': `const { ensurePgvector } = require('knex-pgvector')
+        exports.up = (knex) => ensurePgvector(knex)\nexports.down = async () => {}`,
+    })
+    const stderr = await failureOf(project, ['up'], { DATABASE_URL: database().url ?? '' })
+    expect(stderr).toMatch(
+      /apt install postgresql-[^]*\n {2}Without {2}npx knex-pgvector up --skip 002_vectors \(it stays/,
+    )
   })
 })
 

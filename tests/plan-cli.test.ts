@@ -88,6 +88,23 @@ describeOnOneServer('knex-pgvector plan', (database) => {
     expect(stdout).not.toContain('at work')
   })
 
+  test('says which earlier pending migrations it left out, also where it fails without them', async () => {
+    const project = await createProject({
+      'knexfile.js': knexfile,
+      'migrations/001_first.js': migrationOf('create table first (id int)'),
+      'migrations/002_second.js': migrationOf('alter table first add title text'),
+      'migrations/003_third.js': migrationOf('create table third (id int)'),
+    })
+    const env = { DATABASE_URL: database().url ?? '' }
+    const failed = await project.run(['plan', '--only', '2'], env)
+    expect(failed.stderr).toMatch(
+      /Next {5}It was planned without earlier pending migrations \(001_first\)\. .* --to 002_second\. Otherwise: /,
+    )
+    expect((await project.run(['plan', '--skip', '1', '2'], env)).stdout).toContain(
+      'Planned without earlier pending migrations (001_first, 002_second)',
+    )
+  })
+
   test('says so where nothing is pending', async () => {
     const { code, stdout } = await plan(await project({}))
     expect([code, stdout]).toEqual([0, 'Nothing is pending\n'])

@@ -213,12 +213,14 @@ describe('the notes on a plan', () => {
     ['another pgvector', stateOf(18, '0.8.7', '0.7.4'), [/^Planned with pgvector 0\.8\.7; the server has 0\.7\.4/]],
     ['no pgvector', stateOf(18, null, null), [/no files of pgvector/]],
   ])('tell of %s', (_what, here, expected) => {
-    const notes = notesOn({ migrations, here, replay, hooks: [], missing: [] })
+    const notes = notesOn({ migrations, here, replay, hooks: [], earlier: [], missing: [] })
     expect(notes).toEqual(expected.map((pattern) => expect.stringMatching(pattern)))
   })
 
   test('say nothing of pgvector where it is neither there nor wanted', () => {
-    expect(notesOn({ migrations: [], here: stateOf(18, null, null), replay, hooks: [], missing: [] })).toEqual([])
+    expect(
+      notesOn({ migrations: [], here: stateOf(18, null, null), replay, hooks: [], earlier: [], missing: [] }),
+    ).toEqual([])
   })
 })
 

@@ -90,7 +90,8 @@ export function describeCommands(): CommandDescription[] {
       summary: 'undo migrations, newest first',
       options: [
         new Option('--steps <number>', 'how many (default: 1)').argParser(numberFrom(1)),
-        new Option('--to <version>', 'everything applied after this one').conflicts('steps'),
+        new Option('--to <version>', 'everything applied after this one; 0 for everything').conflicts('steps'),
+        new Option('--all', 'everything applied').conflicts(['steps', 'to']),
         new Option(
           '--dry-run',
           'say what would be undone and lost, and change nothing; runs the code of the migrations on this machine',

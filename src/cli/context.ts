@@ -11,6 +11,7 @@ import { settingsOf } from '../migrator/settings.ts'
 import { connectionOf, knexfileNotFound, refusedConfig } from './connection.ts'
 import { loadConfig, type ConfigFlags, type LoadedConfig, type Template } from './load-config.ts'
 import { printer, reserveStdout, type Printer } from './output/printer.ts'
+import { silenceConsole } from './output/quiet-console.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
 /** The flags that every command takes. */
@@ -31,6 +32,7 @@ export interface Context {
   readonly template: Template
   readonly print: Printer
   readonly isJson: boolean
+  readonly isQuiet: boolean
   close(): Promise<void>
 }
 
@@ -38,6 +40,7 @@ export interface Context {
 export async function openContext(flags: GlobalFlags, isOffline: boolean): Promise<Context> {
   const print = printer({ isJson: flags.json === true, isQuiet: flags.quiet === true })
   if (flags.json === true) reserveStdout()
+  if (flags.quiet === true) silenceConsole()
   const loaded = await loadConfig(flags)
   if (loaded.origin === 'none' && !isOffline) throw knexfileNotFound()
   const { config, template } = loaded
@@ -50,6 +53,7 @@ export async function openContext(flags: GlobalFlags, isOffline: boolean): Promi
     template,
     print,
     isJson: flags.json === true,
+    isQuiet: flags.quiet === true,
     close: async () => {
       // A server need not be waited for until it has hung up. What a function connects to may be the embedded database,
       // which has files to close.

@@ -395,7 +395,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:
-      `Could not lock table ${table} in ${attempts} attempts (${milliseconds} ms)` +
+      `Could not lock table ${table} in ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} (${milliseconds} ms)` +
       (blockers.length === 0
         ? ''
         : `; backend PID ${blockers.join(', ')} ${blockers.length === 1 ? 'holds' : 'hold'} it`),

@@ -41,7 +41,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
     await session.transaction((trx) => verifyIn(trx, result.schema, result.version), { isBrief: true })
   }
   rememberSchema(db, result.schema)
-  announce(result, loggerFrom(needs.logger))
+  announce(result, loggerFrom(needs.logger), needs.verify)
   return result
 }
 

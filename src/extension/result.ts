@@ -1,7 +1,7 @@
 import type { Logger } from '../core/options.ts'
 import { identifier } from '../core/sql.ts'
 import type { Requirements } from './assess.ts'
-import { warningsFor } from './warnings.ts'
+import { advisoryWarnings, warningsFor } from './warnings.ts'
 import { providers, type ProviderName } from '../pgvector/providers.ts'
 import type { Glance } from './state.ts'
 import { planStorage, type DimensionStorage } from '../pgvector/storage.ts'
@@ -46,11 +46,15 @@ export function resultOf(
 
 const said = { created: 'enabled', updated: 'updated', unchanged: 'already enabled' } as const
 
-/** Prints what happened, after the commit. @internal */
-export function announce(result: EnsureResult, logger: Logger): void {
+/**
+ * Prints what happened, after the commit. Known problems of the release are not repeated at every start of an application:
+ * they are in the result, and `doctor` shows them. @internal
+ */
+export function announce(result: EnsureResult, logger: Logger, isThorough: boolean): void {
   const { version, status, schema, server, provider } = result
   const where = server.split(' ')[0] ?? server
   const host = provider === 'stock' ? '' : `, ${providers[provider].title}`
   logger.info(`pgvector ${version} ${said[status]} in the schema ${identifier(schema)} (PostgreSQL ${where}${host})`)
-  for (const warning of result.warnings) logger.warn(warning)
+  const known = new Set(status === 'unchanged' && !isThorough ? advisoryWarnings(version) : [])
+  for (const warning of result.warnings.filter((each) => !known.has(each))) logger.warn(warning)
 }

@@ -39,8 +39,8 @@ export function putOnPath({ role, database, searchPath }: Caller, schema: string
   return `ALTER ROLE ${identifier(role)} IN DATABASE ${identifier(database)} SET search_path = ${path};`
 }
 
-// The version is that of the SQL objects. The library that the server loads may be newer.
-function advisoryWarnings(version: string): string[] {
+/** The known problems of a release. The version is that of the SQL objects. The library that the server loads may be newer. */
+export function advisoryWarnings(version: string): string[] {
   return advisoriesFor(version).map(
     ({ id, effect, fixedIn }) =>
       `pgvector ${version}: ${id}: ${effect}. Fixed in ${fixedIn}: update the server's package if it is older, then run: ` +

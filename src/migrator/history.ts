@@ -137,11 +137,13 @@ const nameOf = (oid: string): string => `
   select format('%I.%I', n.nspname, c.relname) from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${oid}`
 
-// Reads the column through json, because a table from an earlier release does not have it.
+// Reads the column through json, because a table from an earlier release does not have it. A run that only determined the
+// losses of a rollback changed nothing.
 const runsOf = (table: string): string => `
   select id, command, started_at, ended_at, outcome, host, process_id, operating_system_user, role,
     coalesce(to_jsonb(noted) -> 'notes', 'null') as notes
-  from ${table} as noted`
+  from ${table} as noted
+  where command <> 'losses'`
 
 const noRuns = `
   select null::bigint as id, null::text as command, null::timestamptz as started_at, null::timestamptz as ended_at,

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { countKind, excluding, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
+import { countKind, excluding, flagKind, optionsParser, textKind, textsKind } from '../core/option-kinds.ts'
 import type { MigrationFiles } from './files/list.ts'
 import type { AppliedMigration } from './tracking.ts'
 import { resolveVersion } from './files/versions.ts'
@@ -18,8 +18,10 @@ export interface UpSelection {
 export interface DownSelection {
   /** How many migrations, newest first; default 1. */
   readonly steps?: number | undefined
-  /** Roll back everything that was applied after this migration; not together with `steps`. */
+  /** Roll back everything that was applied after this migration, `'0'` for everything; not together with `steps`. */
   readonly to?: string | undefined
+  /** Roll back everything that was applied; not together with `steps` or `to`. */
+  readonly all?: boolean | undefined
 }
 
 /** @internal */
@@ -30,10 +32,11 @@ export const upKinds = {
 } as const satisfies Record<keyof UpSelection, unknown>
 
 /** @internal */
-export const downKinds = { steps: countKind, to: excluding(textKind, ['steps']) } as const satisfies Record<
-  keyof DownSelection,
-  unknown
->
+export const downKinds = {
+  steps: countKind,
+  to: excluding(textKind, ['steps']),
+  all: excluding(flagKind, ['steps', 'to']),
+} as const satisfies Record<keyof DownSelection, unknown>
 
 /** @internal */
 export const parseUpSelection = optionsParser(upKinds)
@@ -70,17 +73,24 @@ export function outOfOrder(
 export function selectDown(
   { names: all, allowsMissing }: Pick<MigrationFiles, 'names' | 'allowsMissing'>,
   applied: readonly AppliedMigration[],
-  { steps = 1, to }: DownSelection,
+  { steps = 1, to, all: isAll = false }: DownSelection,
 ): string[] {
   const known = new Set(all)
   const names = applied.map(({ name }) => name)
   const newestFirst = names.toReversed()
-  const after = to === undefined ? newestFirst : newestFirst.slice(0, newestFirst.indexOf(resolveVersion(to, names)))
+  const isWhole = isAll || (to !== undefined && isBeforeAll(to, names))
+  const after =
+    to === undefined || isWhole ? newestFirst : newestFirst.slice(0, newestFirst.indexOf(resolveVersion(to, names)))
   const candidates = allowsMissing ? after.filter((name) => known.has(name)) : after
-  const chosen = to === undefined ? candidates.slice(0, steps) : candidates
+  const chosen = to === undefined && !isWhole ? candidates.slice(0, steps) : candidates
   const missing = chosen.filter((name) => !known.has(name))
   if (missing.length > 0) throw new PgvectorMigrationError('MIGRATION_FILES_MISSING', { missing })
   return chosen
+}
+
+// As elsewhere 0 is the state before the first migration, where none has that number.
+function isBeforeAll(version: string, names: readonly string[]): boolean {
+  return /^0+$/.test(version.trim()) && !names.some((name) => /^0+(?!\d)/.test(name))
 }
 
 /**

@@ -19,9 +19,7 @@ export async function run({ knex, print }: Context, flags: { readonly minVersion
   const [errors, warnings, unknown] = [count('error'), count('warning'), count('unknown')]
   print.line('Diagnosis')
   print.line('='.repeat(50))
-  for (const [index, finding] of findings.entries()) {
-    for (const line of linesOf(finding, findings[index - 1])) print.line(line)
-  }
+  for (const finding of findings) for (const line of linesOf(finding)) print.line(line)
   print.line()
   print.line(`Errors: ${errors}, warnings: ${warnings}, not looked at: ${unknown}`)
   print.document({ findings, errors, warnings, unknown })
@@ -31,11 +29,10 @@ export async function run({ knex, print }: Context, flags: { readonly minVersion
 
 const CHECK_WIDTH = 'connection'.length
 
-function linesOf({ level, check, message, next }: Finding, before: Finding | undefined): string[] {
-  const title = check === before?.check ? '' : check
+function linesOf({ level, check, message, next }: Finding): string[] {
   const steps = next === undefined ? [] : stepsIn(next)
   return [
-    `  ${marks[level]} ${title.padEnd(CHECK_WIDTH)}  ${message}`,
+    `  ${marks[level]} ${check.padEnd(CHECK_WIDTH)}  ${message}`,
     ...steps.map((step) => `${' '.repeat(CHECK_WIDTH + 6)}→ ${bold(step)}`),
   ]
 }

@@ -12,6 +12,7 @@ import { runOptions, withSignals } from '../run-options.ts'
 interface Flags {
   readonly steps?: number
   readonly to?: string
+  readonly all?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
   readonly transaction: 'each' | 'batch'
@@ -52,7 +53,7 @@ export async function run(context: Context, { dryRun, yes, wait, transaction, ..
 // What the migrations say while they are only looked at, they say again when they are undone.
 async function look(
   { migrator, print }: Context,
-  selection: Pick<Flags, 'steps' | 'to'>,
+  selection: Pick<Flags, 'steps' | 'to' | 'all'>,
   wait: number,
 ): Promise<Losses> {
   return withConsole(

@@ -77,7 +77,7 @@ function stateOf({ isValid, isInWork }: ListedIndex): string {
   return isInWork ? yellow('…') : red('✗')
 }
 
-async function build({ knex, print, isJson }: Context, flags: Flags): Promise<number> {
+async function build({ knex, print, isJson, isQuiet }: Context, flags: Flags): Promise<number> {
   if (flags.declared === undefined) {
     const problems = ['--declared: name the module that exports the indexes, made with vectorIndex']
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
@@ -92,7 +92,7 @@ async function build({ knex, print, isJson }: Context, flags: Flags): Promise<nu
   const results: CreateIndexResult[] = []
   const { maxMemory, workers, wait } = flags
   for (const index of chosen) {
-    const display = showProgress(print, isJson)
+    const display = showProgress(print, isJson || isQuiet)
     const result = await withSignals((signal) =>
       createVectorIndex(knex, index, { maxMemory, workers, wait, signal, onEvent: display.onEvent, logger: false }),
     ).finally(() => display.close())

@@ -1,5 +1,3 @@
-import { Console } from 'node:console'
-
 import { bold, gray, green, red, yellow } from '../output/colour.ts'
 
 import { lint } from '../../lint/lint-pending.ts'
@@ -10,6 +8,7 @@ import type { Printer } from '../output/printer.ts'
 import { redact } from '../../sql-text/redact.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'
 import { exitCode } from '../exit-code.ts'
+import { divertConsole } from '../output/quiet-console.ts'
 
 interface Flags {
   readonly to?: string
@@ -19,9 +18,9 @@ interface Flags {
 }
 
 /** Judges the SQL of the pending migrations by rules that know vectors. */
-export async function run({ knex, print }: Context, { declared, to, only, skip }: Flags): Promise<number> {
+export async function run({ knex, print, isQuiet }: Context, { declared, to, only, skip }: Flags): Promise<number> {
   // A migration may talk to the console as it likes.
-  globalThis.console = new Console(process.stderr)
+  divertConsole(isQuiet)
   const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
   const result = await lint(knex, { to, only, skip, declared: indexes })
   const { findings, allowed, unread, notes } = result

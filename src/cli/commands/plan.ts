@@ -1,5 +1,3 @@
-import { Console } from 'node:console'
-
 import { bold, gray, yellow } from '../output/colour.ts'
 
 import { printableLines } from '../../core/printable.ts'
@@ -9,6 +7,7 @@ import type { Context } from '../context.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact, redactAll } from '../../sql-text/redact.ts'
 import { exitCode } from '../exit-code.ts'
+import { divertConsole } from '../output/quiet-console.ts'
 
 interface Flags {
   readonly to?: string
@@ -18,9 +17,9 @@ interface Flags {
 }
 
 /** Shows the SQL of the pending migrations. */
-export async function run({ migrator, print }: Context, { script, ...selection }: Flags): Promise<number> {
+export async function run({ migrator, print, isQuiet }: Context, { script, ...selection }: Flags): Promise<number> {
   // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
-  globalThis.console = new Console(process.stderr)
+  divertConsole(isQuiet)
   const result = await (await migrator()).plan(selection)
   print.document(redactAll(result))
   if (script === true) {

@@ -111,7 +111,15 @@ function again(error: PgvectorMigrationError): string[] {
   const words = process.argv
     .slice(2)
     .map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-  return [`  Again    npx knex-pgvector ${words.join(' ')}`]
+  return [`  Again    npx knex-pgvector ${words.join(' ')}`, ...without(error)]
+}
+
+// A migration that a server without pgvector cannot have can wait, where the others do not build on it.
+function without({ cause, details }: PgvectorMigrationError): string[] {
+  const { migration, direction } = details as { migration?: string; direction?: string }
+  if (!isPgvectorMigrationError(cause, 'PGVECTOR_NOT_AVAILABLE') || direction !== 'up' || migration === undefined)
+    return []
+  return [`  Without  npx knex-pgvector up --skip ${migration} (it stays pending)`]
 }
 
 function documentOf(error: unknown): unknown {

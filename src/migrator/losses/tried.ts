@@ -35,7 +35,10 @@ export async function tryDown(
     })
     return { results, lost: lostBetween(before, await readTables(stage.trx)) }
   })
-  const migrations = result.results.map((each) => ({ name: each.name, problem: problemOf(each) }))
+  const migrations = result.results.map((each, index) => ({
+    name: each.name,
+    problem: problemOf(each, result.results.slice(0, index)),
+  }))
   return { migrations, lost: result.lost, warnings }
 }
 
@@ -48,7 +51,7 @@ export function untried(names: readonly string[], error: unknown): Tried {
     isPgvectorMigrationError(error, 'INSUFFICIENT_PRIVILEGE') ||
     refusals.has(sqlStateOf(error))
   if (!isRefused) throw error
-  const problem = `could not be rolled back as a trial: ${reasonIn(error)}`
+  const problem = `could not be tried: ${reasonIn(error)}`
   return { migrations: names.map((name) => ({ name, problem: `${name} ${problem}` })), lost: [], warnings: [] }
 }
 
@@ -59,10 +62,17 @@ function inTransaction(migration: LoadedMigration): LoadedMigration {
   return { ...migration, transactional: true, module: { ...migration.module, down } }
 }
 
-function problemOf({ name, state, reason, error }: RehearsedMigration): string | null {
-  if (state === 'failed') return `${name} could not be rolled back as a trial: ${reasonIn(error?.cause)}`
-  if (reason === 'no-transaction') return `${name} was not tried, because it runs outside a transaction.`
-  return reason === 'not-reached' ? `${name} was not tried, because an earlier rollback failed.` : null
+// What fails where another one was not tried first says nothing about the rollback itself.
+function problemOf(
+  { name, state, reason, error }: RehearsedMigration,
+  before: readonly RehearsedMigration[],
+): string | null {
+  const outside = before.filter((each) => each.reason === 'no-transaction').map((each) => each.name)
+  if (reason === 'no-transaction') return `${name} runs outside a transaction, so it was not tried.`
+  if (state === 'rehearsed') return null
+  if (outside.length > 0) return `${name} was not tried, because ${outside.join(', ')} comes first.`
+  if (state === 'failed') return `${name} failed in this preview: ${reasonIn(error?.cause)}`
+  return reason === 'not-reached' ? `${name} was not tried, because one before it failed in this preview.` : null
 }
 
 /** Returns an error's message as a sentence. */

@@ -13,16 +13,19 @@ export interface Basis {
   readonly replay: PgvectorState
   /** The migration hooks of the configuration. */
   readonly hooks: readonly string[]
+  /** Pending migrations that come before one of these and were not planned. */
+  readonly earlier: readonly string[]
   /** Applied migrations whose files are missing. */
   readonly missing: readonly string[]
 }
 
 /** Returns what a plan cannot know, in sentences. */
-export function notesOn({ migrations, here, replay, hooks, missing }: Basis): string[] {
+export function notesOn({ migrations, here, replay, hooks, earlier, missing }: Basis): string[] {
   return [
     ...postgresNote(here, replay),
     ...pgvectorNote(migrations, here, replay),
     ...hooksNote(hooks),
+    ...earlierNote(earlier),
     ...missingNote(missing),
     ...migrations.flatMap(dataNote),
   ]
@@ -57,6 +60,13 @@ function missingNote(missing: readonly string[]): string[] {
   if (missing.length === 0) return []
   return [
     `Applied migrations without a file (${missing.join(', ')}) were not replayed, so the plan does not know what they created.`,
+  ]
+}
+
+function earlierNote(earlier: readonly string[]): string[] {
+  if (earlier.length === 0) return []
+  return [
+    `Planned without earlier pending migrations (${earlier.join(', ')}): applied after them, a migration may do something else.`,
   ]
 }
 

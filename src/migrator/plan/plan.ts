@@ -1,4 +1,5 @@
 import { readState } from '../../extension/inspect.ts'
+import { PgvectorMigrationError } from '../../core/errors.ts'
 import { withTarget } from '../../database/target.ts'
 import type { Session } from '../../database/session.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
@@ -46,6 +47,9 @@ export async function planAsFarAsItGoes(
   const origin = await readOrigin(db, settings.tables)
   assertFilesExist(files, origin.applied)
   const pending = selectUp(files.names, origin.applied, choice)
+  const earlier = selectUp(files.names, origin.applied, {}).filter(
+    (name) => !pending.includes(name) && files.names.indexOf(name) < files.names.indexOf(pending.at(-1) ?? ''),
+  )
   if (pending.length === 0) {
     return { migrations: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
   }
@@ -64,13 +68,30 @@ export async function planAsFarAsItGoes(
             here: origin.pgvector,
             replay: await readState(replay.session, {}, null),
             hooks: Object.entries(settings.hooks).flatMap(([name, hook]) => (hook === noHook ? [] : name)),
+            earlier,
             missing: origin.applied.map(({ name }) => name).filter((name) => !files.names.includes(name)),
           })
         : []
-    return { migrations, notes, origin: describe(origin, settings.tables, bookkeeping), failure }
+    return {
+      migrations,
+      notes,
+      origin: describe(origin, settings.tables, bookkeeping),
+      failure: failure === null ? null : withoutEarlier(failure, earlier),
+    }
   } finally {
     await replay.close()
   }
+}
+
+/** What fails because it builds on a pending migration that was not planned is told so. */
+function withoutEarlier(
+  failure: PgvectorMigrationError<'PLAN_FAILED'>,
+  earlier: readonly string[],
+): PgvectorMigrationError<'PLAN_FAILED'> {
+  const { details, cause, hint } = failure
+  if (earlier.length === 0 || details.isApplied) return failure
+  const reason = `It was planned without earlier pending migrations (${earlier.join(', ')}). If it builds on them, plan them too: --to ${details.migration}.`
+  return new PgvectorMigrationError('PLAN_FAILED', details, { cause, hint: `${reason} Otherwise: ${hint}` })
 }
 
 async function bookkeepingOf(session: Session, tables: MigrationTables): Promise<PlannedStatement[]> {

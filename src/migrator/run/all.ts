@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
 import type { EarlyEnd } from '../../database/transaction-watch.ts'
@@ -97,6 +99,8 @@ async function runEach(
       trx === null || lock.connection.earlyEnd() === 'committed'
         ? progress(done, migrations.slice(next))
         : progress([], next === index ? migrations : migrations.filter((each) => each !== migration))
+    // The embedded database works in this process without a pause in which a signal would arrive.
+    await nextTurn()
     if (signal?.aborted === true) throw interrupted(null, signal, undefined, standing(index))
     onEvent?.({ type: 'started', migration: name, direction, index, total: migrations.length })
     const started = performance.now()
