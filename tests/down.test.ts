@@ -159,9 +159,7 @@ describeOnEveryDatabase('losses', (database) => {
     await knex.raw('create table by_hand (id int)')
     const step = { up: 'alter table by_hand add a int', down: 'alter table by_hand drop a', transaction: false }
     const losses = await (await migratorOf(knex, [{ name: '001_a', ...step }])).losses()
-    expect(losses.warnings).toEqual([
-      expect.stringMatching(/^001_a runs outside .* On an embedded copy: .*001_a/),
-    ])
+    expect(losses.warnings).toEqual([expect.stringMatching(/^001_a runs outside .* On an embedded copy: .*001_a/)])
     expect(losses.migrations).toEqual([{ name: '001_a', problem: losses.warnings[0] }])
     expect(counts(losses)).toEqual([])
   })
@@ -249,9 +247,7 @@ describeOnEveryDatabase('the migrations to roll back', (database) => {
     ])
     const { warnings } = await migrator.losses({ all: true })
     expect(warnings).toEqual([
-      expect.stringMatching(
-        /^002_use runs outside a transaction, so it was not tried\. Its losses were determined/,
-      ),
+      expect.stringMatching(/^002_use runs outside a transaction, so it was not tried\. Its losses were determined/),
       expect.stringMatching(/^001_type was not tried, because 002_use comes first\. Its losses were determined/),
     ])
   })

@@ -22,8 +22,8 @@ async function what(project: Project, env: Readonly<Record<string, string>>, ...
     .slice(1)
     .map((line) =>
       line
-        .slice(line.indexOf('Z') + 1)
-        .replaceAll(/\d+ ms/g, '? ms')
+        .replace(/^\S+ \S+ +/, '')
+        .replaceAll(/\d+ ms|[\d.]+ s\b/g, '? ms')
         .trim()
         .replaceAll(/ {2,}/g, ' | '),
     )

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { PlanResult } from '../src/migrator.ts'
 import { runCli, type CliResult } from './support/cli.ts'
 import { describeOnOneServer } from './support/databases.ts'
+import { createProject, knexfile, migrationOf } from './support/project.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
 // Each plan starts PostgreSQL in the process that is spawned.
@@ -89,18 +90,18 @@ describeOnOneServer('knex-pgvector plan', (database) => {
   })
 
   test('says which earlier pending migrations it left out, also where it fails without them', async () => {
-    const project = await createProject({
+    const app = await createProject({
       'knexfile.js': knexfile,
       'migrations/001_first.js': migrationOf('create table first (id int)'),
       'migrations/002_second.js': migrationOf('alter table first add title text'),
       'migrations/003_third.js': migrationOf('create table third (id int)'),
     })
     const env = { DATABASE_URL: database().url ?? '' }
-    const failed = await project.run(['plan', '--only', '2'], env)
+    const failed = await app.run(['plan', '--only', '2'], env)
     expect(failed.stderr).toMatch(
       /Next {5}It was planned without earlier pending migrations \(001_first\)\. .* --to 002_second\. Otherwise: /,
     )
-    expect((await project.run(['plan', '--skip', '1', '2'], env)).stdout).toContain(
+    expect((await app.run(['plan', '--skip', '1', '2'], env)).stdout).toContain(
       'Planned without earlier pending migrations (001_first, 002_second)',
     )
   })

@@ -1,5 +1,6 @@
 import { vectorColumn, vectorIndex } from '../src/index.ts'
-import { durationOption, millisecondsOf, positiveDurationOption, secondsText, waitOf } from '../src/core/durations.ts'
+import { durationOption, millisecondsOf, positiveDurationOption, waitOf } from '../src/core/durations.ts'
+import { secondsText } from '../src/core/time-text.ts'
 import { indexName } from '../src/core/names.ts'
 import { lazySchema, parseOptions } from '../src/core/parse-options.ts'
 import { memoryText, sizeOption, sizeText } from '../src/core/sizes.ts'

@@ -1,4 +1,4 @@
-import type { Option } from 'commander'
+import type { Argument, Option } from 'commander'
 
 import type { Context } from './context.ts'
 
@@ -11,6 +11,7 @@ export interface CommandModule<Flags> {
 export interface CommandDescription {
   readonly name: string
   readonly summary: string
+  readonly args?: readonly Argument[]
   readonly options?: readonly Option[]
   readonly examples: readonly string[]
   /** Whether it does without a knexfile and without a server. */

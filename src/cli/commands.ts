@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { Argument, InvalidArgumentError, Option } from 'commander'
 
 import { millisecondsOf } from '../core/durations.ts'
 import { migrationKinds } from '../scaffold/templates.ts'
@@ -30,28 +30,13 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/status.ts'),
     },
     {
-      name: 'rehearse',
-      summary: 'execute pending migrations in one transaction, roll it back, and show times and locks',
-      options: [
-        new Option('--to <version>', 'the last one to rehearse'),
-        new Option('--only <version>', 'rehearse this one alone').conflicts(['to', 'skip']),
-        new Option('--skip <version...>', 'leave these out'),
-        new Option('--lock-timeout <time>', 'how long a statement may wait for a lock')
-          .default(1000, '1s')
-          .argParser(milliseconds),
-        new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
-      ],
-      examples: ['npx knex-pgvector rehearse', 'npx knex-pgvector rehearse --only 003 --lock-timeout 200ms'],
-      load: () => import('./commands/rehearse.ts'),
-    },
-    {
       name: 'up',
       summary: 'apply pending migrations',
       options: [
         new Option('--to <version>', 'the last one to apply'),
         new Option('--only <version>', 'apply this one alone').conflicts(['to', 'skip']),
-        new Option('--skip <version...>', 'leave these out; they stay pending'),
-        new Option('--dry-run', 'say what would be applied, and change nothing'),
+        new Option('--skip <version...>', 'skip these; they stay pending'),
+        new Option('--dry-run', 'show what would be applied, and change nothing'),
         new Option('--transaction <mode>', 'commit each migration by itself, or all of them at once')
           .choices(['each', 'batch'])
           .default('each'),
@@ -61,42 +46,17 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/up.ts'),
     },
     {
-      name: 'plan',
-      summary: 'show the SQL of the pending migrations; runs their code on this machine, not on the database',
-      options: [
-        new Option('--to <version>', 'the last one to plan'),
-        new Option('--only <version>', 'plan this one alone').conflicts(['to', 'skip']),
-        new Option('--skip <version...>', 'leave these out'),
-        new Option('--script', 'print one file for psql, with the bookkeeping'),
-      ],
-      examples: ['npx knex-pgvector plan', 'npx knex-pgvector plan --to 2 --script > release.sql'],
-      load: () => import('./commands/plan.ts'),
-    },
-    {
-      name: 'lint',
-      summary:
-        'judge the SQL of the pending migrations by rules that know vectors; runs their code on this machine; exits with 3 on a finding',
-      options: [
-        new Option('--to <version>', 'the last one to judge'),
-        new Option('--only <version>', 'judge this one alone').conflicts(['to', 'skip']),
-        new Option('--skip <version...>', 'leave these out'),
-        new Option('--declared <path>', 'a module that exports what vectorIndex made, to compare with'),
-      ],
-      examples: ['npx knex-pgvector lint', 'npx knex-pgvector lint --declared src/vectors.ts --json'],
-      load: () => import('./commands/lint.ts'),
-    },
-    {
       name: 'down',
-      summary: 'undo migrations, newest first',
+      summary: 'roll back migrations, newest first',
       options: [
         new Option('--steps <number>', 'how many (default: 1)').argParser(numberFrom(1)),
         new Option('--to <version>', 'everything applied after this one; 0 for everything').conflicts('steps'),
         new Option('--all', 'everything applied').conflicts(['steps', 'to']),
         new Option(
           '--dry-run',
-          'say what would be undone and lost, and change nothing; runs the code of the migrations on this machine',
+          'show what would be rolled back and lost, and change nothing; runs the code of the migrations on this machine',
         ),
-        new Option('--yes', 'do not ask'),
+        new Option('--yes', 'do not ask for confirmation'),
         new Option('--transaction <mode>', 'commit each migration by itself, or all of them at once')
           .choices(['each', 'batch'])
           .default('each'),
@@ -104,6 +64,46 @@ export function describeCommands(): CommandDescription[] {
       ],
       examples: ['npx knex-pgvector down', 'npx knex-pgvector down --to 001 --yes'],
       load: () => import('./commands/down.ts'),
+    },
+    {
+      name: 'plan',
+      summary: 'show the SQL of the pending migrations; runs their code on this machine, not on the database',
+      options: [
+        new Option('--to <version>', 'the last one to plan'),
+        new Option('--only <version>', 'plan this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'skip these'),
+        new Option('--script', 'print one file for psql, with the bookkeeping'),
+      ],
+      examples: ['npx knex-pgvector plan', 'npx knex-pgvector plan --to 2 --script > release.sql'],
+      load: () => import('./commands/plan.ts'),
+    },
+    {
+      name: 'rehearse',
+      summary: 'execute pending migrations in one transaction, roll it back, and show times and locks',
+      options: [
+        new Option('--to <version>', 'the last one to rehearse'),
+        new Option('--only <version>', 'rehearse this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'skip these'),
+        new Option('--lock-timeout <time>', 'how long a statement may wait for a lock')
+          .default(1000, '1s')
+          .argParser(milliseconds),
+        new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
+      ],
+      examples: ['npx knex-pgvector rehearse', 'npx knex-pgvector rehearse --only 003 --lock-timeout 200ms'],
+      load: () => import('./commands/rehearse.ts'),
+    },
+    {
+      name: 'lint',
+      summary:
+        'check the SQL of the pending migrations by rules that know vectors; runs their code on this machine; exits with 3 on a finding',
+      options: [
+        new Option('--to <version>', 'the last one to check'),
+        new Option('--only <version>', 'check this one alone').conflicts(['to', 'skip']),
+        new Option('--skip <version...>', 'skip these'),
+        new Option('--declared <path>', 'a module that exports what vectorIndex returned, to compare with'),
+      ],
+      examples: ['npx knex-pgvector lint', 'npx knex-pgvector lint --declared src/vectors.ts --json'],
+      load: () => import('./commands/lint.ts'),
     },
     {
       name: 'history',
@@ -114,22 +114,24 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'doctor',
-      summary: 'look at server, extension, indexes and lock, and say what to do; exits with 3 on an error',
+      summary:
+        'check server, extension, indexes and lock, and show what to do; exits with 3 on an error, with 2 without a connection',
       options: [new Option('--min-version <version>', 'the oldest pgvector to accept (default: 0.5.0)')],
       examples: ['npx knex-pgvector doctor', 'npx knex-pgvector doctor --min-version 0.8.0 --json'],
       load: () => import('./commands/doctor.ts'),
     },
     {
-      name: 'new <name>',
+      name: 'new',
+      args: [new Argument('<name>', 'what it does, in a few words: it becomes the name of the file')],
       isOffline: true,
-      summary: 'write a migration file, numbered as the others are',
+      summary: 'write a migration file, numbered like the others',
       options: [
         new Option('--kind <kind>', 'what it begins with').choices([...migrationKinds]).default(migrationKinds[0]),
         new Option('--directory <path>', 'the folder (default: that of the knexfile, else migrations)'),
-        new Option('--from-diff', 'write what makes the database as declared').conflicts('kind'),
+        new Option('--from-diff', 'write what brings the database to the declaration').conflicts('kind'),
         new Option(
           '--declared <path>',
-          'with --from-diff: a module that exports what vectorColumn and vectorIndex made',
+          'with --from-diff: a module that exports what vectorColumn and vectorIndex returned',
         ),
       ],
       examples: [
@@ -145,9 +147,9 @@ export function describeCommands(): CommandDescription[] {
       options: [
         new Option(
           '--declared <path>',
-          'a module that exports what vectorColumn and vectorIndex made',
+          'a module that exports what vectorColumn and vectorIndex returned',
         ).makeOptionMandatory(),
-        new Option('--exit-code', 'exit with 3 when something declared is missing or another one'),
+        new Option('--exit-code', 'exit with 3 when something declared is missing or differs'),
       ],
       examples: [
         'npx knex-pgvector diff --declared src/vectors.ts',
@@ -156,14 +158,20 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/diff.ts'),
     },
     {
-      name: 'index <action>',
+      name: 'index',
+      args: [
+        new Argument(
+          '<action>',
+          'list: all vector indexes; build: those of --declared; progress: of running builds; repair: invalid ones',
+        ),
+      ],
       summary: 'list, build or repair vector indexes; show the progress of builds',
       options: [
-        new Option('--declared <path>', 'build: a module that exports the indexes, made with vectorIndex'),
-        new Option('--only <name...>', 'build: these alone'),
+        new Option('--declared <path>', 'build: a module that exports what vectorIndex returned'),
+        new Option('--only <name...>', 'build: only these'),
         new Option('--max-memory <size>', 'build: the most memory to use, like 4GB'),
-        new Option('--workers <number>', 'build: the most processes that help').argParser(numberFrom(0)),
-        new Option('--wait <time>', 'build, repair: how long to wait for others')
+        new Option('--workers <number>', 'build: the most parallel workers').argParser(numberFrom(0)),
+        new Option('--wait <time>', 'build, repair: how long to wait for other sessions')
           .default(60_000, '60s')
           .argParser(milliseconds),
         new Option('--follow', 'progress: until nothing is being built'),
@@ -178,7 +186,7 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'adopt',
-      summary: 'record migrations as applied where the database has what they make; runs their code on this machine',
+      summary: 'record migrations as applied where the database has what they create; runs their code on this machine',
       options: [
         new Option('--to <version>', 'the last one (default: what a table schema_migrations lists, else all)'),
         new Option('--wait <time>', 'how long to wait for another run').default(60_000, '60s').argParser(milliseconds),
@@ -188,8 +196,8 @@ export function describeCommands(): CommandDescription[] {
     },
     {
       name: 'unlock',
-      summary: 'show who holds the lock on migrations, and free it where that process is gone',
-      options: [new Option('--force', "free Knex's lock whoever set it")],
+      summary: 'show who holds the lock on migrations, and free it if that process is gone',
+      options: [new Option('--force', "free Knex's lock, whoever set it")],
       examples: ['npx knex-pgvector unlock', 'npx knex-pgvector unlock --force'],
       load: () => import('./commands/unlock.ts'),
     },

@@ -28,9 +28,10 @@ export function program(commands: readonly CommandDescription[] = describeComman
 
 function addCommand(
   root: Command,
-  { name, summary, options = [], examples, isOffline = false, load }: CommandDescription,
+  { name, summary, args = [], options = [], examples, isOffline = false, load }: CommandDescription,
 ): void {
   const command = root.command(name).description(summary)
+  for (const argument of args) command.addArgument(argument)
   for (const option of options) command.addOption(option)
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
   command.action(async (...given: unknown[]) => {

@@ -2,6 +2,7 @@ import { cyan, red, yellow } from './output/colour.ts'
 
 import type { MigratorEvent, RunOptions } from '../migrator/events.ts'
 import type { LockHolder } from '../core/errors.ts'
+import { timeText } from '../core/time-text.ts'
 import { isRunningHere } from '../core/running.ts'
 import { exitCode } from './exit-code.ts'
 import { write, writeDocument, type Printer } from './output/printer.ts'
@@ -75,5 +76,5 @@ export function fateOf(run: LockHolder | null): string {
 /** Who holds the lock, in words. */
 export function describeHolder(run: LockHolder | null): string {
   if (run === null) return 'another migration, of which no note was made (stock Knex)'
-  return `process ${run.processId} on ${run.host} (user ${run.user ?? 'unknown'}, ${run.command}) since ${run.since}`
+  return `process ${run.processId} on ${run.host} (user ${run.user ?? 'unknown'}, ${run.command}) since ${timeText(run.since)}`
 }

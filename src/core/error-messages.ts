@@ -1,3 +1,5 @@
+import { millisecondsText, timeText } from './time-text.ts'
+
 /** The facts each error carries. The keys are the public error codes. */
 export interface ErrorDetails {
   readonly INVALID_OPTIONS: { readonly problems: readonly string[] }
@@ -314,7 +316,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
         : 'Run this in a read-write transaction, and check default_transaction_read_only.',
   }),
   LOCK_TIMEOUT: ({ milliseconds }) => ({
-    message: `Another session has been changing pgvector for more than ${milliseconds} ms`,
+    message: `Another session has been changing pgvector for more than ${millisecondsText(milliseconds)}`,
     hint:
       'Run this again. To see the session: select a.* from pg_stat_activity a join pg_locks l using (pid) ' +
       "where l.locktype = 'advisory' and l.granted;",
@@ -395,7 +397,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:
-      `Could not lock table ${table} in ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} (${milliseconds} ms)` +
+      `Could not lock table ${table} in ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} (${millisecondsText(milliseconds)})` +
       (blockers.length === 0
         ? ''
         : `; backend PID ${blockers.join(', ')} ${blockers.length === 1 ? 'holds' : 'hold'} it`),
@@ -467,9 +469,9 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   MIGRATIONS_LOCKED: ({ holder, milliseconds, backends = [] }) => ({
     message:
       holder === null
-        ? `Another process is running migrations, or stock Knex left its lock set (waited ${milliseconds} ms)`
+        ? `Another process is running migrations, or stock Knex left its lock set (waited ${millisecondsText(milliseconds)})`
         : `Migrations are being run by process ${holder.processId} on ${holder.host} ` +
-          `(user ${holder.user ?? 'unknown'}, role ${holder.role}, ${holder.command}) since ${holder.since} (waited ${milliseconds} ms)`,
+          `(user ${holder.user ?? 'unknown'}, role ${holder.role}, ${holder.command}) since ${timeText(holder.since)} (waited ${millisecondsText(milliseconds)})`,
     hint:
       holder === null && backends.length === 0
         ? 'Wait for it. If no process is running migrations: npx knex-pgvector unlock --force'
@@ -521,7 +523,7 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       holder === null
         ? "Knex's lock is set, and no run of this library is recorded for it (stock Knex)"
         : `The lock is held by process ${holder.processId} on ${holder.host} (user ${holder.user ?? 'unknown'}, ` +
-          `role ${holder.role}, ${holder.command}) since ${holder.since}, and it is still working`,
+          `role ${holder.role}, ${holder.command}) since ${timeText(holder.since)}, and it is still working`,
     hint:
       holder === null
         ? 'Make sure that no process is running migrations, then run: npx knex-pgvector unlock --force'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { millisecondsText } from '../core/durations.ts'
+import { millisecondsText } from '../core/time-text.ts'
 import { connectDeadline, discardedFor, isDiscarded, type Connection, type KnexClient } from './knex-inside.ts'
 import { serverMessage } from './server-message.ts'
 import { sqlState } from './sqlstate.ts'

@@ -1,3 +1,4 @@
+import { millisecondsText } from '../../core/time-text.ts'
 import { yellow } from '../output/colour.ts'
 
 import type { HistoryEntry, MigrationEntry, RunEntry } from '../../migrator/history.ts'
@@ -5,7 +6,9 @@ import { redact } from '../../sql-text/redact.ts'
 import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { collecting } from '../output/collecting.ts'
+import { detailLines } from '../output/details.ts'
 import { table } from '../output/table.ts'
+import { wrap } from '../output/wrap.ts'
 
 /** Shows everything that is on record, oldest first. */
 export async function run({ migrator, print }: Context, flags: { readonly verbose?: boolean }): Promise<number> {
@@ -14,20 +17,20 @@ export async function run({ migrator, print }: Context, flags: { readonly verbos
   const columns = flags.verbose === true ? [...shown, ...shownToo] : shown
   const head = columns.map(([title]) => title)
   const rows = entries.map((entry) => columns.map(([, text]) => text(entry)))
-  print.line(entries.length === 0 ? 'Nothing is on record' : table(head, rows))
+  print.line(entries.length === 0 ? 'Nothing is on record' : table(head, rows, ['When (UTC)', 'Time']))
   for (const warning of warnings) print.note(yellow(warning))
   print.document({ entries, warnings })
   return exitCode.done
 }
 
-type Column = readonly [title: string, text: (entry: HistoryEntry) => string]
+type Column = readonly [title: string, text: (entry: HistoryEntry) => string | readonly string[]]
 
 const shown: readonly Column[] = [
-  ['When', ({ at }) => (at === null ? '' : `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z`)],
+  ['When (UTC)', ({ at }) => (at === null ? '' : new Date(at).toISOString().slice(0, 19).replace('T', ' '))],
   ['What', what],
   ['Migration', (entry) => (entry.kind === 'run' ? '' : (entry.migration ?? ''))],
   ['pgvector', versions],
-  ['Time', ({ milliseconds }) => (milliseconds === null ? '' : `${milliseconds} ms`)],
+  ['Time', ({ milliseconds }) => (milliseconds === null ? '' : millisecondsText(milliseconds))],
   ['Role', ({ role }) => role ?? ''],
 ]
 
@@ -56,12 +59,19 @@ function whatBecameOf({ direction, outcome, batch, error }: MigrationEntry): str
   return `${direction} ${outcome}${reason === null || outcome === 'interrupted' ? '' : ` (${reason})`}`
 }
 
-function details(entry: HistoryEntry): string {
-  if (entry.kind === 'extension') return JSON.stringify(entry.details)
+function details(entry: HistoryEntry): readonly string[] {
+  if (entry.kind === 'extension') return inLines(detailLines(entry.details))
   const said = entry.error === null ? [] : [redact(entry.error.message.replaceAll(/\s+/g, ' '))]
   const left = entry.kind === 'run' && entry.left.length > 0 ? [`${leftOf(entry)}: ${entry.left.join(', ')}`] : []
-  return [...said, ...left].join('; ')
+  return inLines([...said, ...left])
 }
+
+// Other programs read a line for each entry.
+function inLines(texts: readonly string[]): readonly string[] {
+  return process.stdout.isTTY ? texts.flatMap((text) => wrap(text, WIDEST)) : [texts.join('; ')]
+}
+
+const WIDEST = 54
 
 // Of a run that did not end nobody knows yet how far it came.
 function leftOf({ run: { outcome } }: RunEntry): string {

@@ -1,11 +1,14 @@
-import { relative } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { join, parse, relative } from 'node:path'
 
 import { green } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { folderOf, newMigration } from '../../scaffold/new-migration.ts'
 import type { MigrationKind } from '../../scaffold/templates.ts'
-import { diffVectors } from '../../diff/diff.ts'
+import { diffVectors, type VectorDifference } from '../../diff/diff.ts'
+import type { MigrationReader } from '../../migrator/reader.ts'
+import { findDuplicate } from '../../scaffold/pending-duplicate.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
@@ -19,7 +22,7 @@ interface Flags {
 
 /** Writes a new migration file. */
 export async function run(
-  { knex, template, print }: Context,
+  { knex, reader, template, print }: Context,
   { kind, fromDiff, declared, ...flags }: Flags,
   name: string,
 ): Promise<number> {
@@ -30,10 +33,30 @@ export async function run(
     return exitCode.done
   }
   const directory = flags.directory ?? (await folderOf(knex))
+  if (differences !== undefined) await assertNotPending(reader, directory, differences)
   const made = await newMigration(name, { ...template, directory, kind, differences })
   print.line(`${green('✓')} ${relative(process.cwd(), made.path)}`)
   print.document(made)
   return exitCode.done
+}
+
+// The database lacks what a migration creates until it is applied, so a second one would be generated just like it.
+async function assertNotPending(
+  reader: MigrationReader,
+  directory: string,
+  differences: readonly VectorDifference[],
+): Promise<void> {
+  const files = await readdir(directory).catch((): string[] => [])
+  if (files.length === 0) return
+  const migrations = await reader.status()
+  const pending = new Set(migrations.filter(({ state }) => state === 'pending').map(({ name }) => parse(name).name))
+  const paths = files
+    .filter((file) => pending.has(parse(file).name))
+    .map((file) => ({ name: file, path: join(directory, file) }))
+  const duplicate = await findDuplicate(differences, paths)
+  if (duplicate === null) return
+  const hint = 'It is pending and creates the same. Apply it (npx knex-pgvector up) or delete it, then run this again.'
+  throw new PgvectorMigrationError('MIGRATION_EXISTS', duplicate, { hint })
 }
 
 function pathOf(declared: string | undefined): string {

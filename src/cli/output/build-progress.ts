@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress'
 
-import { secondsText } from '../../core/durations.ts'
+import { secondsText } from '../../core/time-text.ts'
 import { printable } from '../../core/printable.ts'
 import type { IndexBuildEvent } from '../../indexes/build/options.ts'
 import type { Printer } from './printer.ts'

@@ -1,6 +1,6 @@
 import { sizeText } from '../../core/sizes.ts'
 
-const LONGEST = 60
+const LONGEST = 54
 
 /**
  * What is known besides, for people: `name value` in lines that are not long. What is empty is left out.
@@ -8,7 +8,7 @@ const LONGEST = 60
  * @example detailLines({ rows: 0, settings: { workers: 2 } }) // ['rows 0', 'settings: workers 2']
  */
 export function detailLines(details: Readonly<Record<string, unknown>>): string[] {
-  const entries = Object.entries(details).filter(([, value]) => !isEmpty(value))
+  const entries = Object.entries(details).filter(([name, value]) => !isEmpty(value) && !isNumberOf(name, value))
   const plain = entries
     .filter(([, value]) => !isGroup(value))
     .map(([name, value]) => `${wordsOf(name)} ${textOf(name, value)}`)
@@ -20,6 +20,11 @@ export function detailLines(details: Readonly<Record<string, unknown>>): string[
 
 function isEmpty(value: unknown): boolean {
   return value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+}
+
+// What the catalog calls a table or a column by says nothing to people; its name is there too.
+function isNumberOf(name: string, value: unknown): boolean {
+  return typeof value === 'number' && (name === 'table' || name === 'column')
 }
 
 function isGroup(value: unknown): value is Readonly<Record<string, unknown>> {

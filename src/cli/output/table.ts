@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import Table from 'cli-table3'
 
 import { escapeAllButColours } from './colour.ts'
+import { wrap } from './wrap.ts'
 
 const NO_LINES = {
   top: '',
@@ -26,21 +27,74 @@ type Cell = string | readonly string[]
 
 /**
  * A table for people: with lines on a terminal, else in plain columns that other tools can cut. Where a terminal is too
- * narrow for it, each row is a block of its own. A cell may have several lines.
+ * narrow for the lines they are left out, and then the widest columns are wrapped. Only where that is not enough is each row
+ * a block of its own. A cell may have several lines; columns in `whole` are not wrapped.
  */
-export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
-  const isTerminal = process.stdout.isTTY
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  whole: readonly string[] = [],
+): string[] {
+  const cells = rows.map((row) => row.map(linesOf))
+  const width = process.stdout.isTTY ? (process.stdout.columns ?? Infinity) : null
+  if (width === null) return built(head, cells, false)
+  const lined = built(head, cells, true)
+  if (widthOf(lined) <= width) return lined
+  const widths = columnWidths(head, cells, width, whole)
+  if (widths === null) return cells.flatMap((row, index) => [...(index === 0 ? [] : ['']), ...block(head, row)])
+  const wrapped = cells.map((row) => row.map((lines, index) => lines.flatMap((line) => wrap(line, widths[index] ?? 0))))
+  return built(head, wrapped, false)
+}
+
+type Lined = readonly string[]
+
+function built(head: readonly string[], cells: readonly (readonly Lined[])[], isLined: boolean): string[] {
   const style = { head: [], border: [], compact: true }
-  const built = new Table({
+  const drawn = new Table({
     head: [...head],
-    ...(isTerminal ? { style } : { chars: NO_LINES, style: { ...style, 'padding-left': 0, 'padding-right': 0 } }),
+    ...(isLined ? { style } : { chars: NO_LINES, style: { ...style, 'padding-left': 0, 'padding-right': 0 } }),
   })
-  built.push(...rows.map((row) => row.map((cell) => linesOf(cell).join('\n'))))
-  const lines = built.toString().split('\n')
-  const width = Math.max(...lines.map((line) => stripVTControlCharacters(line).length))
-  if (isTerminal && width > (process.stdout.columns ?? width))
-    return rows.flatMap((row, index) => [...(index === 0 ? [] : ['']), ...block(head, row)])
-  return lines.map((line) => line.trimEnd())
+  drawn.push(...cells.map((row) => row.map((lines) => lines.join('\n'))))
+  return drawn
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+}
+
+const GAP = NO_LINES.middle.length
+
+// A column that is narrower is hard to read.
+const NARROWEST = 10
+
+/** How wide each column may be so that all of them fit; null where they do not. A coloured cell is not wrapped. */
+function columnWidths(
+  head: readonly string[],
+  cells: readonly (readonly Lined[])[],
+  width: number,
+  whole: readonly string[],
+): readonly number[] | null {
+  const widths = head.map((title, index) => widthOf([title, ...cells.flatMap((row) => row[index] ?? [])]))
+  const least = head.map((title, index) =>
+    whole.includes(title)
+      ? (widths[index] ?? 0)
+      : Math.max(title.length, NARROWEST, widthOf(cells.flatMap((row) => (row[index] ?? []).filter(isColoured)))),
+  )
+  const total = (): number => widths.reduce((sum, each) => sum + each, GAP * (widths.length - 1))
+  while (total() > width) {
+    const spare = widths.map((each, index) => (each > (least[index] ?? 0) ? each : 0))
+    const widest = Math.max(...spare)
+    if (widest === 0) return null
+    widths[spare.indexOf(widest)] = widest - 1
+  }
+  return widths
+}
+
+function isColoured(text: string): boolean {
+  return stripVTControlCharacters(text) !== text
+}
+
+function widthOf(lines: readonly string[]): number {
+  return Math.max(0, ...lines.map((line) => stripVTControlCharacters(line).length))
 }
 
 // What is escaped has another width, so it is done before the columns are measured.
@@ -48,10 +102,10 @@ function linesOf(cell: Cell): string[] {
   return (typeof cell === 'string' ? [cell] : cell).map(escapeAllButColours)
 }
 
-function block(head: readonly string[], row: readonly Cell[]): string[] {
+function block(head: readonly string[], row: readonly Lined[]): string[] {
   const widest = Math.max(...head.map(({ length }) => length))
   return head
-    .map((title, index) => [title.padEnd(widest), linesOf(row[index] ?? '')] as const)
+    .map((title, index) => [title.padEnd(widest), row[index] ?? []] as const)
     .filter(([, lines]) => lines.some((line) => line !== ''))
     .flatMap(([title, lines]) => lines.map((line, index) => `${index === 0 ? title : ' '.repeat(widest)}  ${line}`))
 }

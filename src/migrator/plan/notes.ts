@@ -28,6 +28,7 @@ export function notesOn({ migrations, here, replay, hooks, earlier, missing }: B
     ...earlierNote(earlier),
     ...missingNote(missing),
     ...migrations.flatMap(dataNote),
+    ...migrations.flatMap(emptyNote),
   ]
 }
 
@@ -92,3 +93,11 @@ function dataNote({ name, statements }: PlannedMigration): string[] {
 }
 
 const SHOWN = 80
+
+// As a second migration does that was generated from the same difference.
+function emptyNote({ name, statements }: PlannedMigration): string[] {
+  if (statements.length > 0) return []
+  return [
+    `${name} sends no statement. If it creates something, that exists already or an earlier migration creates it.`,
+  ]
+}
