@@ -41,7 +41,7 @@ describe('a run on the embedded database that is asked to stop', () => {
       'migrations/002_second.js': migrationOf('create table second (id int)'),
     })
     const { code, stderr } = await project.run(['up'])
-    expect(stderr).toMatch(/✗ Interrupted by SIGINT .*\(done: 1, not yet: 1\)/)
+    expect(stderr).toMatch(/✗ Interrupted by SIGINT .*\(done: 1, remaining: 1\)/)
     expect(stderr).toMatch(/\n {2}Done {5}001_first\.js\n {2}Not yet {2}002_second\.js\n/)
     expect(code).toBe(130)
     expect((await project.run(['up'])).stdout).toBe('✓ 002_second.js\nApplied 1\n')

@@ -283,7 +283,7 @@ function described(type: ts.Type): { readonly type: ts.Type; readonly text: stri
 // What preview takes downwards, it refuses upwards.
 function optionsOf(name: string, type: ts.Type): string[] {
   const names = checker.getPropertiesOfType(type).map((property) => property.name)
-  return name === 'migrator.preview' ? names.filter((each) => each !== 'steps') : names
+  return name === 'migrator.preview' ? names.filter((each) => each !== 'steps' && each !== 'all') : names
 }
 
 function compile(): { readonly program: ts.Program; readonly checker: ts.TypeChecker } {

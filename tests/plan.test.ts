@@ -217,6 +217,14 @@ describe('the notes on a plan', () => {
     expect(notes).toEqual(expected.map((pattern) => expect.stringMatching(pattern)))
   })
 
+  test('name a migration that sends nothing, as one that was generated twice', () => {
+    const copy = { name: '002_copy', transactional: true, statements: [] }
+    const here = stateOf(18, '0.8.7', null)
+    expect(notesOn({ migrations: [copy], here, replay, hooks: [], earlier: [], missing: [] })).toEqual([
+      expect.stringMatching(/^002_copy sends no statement\./),
+    ])
+  })
+
   test('say nothing of pgvector where it is neither there nor wanted', () => {
     expect(
       notesOn({ migrations: [], here: stateOf(18, null, null), replay, hooks: [], earlier: [], missing: [] }),

@@ -29,13 +29,13 @@ applied (batch 1)  001_first_schema  test`)
 
   test('wraps its widest columns on a narrow terminal, but for those that are to stay whole', () => {
     Object.assign(process.stdout, { isTTY: true, columns: 34 })
-    expect(table(head, rows).join('\n')).toBe(`What         Migration  Role
-up failed               test
-applied      001_first  test
-(batch 1)    _schema`)
+    expect(table(head, rows).join('\n')).toBe(`What       Migration   Role
+up failed              test
+applied    001_first_  test
+(batch 1)  schema`)
     Object.assign(process.stdout, { isTTY: true, columns: 40 })
-    expect(table(head, rows, ['What']).join('\n')).toBe(`What               Migration  Role
-up failed                     test
+    expect(table(head, rows, ['What']).join('\n')).toBe(`What               Migration   Role
+up failed                      test
 applied (batch 1)  001_first_  test
                    schema`)
   })
@@ -74,11 +74,7 @@ describe('details for people', () => {
   test('are names and values in short lines, without what is empty and the numbers of the catalog', () => {
     const settings = { workers: 0, neededMemory: 1_048_576, leavesProcessor: false, minParallelScan: null }
     expect(detailLines({ rows: 0, index: 'items_idx', table: 21_286, method: 'hnsw', settings, warnings: [] })).toEqual(
-      [
-        'rows 0, index items_idx, method hnsw',
-        'settings: workers 0, needed memory 1 MB',
-        'settings: leaves processor no',
-      ],
+      ['rows 0, index items_idx, method hnsw', 'settings: workers 0, needed memory 1 MB, leaves processor no'],
     )
   })
 })

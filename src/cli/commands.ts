@@ -197,7 +197,7 @@ export function describeCommands(): CommandDescription[] {
     {
       name: 'unlock',
       summary: 'show who holds the lock on migrations, and free it if that process is gone',
-      options: [new Option('--force', "free Knex's lock, whoever set it")],
+      options: [new Option('--force', "free Knex's lock even if its holder is not known")],
       examples: ['npx knex-pgvector unlock', 'npx knex-pgvector unlock --force'],
       load: () => import('./commands/unlock.ts'),
     },

@@ -52,7 +52,7 @@ async function list({ knex, print }: Context): Promise<number> {
   for (const { definition } of indexes) print.line(definition)
   if (broken.length === 0) return exitCode.done
   print.line()
-  print.line(`Not valid: ${broken.map(({ name }) => name).join(', ')}. To mend them: npx knex-pgvector index repair`)
+  print.line(`Not valid: ${broken.map(({ name }) => name).join(', ')}. To repair them: npx knex-pgvector index repair`)
   return exitCode.found
 }
 

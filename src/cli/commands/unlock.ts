@@ -12,7 +12,7 @@ export async function run({ migrator, print }: Context, flags: { readonly force?
   if (status === 'free') print.line('Nothing is locked')
   else if (isHolderAlive) {
     print.line(`${yellow('⚠')} Knex's lock was freed, though it is held by ${whose}`)
-    print.line('  That process is alive: it goes on, and other runs of this tool go on waiting for it')
+    print.line('  That process is running: it continues, and other runs of this tool keep waiting for it')
   } else print.line(`${green('✓')} Freed the lock of ${whose}${holder === null ? '' : `, ${fateOf(holder)}`}`)
   print.document(result)
   return exitCode.done

@@ -30,7 +30,7 @@ function headline({ name, state, reason, milliseconds, statements }: RehearsedMi
     case 'rehearsed':
       return `${green('✓')} ${name}: ${inMilliseconds(milliseconds)}${statements.length === 0 ? ', no statements' : ''}`
     case 'not-rehearsed':
-      return `${yellow('○')} ${name}: not rehearsed, ${reason === undefined ? 'left out' : reasons[reason]}`
+      return `${yellow('○')} ${name}: not rehearsed, ${reason === undefined ? 'skipped' : reasons[reason]}`
     case 'failed':
       return `${red('✗')} ${name}: failed after ${inMilliseconds(milliseconds)}`
   }

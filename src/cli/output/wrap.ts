@@ -1,5 +1,5 @@
 // A name breaks after a part of it, a sentence between words.
-const PIECES = /[^\s_.,/()-]*[\s_.,/()-]*/g
+const PIECES = /[^\s_.,/)-]*[\s_.,/)-]*/g
 
 /** A text in lines of at most `width` characters, broken between words, inside of names after a sign, else anywhere. */
 export function wrap(text: string, width: number): string[] {
