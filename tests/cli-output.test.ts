@@ -171,13 +171,13 @@ Applied: 1 / 2
     await project.run(['up'], env)
     const { stdout } = await project.run(['history'], env)
     const [head = '', ...lines] = stdout.trimEnd().split('\n')
-    expect(head).toMatch(/^When +What +Migration +pgvector +Time +Role$/)
+    expect(head).toMatch(/^When \(UTC\) +What +Migration +pgvector +Time +Role$/)
     expect(lines.map((line) => line.split(/ {2,}/).slice(1, 3))).toEqual([
       ['up succeeded', expect.stringMatching(/^\d+ ms$/)],
       ['applied (batch 1)', '001_initial_schema'],
       ['applied (batch 1)', '003_add_scaling_tables'],
     ])
-    expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ /)
+    expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}/)
     const verbose = await project.run(['history', '--verbose'], env)
     expect(verbose.stdout).toMatch(/Host +Process +Details\n/)
     const { entries } = JSON.parse((await project.run(['history', '--json'], env)).stdout) as { entries: unknown[] }

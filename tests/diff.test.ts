@@ -93,7 +93,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
       'column differs: documents.embedding',
       'column missing: documents.large',
       'index differs: documents_embedding_hnsw_cosine_idx',
-      'index missing: documents_large_hnsw_l2_idx',
+      'index missing: documents_large_hnsw_l2_halfvec_idx',
       'column not declared: public.documents.old',
     ])
     expect(differences[0]).toMatchObject({ existing: 'vector(4)', wanted: 'vector(3)' })

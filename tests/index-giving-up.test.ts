@@ -211,7 +211,7 @@ describeOnServers('an index that cannot be repaired', (database) => {
     const writer = await open(connect(), writing)
     const logger = recordingLogger()
     const { left } = await repairVectorIndexes(knex, { logger, wait: 300 })
-    expect(left).toEqual([{ name: `public.${index.name}`, reason: expect.stringContaining('was in use') }])
+    expect(left).toEqual([{ name: `public.${index.name}`, reason: expect.stringContaining('Could not lock table') }])
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: false })])
     expect(await eventsOf(knex)).toEqual(before)
     await writer.rollback()
