@@ -1,5 +1,5 @@
 import type { SemVer } from 'semver'
-import parse from 'semver/functions/parse'
+import type Parse from 'semver/functions/parse'
 
 // Up to three numbers count. A fourth number or a provider's suffix may follow.
 const VERSION = /^(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\d+)*(?:[.+_-][A-Za-z].*|[+_-].*)?$/
@@ -22,6 +22,8 @@ function readVersion(text: string): SemVer | null {
   const found = VERSION.exec(text)
   if (found === null) return null
   const [, major = '0', minor = '0', patch = '0'] = found
+  // A short command compares no versions.
+  const parse = require('semver/functions/parse') as typeof Parse
   return parse([major, minor, patch].map(Number).join('.'))
 }
 
