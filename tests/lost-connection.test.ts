@@ -76,7 +76,7 @@ describeOnOneServer('a lost connection', (database) => {
   })
 
   test('is not what a full pool is taken for', async () => {
-    const knex = await through(() => undefined, { acquireConnectionTimeout: 100, pool: { min: 0, max: 1 } })
+    const knex = await through(() => undefined, { acquireConnectionTimeout: 1000, pool: { min: 0, max: 1 } })
     const trx = await knex.transaction()
     await expect(ensurePgvector(knex, quiet)).rejects.toThrow(/The pool is probably full/)
     await trx.rollback()
