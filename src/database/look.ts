@@ -45,6 +45,11 @@ function seenBehindPooler(statement: string): string {
     ) then 'works' else 'waits' end`
 }
 
+// Between the first message of a statement and its Sync, a backend that waits for its client is active as well. COPY also
+// waits that way, for rows that a client may be slow to send.
+const WAITS_FOR_CLIENT = `(starts_with(state, 'idle')
+  or coalesce(wait_event = 'ClientRead', false) and position('copy' in lower(query)) = 0)`
+
 /** Opens a second connection, on first use, to observe a backend. */
 export function openLookout(
   knex: Knex,
@@ -75,7 +80,7 @@ export function openLookout(
     look: async (statement) => {
       const seen = await ask(
         ({ processID }) => `select case when pg_backend_pid() = ${processID ?? 'null'} then coalesce(
-            (select case when starts_with(state, 'idle') then 'waits' else 'works' end
+            (select case when ${WAITS_FOR_CLIENT} then 'waits' else 'works' end
               from pg_stat_get_activity(${processId}) where ${isIt}), 'gone')
           else ${statement === null ? 'null' : seenBehindPooler(statement)} end as state`,
       ).catch(() => null)
@@ -85,7 +90,7 @@ export function openLookout(
       if (startedAt === null) return
       await ask(
         () => `select pg_terminate_backend(pid) as state from pg_stat_get_activity(${processId})
-          where ${isIt} and starts_with(state, 'idle')`,
+          where ${isIt} and ${WAITS_FOR_CLIENT}`,
       ).catch(() => undefined)
     },
     close: async () => {

@@ -24,6 +24,8 @@ export async function run(context: Context, { dryRun, yes, wait, transaction, ..
   const { reader, migrator, print } = context
   const names = await reader.preview('down', selection)
   if (names.length === 0) {
+    // A run may have been killed between its last migration and the release of its lock.
+    if (dryRun !== true) await (await migrator()).unlock().catch(() => undefined)
     print.line('Nothing to undo')
     print.document({ dryRun: dryRun === true, direction: 'down', migrations: [] })
     return exitCode.done
