@@ -14,6 +14,17 @@ jest.mock('../src/database/deadlines.ts', () => {
   return { ...actual, defaultDeadlines: { ...actual.defaultDeadlines, probe: 50 } }
 })
 
+/** What a query of node-postgres is handed to send its messages with. */
+interface Sending {
+  readonly query: (text: string) => void
+  readonly sendCopyFromChunk: (chunk: Buffer) => void
+  readonly endCopyFrom: () => void
+}
+
+interface Client {
+  readonly query: (query: object) => void
+}
+
 const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
 
 describeOnOneServer('a connection that passes nothing on any more', (database) => {
@@ -63,6 +74,43 @@ describeOnOneServer('a connection that passes nothing on any more', (database) =
       expect(await database().knex('knex_migrations_lock').pluck('is_locked')).toEqual([0])
     },
   )
+
+  test('is not one on which a migration copies rows that it gets slowly', async () => {
+    const { knex } = database()
+    await knex.raw('create table items (title text)')
+    const up = async (trx: Knex): Promise<void> => {
+      const connection = (await trx.client.acquireConnection()) as Client
+      await new Promise<void>((resolve, reject) => {
+        const copy = {
+          submit: (sending: Sending) => sending.query('copy items (title) from stdin'),
+          write: () => undefined,
+          handleCopyInResponse: (sending: Sending) => {
+            // Longer than several looks at the backend.
+            void knex.raw('select pg_sleep(0.7)').then(() => {
+              sending.sendCopyFromChunk(Buffer.from('a\n'))
+              sending.endCopyFrom()
+              return undefined
+            })
+          },
+          handleCommandComplete: () => undefined,
+          handleReadyForQuery: () => resolve(),
+          handleError: reject,
+        }
+        connection.query(copy)
+      })
+    }
+    const migrationSource = { ...source(), getMigrations: () => Promise.resolve(['001_copies']) }
+    const migrator = createMigrator(knex, {
+      migrationSource: {
+        ...migrationSource,
+        getMigrationName: () => '001_copies',
+        getMigration: () => Promise.resolve({ up, down: up }),
+      },
+      deadlines: { probe: 50 },
+    })
+    await migrator.up()
+    expect(await knex('items').pluck('title')).toEqual(['a'])
+  })
 
   test.each(['readOnly', 'is_locked = 1', 'create table items'])(
     'does not keep a run from ending at %s once its signal comes',

@@ -94,10 +94,26 @@ export function pendingAnswer({ readyForQuery, connection }: Connection): string
 
 /** Returns the message whose answer a connection of node-postgres waits for; null if it is not known. */
 export function statementUnderway(connection: Connection): string | null {
+  const text = activeQuery(connection)?.text
+  return typeof text === 'string' ? text : null
+}
+
+/** Whether the application sends or fetches the rows of the active query in parts, as a cursor or COPY does. */
+export function isStreaming(connection: Connection): boolean {
+  const query = activeQuery(connection)
+  return typeof query?.read === 'function' || typeof query?.write === 'function'
+}
+
+interface ActiveQuery {
+  readonly text?: unknown
+  readonly read?: unknown
+  readonly write?: unknown
+}
+
+function activeQuery(connection: Connection): ActiveQuery | null | undefined {
   // Where this property exists, the public one is deprecated.
   const name = '_activeQuery' in connection ? '_activeQuery' : 'activeQuery'
-  const query = Reflect.get(connection, name) as { readonly text?: unknown } | null | undefined
-  return typeof query?.text === 'string' ? query.text : null
+  return Reflect.get(connection, name) as ActiveQuery | null | undefined
 }
 
 /** Marks a connection so that Knex's pool closes it instead of reusing it. */

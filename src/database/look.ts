@@ -16,10 +16,10 @@ export interface BackendIdentity {
 }
 
 /**
- * The state of a backend: it `works`, it `waits` for its client, or it is `gone`. Null if this cannot be determined,
- * for example without a second connection.
+ * The state of a backend: it `works`, it `reads` the rest of a statement from its client, it `waits` for the next one, or
+ * it is `gone`. Null if this cannot be determined, for example without a second connection.
  */
-export type Seen = 'works' | 'waits' | 'gone' | null
+export type Seen = 'works' | 'reads' | 'waits' | 'gone' | null
 
 /** A second connection that observes a backend. */
 export interface Lookout {
@@ -45,10 +45,8 @@ function seenBehindPooler(statement: string): string {
     ) then 'works' else 'waits' end`
 }
 
-// Between the first message of a statement and its Sync, a backend that waits for its client is active as well. COPY also
-// waits that way, for rows that a client may be slow to send.
-const WAITS_FOR_CLIENT = `(starts_with(state, 'idle')
-  or coalesce(wait_event = 'ClientRead', false) and position('copy' in lower(query)) = 0)`
+// Between the first message of a statement and its Sync, the backend is active and waits for its client.
+const READS = `coalesce(wait_event = 'ClientRead', false)`
 
 /** Opens a second connection, on first use, to observe a backend. */
 export function openLookout(
@@ -80,17 +78,17 @@ export function openLookout(
     look: async (statement) => {
       const seen = await ask(
         ({ processID }) => `select case when pg_backend_pid() = ${processID ?? 'null'} then coalesce(
-            (select case when ${WAITS_FOR_CLIENT} then 'waits' else 'works' end
+            (select case when starts_with(state, 'idle') then 'waits' when ${READS} then 'reads' else 'works' end
               from pg_stat_get_activity(${processId}) where ${isIt}), 'gone')
           else ${statement === null ? 'null' : seenBehindPooler(statement)} end as state`,
       ).catch(() => null)
-      return seen === 'works' || seen === 'waits' || seen === 'gone' ? seen : null
+      return seen === 'works' || seen === 'waits' || seen === 'reads' || seen === 'gone' ? seen : null
     },
     endBackend: async () => {
       if (startedAt === null) return
       await ask(
         () => `select pg_terminate_backend(pid) as state from pg_stat_get_activity(${processId})
-          where ${isIt} and ${WAITS_FOR_CLIENT}`,
+          where ${isIt} and (starts_with(state, 'idle') or ${READS})`,
       ).catch(() => undefined)
     },
     close: async () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { hangUp, pendingAnswer, statementUnderway, type Connection } from './knex-inside.ts'
+import { hangUp, isStreaming, pendingAnswer, statementUnderway, type Connection } from './knex-inside.ts'
 import { openLookout, type BackendIdentity, type Seen } from './look.ts'
 import type { Terms } from './terms.ts'
 
@@ -77,7 +77,10 @@ async function watchBackend(
     const lookout = openLookout(knex, identityOf(connection), deadlines)
     try {
       const isHopeless = hurriedSince !== null && Date.now() - hurriedSince > deadlines.close
-      if (!isLost(await lookout.look(statementUnderway(connection)), isHopeless)) continue
+      const seen = await lookout.look(statementUnderway(connection))
+      // The server may wait for an application that takes its time between two parts of a stream.
+      if (seen === 'reads' && isStreaming(connection)) continue
+      if (!isLost(seen, isHopeless)) continue
       // An answer may be on its way.
       await pause(hurriedSince === null ? grace : Math.min(grace, HURRY_MILLISECONDS), ended)
       if (ended.aborted || pendingAnswer(connection) !== pending) continue
