@@ -6,21 +6,12 @@ import { providers } from '../src/pgvector/providers.ts'
 import { ensurePgvector, PgvectorMigrationError } from '../src/index.ts'
 import { entries } from './support/entries.ts'
 import { describeEmbedded } from './support/databases.ts'
+import { pages } from './support/pages.ts'
 import { recordingLogger } from './support/recorder.ts'
 import { typeErrorsOf } from './support/type-errors.ts'
 
 const root = join(__dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-
-const pages = [
-  'README.md',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-]
 
 /** What the package contains, where its pages can link to each other. */
 const packaged = pages.filter((page) => !['CONTRIBUTING.md', 'SECURITY.md'].includes(page))

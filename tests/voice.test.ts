@@ -1,21 +1,12 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { pages } from './support/pages.ts'
 import { retiredPhrases } from './support/retired-phrases.ts'
 import { stringsIn } from './support/strings.ts'
 
 const root = join(__dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
-
-const documents = [
-  'README.md',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-]
 
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -28,7 +19,7 @@ describe('a retired phrase', () => {
     expect(example).toMatch(pattern)
   })
 
-  test.each(documents)('is not in %s', (path) => {
+  test.each(pages)('is not in %s', (path) => {
     // The help is checked where it is written, in src/cli.
     expect(findingsIn(read(path).replace(HELP, ''))).toEqual([])
   })
