@@ -51,7 +51,7 @@ function factsSql(column: VectorColumn): string {
       where a.attnum > 0 and not a.attisdropped
     ),
     key as (
-      -- included columns are no part of a key, and an expression has the number 0
+      -- included columns are not part of the key, and an expression has the number 0
       select (x.indkey::int2[])[0:x.indnkeyatts - 1] as columns, (x.indclass::oid[])[0:x.indnkeyatts - 1] as classes
       from relation join pg_catalog.pg_index x on x.indrelid = relation.oid
       where x.indisunique and ${isValidSql('x')} and x.indimmediate and x.indpred is null and not exists (

@@ -3,7 +3,7 @@ import { parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
-import { originOf, whyItStays } from '../log/migration-log.ts'
+import { originOf, reasonKept } from '../log/migration-log.ts'
 import { assertAllowed, assertEqual, changeTable } from './change.ts'
 import {
   dropColumnOptions,
@@ -40,7 +40,7 @@ export async function dropVectorColumn(
   const origin = needs.onlyOurs
     ? await originOf(session, needs.log, ['column added'], 'column dropped', details)
     : 'ours'
-  if (origin !== 'ours') return keep(column, whyItStays(origin, 'added'), needs)
+  if (origin !== 'ours') return keep(column, reasonKept(origin, 'added'), needs)
   assertEqual(existing, column)
   if (dependents.length > 0) {
     throw new PgvectorMigrationError('COLUMN_IN_USE', { column: columnLabel(column), dependents })

@@ -155,10 +155,10 @@ const textOf = {
   halfvec: ({ values }) => `[${values.join(',')}]`,
   sparsevec: ({ values, length }) => {
     // Values that round to zero are removed too, because sparsevec alone rejects them as out of range.
-    const told = Array.from(values, (value, index) =>
+    const entries = Array.from(values, (value, index) =>
       Math.fround(value) === 0 ? [] : [`${index + 1}:${value}`],
     ).flat()
-    return `{${told.join(',')}}/${length}`
+    return `{${entries.join(',')}}/${length}`
   },
   bit: ({ values }) => values.join(''),
 } as const satisfies Record<VectorType, (elements: Elements) => string>

@@ -77,7 +77,7 @@ export function translate(error: unknown, attempt: Attempt): unknown {
         { statement: attempt.statement, role: attempt.role },
         extras(attempt.hints.privilege),
       )
-    case sqlState.featureNotSupported: // PostgreSQL 15 and later; also a host's allow-list
+    case sqlState.featureNotSupported: // PostgreSQL 15 and later; also the allow-list of a provider
     case sqlState.undefinedFile: // PostgreSQL 14
       return new PgvectorMigrationError(
         'PGVECTOR_NOT_AVAILABLE',

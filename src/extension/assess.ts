@@ -42,7 +42,7 @@ export function satisfies(seen: Glance, needs: Pick<Requirements, 'minVersion'>)
 function assessInstalled(state: PgvectorState, needs: Requirements): Assessment {
   const { installed } = state
   if (installed === null) return assessCreation(state, needs)
-  if (installed.reach === 'none') return { errors: [mayNotUse(installed)], plan: { action: 'none' } }
+  if (installed.reach === 'none') return { errors: [usageDenied(installed)], plan: { action: 'none' } }
   if (!isAtLeast(installed.version, needs.minVersion)) return assessUpdate(state, needs, installed.version)
   const problems = installed.missing.map(
     (object) => `${object} is missing in the schema ${identifier(installed.schema)}`,
@@ -54,7 +54,7 @@ function assessInstalled(state: PgvectorState, needs: Requirements): Assessment 
 }
 
 /** Returns the error for a role that lacks USAGE on the schema, and so cannot use anything in it. */
-export function mayNotUse({ schema, caller: { role } }: InstalledExtension): PgvectorMigrationError {
+export function usageDenied({ schema, caller: { role } }: InstalledExtension): PgvectorMigrationError {
   const statement = `use the schema ${identifier(schema)}`
   const hint = `As its owner or a superuser: GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${identifier(role)}; then run this again.`
   return new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement, role }, { hint })

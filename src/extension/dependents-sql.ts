@@ -20,7 +20,7 @@ export const dependentObjectsSql = `
       'pg_catalog.pg_amproc'::regclass, 'pg_catalog.pg_opfamily'::regclass)
   ),
   walk (classid, objid, objsubid) as (
-    -- the extension itself is a start, for other extensions that require it
+    -- the extension itself is a starting point, for other extensions that require it
     select 'pg_catalog.pg_extension'::regclass::oid, oid, 0 from extension
     union
     select classid, objid, 0 from owned
@@ -47,7 +47,7 @@ export const dependentObjectsSql = `
       and w.classid not in ('pg_catalog.pg_amop'::regclass, 'pg_catalog.pg_amproc'::regclass)
       and not (i.type = 'rule' and i.identity like '"_RETURN"%')
       and coalesce(i.schema, '') not like 'pg\\_toast%'
-      -- row types and array types go with what they belong to; domains and ranges are objects of their own
+      -- row types and array types are dropped with their owner; domains and ranges are separate objects
       and (t.oid is null or (t.typrelid = 0 and t.typcategory <> 'A'))
   )
   select coalesce(json_agg(to_json(object)), '[]') as state from object`
@@ -88,7 +88,7 @@ export const vectorColumnsSql = `
     ) next
     where next.oid <> 0
   ) cycle oid set is_cycle using path,
-  -- the shortest way is the one to tell
+  -- the shortest path is the one to report
   shortest as (
     select distinct on (oid) oid, via, array_length(path, 1) as steps from holder where not is_cycle order by oid, array_length(path, 1)
   ),

@@ -14,7 +14,7 @@ import { readDependents, summarise, type Dependent, type Dependents } from './de
 import { readState } from './inspect.ts'
 import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
-import { originOfExtension, whyItStays, writeToLog, type Origin } from '../log/migration-log.ts'
+import { originOfExtension, reasonKept, writeToLog, type Origin } from '../log/migration-log.ts'
 import { schemasOfLogs, readLogState, type LogState } from '../log/log-state.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { remedies } from '../pgvector/providers.ts'
@@ -135,7 +135,7 @@ async function keep(
   const why =
     kept === 'in-use'
       ? `Cannot drop pgvector: tables using vector type exist (${summarise(dependents.objects)})`
-      : `pgvector ${whyItStays(kept, 'created')}. ${elsewhere}To drop it anyway: dropPgvector(knex, { onlyOurs: false })`
+      : `pgvector ${reasonKept(kept, 'created')}. ${elsewhere}To drop it anyway: dropPgvector(knex, { onlyOurs: false })`
   const unwritten = await record(trx, needs, state, 'kept', started, { reason, dependents: dependents.objects.length })
   return { status: 'kept', reason, dependents: dependents.objects, warnings: [why, ...unwritten] }
 }

@@ -83,8 +83,8 @@ export function readGlance({
     provider: detectProvider({
       server: description,
       settings: Object.fromEntries(markedSettings().map((name, index) => [name, settings[index] ?? null])),
-      roles: thoseFound(markedRoles(), roles),
-      functions: thoseFound(markedFunctions(), functions),
+      roles: existingNames(markedRoles(), roles),
+      functions: existingNames(markedFunctions(), functions),
     }),
   }
   return { server, provider, installed: installed === null ? null : readInstalled(installed) }
@@ -99,7 +99,7 @@ export function assertSupported(description: string): void {
   throw new PgvectorMigrationError('UNSUPPORTED_DATABASE', { database: 'CockroachDB, with a vector type of its own' })
 }
 
-function thoseFound(names: readonly string[], found: readonly (string | null)[]): string[] {
+function existingNames(names: readonly string[], found: readonly (string | null)[]): string[] {
   return names.filter((_, index) => (found[index] ?? null) !== null)
 }
 
@@ -111,7 +111,7 @@ export function readInstalled({ schema, operators, ...rest }: InstalledAnswer): 
 function missing(found: InstalledAnswer['operators']): string[] {
   if (found === null) return []
   if (found.length === 0) return ['type vector']
-  const there = thoseFound(operators, found)
+  const there = existingNames(operators, found)
   return operators.filter((operator) => !there.includes(operator)).map((operator) => `operator ${operator}`)
 }
 

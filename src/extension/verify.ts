@@ -3,7 +3,7 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { identifier } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
-import { mayNotUse } from './assess.ts'
+import { usageDenied } from './assess.ts'
 import { glance } from './glance.ts'
 import type { Glance } from './state.ts'
 import { isAtLeast } from '../pgvector/version.ts'
@@ -37,7 +37,7 @@ const TOLERANCE = 1e-6
 export async function verifyPgvector(db: Database): Promise<void> {
   const session = sessionOf(db)
   const { installed } = await glance(session)
-  if (installed?.reach === 'none') throw mayNotUse(installed)
+  if (installed?.reach === 'none') throw usageDenied(installed)
   await verifyInstalled(session, installed)
 }
 
@@ -68,7 +68,7 @@ export async function verifyIn(
   noted: readonly string[] = [],
 ): Promise<void> {
   const checks = operatorChecks.filter(({ since }) => isAtLeast(version, since))
-  const answers = await askForDistances(trx, schema, checks, noted)
+  const answers = await readDistances(trx, schema, checks, noted)
   const problems = checks.flatMap(({ operator, expected }, index) => {
     const answer = answers[index]
     if (answer !== undefined && answer !== null && Math.abs(answer - expected) < TOLERANCE) return []
@@ -84,7 +84,7 @@ const notFunctional = new Set<string | undefined>([
   sqlState.internalError, // the library cannot be loaded
 ])
 
-async function askForDistances(
+async function readDistances(
   trx: Session,
   schema: string,
   checks: readonly OperatorCheck[],

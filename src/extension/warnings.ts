@@ -11,20 +11,20 @@ export function warningsFor(seen: Glance, needs: NeedsSchema): string[] {
   if (installed === null) return []
   const { schema: wanted = installed.schema } = needs
   return [
-    ...(wanted === installed.schema ? [] : [elsewhere(installed.schema, wanted)]),
-    ...(installed.reach === 'with schema' ? [offPath(installed)] : []),
+    ...(wanted === installed.schema ? [] : [otherSchemaWarning(installed.schema, wanted)]),
+    ...(installed.reach === 'with schema' ? [offPathWarning(installed)] : []),
     ...advisoryWarnings(installed.version),
   ]
 }
 
-function elsewhere(schema: string, wanted: string): string {
+function otherSchemaWarning(schema: string, wanted: string): string {
   return (
     `pgvector is installed in the schema ${identifier(schema)} and was not moved to ${identifier(wanted)}. ` +
     `Its owner can move it: ALTER EXTENSION vector SET SCHEMA ${identifier(wanted)};`
   )
 }
 
-function offPath({ schema, caller }: InstalledExtension): string {
+function offPathWarning({ schema, caller }: InstalledExtension): string {
   return (
     `pgvector is in the schema ${identifier(schema)}, and the unqualified name vector does not resolve to it on the search ` +
     `path of this connection. Use the schema name in your SQL, or run: ${putOnPath(caller, schema)}`

@@ -1,4 +1,4 @@
-import { originOf, whyItStays } from '../log/migration-log.ts'
+import { originOf, reasonKept } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { type Database, sessionOf } from '../database/session.ts'
 import { onlyOursOption } from '../core/options.ts'
@@ -17,7 +17,7 @@ import type { CatalogFacts, ExistingIndex, TableFacts } from './look/facts.ts'
 import { readCatalogFacts } from './look/read-facts.ts'
 import { logLostStep, logStep } from './log-step.ts'
 import { indexOfPartition } from './partition-index.ts'
-import { withWhatWasDropped, type DropState } from './dropped-in-part.ts'
+import { withDropState, type DropState } from './dropped-in-part.ts'
 import { differs } from './decide/from-catalog.ts'
 import { assertIndex, type VectorIndex } from './vector-index.ts'
 import { lackingRights } from '../columns/table-rights.ts'
@@ -88,7 +88,7 @@ export async function dropVectorIndex(
       : 'ours'
     if (origin !== 'ours') {
       const statement = `DROP INDEX CONCURRENTLY ${qualified(existing.schema, existing.name)};`
-      report.warn(`Index ${identifier(existing.name)} ${whyItStays(origin, 'built')}. To drop it anyway: ${statement}`)
+      report.warn(`Index ${identifier(existing.name)} ${reasonKept(origin, 'built')}. To drop it anyway: ${statement}`)
       return { status: 'kept', warnings: report.warnings }
     }
     const forbidden = lackingRights('DROP INDEX', table)
@@ -98,7 +98,7 @@ export async function dropVectorIndex(
     const job: DropJob = { session, watch, needs, report, state: { dropped: [], current: null } }
     try {
       await dropWithParts(job, { ...index, name: existing.name }, facts, existing).catch(async (error: unknown) => {
-        throw await withWhatWasDropped(job, { table, existing, details }, error)
+        throw await withDropState(job, { table, existing, details }, error)
       })
       const milliseconds = performance.now() - started
       const unwritten = await logStep(job, needs.log, { event: 'index dropped', milliseconds, details }, details)

@@ -39,7 +39,7 @@ interface Seen {
  * Returns the error of a drop that ended early, with what was done by then. A concurrent drop first makes the index
  * invalid and then waits, so an unusable index may remain.
  */
-export async function withWhatWasDropped(job: DropJob, wanted: Wanted, error: unknown): Promise<unknown> {
+export async function withDropState(job: DropJob, wanted: Wanted, error: unknown): Promise<unknown> {
   const { current } = job.state
   const seen = current === null ? { state: null } : await afterwards(job, (session) => readState(session, current.oid))
   if (seen === null) return withHint(error, UNKNOWN_STATE)

@@ -14,7 +14,7 @@ import { assertIndex, type VectorIndex } from './vector-index.ts'
  * const plan = await planVectorIndex(knex, index, { maxMemory: '4GB' })
  * if (plan.action === 'build') console.log(plan.settings, plan.warnings)
  * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, or INDEX_BUILD_FAILED where the condition of a partial index fails.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, or INDEX_BUILD_FAILED if the condition of a partial index fails.
  */
 export async function planVectorIndex(
   db: Database,

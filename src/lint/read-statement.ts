@@ -29,10 +29,10 @@ const readers: Readers = {
   ClusterStmt: ({ relation: table }) => ({ locks: relations(table) }),
   RefreshMatViewStmt: ({ relation: table, concurrent }) => ({ locks: concurrent === true ? [] : relations(table) }),
   ReindexStmt: readReindex,
-  InsertStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...filledBy(withClause)] }),
-  UpdateStmt: ({ withClause }) => ({ fills: filledBy(withClause) }),
-  DeleteStmt: ({ withClause }) => ({ fills: filledBy(withClause) }),
-  MergeStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...filledBy(withClause)] }),
+  InsertStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...writtenBy(withClause)] }),
+  UpdateStmt: ({ withClause }) => ({ fills: writtenBy(withClause) }),
+  DeleteStmt: ({ withClause }) => ({ fills: writtenBy(withClause) }),
+  MergeStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...writtenBy(withClause)] }),
   CopyStmt: ({ relation: table, is_from: isFrom }) => ({ fills: isFrom === true ? relations(table) : [] }),
   VariableSetStmt: readSetting,
   TransactionStmt: ({ kind }) => {
@@ -57,7 +57,7 @@ function made(table: RelationName, hasRows: boolean, isConditional = false): Sta
 }
 
 /** Returns the tables that the WITH parts of a query write to. */
-function filledBy(parts: WithClause | undefined): RelationName[] {
+function writtenBy(parts: WithClause | undefined): RelationName[] {
   const queries = all(parts?.ctes, 'CommonTableExpr').map(({ ctequery }) => ctequery)
   return queries.flatMap((query) => relations((as(query, 'InsertStmt') ?? as(query, 'MergeStmt'))?.relation))
 }
@@ -71,7 +71,7 @@ function readSelect({ intoClause, targetList, withClause }: SelectStmt): Partial
     if (name?.sval?.sval?.toLowerCase() !== 'lock_timeout') return []
     return [{ isSet: isTime(value?.sval?.sval ?? '0'), isLocal: isLocal?.boolval?.boolval === true }]
   })
-  return { makes, fills: filledBy(withClause), lockTimeout: settings.at(-1) ?? null }
+  return { makes, fills: writtenBy(withClause), lockTimeout: settings.at(-1) ?? null }
 }
 
 function readSetting({ kind, name, args, is_local: isLocal = false }: VariableSetStmt): Partial<Statement> {

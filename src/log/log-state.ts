@@ -60,7 +60,7 @@ export function logStateSql({ schema, table = defaultLogTable }: LogOptions): st
       'doubtful', case when c.oid is not null and not ${isObviouslyTrustedSql} then c.oid::bigint end) as state
     from (
       select coalesce(${nullable(schema ?? null)}, (
-        -- an existing log anywhere on the search path goes before a new one in its first schema
+        -- an existing log anywhere on the search path takes precedence over a new one in its first schema
         select seen.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace seen on seen.oid = c.relnamespace
         where c.relname = ${name} and c.relkind in ('r', 'p') and pg_table_is_visible(c.oid)
       ), current_schema()) as schema

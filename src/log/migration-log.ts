@@ -171,7 +171,7 @@ function stemOf(migration: string): string {
 }
 
 /** Returns why something is kept, for a warning; `made` is what happened to it: added, built. */
-export function whyItStays(origin: Exclude<Origin, 'ours'>, made: string): string {
+export function reasonKept(origin: Exclude<Origin, 'ours'>, made: string): string {
   return origin === 'unknown'
     ? `was not ${made} by knex-pgvector according to its log, so it was kept`
     : `was ${made} by the earlier migration ${origin.migration}, so it was kept`

@@ -125,7 +125,7 @@ export async function historyOf(
       order by line.at nulls first, line.rank, line.id), '[]') as state
     from line
     left join lateral (
-      -- no two runs are ever at work at once, so what a migration did belongs to the run in whose time it was recorded
+      -- runs never overlap, so a migration belongs to the run during which it was recorded
       select * from run
       where run.id = line.run or line.run is null and line.body ->> 'migration' is not null
         and line.at >= run.started_at and (run.ended_at is null or line.at <= run.ended_at)

@@ -59,7 +59,7 @@ export async function readApplied(session: Session, tables: MigrationTables): Pr
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
   const { oids, doubtful, ...seen } = await session.ask<
     Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly'>
-  >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${haveNotes(tables.runs)},
+  >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${hasNotesSql(tables.runs)},
       'server', version(), 'readOnly', ${readOnlySql}) as state`)
   const distrusted = await readDistrust(session, doubtful)
   assertReadable(distrusted.filter(({ oid }) => oid === oids.migrations))
@@ -69,13 +69,13 @@ export async function readTracking(session: Session, tables: MigrationTables): P
   return { ...seen, distrusted, untrustedRuns, missing: missingOf(oids), hasRuns, applied }
 }
 
-function haveNotes(runs: string): string {
+function hasNotesSql(runs: string): string {
   return `exists (select from pg_catalog.pg_attribute where attrelid = ${trackingTable(runs)} and attname = 'notes')`
 }
 
 /** Whether the table of runs has a column for notes. */
 export async function readHasNotes(session: Session, runs: string): Promise<boolean> {
-  return session.ask<boolean>(`select to_json(${haveNotes(runs)}) as state`)
+  return session.ask<boolean>(`select to_json(${hasNotesSql(runs)}) as state`)
 }
 
 /**

@@ -38,7 +38,7 @@ export interface MigrationModule {
  *   new CreateVectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }),
  * ])
  * ```
- * @throws {PgvectorMigrationError} INVALID_OPTIONS where one of them is no operation.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS if one of them is not an operation.
  */
 export function migration(operations: readonly Operation[]): MigrationModule {
   assertOperations(operations)

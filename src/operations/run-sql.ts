@@ -37,14 +37,14 @@ export class RunSql implements Operation {
   }
 
   async up(knex: Knex): Promise<void> {
-    await sendAsItStands(knex, this.#options.up)
+    await sendUnchanged(knex, this.#options.up)
   }
 
   async down(knex: Knex): Promise<void> {
-    await sendAsItStands(knex, this.#options.down)
+    await sendUnchanged(knex, this.#options.down)
   }
 }
 
-async function sendAsItStands(knex: Knex, sql: string): Promise<void> {
+async function sendUnchanged(knex: Knex, sql: string): Promise<void> {
   await sessionOf(knex).transaction((trx) => trx.send(sql))
 }

@@ -62,9 +62,9 @@ export function commentOn(difference: VectorDifference): string[] {
       if (isOnlyNull(difference)) {
         return [`${name} allows null, but is declared NOT NULL. ${ONCE_FILLED}`, ...setNotNull(difference.column)]
       }
-      return alone(difference)
+      return unchanged(difference)
     case 'index differs':
-      return alone(difference)
+      return unchanged(difference)
     case 'column not declared':
     case 'index not declared':
       return [`${name} (${difference.existing}) is not declared and was not changed.`]
@@ -111,7 +111,7 @@ export function remedyFor(difference: VectorDifference): string | null {
 
 const ONCE_FILLED = 'Once every row has a value (backfillVectors), in a later migration:'
 
-function alone({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {
+function unchanged({ name, existing, wanted }: Extract<VectorDifference, { wanted: string }>): string[] {
   return [`${name} was not changed. The database has`, `  ${existing}`, 'but the declaration is', `  ${wanted}`]
 }
 

@@ -46,8 +46,8 @@ export async function fileKindFor(
 }
 
 // Knex has stubs for variants of an extension, like ts-schema, and for languages that this library does not write.
-function givenExtension(told: string | undefined): string | null {
-  const extension = `.${(told ?? '').toLowerCase().replace(/^\./, '').split('-', 1).join()}`
+function givenExtension(configured: string | undefined): string | null {
+  const extension = `.${(configured ?? '').toLowerCase().replace(/^\./, '').split('-', 1).join()}`
   return KNOWN.test(extension) ? extension : null
 }
 

@@ -15,7 +15,7 @@ import type { BuildJob } from './job.ts'
 import type { BuildSettings } from '../decide/memory.ts'
 import { withHeldSession, type HeldSession } from '../../database/held-session.ts'
 import { ensureIndex } from './ensure.ts'
-import { withWhatIsLeft } from './left-behind.ts'
+import { withLeftovers } from './left-behind.ts'
 import type { EnsuredIndex } from './ensured-index.ts'
 import { assertIndex, type VectorIndex } from '../vector-index.ts'
 import { checkIndex, type IndexCheck } from './verify.ts'
@@ -78,7 +78,7 @@ export async function createVectorIndex(
     try {
       const job: BuildJob = { session, watch, lock, needs, report, logger, state: { hasBegun: false } }
       const settled = await ensureIndex(job, index).catch(async (error: unknown) => {
-        throw await withWhatIsLeft(job, index, error)
+        throw await withLeftovers(job, index, error)
       })
       const check = settled.status === 'built' ? await verified(session, index, settled, report) : null
       const milliseconds = performance.now() - started

@@ -15,7 +15,7 @@ export const UNKNOWN_STATE =
  * Returns the error of a build that ended early, with what the build left behind. An invalid index slows down every
  * write and serves no query. It is therefore named and logged, with the command that finishes it.
  */
-export async function withWhatIsLeft(job: BuildJob, index: VectorIndex, error: unknown): Promise<unknown> {
+export async function withLeftovers(job: BuildJob, index: VectorIndex, error: unknown): Promise<unknown> {
   if (!job.state.hasBegun) return error
   const facts = await afterwards(job, (session) => readCatalogFacts(session, index))
   if (facts === null) return withHint(error, UNKNOWN_STATE)

@@ -8,7 +8,7 @@ import { effectsOf, type Effect } from './effects.ts'
 import { optionsParser, textKind } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { withRunLock } from '../lock/run-lock.ts'
-import { keptLock } from '../run/run.ts'
+import { unreleasedLock } from '../run/run.ts'
 import { listMigrations } from '../files/list.ts'
 import { assertFilesExist } from '../select.ts'
 import type { MigrationSettings } from '../settings.ts'
@@ -104,7 +104,7 @@ async function recordAll(
     isSingle: await readIsEmbedded(session),
     onWait: (holder: LockHolder | null) => onEvent?.({ type: 'waiting', holder }),
     onRecover: (holder: LockHolder | null) => onEvent?.({ type: 'recovered', holder }),
-    onKept: (error: unknown) => warnings.push(keptLock(error)),
+    onKept: (error: unknown) => warnings.push(unreleasedLock(error)),
   }
   return withRunLock(session, usable.tables, options, async (lock) => {
     // Another run may have applied some of them in the meantime.

@@ -80,7 +80,7 @@ const objectsSql = `
       r.kind, r.relname, r.nspname, r.visible
     from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
     union all
-    -- by their columns and not by their names, which their creator may have chosen differently
+    -- by their columns, because the names of constraints may differ
     select case k.contype when 'p' then 'primary key' else 'unique key' end,
       r.relname || regexp_replace(pg_get_constraintdef(k.oid), '^[A-Z ]+ ', ' '), null, r.kind, r.relname, r.nspname, r.visible
     from relation r join pg_catalog.pg_constraint k on k.conrelid = r.oid and k.contype in ('p', 'u')

@@ -7,7 +7,7 @@ export interface AdvisoryLock {
   /** Aborts when the connection that holds the lock is lost. */
   readonly lost: AbortSignal
   /** Statements that release the lock, on the connection that holds it; none if it is released otherwise. */
-  readonly giveBack: readonly string[]
+  readonly release: readonly string[]
 }
 
 /**

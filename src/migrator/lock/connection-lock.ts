@@ -54,6 +54,6 @@ export async function tryConnectionLock(
   const resets = Object.keys(settings).flatMap((name, index) =>
     (changed ?? [])[index] === null ? [] : `reset ${name}`,
   )
-  const giveBack = isInTransaction ? [] : [`select pg_catalog.pg_advisory_unlock(${number})`, ...resets]
-  return { facts, lock: { isHeld: holdsLock(facts.processId, number), lost, giveBack } }
+  const release = isInTransaction ? [] : [`select pg_catalog.pg_advisory_unlock(${number})`, ...resets]
+  return { facts, lock: { isHeld: holdsLock(facts.processId, number), lost, release } }
 }

@@ -150,16 +150,16 @@ export interface RunEnd {
  * The advisory lock is released in the same message, after the commit. If it were released before, the next run would
  * find a lock that is set while no run is alive.
  */
-export async function giveKnexLockBack(
+export async function releaseKnexLock(
   session: Session,
   tables: UsableTables,
   end: RunEnd,
   {
-    giveAdvisoryLockBack,
+    releaseAdvisoryLock,
     lockTimeout,
     isOpen,
   }: {
-    readonly giveAdvisoryLockBack: readonly string[]
+    readonly releaseAdvisoryLock: readonly string[]
     readonly lockTimeout: number
     /** Whether a transaction may be open that must not be committed. */
     readonly isOpen: boolean
@@ -175,14 +175,14 @@ export async function giveKnexLockBack(
         ],
         after: ['commit'],
       }
-  await session.send([...frame.before, ...freeing(tables, end, 'true'), ...frame.after, ...giveAdvisoryLockBack])
+  await session.send([...frame.before, ...freeing(tables, end, 'true'), ...frame.after, ...releaseAdvisoryLock])
 }
 
 /**
  * Does the same from another connection, once no one holds the advisory lock. Returns false if it is still held,
  * because the backend of the lost connection may still be at work.
  */
-export async function giveKnexLockBackFromAside(
+export async function releaseKnexLockFromSideConnection(
   side: Session,
   tables: UsableTables,
   end: RunEnd,

@@ -55,5 +55,5 @@ async function tryLock({ session: trx, lost }: OpenTransaction, lockTable: strin
       case when exists (select from ${heldRows(fenceNumber(lockTable))}) then false
         else pg_try_advisory_xact_lock(number) end) as state
     from (select ${lockNumber(lockTable)} as number) as lock`)
-  return isHeld ? { isHeld: holdsLock(pid, number), lost, giveBack: [] } : null
+  return isHeld ? { isHeld: holdsLock(pid, number), lost, release: [] } : null
 }

@@ -13,7 +13,7 @@ import { tryConnectionLock } from './connection-lock.ts'
 import { lockHolders, unfinishedRun } from './holder.ts'
 import { freeStaleLock, takeKnexLock } from './knex-lock.ts'
 import { pooledLock, type PooledLock } from './pooled-lock.ts'
-import { giveBack, type TakenLock } from './give-back.ts'
+import { releaseLocks, type TakenLock } from './release.ts'
 import { waitForTurn, type TurnOptions, type WaitForTurn } from './wait.ts'
 
 /**
@@ -149,8 +149,8 @@ async function acquire(
     }
   } catch (error) {
     watch.stop()
-    if (tried !== null && tried.advisory.giveBack.length > 0)
-      await held.session.send(tried.advisory.giveBack).catch(held.hangUp)
+    if (tried !== null && tried.advisory.release.length > 0)
+      await held.session.send(tried.advisory.release).catch(held.hangUp)
     throw error
   }
 }
@@ -172,7 +172,7 @@ async function tryAdvisoryLock(
   if (isSingle) {
     const facts = await held.session.ask<ConnectionFacts>(`select ${connectionSql} as state`)
     // If this is the only process, there is no one to keep out, and no other connection could cancel its work.
-    const advisory = { isHeld: 'true', lost: watch.lost, giveBack: [] }
+    const advisory = { isHeld: 'true', lost: watch.lost, release: [] }
     const connection = runConnection(session, held, facts, { topology: 'single', lost: watch.lost })
     return { advisory, connection, pooled: undefined }
   }
@@ -200,7 +200,7 @@ async function workUnder<Result>(
 ): Promise<Result> {
   const end = async (outcome: string): Promise<void> => {
     const notes = taken.hasNotes ? options.notes?.() : undefined
-    await giveBack(session, held, tables, taken, { run: taken.run, outcome, notes }, options.deadlines)
+    await releaseLocks(session, held, tables, taken, { run: taken.run, outcome, notes }, options.deadlines)
   }
   try {
     const result = await work(taken.lock)

@@ -36,14 +36,14 @@ export async function predictLosses(
     return await withTarget(origin.pgvector, async () => {
       await createTables(replay.session, settings.tables)
       await replayApplied(replay, settings.tables, files, origin.applied)
-      return await undoAll(replay, await Promise.all(names.map((name) => files.load(name))), stored, signal)
+      return await rollBackAll(replay, await Promise.all(names.map((name) => files.load(name))), stored, signal)
     })
   } finally {
     await replay.close()
   }
 }
 
-async function undoAll(
+async function rollBackAll(
   replay: Replay,
   migrations: readonly LoadedMigration[],
   stored: readonly StoredTable[],

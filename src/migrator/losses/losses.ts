@@ -61,7 +61,7 @@ export async function losses(
   const tried = await tryDown(session, settings, files, choose, options).catch((error: unknown) =>
     untried(names, error),
   )
-  const { foreseen, obstacle } = await foreseeRest(session, settings, files, tried, options.signal)
+  const { foreseen, obstacle } = await predictRest(session, settings, files, tried, options.signal)
   const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
   const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
   // A role with only read privileges can count too.
@@ -73,7 +73,7 @@ export async function losses(
   }
 }
 
-async function foreseeRest(
+async function predictRest(
   session: Session,
   settings: MigrationSettings,
   files: MigrationFiles,

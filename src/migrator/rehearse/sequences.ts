@@ -85,7 +85,7 @@ export async function usedSequences(
  * Restores sequences to their state before a rehearsal, if no value can then be returned twice. It returns a warning
  * for each of the others. `rolledBack` runs in its own transaction, which releases its locks while setval persists.
  */
-export async function putSequencesBack(
+export async function restoreSequences(
   used: readonly UsedSequence[],
   rolledBack: (run: (trx: Session) => Promise<string | null>) => Promise<string | null>,
 ): Promise<string[]> {
@@ -93,7 +93,7 @@ export async function putSequencesBack(
   for (const sequence of used) {
     // If a migration restarted the sequence, that was rolled back, so its state differs from what the rehearsal saw.
     const current = await rolledBack((trx) => lastValue(trx, sequence.before)).catch(() => null)
-    const warning = await rolledBack((trx) => putBack(trx, sequence)).catch((error: unknown) => {
+    const warning = await rolledBack((trx) => restoreSequence(trx, sequence)).catch((error: unknown) => {
       // It belongs to another role, or another session uses it in an open transaction.
       if (sqlStateOf(error) === undefined) throw error
       return advanced(sequence.before, current)
@@ -103,7 +103,7 @@ export async function putSequencesBack(
   return warnings
 }
 
-async function putBack(trx: Session, used: UsedSequence): Promise<string | null> {
+async function restoreSequence(trx: Session, used: UsedSequence): Promise<string | null> {
   const { before } = used
   const { name, owner, last, start } = before
   if (correctionFor(used, await lastValue(trx, before)) === 'none') return null

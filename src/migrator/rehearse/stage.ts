@@ -7,7 +7,7 @@ import { positiveDurationKind } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { withOthersExcluded, type Exclusion, type ExclusionOptions } from './exclusion.ts'
-import { putSequencesBack, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
+import { restoreSequences, readSequences, usedSequences, type UsedSequence } from './sequences.ts'
 import type { MigrationSettings } from '../settings.ts'
 
 /** Where migrations are rehearsed: a transaction that is always rolled back, while no other process can migrate. */
@@ -67,7 +67,7 @@ export async function withRehearsalStage<Result>(
       return { attempt: ended, used: await usedSince().catch((): UsedSequence[] => []) }
     })
     await assertRolledBack(others, transactionId, attempt)
-    const warnings = await putSequencesBack(used, rolledBack).catch((error: unknown) => {
+    const warnings = await restoreSequences(used, rolledBack).catch((error: unknown) => {
       // The first error counts.
       throw 'error' in attempt ? attempt.error : error
     })

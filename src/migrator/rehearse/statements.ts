@@ -52,8 +52,8 @@ export async function recordStatements(trx: Session, withLocks: boolean): Promis
     const milliseconds = elapsed()
     const locks = await newLocks()
     overhead += elapsed() - milliseconds
-    const told = withoutOurs(sql, answered)
-    if (told !== null) statements.push({ ...told, milliseconds, locks })
+    const own = withoutOurs(sql, answered)
+    if (own !== null) statements.push({ ...own, milliseconds, locks })
     return answered
   }
   const stop = await observe(trx, observed, (sql) => {

@@ -76,7 +76,7 @@ async function run(
       ...lockOptions(settings, direction, tracking, options),
       planned: plannedSteps(wanted, direction),
       notes: () => notebook?.read(),
-      onKept: (error) => warnings.push(keptLock(error)),
+      onKept: (error) => warnings.push(unreleasedLock(error)),
     },
     async (lock) => {
       // Its times count from now, when the run was recorded.
@@ -136,7 +136,7 @@ function orderWarnings(
 }
 
 /** Returns the warning of a successful run that could not release a lock. */
-export function keptLock(error: unknown): string {
+export function unreleasedLock(error: unknown): string {
   return `The migration lock could not be released (${errorMessage(error)}). The next run frees it.`
 }
 

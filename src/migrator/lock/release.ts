@@ -6,7 +6,7 @@ import type { HeldConnection, Session } from '../../database/session.ts'
 import { openSideConnection } from '../../database/side-connection.ts'
 import type { UsableTables } from '../settings.ts'
 import { lockNumber, type AdvisoryLock } from './advisory-lock.ts'
-import { giveKnexLockBack, giveKnexLockBackFromAside, type RunEnd } from './knex-lock.ts'
+import { releaseKnexLock, releaseKnexLockFromSideConnection, type RunEnd } from './knex-lock.ts'
 import type { PooledLock } from './pooled-lock.ts'
 
 /** What is released in addition to Knex's lock. */
@@ -22,7 +22,7 @@ const POLL_MILLISECONDS = 50
  * Releases both locks and records how the run ended, on its own connection. If that is lost, another connection does
  * it, after the server has noticed the loss.
  */
-export async function giveBack(
+export async function releaseLocks(
   session: Session,
   held: HeldConnection,
   tables: UsableTables,
@@ -31,8 +31,8 @@ export async function giveBack(
   deadlines: Deadlines,
 ): Promise<void> {
   const give = (kept: RunEnd, isOpen: boolean): Promise<void> =>
-    giveKnexLockBack(held.session, tables, kept, {
-      giveAdvisoryLockBack: advisory.giveBack,
+    releaseKnexLock(held.session, tables, kept, {
+      releaseAdvisoryLock: advisory.release,
       lockTimeout: deadlines.lock,
       isOpen,
     })
@@ -46,13 +46,13 @@ export async function giveBack(
   } catch (error) {
     // In a caller's transaction, the end of the transaction releases everything.
     if (session.isInTransaction || isSingle) throw error
-    if (advisory.giveBack.length > 0) held.hangUp(error)
+    if (advisory.release.length > 0) held.hangUp(error)
     await pooled?.close()
-    if (!(await giveBackFromAside(session, tables, end, deadlines))) throw error
+    if (!(await releaseFromSideConnection(session, tables, end, deadlines))) throw error
   }
 }
 
-async function giveBackFromAside(
+async function releaseFromSideConnection(
   session: Session,
   tables: UsableTables,
   end: RunEnd,
@@ -62,7 +62,7 @@ async function giveBackFromAside(
   const deadline = Date.now() + deadlines.close
   try {
     for (;;) {
-      const sent = giveKnexLockBackFromAside(side.session, tables, end, lockNumber(tables.lock), deadlines.lock)
+      const sent = releaseKnexLockFromSideConnection(side.session, tables, end, lockNumber(tables.lock), deadlines.lock)
       sent.catch(() => undefined)
       const isGivenBack = await within(deadlines.ask, sent)
       if (isGivenBack !== false || Date.now() > deadline) return isGivenBack === true
