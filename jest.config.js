@@ -1,6 +1,6 @@
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: './tests/support/worker/environment.ts',
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
   transform: {
     '\\.ts$': [
@@ -12,6 +12,7 @@ module.exports = {
   moduleNameMapper: {
     '^knex-pgvector$': '<rootDir>/src/index.ts',
     '^knex-pgvector/(doctor|embedded|lint|migrator)$': '<rootDir>/src/$1.ts',
+    '^typescript$': '<rootDir>/tests/support/typescript.js',
   },
   testSequencer: './tests/support/slow-first.js',
   globalSetup: './tests/support/global-setup.ts',

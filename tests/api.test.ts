@@ -7,7 +7,8 @@ import { entries, type Entry } from './support/entries.ts'
 
 const root = join(__dirname, '..')
 
-const { checker, program } = compile()
+const program = worker.createProgram(entries.map(({ file }) => join(root, file)))
+const checker = program.getTypeChecker()
 
 describe('the documentation of the public names', () => {
   const names = publicExports()
@@ -99,14 +100,4 @@ function textOf(symbol: ts.Symbol): string {
 function tagOf(symbol: ts.Symbol, name: string): string {
   const tags = symbol.getJsDocTags(checker).filter((tag) => tag.name === name)
   return tags.map(({ text }) => ts.displayPartsToString(text)).join('\n')
-}
-
-function compile(): { program: ts.Program; checker: ts.TypeChecker } {
-  const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path))
-  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
-  const made = ts.createProgram(
-    entries.map(({ file }) => join(root, file)),
-    options,
-  )
-  return { program: made, checker: made.getTypeChecker() }
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 
 import ts from 'typescript'
 
@@ -20,10 +20,12 @@ const ALLOWED = new Set([
 describe('the source', () => {
   test('reaches into Knex and its driver only in src/database and src/embedded', () => {
     const fixture = join(root, 'tests/fixtures/reach.ts')
-    const program = ts.createProgram(
-      [...entries.map(({ file }) => join(root, file)), join(root, 'src/cli/main.ts'), ...commands(), fixture],
-      options(),
-    )
+    const program = worker.createProgram([
+      ...entries.map(({ file }) => join(root, file)),
+      join(root, 'src/cli/main.ts'),
+      ...commands(),
+      fixture,
+    ])
     const checker = program.getTypeChecker()
     const sources = program
       .getSourceFiles()
@@ -47,12 +49,6 @@ describe('the source', () => {
 function commands(): string[] {
   const folder = join(root, 'src/cli/commands')
   return readdirSync(folder).map((file) => join(folder, file))
-}
-
-function options(): ts.CompilerOptions {
-  const file = join(root, 'tsconfig.json')
-  const { config } = ts.parseConfigFileTextToJson(file, readFileSync(file, 'utf8')) as { readonly config: unknown }
-  return ts.parseJsonConfigFileContent(config, ts.sys, dirname(file)).options
 }
 
 function reachesIn(source: ts.SourceFile, checker: ts.TypeChecker): string[] {

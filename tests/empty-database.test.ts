@@ -4,14 +4,16 @@ import { gzipSync } from 'node:zlib'
 
 import { PGlite } from '@electric-sql/pglite'
 
-import { startEmpty, type StartOptions } from '../src/embedded/empty-database.ts'
+import { startEmpty, startInFolder, type StartOptions } from '../src/embedded/empty-database.ts'
 import { emptyDatabase } from './support/embedded-dump.ts'
+import { succeed } from './support/run.ts'
 import { removeTemporaryFolders, temporaryFolder } from './support/temporary.ts'
 
 const started: PGlite[] = []
 
 afterEach(async () => {
-  await Promise.all(started.splice(0).map((database) => database.close()))
+  const open = started.splice(0).filter(({ closed }) => !closed)
+  await Promise.all(open.map((database) => database.close()))
   await removeTemporaryFolders()
 })
 
@@ -65,5 +67,54 @@ describe('an empty database in memory', () => {
     const { start, asked } = starter()
     for (const place of [join(file, 'empty.tar.gz'), null]) await startEmpty(start, place)
     expect(asked).toEqual(['new', 'new'])
+  })
+})
+
+describe('the database of a folder', () => {
+  const inFolder = (dataDir: string) => {
+    const asked: string[] = []
+    const start = async (options: StartOptions | null): Promise<PGlite> => {
+      asked.push(options === null ? 'as it is' : 'loaded')
+      const database = new PGlite({ dataDir, ...options })
+      await database.waitReady
+      started.push(database)
+      return database
+    }
+    return { start, asked }
+  }
+
+  test('is loaded from what was kept, and opened as it is the next time', async () => {
+    const folder = await temporaryFolder()
+    const [file, dataDir] = [join(folder, 'empty.tar.gz'), join(folder, 'database')]
+    await writeFile(file, gzipSync(Buffer.from(await (await emptyDatabase()).arrayBuffer()), { level: 1 }))
+    const [memory, disk] = [starter(), inFolder(dataDir)]
+    const first = await startInFolder(dataDir, disk.start, memory.start, file)
+    await first.exec('create table documents (id int)')
+    await first.close()
+    const second = await startInFolder(dataDir, disk.start, memory.start, file)
+    expect((await second.query('select from documents')).rows).toEqual([])
+    expect([memory.asked, disk.asked]).toEqual([[], ['loaded', 'as it is']])
+  })
+
+  test('is loaded again where what was kept is no database, or loading it was interrupted', async () => {
+    const folder = await temporaryFolder()
+    const [file, dataDir] = [join(folder, 'empty.tar.gz'), join(folder, 'database')]
+    const broken = await emptyDatabase()
+    const cut = Buffer.from(await broken.slice(0, 3_000_000).arrayBuffer())
+    await writeFile(
+      file,
+      gzipSync(Buffer.concat([cut.subarray(0, cut.length - (cut.length % 512)), Buffer.alloc(1024)])),
+    )
+    const [memory, disk] = [starter(), inFolder(dataDir)]
+    const database = await startInFolder(dataDir, disk.start, memory.start, file)
+    expect((await database.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    expect(disk.asked).toEqual(['loaded', 'loaded'])
+  })
+
+  test('is known by a file that is written last', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'empty.tar'), Buffer.from(await (await emptyDatabase()).arrayBuffer()))
+    const names = await succeed('tar', ['-tPf', 'empty.tar'], { cwd: folder })
+    expect(names.trim().split('\n').at(-1)).toBe('/PG_VERSION')
   })
 })

@@ -19,7 +19,8 @@ import { unconnected } from './support/unconnected.ts'
  */
 
 const root = join(__dirname, '..')
-const { checker, program } = compile()
+const program = worker.createProgram(entries.map(({ file }) => join(root, file)))
+const checker = program.getTypeChecker()
 
 const knex = unconnected()
 const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
@@ -284,14 +285,4 @@ function described(type: ts.Type): { readonly type: ts.Type; readonly text: stri
 function optionsOf(name: string, type: ts.Type): string[] {
   const names = checker.getPropertiesOfType(type).map((property) => property.name)
   return name === 'migrator.preview' ? names.filter((each) => each !== 'steps' && each !== 'all') : names
-}
-
-function compile(): { readonly program: ts.Program; readonly checker: ts.TypeChecker } {
-  const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path))
-  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root)
-  const made = ts.createProgram(
-    entries.map(({ file }) => join(root, file)),
-    options,
-  )
-  return { program: made, checker: made.getTypeChecker() }
 }

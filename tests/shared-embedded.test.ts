@@ -1,8 +1,6 @@
-import { closeEmbedded, returnEmbedded, takeEmbedded } from './support/shared-embedded.ts'
-
-afterAll(closeEmbedded)
-
 describe('the embedded database that the tests of a file share', () => {
+  const { returnEmbedded, takeEmbedded } = worker
+
   test('is as empty as a new one for the next test', async () => {
     const first = await takeEmbedded()
     await first.pglite.exec(`

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 
+import { withVersionLast } from './tar.ts'
+
 /** The part of a PGlite instance that is needed here. */
 interface Dumpable {
   dumpDataDir(compression: 'none'): Promise<Blob>
+  close(): Promise<void>
 }
 
 /** Tells PGlite to load a saved database, or to create one. */
@@ -24,7 +28,7 @@ const NEW: StartOptions = { initDbStartParams: ['--wal-segsize=1'] }
  */
 export async function startEmpty<Database extends Dumpable>(
   start: (options: StartOptions) => Promise<Database>,
-  file: string | null = placeOf(),
+  file: string | null = keptFile(),
 ): Promise<Database> {
   const kept = file === null ? null : await read(file)
   if (kept !== null) {
@@ -33,21 +37,52 @@ export async function startEmpty<Database extends Dumpable>(
     if (database !== null) return database
   }
   const database = await start(NEW)
-  if (file !== null) await keep(file, await database.dumpDataDir('none'))
+  if (file !== null) await keep(file, await dumpOf(database))
   return database
 }
 
-// Each release of PGlite has its own. Null if PGlite is not in node_modules, or in a bundle.
-function placeOf(): string | null {
+/**
+ * Starts the database in a folder, and first loads an empty one if the folder has none.
+ *
+ * PG_VERSION, which marks a database, is written last. If a process is killed before that, the next one loads it again.
+ */
+export async function startInFolder<Database extends Dumpable>(
+  folder: string,
+  start: (options: StartOptions | null) => Promise<Database>,
+  startInMemory: (options: StartOptions) => Promise<Database>,
+  file: string | null = keptFile(),
+): Promise<Database> {
+  const version = join(folder, 'PG_VERSION')
+  if (existsSync(version)) return start(null)
+  const kept = file === null ? null : await read(file)
+  if (kept !== null) {
+    const database = await start({ loadDataDir: kept }).catch(() => null)
+    if (database !== null) return database
+    await rm(version, { force: true })
+  }
+  const database = await startInMemory(NEW)
+  const dump = await dumpOf(database)
+  await database.close()
+  if (file !== null) await keep(file, dump)
+  return start({ loadDataDir: dump })
+}
+
+/** The file for the empty database of this release of PGlite. Null if PGlite is not in node_modules, or in a bundle. */
+export function keptFile(): string | null {
   try {
     const entry = require.resolve('@electric-sql/pglite')
     const [root, modules] = /^(.*[\\/]node_modules)[\\/]@electric-sql[\\/]pglite(?=[\\/])/.exec(entry) ?? []
     if (root === undefined || modules === undefined) return null
     const { version } = require(join(root, 'package.json')) as { readonly version: string }
-    return join(modules, '.cache', 'knex-pgvector', `pglite-${version}-small-log.tar.gz`)
+    return join(modules, '.cache', 'knex-pgvector', `pglite-${version}-empty.tar.gz`)
   } catch {
     return null
   }
+}
+
+async function dumpOf(database: Dumpable): Promise<Blob> {
+  const dump = await database.dumpDataDir('none')
+  return new Blob([withVersionLast(Buffer.from(await dump.arrayBuffer()))], { type: dump.type })
 }
 
 // The checksum at the end of a compressed file reveals damage, which PGlite would not survive.

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { optionsParser, valueKind } from '../core/option-kinds.ts'
 import { claimDirectory } from './claim.ts'
-import { startEmpty, type StartOptions } from './empty-database.ts'
+import { startEmpty, startInFolder, type StartOptions } from './empty-database.ts'
 import { loadPackage } from './load-package.ts'
 
 /** The part of a PGlite instance that is needed here. A type test compares it with the real one. */
@@ -90,15 +90,18 @@ async function connect({ dataDir, loadDataDir, pglite }: EmbeddedOptions): Promi
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
   const release = dataDir === undefined ? undefined : await claimDirectory(dataDir)
-  const start = async (options: StartOptions | null): Promise<InstanceType<typeof PGlite>> => {
-    const started = new PGlite({ extensions: { vector }, ...(dataDir === undefined ? {} : { dataDir }), ...options })
+  const startAt = (place: { readonly dataDir?: string }) => async (options: StartOptions | null) => {
+    const started = new PGlite({ extensions: { vector }, ...place, ...options })
     // PGlite's adapter also waits for it, but without handling a failure, which would end the process.
     await started.waitReady
     return started
   }
-  const given = loadDataDir === undefined ? null : { loadDataDir }
-  const isNew = dataDir === undefined && given === null
-  const database = await (isNew ? startEmpty(start) : start(given)).catch(async (error: unknown) => {
+  const start = (): Promise<InstanceType<typeof PGlite>> => {
+    const place = dataDir === undefined ? {} : { dataDir }
+    if (loadDataDir !== undefined) return startAt(place)({ loadDataDir })
+    return dataDir === undefined ? startEmpty(startAt({})) : startInFolder(dataDir, startAt({ dataDir }), startAt({}))
+  }
+  const database = await start().catch(async (error: unknown) => {
     await release?.(Promise.resolve())
     throw error
   })

@@ -4,7 +4,6 @@ import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { embeddedPgvector } from '../../src/embedded.ts'
 import { testServers, type TestServer } from './found-servers.ts'
-import { closeEmbedded, returnEmbedded, takeEmbedded } from './shared-embedded.ts'
 
 /** A database of one test: made for it, or cleaned before it, and gone after it. */
 export interface TestDatabase {
@@ -76,7 +75,6 @@ export function describeEmbedded(title: string, body: (database: CurrentDatabase
 }
 
 function describeOn(title: string, targets: readonly Target[], body: (database: CurrentDatabase) => void): void {
-  afterAll(closeEmbedded)
   afterAll(closeAdministrators)
   for (const { name, hooks } of targets) {
     // The name of the server goes last, so that the report still reads as sentences.
@@ -98,13 +96,13 @@ const embedded: Target = {
   name: 'embedded',
   hooks: () =>
     useDatabase(async () => {
-      const taken = await takeEmbedded()
+      const taken = await worker.takeEmbedded()
       const knex = Knex(embeddedPgvector({ pglite: taken.pglite }))
       return {
         database: { knex, url: null, major: 18, pgvector: taken.pgvector, connect: refuse },
         close: async () => {
           await knex.destroy()
-          await returnEmbedded(taken)
+          await worker.returnEmbedded(taken)
         },
       }
     }),

@@ -2,6 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 import type { CurrentDatabase } from './databases.ts'
+import { keepEmptyDatabase } from './embedded-dump.ts'
 import { packedLibrary } from './packed.ts'
 import { run } from './run.ts'
 import { temporaryFolder } from './temporary.ts'
@@ -72,6 +73,7 @@ async function prepare(name: string): Promise<string> {
   await cp(await packedLibrary(), join(app, TARBALL))
   manifest.dependencies['knex-pgvector'] = `file:${TARBALL}`
   await writeFile(join(app, 'package.json'), JSON.stringify(manifest))
+  await keepEmptyDatabase(app)
   return app
 }
 

@@ -1,5 +1,5 @@
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 import { onceARun } from './once-a-run.ts'
 import { succeed } from './run.ts'
@@ -7,11 +7,8 @@ import { temporaryFolder } from './temporary.ts'
 
 const root = join(__dirname, '..', '..')
 
-// What a build neither needs nor publishes. The rest is copied, so that package.json alone decides what is packed.
-const LEFT_OUT = /^(\.(?!ci$).*|node_modules|dist|tests|examples|.*\.tgz)$/
-
 /**
- * Packs the library as `npm publish` would, once a run; in a copy, so that no one's dist folder is touched. A release names
+ * Packs the library as `npm publish` would, once a run; its scripts have been run for the tests already. A release names
  * the tarball that it is going to publish.
  */
 export async function packedLibrary(): Promise<string> {
@@ -23,10 +20,7 @@ export async function packedLibrary(): Promise<string> {
 }
 
 async function pack(destination: string): Promise<void> {
-  const copy = join(await temporaryFolder(), 'checkout')
-  await cp(root, copy, { recursive: true, filter: (path) => dirname(path) !== root || !LEFT_OUT.test(basename(path)) })
-  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
-  await succeed('npm', ['pack', '--pack-destination', destination], { cwd: copy })
+  await succeed('npm', ['pack', '--ignore-scripts', '--pack-destination', destination], { cwd: root })
 }
 
 // The files of an application by path; the values are their contents.

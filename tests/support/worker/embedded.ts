@@ -1,12 +1,16 @@
-import { PGlite } from '@electric-sql/pglite'
-import { vector } from '@electric-sql/pglite-pgvector'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { compileFunction, constants } from 'node:vm'
 
-import { dropEverything, fingerprint } from './clean-database.ts'
-import { emptyDatabase } from './embedded-dump.ts'
+import type * as pgliteModule from '@electric-sql/pglite'
 
-/** The embedded database that the tests of a file share, because starting one takes longer than most tests. */
+import { dropEverything, fingerprint } from '../clean-database.ts'
+import { emptyDatabase } from '../embedded-dump.ts'
+
+/** The embedded database that tests share one after the other, because starting one takes longer than most tests. */
 export interface SharedEmbedded {
-  readonly pglite: PGlite
+  readonly pglite: pgliteModule.PGlite
   /** The version that `create extension vector` installs. */
   readonly pgvector: string
   /** What it was like when it was new. */
@@ -38,14 +42,9 @@ export async function returnEmbedded(taken: SharedEmbedded): Promise<void> {
   }
 }
 
-/** Closes the shared database; for afterAll. */
-export async function closeEmbedded(): Promise<void> {
-  const closing = shared
-  shared = undefined
-  await closing?.pglite.close()
-}
-
 async function start(): Promise<SharedEmbedded> {
+  const { PGlite } = loadPGlite()
+  const { vector } = await import('@electric-sql/pglite-pgvector')
   const pglite = new PGlite({ extensions: { vector }, loadDataDir: await emptyDatabase() })
   // A session cannot unload a library, and its settings would tell the first test from the others.
   await pglite.exec(`load '$libdir/vector'`)
@@ -53,6 +52,26 @@ async function start(): Promise<SharedEmbedded> {
     `select default_version as version from pg_available_extensions where name = 'vector'`,
   )
   return { pglite, pgvector: rows[0]?.version ?? '', fingerprint: await fingerprintOf(pglite) }
+}
+
+/** PGlite with timers that let the worker end: PostgreSQL writes its statistics by one. */
+function loadPGlite(): typeof pgliteModule {
+  const file = require.resolve('@electric-sql/pglite')
+  const loaded = { exports: {} }
+  const given = {
+    module: loaded,
+    exports: loaded.exports,
+    require: createRequire(file),
+    __dirname: dirname(file),
+    __filename: file,
+    setTimeout: (task: () => void, milliseconds: number) => setTimeout(task, milliseconds).unref(),
+  }
+  const load = compileFunction(readFileSync(file, 'utf8'), Object.keys(given), {
+    filename: file,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  })
+  load(...Object.values(given))
+  return loaded.exports as typeof pgliteModule
 }
 
 async function clean({ pglite, fingerprint: before }: SharedEmbedded): Promise<void> {
@@ -67,7 +86,7 @@ async function clean({ pglite, fingerprint: before }: SharedEmbedded): Promise<v
     throw new Error(`This test changed what its database cannot restore:\n${problems.join('\n')}`)
 }
 
-async function fingerprintOf(pglite: PGlite): Promise<ReadonlySet<string>> {
+async function fingerprintOf(pglite: pgliteModule.PGlite): Promise<ReadonlySet<string>> {
   const { rows } = await pglite.query<{ format: string }>(fingerprint)
   return new Set(rows.map(({ format }) => format))
 }
