@@ -160,9 +160,9 @@ describe('a text with control characters', () => {
   test('is escaped in a question', async () => {
     const [input, output] = [new PassThrough(), new PassThrough()]
     input.end('y\n')
-    expect(await confirm(`Undo ${hostile}?`, input, output)).toBe(true)
+    expect(await confirm(`Roll back ${hostile}?`, input, output)).toBe(true)
     output.end()
-    expect(await text(output)).toBe(`Undo ${escaped}? [y/N] `)
+    expect(await text(output)).toBe(`Roll back ${escaped}? [y/N] `)
   })
 
   test('is escaped on the console', () => {

@@ -34,11 +34,11 @@ public.entries            table      2 rows
 public.entries.embedding  vector(3)  1 value
 `
 
-  test('says with --dry-run what would be undone and lost, and changes nothing', async () => {
+  test('says with --dry-run what would be rolled back and lost, and changes nothing', async () => {
     const { project, env } = await migrated()
     expect(await project.run(['down', '--steps', '2', '--dry-run'], env)).toEqual({
       code: 0,
-      stdout: `would undo 002_notes\nwould undo 001_entries\n${lost}2 to undo; nothing was undone\n`,
+      stdout: `would roll back 002_notes\nwould roll back 001_entries\n${lost}2 to roll back; nothing was changed\n`,
       stderr: '',
     })
     const { stdout } = await project.run(['down', '--dry-run'], env)
@@ -72,10 +72,10 @@ public.entries.embedding  vector(3)  1 value
     expect(stdout.startsWith(lost)).toBe(true)
     // What the migration says when it is only looked at is not shown: it is said once.
     expect(stdout.match(/pgvector \S+ dropped from the schema/g)).toHaveLength(1)
-    expect(stdout).toMatch(/✓ 002_notes\n✓ 001_entries\nUndone 2\n$/)
+    expect(stdout).toMatch(/✓ 002_notes\n✓ 001_entries\nRolled back 2\n$/)
     expect(code).toBe(0)
     expect(await database().knex.schema.hasTable('entries')).toBe(false)
-    expect((await project.run(['down', '--yes'], env)).stdout).toBe('Nothing to undo\n')
+    expect((await project.run(['down', '--yes'], env)).stdout).toBe('Nothing to roll back\n')
   })
 
   test('prints one JSON document with --json', async () => {
@@ -103,12 +103,12 @@ public.entries.embedding  vector(3)  1 value
     await reader.raw('select from entries')
     const { code, stdout } = await project.run(['down', '--dry-run'], env)
     await reader.rollback()
-    expect(stdout).toBe(`would undo 002_notes
+    expect(stdout).toBe(`would roll back 002_notes
 This would be lost:
 What                  Type  How much
 public.entries.notes  text  0 values
 ⚠ 002_notes failed in this preview: canceling statement due to lock timeout. Its losses were determined on an embedded copy, which lacks objects that were created by hand.
-1 to undo; nothing was undone
+1 to roll back; nothing was changed
 `)
     expect(code).toBe(0)
   })

@@ -74,7 +74,7 @@ describeOnEveryDatabase('losses', (database) => {
     ])
   })
 
-  test('looks at as many migrations as would be undone', async () => {
+  test('looks at as many migrations as would be rolled back', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [
       { name: '001_a', up: 'create table a ()', down: 'drop table a' },
@@ -337,17 +337,17 @@ describeOnServers('losses beside others', (database) => {
   })
 })
 
-describe('the question before anything is undone', () => {
+describe('the question before anything is rolled back', () => {
   const ask = async (answer: string): Promise<{ isYes: boolean; said: string }> => {
     const input = new PassThrough()
     const output = new PassThrough()
     input.end(answer)
-    const isYes = await confirm('Undo 002_b?', input, output)
+    const isYes = await confirm('Roll back 002_b?', input, output)
     return { isYes, said: String(output.read()) }
   }
 
   test.each(['y\n', 'Yes\n', ' y \n'])('is answered with yes by %j', async (answer) => {
-    expect(await ask(answer)).toEqual({ isYes: true, said: 'Undo 002_b? [y/N] ' })
+    expect(await ask(answer)).toEqual({ isYes: true, said: 'Roll back 002_b? [y/N] ' })
   })
 
   test.each(['\n', 'n\n', 'yesterday\n', ''])('is answered with no by %j', async (answer) => {

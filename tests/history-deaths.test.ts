@@ -46,7 +46,7 @@ describeOnServers('after a bad day the history', (database) => {
       `applied (batch 1) | 001_first | ? ms | ${role}`,
       `up failed (22012) | 002_broken | ? ms | ${role}`,
       `down succeeded | ? ms | ${role}`,
-      `undone (batch 1) | 001_first | ? ms | ${role}`,
+      `rolled back (batch 1) | 001_first | ? ms | ${role}`,
     ])
     const verbose = await what(project, env, '--verbose')
     expect(verbose[0]).toMatch(/run 1\) \| not reached: 003_third$/)
@@ -72,7 +72,7 @@ describeOnServers('after a bad day the history', (database) => {
         .map((line) => line.replace(/ \| [a-z]+ \| [^|]+ \| [^|]*run (\d)\)/, ' in $1')),
     ).toEqual([
       'down died | ? ms in 3 | not reached: 001_first',
-      'undone | 003_third in 3',
+      'rolled back | 003_third in 3',
       'down died | 002_leaves in 3',
       'up succeeded | ? ms in 4',
       'applied (batch 2) | 003_third | ? ms in 4',

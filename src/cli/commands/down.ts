@@ -19,40 +19,40 @@ interface Flags {
   readonly wait: number
 }
 
-/** Undoes migrations, newest first, after it has said what would be lost. */
+/** Rolls back migrations, newest first, after it has shown what would be lost. */
 export async function run(context: Context, { dryRun, yes, wait, transaction, ...selection }: Flags): Promise<number> {
   const { reader, migrator, print } = context
   const names = await reader.preview('down', selection)
   if (names.length === 0) {
     // A run may have been killed between its last migration and the release of its lock.
     if (dryRun !== true) await (await migrator()).unlock().catch(() => undefined)
-    print.line('Nothing to undo')
+    print.line('Nothing to roll back')
     print.document({ dryRun: dryRun === true, direction: 'down', migrations: [] })
     return exitCode.done
   }
-  if (dryRun === true) for (const name of names) print.line(`would undo ${name}`)
+  if (dryRun === true) for (const name of names) print.line(`would roll back ${name}`)
   const losses = await look(context, selection, wait)
   for (const line of describeLosses(losses)) print.line(line)
   if (dryRun === true) {
-    print.line(`${names.length} to undo; nothing was undone`)
+    print.line(`${names.length} to roll back; nothing was changed`)
     print.document({ dryRun: true, direction: 'down', migrations: names, losses })
     return exitCode.done
   }
   if (yes !== true && !(await isConfirmed(context, names))) {
-    print.line('Nothing was undone')
+    print.line('Nothing was rolled back')
     return exitCode.failure
   }
   const result = await withSignals(async (signal) =>
     (await migrator()).down({ ...selection, transaction, ...runOptions(print, 'down', wait, signal) }),
   )
   for (const { name } of result.migrations) print.line(`${green('✓')} ${name}`)
-  print.line(result.migrations.length === 0 ? 'Nothing to undo' : `Undone ${result.migrations.length}`)
+  print.line(result.migrations.length === 0 ? 'Nothing to roll back' : `Rolled back ${result.migrations.length}`)
   for (const warning of result.warnings) print.note(yellow(warning))
   print.document({ ...result, losses })
   return exitCode.done
 }
 
-// What the migrations say while they are only looked at, they say again when they are undone.
+// What the migrations say while they are only looked at, they say again when they are rolled back.
 async function look(
   { migrator, print }: Context,
   selection: Pick<Flags, 'steps' | 'to' | 'all'>,
@@ -70,5 +70,5 @@ async function look(
 async function isConfirmed({ isJson }: Context, migrations: readonly string[]): Promise<boolean> {
   if (isJson || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new PgvectorMigrationError('CONFIRMATION_NEEDED', { migrations })
-  return confirm(`Undo ${migrations.join(', ')}?`)
+  return confirm(`Roll back ${migrations.join(', ')}?`)
 }

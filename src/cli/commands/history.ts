@@ -51,7 +51,7 @@ function what(entry: HistoryEntry): string {
   }
 }
 
-const DONE = { up: 'applied', down: 'undone' } as const
+const DONE = { up: 'applied', down: 'rolled back' } as const
 
 function whatBecameOf({ direction, outcome, batch, error }: MigrationEntry): string {
   if (outcome === 'done') return `${DONE[direction]}${batch === null ? '' : ` (batch ${batch})`}`

@@ -55,11 +55,11 @@ async function rollBackAll(
   for (const migration of migrations) {
     if (signal?.aborted === true) throw interrupted(null, signal)
     await replay.reset()
-    const isUndone = await runDown(replay.session, migration).then(
+    const isRolledBack = await runDown(replay.session, migration).then(
       () => migration.module.down !== undefined,
       () => false,
     )
-    if (!isUndone) break
+    if (!isRolledBack) break
     const after = await readTables(replay.session)
     foreseen.set(migration.name, toStored(lostBetween(before, after), first, stored))
     before = after
