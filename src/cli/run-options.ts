@@ -5,6 +5,7 @@ import type { LockHolder } from '../core/errors.ts'
 import { timeText } from '../core/time-text.ts'
 import { isRunningHere } from '../core/running.ts'
 import { exitCode } from './exit-code.ts'
+import type { RunEvent } from './output/replay-progress.ts'
 import { write, writeDocument, type Printer } from './output/printer.ts'
 import { wantsJson } from './wants-json.ts'
 
@@ -46,8 +47,15 @@ function endedInside(code: number): void {
 }
 
 /** What `up` and `down` tell the runner. */
-export function runOptions(print: Printer, command: string, wait: number, signal: AbortSignal): RunOptions {
+export function runOptions(
+  print: Printer,
+  command: string,
+  wait: number,
+  signal: AbortSignal,
+  onReplay?: (event: MigratorEvent) => void,
+): RunOptions {
   const onEvent = (event: MigratorEvent): void => {
+    if (event.type === 'replaying') return onReplay?.(event)
     started = event.type === 'started' ? event.migration : null
     print.note(describeEvent(event))
   }
@@ -55,7 +63,7 @@ export function runOptions(print: Printer, command: string, wait: number, signal
 }
 
 /** What happens, in a line. */
-export function describeEvent(event: MigratorEvent): string {
+export function describeEvent(event: RunEvent): string {
   switch (event.type) {
     case 'waiting':
       return yellow(`Waiting for ${describeHolder(event.holder)} …`)

@@ -1,8 +1,9 @@
 import { optionsParser } from '../core/option-kinds.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { withExplainedErrors } from '../migrator/explained-errors.ts'
-import { planAsFarAsItGoes } from '../migrator/plan/plan.ts'
-import { upKinds, type UpSelection } from '../migrator/select.ts'
+import { runKinds } from '../migrator/events.ts'
+import { planAsFarAsItGoes, type PlanOptions } from '../migrator/plan/plan.ts'
+import { upKinds } from '../migrator/select.ts'
 import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { declaredKind, lintMigrations, type LintFacts, type LintResult } from './lint-migrations.ts'
 import { loadParser } from './parser.ts'
@@ -12,9 +13,14 @@ import { readLintFacts } from './read-known-tables.ts'
  * Which of the pending migrations to check, the indexes that they should create, and where the migrations are, if that
  * differs from the Knex configuration.
  */
-export type LintOptions = UpSelection & Pick<LintFacts, 'declared'> & MigratorOptions
+export type LintOptions = PlanOptions & Pick<LintFacts, 'declared'> & MigratorOptions
 
-const parseLintOptions = optionsParser({ ...upKinds, ...migratorKinds, declared: declaredKind })
+const parseLintOptions = optionsParser({
+  ...upKinds,
+  ...migratorKinds,
+  declared: declaredKind,
+  onEvent: runKinds.onEvent,
+})
 
 /**
  * Checks the SQL of the pending migrations, as `plan` shows it, against rules for vectors and the state of the
@@ -30,23 +36,23 @@ const parseLintOptions = optionsParser({ ...upKinds, ...migratorKinds, declared:
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, PARSER_NOT_INSTALLED, and the errors of `plan`.
  */
 export async function lint(db: Database, options: LintOptions = {}): Promise<LintResult> {
-  const { declared, to, only, skip, ...given } = parseLintOptions(options)
+  const { declared, to, only, skip, onEvent, ...given } = parseLintOptions(options)
   const session = sessionOf(db)
   const settings = settingsOf(session, given)
   return withExplainedErrors(session, settings, 'read', () =>
-    lintPending(session, settings, { to, only, skip }, declared),
+    lintPending(session, settings, { to, only, skip, onEvent }, declared),
   )
 }
 
 async function lintPending(
   session: Session,
   settings: MigrationSettings,
-  selection: UpSelection,
+  options: PlanOptions,
   declared: LintFacts['declared'],
 ): Promise<LintResult> {
   // Runs before the plan, which takes seconds.
   await loadParser()
-  const { migrations, notes, failure } = await planAsFarAsItGoes(session, settings, selection)
+  const { migrations, notes, failure } = await planAsFarAsItGoes(session, settings, options)
   const facts = migrations.length === 0 ? {} : await session.transaction(readLintFacts, { readOnly: true })
   const result = await lintMigrations(migrations, { ...facts, declared })
   if (failure === null) return { ...result, notes: [...result.notes, ...notes] }

@@ -9,11 +9,11 @@ import { withExplainedErrors } from './explained-errors.ts'
 import { historyOf, parseHistoryOptions, type HistoryEntry, type HistoryOptions } from './history.ts'
 import { losses, parseLossOptions, type LossOptions, type Losses } from './losses/losses.ts'
 import { parseRehearseOptions, rehearse, type Rehearsal, type RehearseOptions } from './rehearse/rehearse.ts'
-import { plan } from './plan/plan.ts'
+import { parsePlanOptions, plan, type PlanOptions } from './plan/plan.ts'
 import { createReader, type MigrationReader } from './reader.ts'
 import type { PlanResult } from './plan/result.ts'
 import { down, up } from './run/run.ts'
-import { downKinds, parseUpSelection, upKinds, type DownSelection, type UpSelection } from './select.ts'
+import { downKinds, upKinds, type DownSelection, type UpSelection } from './select.ts'
 import { migratorKinds, settingsOf, type MigrationTables, type MigratorOptions } from './settings.ts'
 import { readTracking, type Tracking } from './tracking.ts'
 import { parseUnlockOptions, unlock, type UnlockOptions, type UnlockResult } from './lock/unlock.ts'
@@ -27,7 +27,7 @@ export interface Migrator extends MigrationReader {
   /**
    * The SQL that `up` would send, determined by running it on an embedded database. The database itself is only read.
    */
-  plan(selection?: UpSelection): Promise<PlanResult>
+  plan(options?: PlanOptions): Promise<PlanResult>
   /** Applies pending migrations, each in its own transaction unless it opts out. */
   up(options?: UpSelection & RunOptions): Promise<RunResult>
   /** Rolls back applied migrations, newest first; by default one. */
@@ -77,7 +77,7 @@ export function createMigrator(knexOrConfig: Database | Knex.Config, options: Mi
     ...createReader(session, settings),
     rehearse: (choice) => writes(parseRehearseOptions, choice, (own, parsed) => rehearse(own, settings, parsed)),
     losses: (choice) => writes(parseLossOptions, choice, (own, parsed) => losses(own, settings, parsed)),
-    plan: (choice) => reads(() => plan(session, settings, parseUpSelection(choice))),
+    plan: (choice) => reads(() => plan(session, settings, parsePlanOptions(choice))),
     up: (choice) =>
       writes(parseUpOptions, choice, (own, parsed) => up(own, settings, parsed, startReading(own, settings.tables))),
     down: (choice) =>

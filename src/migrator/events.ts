@@ -20,6 +20,8 @@ export type MigratorEvent =
       readonly direction: Direction
       readonly milliseconds: number
     }
+  /** A migration that begins on an embedded copy; `total` is the number of migrations that run there. */
+  | { readonly type: 'replaying'; readonly migration: string; readonly index: number; readonly total: number }
 
 export type Direction = 'up' | 'down'
 
@@ -53,7 +55,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   /** The command name that waiting runs see; default: the name of the method. */
   readonly command?: string | undefined
-  /** Receives the events of the run: waiting, and the start and end of each migration. */
+  /** Receives the events of the run: waiting, the start and end of each migration, and those on an embedded copy. */
   readonly onEvent?: ((event: MigratorEvent) => void) | undefined
 }
 

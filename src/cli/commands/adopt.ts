@@ -1,8 +1,8 @@
 import { green, yellow } from '../output/colour.ts'
 
-import type { MigratorEvent } from '../../migrator/events.ts'
 import type { Context } from '../context.ts'
 import { withConsole } from '../output/quiet-console.ts'
+import { withReplayProgress, type RunEvent } from '../output/replay-progress.ts'
 import { exitCode } from '../exit-code.ts'
 import { describeEvent } from '../run-options.ts'
 
@@ -12,12 +12,12 @@ interface Flags {
 }
 
 /** Records migrations as applied in a database that has what they make. */
-export async function run({ migrator, print }: Context, flags: Flags): Promise<number> {
-  const onEvent = (event: MigratorEvent): void => print.note(describeEvent(event))
-  // What migrations say while they are tried out in memory does not happen here.
+export async function run({ migrator, print, isQuiet }: Context, flags: Flags): Promise<number> {
+  const note = (event: RunEvent): void => print.note(describeEvent(event))
+  // What migrations print while they are tried out in memory does not happen here.
   const result = await withConsole(
     () => undefined,
-    async () => (await migrator()).adopt({ ...flags, onEvent }),
+    () => withReplayProgress(print, isQuiet, async (onEvent) => (await migrator()).adopt({ ...flags, onEvent }), note),
   )
   const { adopted, source, unmatched, warnings } = result
   const from = source === 'schema_migrations' ? ' that the table schema_migrations lists' : ''

@@ -6,6 +6,7 @@ import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { describeLosses } from '../output/losses.ts'
 import { withConsole } from '../output/quiet-console.ts'
+import { withReplayProgress } from '../output/replay-progress.ts'
 import { exitCode } from '../exit-code.ts'
 import { runOptions, withSignals } from '../run-options.ts'
 
@@ -54,15 +55,17 @@ export async function run(context: Context, { dryRun, yes, wait, transaction, ..
 
 // What the migrations say while they are only looked at, they say again when they are rolled back.
 async function look(
-  { migrator, print }: Context,
+  { migrator, print, isQuiet }: Context,
   selection: Pick<Flags, 'steps' | 'to' | 'all'>,
   wait: number,
 ): Promise<Losses> {
   return withConsole(
     () => undefined,
     () =>
-      withSignals(async (signal) =>
-        (await migrator()).losses({ ...selection, ...runOptions(print, 'losses', wait, signal) }),
+      withReplayProgress(print, isQuiet, (onReplay) =>
+        withSignals(async (signal) =>
+          (await migrator()).losses({ ...selection, ...runOptions(print, 'losses', wait, signal, onReplay) }),
+        ),
       ),
   )
 }

@@ -7,6 +7,7 @@ import { declaredVectors } from '../declared-vectors.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact } from '../../sql-text/redact.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'
+import { withReplayProgress } from '../output/replay-progress.ts'
 import { exitCode } from '../exit-code.ts'
 import { divertConsole } from '../output/quiet-console.ts'
 
@@ -22,7 +23,9 @@ export async function run({ knex, print, isQuiet }: Context, { declared, to, onl
   // A migration may talk to the console as it likes.
   divertConsole(isQuiet)
   const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
-  const result = await lint(knex, { to, only, skip, declared: indexes })
+  const result = await withReplayProgress(print, isQuiet, (onEvent) =>
+    lint(knex, { to, only, skip, declared: indexes, onEvent }),
+  )
   const { findings, allowed, unread, notes } = result
   for (const migration of migrationsIn(result)) show(migration, result, print)
   for (const note of notes) print.line(`${yellow('⚠')} ${redact(note)}`)

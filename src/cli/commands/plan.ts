@@ -6,6 +6,7 @@ import { planScript } from '../../migrator/plan/script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact, redactAll } from '../../sql-text/redact.ts'
+import { withReplayProgress } from '../output/replay-progress.ts'
 import { exitCode } from '../exit-code.ts'
 import { divertConsole } from '../output/quiet-console.ts'
 
@@ -20,7 +21,9 @@ interface Flags {
 export async function run({ migrator, print, isQuiet }: Context, { script, ...selection }: Flags): Promise<number> {
   // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
   divertConsole(isQuiet)
-  const result = await (await migrator()).plan(selection)
+  const result = await withReplayProgress(print, isQuiet, async (onEvent) =>
+    (await migrator()).plan({ ...selection, onEvent }),
+  )
   print.document(redactAll(result))
   if (script === true) {
     const notes = [...result.notes, ...passwordNote(result)]

@@ -1,12 +1,12 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 
 import { secondsText } from '../../core/time-text.ts'
 import { printable } from '../../core/printable.ts'
 import type { IndexBuildEvent } from '../../indexes/build/options.ts'
+import { LINES_EVERY, startBar } from './progress-bar.ts'
 import type { Printer } from './printer.ts'
 
-// In a log a line now and then is enough.
-const LINES_EVERY = 5000
+const FORMAT = '{index}  {bar} {percentage} %  {phase}  {left}'
 
 /** Shows how far a build is: a bar on a terminal, elsewhere a line every few seconds. */
 export interface ProgressDisplay {
@@ -33,22 +33,10 @@ function bars(print: Printer): ProgressDisplay {
         print.note(describe(event))
         return
       }
-      bar ??= startBar(event.index)
+      bar ??= startBar(FORMAT, 100, { index: printable(event.index), phase: '', left: '' })
       bar.update(event.percent ?? 0, { phase: printable(event.phase), left: remaining(event) })
     },
   }
-}
-
-function startBar(index: string): SingleBar {
-  const bar = new SingleBar({
-    format: '{index}  {bar} {percentage} %  {phase}  {left}',
-    stream: process.stderr,
-    hideCursor: true,
-    clearOnComplete: true,
-    barsize: 24,
-  })
-  bar.start(100, 0, { index: printable(index), phase: '', left: '' })
-  return bar
 }
 
 function lines(print: Printer): ProgressDisplay {

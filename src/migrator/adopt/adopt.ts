@@ -11,6 +11,7 @@ import { withRunLock } from '../lock/run-lock.ts'
 import { unreleasedLock } from '../run/run.ts'
 import { listMigrations } from '../files/list.ts'
 import { assertFilesExist } from '../select.ts'
+import { replayEvents } from '../replay/applied.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { readUsable } from '../present-tables.ts'
 import { batchAfter, readApplied, record } from '../tracking.ts'
@@ -57,11 +58,8 @@ export async function adopt(
   const { names, source, unmatched } = await choose(session, files.names, applied, options.to)
   if (names.length === 0) return { batch: null, adopted: [], source, unmatched, warnings: [] }
   const known = new Set([...applied.map(({ name }) => name), ...names])
-  const effects = await effectsOf(
-    session,
-    files,
-    files.names.filter((name) => known.has(name)),
-  )
+  const tried = files.names.filter((name) => known.has(name))
+  const effects = await effectsOf(session, files, tried, replayEvents(tried.length, options.onEvent))
   const wanted = effects.filter(({ migration }) => names.includes(migration))
   assertThere(wanted, (await readCatalog(session)).lookup)
   const { batch, recorded, warnings } = await recordAll(session, settings, names, options)

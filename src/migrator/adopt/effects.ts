@@ -2,6 +2,7 @@ import { isPgvectorMigrationError, PgvectorMigrationError } from '../../core/err
 import type { Session } from '../../database/session.ts'
 import { readCatalog, type SchemaObject, type SchemaObjects } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
+import type { OnReplay } from '../replay/applied.ts'
 import { openReplay, readSurroundings, type Replay } from '../replay/replay.ts'
 
 /** The objects that a migration creates and removes. */
@@ -16,12 +17,18 @@ export interface Effect {
  *
  * @throws {PgvectorMigrationError} REPLAY_FAILED, or EMBEDDED_NOT_INSTALLED without PGlite.
  */
-export async function effectsOf(session: Session, files: MigrationFiles, names: readonly string[]): Promise<Effect[]> {
+export async function effectsOf(
+  session: Session,
+  files: MigrationFiles,
+  names: readonly string[],
+  onReplay: OnReplay,
+): Promise<Effect[]> {
   const replay = await openReplay(session, await readSurroundings(session))
   try {
     const steps: { migration: string; before: SchemaObjects; after: SchemaObjects }[] = []
     let before = await objectsIn(replay)
-    for (const migration of names) {
+    for (const [index, migration] of names.entries()) {
+      onReplay(migration, index)
       await apply(replay, await files.load(migration))
       const after = await objectsIn(replay)
       steps.push({ migration, before, after })

@@ -1,10 +1,11 @@
 import { withTarget } from '../../database/target.ts'
 import type { Session } from '../../database/session.ts'
+import type { RunOptions } from '../events.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { lostBetween, readTables, type LostPart, type StoredTable } from './catalog.ts'
 import type { LoadedMigration, MigrationFiles } from '../files/list.ts'
 import { readOrigin } from '../replay/origin.ts'
-import { replayApplied } from '../replay/applied.ts'
+import { replayApplied, replayEvents } from '../replay/applied.ts'
 import { openReplay, runDown, type Replay } from '../replay/replay.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { createTables } from '../tracking.ts'
@@ -27,7 +28,7 @@ export async function predictLosses(
   settings: MigrationSettings,
   files: MigrationFiles,
   names: readonly string[],
-  signal: AbortSignal | undefined,
+  { signal, onEvent }: Pick<RunOptions, 'signal' | 'onEvent'>,
 ): Promise<PredictedLosses> {
   const origin = await readOrigin(db, settings.tables)
   const stored = await readTables(db)
@@ -35,7 +36,7 @@ export async function predictLosses(
   try {
     return await withTarget(origin.pgvector, async () => {
       await createTables(replay.session, settings.tables)
-      await replayApplied(replay, settings.tables, files, origin.applied)
+      await replayApplied(replay, settings.tables, files, origin.applied, replayEvents(origin.applied.length, onEvent))
       return await rollBackAll(replay, await Promise.all(names.map((name) => files.load(name))), stored, signal)
     })
   } finally {

@@ -61,7 +61,7 @@ export async function losses(
   const tried = await tryDown(session, settings, files, choose, options).catch((error: unknown) =>
     untried(names, error),
   )
-  const { foreseen, obstacle } = await predictRest(session, settings, files, tried, options.signal)
+  const { foreseen, obstacle } = await predictRest(session, settings, files, tried, options)
   const known = tried.migrations.map(({ name, problem }) => describe(name, problem, foreseen.has(name), obstacle))
   const lost = joinParts([...tried.lost, ...[...foreseen.values()].flat()])
   // A role with only read privileges can count too.
@@ -78,13 +78,13 @@ async function predictRest(
   settings: MigrationSettings,
   files: MigrationFiles,
   { migrations }: Tried,
-  signal: AbortSignal | undefined,
+  events: Pick<LossOptions, 'signal' | 'onEvent'>,
 ): Promise<{ readonly foreseen: PredictedLosses; readonly obstacle: string | null }> {
   const open = new Set(migrations.filter(({ problem }) => problem !== null).map(({ name }) => name))
   if (open.size === 0) return { foreseen: new Map(), obstacle: null }
   try {
     const names = migrations.map(({ name }) => name)
-    const foreseen = await predictLosses(session, settings, files, names, signal)
+    const foreseen = await predictLosses(session, settings, files, names, events)
     return { foreseen: new Map([...foreseen].filter(([name]) => open.has(name))), obstacle: null }
   } catch (error) {
     if (isPgvectorMigrationError(error, 'MIGRATION_INTERRUPTED')) throw error

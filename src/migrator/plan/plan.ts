@@ -2,6 +2,8 @@ import { readState } from '../../extension/inspect.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { withTarget } from '../../database/target.ts'
 import type { Session } from '../../database/session.ts'
+import { optionsParser } from '../../core/option-kinds.ts'
+import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import { notesOn } from './notes.ts'
 import type { PartialPlan, PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
@@ -12,11 +14,17 @@ import {
   type PlannedStatement,
   type SentQuery,
 } from '../../database/record-statements.ts'
-import { recorded, replayApplied } from '../replay/applied.ts'
+import { recorded, replayApplied, replayEvents, type OnReplay } from '../replay/applied.ts'
 import { openReplay, runUp } from '../replay/replay.ts'
-import { assertFilesExist, selectUp, type UpSelection } from '../select.ts'
+import { assertFilesExist, selectUp, upKinds, type UpSelection } from '../select.ts'
 import { noHook, type MigrationSettings, type MigrationTables } from '../settings.ts'
 import { tableStatements } from '../tracking.ts'
+
+/** Which of the pending migrations to plan, and who receives the events of the embedded copy. */
+export interface PlanOptions extends UpSelection, Pick<RunOptions, 'onEvent'> {}
+
+/** @internal */
+export const parsePlanOptions = optionsParser({ ...upKinds, onEvent: runKinds.onEvent })
 
 /**
  * Returns the SQL of pending migrations, determined by running them on an embedded database.
@@ -30,9 +38,9 @@ import { tableStatements } from '../tracking.ts'
 export async function plan(
   session: Session,
   settings: MigrationSettings,
-  choice: UpSelection = {},
+  options: PlanOptions = {},
 ): Promise<PlanResult> {
-  const { failure, ...result } = await planAsFarAsItGoes(session, settings, choice)
+  const { failure, ...result } = await planAsFarAsItGoes(session, settings, options)
   if (failure !== null) throw failure
   return result
 }
@@ -41,7 +49,7 @@ export async function plan(
 export async function planAsFarAsItGoes(
   db: Session,
   settings: MigrationSettings,
-  choice: UpSelection,
+  { onEvent, ...choice }: PlanOptions,
 ): Promise<PartialPlan> {
   const files = await listMigrations(settings)
   const origin = await readOrigin(db, settings.tables)
@@ -53,12 +61,14 @@ export async function planAsFarAsItGoes(
   if (pending.length === 0) {
     return { migrations: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
   }
+  const { applied } = origin
+  const onReplay = replayEvents(applied.length + pending.length, onEvent)
   const replay = await openReplay(db, origin.surroundings)
   try {
     const bookkeeping = await bookkeepingOf(replay.session, settings.tables)
     const { migrations, failure } = await withTarget(origin.pgvector, async () => {
-      await replayApplied(replay, settings.tables, files, origin.applied)
-      return planAll(replay.session, files, pending)
+      await replayApplied(replay, settings.tables, files, applied, onReplay)
+      return planAll(replay.session, files, pending, (name, index) => onReplay(name, applied.length + index))
     })
     // After a failure, the replay may be in an aborted transaction that accepts no queries.
     const notes =
@@ -108,9 +118,11 @@ async function planAll(
   session: Session,
   files: MigrationFiles,
   pending: readonly string[],
+  onReplay: OnReplay,
 ): Promise<Pick<PartialPlan, 'migrations' | 'failure'>> {
   const migrations: PlannedMigration[] = []
-  for (const name of pending) {
+  for (const [index, name] of pending.entries()) {
+    onReplay(name, index)
     const migration = await files.load(name)
     const { transactional } = migration
     const { sent, failure } = await recorded(session, name, false, () => runUp(session, migration))

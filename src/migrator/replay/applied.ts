@@ -1,11 +1,20 @@
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import type { Session } from '../../database/session.ts'
+import type { RunOptions } from '../events.ts'
 import type { MigrationFiles } from '../files/list.ts'
 import { startRecording, textOf, type SentQuery } from '../../database/record-statements.ts'
 import type { Replay } from './replay.ts'
 import type { MigrationTables } from '../settings.ts'
 import { record, type AppliedMigration } from '../tracking.ts'
 import { redact } from '../../sql-text/redact.ts'
+
+/** Reports that a migration begins on an embedded copy. */
+export type OnReplay = (migration: string, index: number) => void
+
+/** Passes it on as an event of one of `total` migrations. */
+export function replayEvents(total: number, onEvent: RunOptions['onEvent']): OnReplay {
+  return (migration, index) => onEvent?.({ type: 'replaying', migration, index, total })
+}
 
 /**
  * Brings an embedded copy to the state of its database: every applied migration, with its row in Knex's table. A
@@ -16,9 +25,11 @@ export async function replayApplied(
   tables: MigrationTables,
   files: MigrationFiles,
   applied: readonly AppliedMigration[],
+  onReplay: OnReplay,
 ): Promise<void> {
   const known = new Set(files.names)
-  for (const { name, batch } of applied) {
+  for (const [index, { name, batch }] of applied.entries()) {
+    onReplay(name, index)
     if (known.has(name) || !files.allowsMissing) {
       const migration = await files.load(name)
       const { failure } = await recorded(replay.session, name, true, () => replay.apply(migration))
