@@ -8,6 +8,7 @@ export const sidebar = [
       { text: 'Migrations', link: 'migrations' },
       { text: 'Operations', link: 'operations' },
       { text: 'Indexes', link: 'indexes' },
+      { text: 'Values', link: 'values' },
       { text: 'Search', link: 'search' },
       { text: 'Backfill', link: 'backfill' },
       { text: 'Command line', link: 'command-line' },

@@ -15,7 +15,9 @@ export type {
   DropColumnOptions,
   DropColumnResult,
 } from './columns/change-options.ts'
-export type { QueryVector } from './columns/values.ts'
+export { fromBinary, toBinary, type BinaryValues } from './columns/binary.ts'
+export type { SparseVector } from './columns/elements.ts'
+export type { QueryVector } from './columns/read-elements.ts'
 export type { VectorType } from './pgvector/vector-types.ts'
 export type { IndexMethod, Metric } from './pgvector/index-methods.ts'
 export { vectorIndex, type VectorIndex, type VectorIndexOptions } from './indexes/vector-index.ts'

@@ -38,6 +38,7 @@ const values: Readonly<Record<string, unknown>> = {
   'readonly LintedMigration[]': [],
   'readonly Operation[]': [],
   'readonly number[]': [],
+  Uint8Array: new Uint8Array(),
   '() => PromiseLike<Result>': () => Promise.resolve(),
 }
 
@@ -183,6 +184,8 @@ describe('a column or an index that was not made by the functions for it', () =>
     ['nearestRows', () => library.nearestRows(knex, wrong, [1, 2, 3], { limit: 1 })],
     ['nearest', () => library.nearest(wrong, [1, 2, 3])],
     ['cosineDistance', () => library.cosineDistance(wrong, [1, 2, 3])],
+    ['toBinary', () => library.toBinary(wrong, [1, 2, 3])],
+    ['fromBinary', () => library.fromBinary(wrong, new Uint8Array())],
     ['backfillVectors', () => library.backfillVectors(knex, wrong, needed['backfillVectors'] as never)],
     ['estimateBackfill', () => library.estimateBackfill(knex, wrong, { read: ['body'] })],
     ['diffVectors', () => library.diffVectors(knex, { columns: [wrong], indexes: [] })],
@@ -276,7 +279,8 @@ function described(type: ts.Type): { readonly type: ts.Type; readonly text: stri
     text: checker
       .typeToString(plain)
       .replace(/^(Vector(?:Column|Index))<.*>$/, '$1')
-      .replace(/^ColumnFor<.*>$/, 'VectorColumn')
+      .replace(/^ColumnFor<.*>$|^VectorColumn<.*> \| .*$|^.* \| VectorColumn<.*>$/, 'VectorColumn')
+      .replace(/^Uint8Array<.*>$/, 'Uint8Array')
       .replace(/^.*\bConfig<.*$/, 'Database'),
   }
 }

@@ -1,5 +1,5 @@
 import { describeServerError, describeSystemError, serverErrorOf } from '../src/cli/output/server-error.ts'
-import { queryVectorText } from '../src/columns/values.ts'
+import { queryVector } from '../src/columns/values.ts'
 import { durationOption, millisecondsOf } from '../src/core/durations.ts'
 import { errorMessage } from '../src/core/errors.ts'
 import { printable } from '../src/core/printable.ts'
@@ -58,7 +58,7 @@ const vectorReaders: Readonly<Record<string, (text: string) => unknown>> = {
 
 function query(text: string, type: VectorType): unknown {
   const column = vectorColumn('documents', 'embedding', { type, dimensions: 3 })
-  return attempt(() => queryVectorText(text, { column, type, metric: null }))
+  return attempt(() => queryVector(text, { column, type, metric: 'l2' }))
 }
 
 function attempt(work: () => unknown): unknown {

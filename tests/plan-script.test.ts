@@ -9,10 +9,12 @@ import {
   migration,
   migrationSource,
   RunSql,
+  toBinary,
   vectorColumn,
   vectorIndex,
   type MigrationModule,
 } from '../src/index.ts'
+import { binaryArray } from '../src/columns/binary-array.ts'
 import type { PlanOrigin } from '../src/migrator/plan/result.ts'
 import { createMigrator, planScript, type PlannedMigration } from '../src/migrator.ts'
 import { catalogOf } from './support/catalog.ts'
@@ -95,8 +97,20 @@ const hard = source({
         create table docs (id bigint generated always as identity, embedding extensions.vector(3));
         create index on docs using hnsw (embedding extensions.vector_l2_ops);
         insert into docs (embedding) values ('[1,2,3]');
-        select setval('docs_id_seq', 41)
+        select setval('docs_id_seq', 41);
+        create table things (a extensions.vector(3), b extensions.halfvec(3), c extensions.sparsevec(3), d bit(3), e extensions.vector[])
       `)
+      const a = toBinary('vector', [0.1, -0, 3e-12])
+      await knex('things').insert({
+        a,
+        b: toBinary('halfvec', [0.1, 2, 65_504]),
+        c: toBinary('sparsevec', [0, 0.1, 0]),
+        d: toBinary('bit', '101'),
+        e: binaryArray(vectorColumn('things', 'e'), [a, null]),
+      })
+      await knex('docs')
+        .whereRaw('embedding operator(extensions.=) ?', [toBinary('vector', [1, 2, 3])])
+        .update({ embedding: a })
     },
   },
 })

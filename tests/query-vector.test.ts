@@ -1,13 +1,15 @@
 import fc from 'fast-check'
+import { SparseVector as PackageSparseVector } from 'pgvector'
 
-import { queryVectorText } from '../src/columns/values.ts'
-import { ensurePgvector, type Metric, type QueryVector, vectorColumn, type VectorType } from '../src/index.ts'
+import { queryVector } from '../src/columns/values.ts'
+import { binaryText } from '../src/columns/wire-format.ts'
+import { ensurePgvector, type Metric, type QueryVector, toBinary, vectorColumn, type VectorType } from '../src/index.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 
 function textOf(query: unknown, type: VectorType = 'vector', dimensions?: number, metric: Metric = 'l2'): string {
   const column = vectorColumn('documents', 'embedding', { type, dimensions })
-  return queryVectorText(query as QueryVector, { column, type, metric })
+  return binaryText(type, queryVector(query as QueryVector, { column, type, metric }))
 }
 
 describe('a query vector', () => {
@@ -15,16 +17,30 @@ describe('a query vector', () => {
     [[1, -2.5, 1e-7], 'vector', '[1,-2.5,1e-7]'],
     [new Float32Array([0.5, 0.25]), 'halfvec', '[0.5,0.25]'],
     [new Float64Array([0.5, 0.25]), 'vector', '[0.5,0.25]'],
-    ['[1, 2,3]', 'vector', '[1, 2,3]'],
+    ['[1, 2,3]', 'vector', '[1,2,3]'],
     [[0, 0.5, 0, -2], 'sparsevec', '{2:0.5,4:-2}/4'],
     [[0, 0], 'sparsevec', '{}/2'],
     ['[0,3]', 'sparsevec', '{2:3}/2'],
     ['{2:0.5,4:-2}/4', 'sparsevec', '{2:0.5,4:-2}/4'],
-    [{ toPostgres: () => '{2:0.5}/4' }, 'sparsevec', '{2:0.5}/4'],
+    [{ toPostgres: (): string => '{2:0.5}/4' }, 'sparsevec', '{2:0.5}/4'],
     ['{}/4', 'sparsevec', '{}/4'],
+    [{ dimensions: 4, indices: [1], values: [0.5] }, 'sparsevec', '{2:0.5}/4'],
+    [
+      new PackageSparseVector(
+        new Map([
+          [3, -2],
+          [1, 0.5],
+        ]),
+        4,
+      ),
+      'sparsevec',
+      '{2:0.5,4:-2}/4',
+    ],
+    ['{4:-2, 2:0.5, 3:0}/4', 'sparsevec', '{2:0.5,4:-2}/4'],
+    [toBinary('vector', [0.5, 0.1]), 'halfvec', '[0.5,0.1]'],
     [[1, 0, 1], 'bit', '101'],
     ['101', 'bit', '101'],
-  ] as const)('%j becomes text of %s', (query, type, text) => {
+  ] as const)('%j is read as a %s', (query, type, text) => {
     expect(textOf(query, type)).toBe(text)
   })
 
@@ -42,8 +58,10 @@ describe('a query vector', () => {
     [['1', '2', '3'], 'must be a list of numbers, or text like [1,2,3]'],
     [null, 'must be a list of numbers, or text like [1,2,3]'],
     [undefined, 'must be a list of numbers, or text like [1,2,3]'],
-    [{ toPostgres: () => '{2:0.5}/4' }, 'must be a list of numbers, or text like [1,2,3]'],
+    [{ toPostgres: (): string => '{2:0.5}/4' }, 'must be a list of numbers, or text like [1,2,3]'],
     [{ 0: 1, length: 3 }, 'must be a list of numbers, or text like [1,2,3]'],
+    [Buffer.from([0, 3, 0, 0]), 'must be a list of numbers, or text like [1,2,3]'],
+    [toBinary('bit', '101'), 'must be a list of numbers, or text like [1,2,3]'],
     ['{1:1}/3', 'must be a list of numbers, or text like [1,2,3]'],
   ])('%j is refused for a vector(3)', async (query, problem) => {
     const { details } = await expectError('INVALID_OPTIONS', async () => textOf(query, 'vector', 3))
@@ -52,6 +70,14 @@ describe('a query vector', () => {
 
   test.each([
     ['halfvec', [65_520], 'element 1 is 65520, which a halfvec cannot hold'],
+    ['halfvec', [65_519.999], 'element 1 is 65519.999, which a halfvec cannot hold'],
+    ['vector', new Float32Array(16_001), 'has 16001 dimensions, and a vector has 1 to 16000'],
+    ['sparsevec', '{}/0', 'has 0 dimensions, and a sparsevec has 1 to 1000000000'],
+    ['sparsevec', '{5:1}/4', 'element 5 is not one of its 4'],
+    ['sparsevec', '{0:1}/4', 'element 0 is not one of its 4'],
+    ['sparsevec', '{2:1,2:3}/4', 'element 2 is given twice'],
+    ['sparsevec', { dimensions: 4, indices: [1.5], values: [1] }, 'element 2.5 is not one of its 4'],
+    ['sparsevec', '{2:1e39}/4', 'element 2 is 1e+39, which a sparsevec cannot hold'],
     ['bit', [0, 1, 2], 'element 3 is 2, which a bit cannot hold'],
     ['bit', '012', 'must be a list of 0 and 1, or text like 0101'],
     ['sparsevec', '{1:1}', 'must be a list of numbers, or text like {1:0.5,7:2}/30000'],
@@ -84,7 +110,7 @@ describeOnEveryDatabase('a query vector', (database) => {
     const element = fc.oneof(
       fc.float({ noNaN: true, noDefaultInfinity: true }),
       fc.double({ min: -70_000, max: 70_000, noNaN: true }),
-      fc.constantFrom(65_519, 65_520, -65_520, 3.4e38, 3.41e38, 1e-40, -0),
+      fc.constantFrom(65_519, 65_519.999, 65_520, -65_520, 3.4e38, 3.41e38, 1e-40, -0),
     )
     const cases = fc.record({
       type: fc.constantFrom('vector', 'halfvec', 'sparsevec'),
@@ -104,9 +130,9 @@ describeOnEveryDatabase('a query vector', (database) => {
   })
 })
 
-function attempt(query: readonly number[], type: VectorType): string | null {
+function attempt(query: readonly number[], type: VectorType): Buffer | null {
   try {
-    return textOf(query, type)
+    return toBinary(type, query)
   } catch {
     return null
   }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import { ensurePgvector } from '../src/index.ts'
+import { ensurePgvector, toBinary } from '../src/index.ts'
 import { sessionOf } from '../src/database/session.ts'
 import { startRecording, statementsOf } from '../src/database/record-statements.ts'
 import { describeEmbedded } from './support/databases.ts'
@@ -32,6 +32,23 @@ describeEmbedded('recording what a migration sends', (database) => {
       `comment on table notes is 'a;b'`,
       `select * from information_schema.tables where table_name = 'notes' and table_schema = current_schema()`,
     ])
+  })
+
+  test('keeps vectors in binary format as their text', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    const statements = await recorded(knex, true, async (db) => {
+      await db.raw('create table documents (a vector(3), b halfvec(3), c sparsevec(3), d bit(3))')
+      await db('documents').insert({
+        a: toBinary('vector', [0.1, -2, 1e-7]),
+        b: toBinary('halfvec', [0.1, -2, 1e-7]),
+        c: toBinary('sparsevec', [0, 0.1, 0]),
+        d: toBinary('bit', '101'),
+      })
+    })
+    expect(statements[1]).toBe(
+      `insert into "documents" ("a", "b", "c", "d") values ('[0.1,-2,1e-7]', '[0.1,-2,1e-7]', '{2:0.1}/3', '101')`,
+    )
   })
 
   test('leaves out what failed or was rolled back', async () => {

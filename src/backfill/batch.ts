@@ -5,6 +5,7 @@ import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
 import type { KeyColumn } from './facts.ts'
 import type { BackfillTarget } from './target.ts'
+import { binaryArray } from '../columns/binary-array.ts'
 import { typeSql } from '../columns/column.ts'
 import { conditionSql } from '../indexes/vector-index.ts'
 
@@ -23,7 +24,8 @@ export interface RowWithoutVector {
 
 /** A row with the vector computed from it. */
 export interface RowWithVector extends Pick<RowWithoutVector, 'key' | 'version'> {
-  readonly value: string
+  /** In binary format. */
+  readonly value: Buffer
 }
 
 /** Reads the next rows without a vector, in the order of their key. */
@@ -114,9 +116,11 @@ export async function writeBatch(
   try {
     return await session.askAsCaller<number>(
       `with made as (
-        select ${places.join(', ')}, version, value::${type} as value
-        from pg_catalog.json_to_recordset($1::pg_catalog.json)
-          as made (key pg_catalog.json, version pg_catalog.text, value pg_catalog.text)
+        select ${places.join(', ')}, version, value
+        from rows from (
+          pg_catalog.json_to_recordset($1::pg_catalog.json) as (key pg_catalog.json, version pg_catalog.text),
+          pg_catalog.unnest($2::${type}[])
+        ) as made (key, version, value)
       ),
       given as (
         select made.* from ${table} as ${alias} join made on ${isRow('made')}
@@ -125,7 +129,13 @@ export async function writeBatch(
       ),
       changed as (update ${table} as ${alias} set ${name} = given.value from given where ${isRow('given')} returning 1)
       select pg_catalog.to_json(pg_catalog.count(*)) as state from changed`,
-      [JSON.stringify(rows)],
+      [
+        JSON.stringify(rows.map(({ key: row, version }) => ({ key: row, version }))),
+        binaryArray(
+          column,
+          rows.map(({ value }) => value),
+        ),
+      ],
     )
   } catch (error) {
     if (isConflict(error)) return 0

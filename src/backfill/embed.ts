@@ -4,7 +4,8 @@ import { PgvectorMigrationError, errorMessage } from '../core/errors.ts'
 import type { RowWithVector, RowWithoutVector } from './batch.ts'
 import type { BackfillJob } from './job.ts'
 import { columnLabel } from '../columns/facts.ts'
-import { valueText, type QueryVector } from '../columns/values.ts'
+import type { QueryVector } from '../columns/read-elements.ts'
+import { checkedBinary } from '../columns/values.ts'
 
 /** Rows with their vectors, and the rows to leave out; null if the backfill was stopped in the meantime. */
 export interface Embedded {
@@ -25,14 +26,14 @@ export async function embedBatch(job: BackfillJob, rows: readonly RowWithoutVect
   for (const [place, { key, version, row }] of rows.entries()) {
     const value = values[place] as QueryVector | null
     if (value === null) leftOut.push({ key, version, row })
-    else made.push({ key, version, value: textOf(job, key, value) })
+    else made.push({ key, version, value: binaryOf(job, key, value) })
   }
   return { made, leftOut }
 }
 
-function textOf(job: BackfillJob, key: readonly string[], value: QueryVector): string {
-  const checked = valueText(value, job.target.column)
-  if ('text' in checked) return checked.text
+function binaryOf(job: BackfillJob, key: readonly string[], value: QueryVector): Buffer {
+  const checked = checkedBinary(value, job.target.column)
+  if ('binary' in checked) return checked.binary
   const row = job.target.key.map(({ name }, place) => `${name} ${key[place]}`).join(', ')
   throw failure(job, `the vector that embed returned for the row with ${row} ${checked.problems.join('; ')}`)
 }

@@ -1,7 +1,7 @@
 import { durationOption, type Duration } from '../core/durations.ts'
 import { conditionOption, nameOption, outputOptions, type Logger } from '../core/options.ts'
 import { lazySchema, type Parsed } from '../core/parse-options.ts'
-import type { QueryVector } from '../columns/values.ts'
+import type { QueryVector } from '../columns/read-elements.ts'
 
 /**
  * Calls your model and returns the vectors of rows, in the same order. A null leaves that row without a vector.

@@ -5,13 +5,13 @@ import { assertPostgres } from './supported.ts'
 /** An expression in SQL with the values of its question marks. */
 export interface Expression {
   readonly sql: string
-  readonly bindings: readonly string[]
+  readonly bindings: readonly Buffer[]
 }
 
 // The parts of Knex's Raw that its types do not declare. They are the same in Knex 3.0.1 to 3.3.
 interface Written {
   client: KnexInstance.Client
-  set(sql: string, bindings: readonly string[]): void
+  set(sql: string, bindings: readonly Buffer[]): void
   toSQL: (...given: unknown[]) => KnexInstance.Sql
 }
 

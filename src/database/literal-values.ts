@@ -1,5 +1,7 @@
 import { escapeLiteral } from 'pg'
 
+import { binaryKindOf } from './binary-value.ts'
+
 /** How node-postgres converts a value before it sends it: to text, bytes or null. */
 type PrepareValue = (value: unknown) => string | Buffer | null
 
@@ -15,7 +17,8 @@ const { prepareValue } = require('pg/lib/utils.js') as { readonly prepareValue: 
  * @example literalValue(5) // "'5'"
  */
 export function literalValue(value: unknown): string {
-  const prepared = prepareValue(value)
+  const kind = binaryKindOf(value)
+  const prepared = kind === null ? prepareValue(value) : kind.textOf(value as Buffer)
   if (prepared === null) return 'null'
   return escapeLiteral(typeof prepared === 'string' ? prepared : `\\x${prepared.toString('hex')}`).trim()
 }

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 
 import { inExtension, typeSql, type VectorColumn } from '../columns/column.ts'
-import { queryVectorText, type QueryVector } from '../columns/values.ts'
+import type { QueryVector } from '../columns/read-elements.ts'
+import { queryVector } from '../columns/values.ts'
 import { identifier } from '../core/sql.ts'
 import { lazyFragment } from '../database/lazy-fragment.ts'
 import { knownSchema } from '../extension/known-schema.ts'
@@ -21,7 +22,7 @@ export function indexedDistance(index: VectorIndex, query: QueryVector, { alias,
   const { column, metric, storage } = index
   const isQuantized = storage.expression === 'binary quantization'
   const type = isQuantized ? column.type : storage.type
-  const vector = queryVectorText(query, { column, type, metric })
+  const vector = queryVector(query, { column, type, metric })
   return lazyFragment((identity) => {
     const found = schema ?? knownSchema(identity)
     const parameter = parameterOf(type, column.dimensions, found)
@@ -39,7 +40,7 @@ export function exactDistance(
   { alias, schema }: Place,
 ): Knex.Raw<number> {
   const { name, type, dimensions } = column
-  const vector = queryVectorText(query, { column, type, metric })
+  const vector = queryVector(query, { column, type, metric })
   return lazyFragment((identity) => {
     const found = schema ?? knownSchema(identity)
     const compared = parameterOf(type, dimensions, found)

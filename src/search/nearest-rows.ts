@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 import { tableOf } from '../columns/column.ts'
-import type { QueryVector } from '../columns/values.ts'
+import type { QueryVector } from '../columns/read-elements.ts'
 import { parseOptions, type Parsed } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { columnsByName, searchQuery, type Proposal, type SearchedRows } from '../database/fragment.ts'

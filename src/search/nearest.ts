@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-import type { QueryVector } from '../columns/values.ts'
+import type { QueryVector } from '../columns/read-elements.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
 import { orderWithin } from '../database/fragment.ts'
