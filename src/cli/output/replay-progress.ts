@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+
 import type { SingleBar } from 'cli-progress'
 
 import { printable } from '../../core/printable.ts'
@@ -28,6 +30,8 @@ export async function withReplayProgress<Result>(
   work: (onEvent: (event: MigratorEvent) => void) => Promise<Result>,
   onRunEvent?: (event: RunEvent) => void,
 ): Promise<Result> {
+  // The copy lives for seconds: optimizing PostgreSQL's WebAssembly takes more processor time than it saves.
+  setFlagsFromString('--liftoff-only')
   const display = showReplay(print, isQuiet)
   try {
     return await work((event) => {
