@@ -152,6 +152,9 @@ describe('options of a run', () => {
     ],
     ['the same for lint', () => linter.lint(knex, { only: '003', to: '004' }), 'only: cannot be combined with to'],
     ['two ends', () => migrator.down({ steps: 2, to: '001' }), 'to: cannot be combined with steps'],
+    ['a name in place of options', () => migrator.up('003' as object), 'The options must be an object, not a string'],
+    ['a list in place of options', () => migrator.up(['003'] as object), 'The options must be an object, not an array'],
+    ['null in place of options', () => migrator.up(null as never), 'The options must be an object, not null'],
     ['steps upwards', () => migrator.preview('up', { steps: 1 }), 'Unrecognized key: "steps"'],
     ['a deadline of nothing', () => createMigrator(knex, { deadlines: { ask: '0s' } }), 'ask: must be at least 1'],
   ])('are refused before anything is sent: %s', async (_, run, problem) => {

@@ -33,9 +33,16 @@ export function parseOptions<Schema extends Zod.ZodType>(
   const problems = result.error.issues.map((issue) => {
     const path = issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : String(part))).join('.')
     const message = `${issue.message}${issue.code === 'unrecognized_keys' ? meant(issue, schema()) : ''}`
-    return path === '' ? message : `${path.replaceAll('.[', '[')}: ${message}`
+    if (path !== '') return `${path.replaceAll('.[', '[')}: ${message}`
+    return issue.code === 'invalid_type' ? `The options must be an object, not ${kindOf(options)}` : message
   })
   throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return `a ${typeof value}`
 }
 
 // Of several names it would not be clear which one is meant.
