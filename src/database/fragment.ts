@@ -36,7 +36,7 @@ export function columnsByName(knex: Knex, alias: string, names: readonly string[
 /** Orders a query of the user's among the rows of a condition. */
 export function orderWithin(builder: Knex.QueryBuilder, condition: string | null, expression: Knex.Raw): void {
   if (condition !== null) void builder.whereRaw(rawCondition(condition))
-  void builder.orderBy(expression)
+  void builder.orderByRaw(expression)
 }
 
 // As Knex sends it as it stands.
@@ -71,7 +71,7 @@ export function searchQuery(
   else {
     const { expression, limit } = proposal
     const everything = knex.queryBuilder().select(knex.raw(`${rows.alias}.*`))
-    const proposed = among(knex, rows, everything.orderBy(expression).limit(limit), gate)
+    const proposed = among(knex, rows, everything.orderByRaw(expression).limit(limit), gate)
     void found.from(knex.raw(`? as ${rows.alias}`, [proposed]))
   }
   if (!gate) return found
