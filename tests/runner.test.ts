@@ -109,7 +109,7 @@ describeOnEveryDatabase('a run that died after its last migration', (database) =
     await migrateToLatest(knex, { migrationSource: three, onEvent: ({ type }) => events.push(type) })
     expect(events).toEqual(['recovered'])
     expect(await knex('knex_migrations_lock').pluck('is_locked')).toEqual([0])
-    await expect(knex.migrate.latest({ migrationSource: three })).resolves.toEqual([1, []])
+    await expect(knex.migrate.latest({ migrationSource: three })).resolves.toEqual([expect.any(Number), []])
   })
 })
 

@@ -14,6 +14,20 @@ const rows = [
   ['applied (batch 1)', '001_first_schema', 'test'],
 ]
 
+/** The same on a terminal with colours, which is known when the module is loaded. */
+async function inColour(): Promise<{ readonly painted: typeof table; readonly green: (text: string) => string }> {
+  const before = process.env['FORCE_COLOR']
+  process.env['FORCE_COLOR'] = '1'
+  try {
+    jest.resetModules()
+    const { green } = await import('../src/cli/output/colour.ts')
+    return { painted: (await import('../src/cli/output/table.ts')).table, green }
+  } finally {
+    if (before === undefined) delete process.env['FORCE_COLOR']
+    else process.env['FORCE_COLOR'] = before
+  }
+}
+
 describe('a table', () => {
   test('has lines on a terminal that is wide enough', () => {
     Object.assign(process.stdout, { isTTY: true, columns: 80 })
@@ -38,6 +52,18 @@ applied    001_first_  test
 up failed                      test
 applied (batch 1)  001_first_  test
                    schema`)
+  })
+
+  test('keeps a coloured cell whole when it wraps the others', async () => {
+    Object.assign(process.stdout, { isTTY: true, columns: 22 })
+    const { painted, green } = await inColour()
+    const [, line, more] = painted(['', 'Migration', 'Role'], [[green('✓'), '001_first_schema', 'test']])
+    expect([line, more]).toEqual([`${green('✓')}  001_first_  test`, '   schema'])
+    Object.assign(process.stdout, { columns: 12 })
+    expect(painted(['', 'Migration'], [[green('✓'), '001_first_schema']])).toEqual([
+      green('✓'),
+      'Migration  001_first_schema',
+    ])
   })
 
   test('is a block for each row where not even that fits', () => {

@@ -3,6 +3,7 @@ import { bold, cyan, green, red, yellow } from '../output/colour.ts'
 import { diagnose } from '../../doctor/diagnose.ts'
 import type { Finding } from '../../doctor/finding.ts'
 import type { Context } from '../context.ts'
+import { wrap } from '../output/wrap.ts'
 import { exitCode } from '../exit-code.ts'
 
 const marks = {
@@ -28,12 +29,23 @@ export async function run({ knex, print }: Context, flags: { readonly minVersion
 }
 
 const CHECK_WIDTH = 'connection'.length
+const INDENT = CHECK_WIDTH + 6
+const NARROWEST = 40
+
+function messageWidth(): number {
+  const { isTTY, columns } = process.stdout
+  return isTTY && columns !== undefined ? Math.max(NARROWEST, columns - INDENT) : Infinity
+}
 
 function linesOf({ level, check, message, next }: Finding): string[] {
   const steps = next === undefined ? [] : stepsIn(next)
+  const indent = ' '.repeat(INDENT)
+  const [first = '', ...rest] = wrap(message, messageWidth())
   return [
-    `  ${marks[level]} ${check.padEnd(CHECK_WIDTH)}  ${message}`,
-    ...steps.map((step) => `${' '.repeat(CHECK_WIDTH + 6)}→ ${bold(step)}`),
+    `  ${marks[level]} ${check.padEnd(CHECK_WIDTH)}  ${first}`,
+    ...rest.map((line) => indent + line),
+    // A step may be a command to copy, which stays in one line.
+    ...steps.map((step) => `${indent}→ ${bold(step)}`),
   ]
 }
 

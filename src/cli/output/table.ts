@@ -42,8 +42,10 @@ export function table(
   if (widthOf(lined) <= width) return lined
   const widths = columnWidths(head, cells, width, whole)
   if (widths === null) return cells.flatMap((row, index) => [...(index === 0 ? [] : ['']), ...block(head, row)])
-  const wrapped = cells.map((row) => row.map((lines, index) => lines.flatMap((line) => wrap(line, widths[index] ?? 0))))
-  return built(head, wrapped, false)
+  const fitting = cells.map((row) =>
+    row.map((lines, index) => lines.flatMap((line) => wrapped(line, widths[index] ?? 0))),
+  )
+  return built(head, fitting, false)
 }
 
 type Lined = readonly string[]
@@ -89,6 +91,11 @@ function columnWidths(
   return widths
 }
 
+// The sequences that colour a text must not be cut.
+function wrapped(line: string, width: number): readonly string[] {
+  return isColoured(line) ? [line] : wrap(line, width)
+}
+
 function isColoured(text: string): boolean {
   return stripVTControlCharacters(text) !== text
 }
@@ -107,5 +114,8 @@ function block(head: readonly string[], row: readonly Lined[]): string[] {
   return head
     .map((title, index) => [title.padEnd(widest), row[index] ?? []] as const)
     .filter(([, lines]) => lines.some((line) => line !== ''))
-    .flatMap(([title, lines]) => lines.map((line, index) => `${index === 0 ? title : ' '.repeat(widest)}  ${line}`))
+    .flatMap(([title, lines]) =>
+      // A mark has no title, and stands before the block.
+      title.trim() === '' ? lines : lines.map((line, index) => `${index === 0 ? title : ' '.repeat(widest)}  ${line}`),
+    )
 }
