@@ -8,6 +8,7 @@ const builtEmbedded = require('../dist/embedded.js') as typeof embedded
 export const createVectorIndex = builtLibrary.createVectorIndex
 export const ensurePgvector = builtLibrary.ensurePgvector
 export const migrationSource = builtLibrary.migrationSource
+export const nearestRows = builtLibrary.nearestRows
 export const vectorColumn = builtLibrary.vectorColumn
 export const vectorIndex = builtLibrary.vectorIndex
 export const embeddedPgvector = builtEmbedded.embeddedPgvector

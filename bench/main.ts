@@ -3,6 +3,7 @@ import { onEmbedded, onServer, startServer, withDatabase } from './databases.ts'
 import { compareEnabled } from './enabled.ts'
 import { compareFirstEnabling } from './first-enabling.ts'
 import { compareMigrate } from './migrate.ts'
+import { compareSearch } from './search.ts'
 import { table, type Comparison } from './report.ts'
 
 async function main(): Promise<void> {
@@ -11,8 +12,14 @@ async function main(): Promise<void> {
   const server = await startServer()
   try {
     const comparisons = await withDatabase(server, (url) => onServer(url, compareOnOneConnection))
+    const searches = await withDatabase(server, (url) => onServer(url, compareSearch))
     process.stdout.write(
-      table(server.name, [...comparisons, ...(await compareMigrate(server)), ...(await compareCommandLine(server))]),
+      table(server.name, [
+        ...comparisons,
+        ...searches,
+        ...(await compareMigrate(server)),
+        ...(await compareCommandLine(server)),
+      ]),
     )
   } finally {
     await server.stop()

@@ -1,6 +1,9 @@
 import type { Knex } from 'knex'
 
 import { identifier } from '../core/sql.ts'
+import { SETTINGS_ARE_MADE, withSettings, type StatementSetting } from './statement-settings.ts'
+
+const FOUND = 'knex_pgvector_found'
 
 /** The rows a search is about, and what to return of each. */
 export interface SearchedRows {
@@ -47,46 +50,61 @@ function rawCondition(condition: string): string {
 /**
  * A query for rows in the order of an expression, or of those that a proposal orders first.
  *
- * @param settings Expressions in SQL that set what the search reads when it starts: for this statement, if it is no part of
- * a transaction.
+ * @param settings What the search reads when it starts.
  */
 export function searchQuery(
   knex: Knex,
   rows: SearchedRows,
   ordering: Ordering,
   proposal: Proposal | null,
-  settings: readonly string[],
+  settings: readonly StatementSetting[],
 ): Knex.QueryBuilder {
   const gate = settings.length > 0
   const name = identifier(ordering.as)
-  const found = knex
-    .queryBuilder()
-    .select(...rows.columns)
-    .select(ordering.expression.wrap('', ` as ${name}`))
+  const found = withDistance(knex, rows, ordering)
     // By its name, so that the vector is sent once.
     .orderByRaw(name)
-    .limit(rows.limit)
-    .offset(rows.offset)
-  if (proposal === null) void among(knex, rows, found, gate)
+  if (proposal === null) void among(knex, rows, found.limit(rows.limit + rows.offset), gate)
   else {
     const { expression, limit } = proposal
     const everything = knex.queryBuilder().select(knex.raw(`${rows.alias}.*`))
     const proposed = among(knex, rows, everything.orderByRaw(expression).limit(limit), gate)
-    void found.from(knex.raw(`? as ${rows.alias}`, [proposed]))
+    void found
+      .limit(rows.limit)
+      .offset(rows.offset)
+      .from(knex.raw(`? as ${rows.alias}`, [proposed]))
   }
-  if (!gate) return found
-  // The scan is lateral to the settings and refers to them, so they are made before it starts.
-  const set = settings.map((each, place) => `${each} as ${place === 0 ? GATE : `set_${place}`}`).join(', ')
+  const { alias, part } = withSettings(knex, settings, found)
+  return (
+    knex
+      .queryBuilder()
+      .select(knex.raw(`${alias}.*`))
+      .from(part)
+      // The order of an index is approximate, but the planner believes that it is exact and would sort by it no more.
+      .orderByRaw(`${alias}.${name} operator(pg_catalog.+) 0`)
+      .offset(proposal === null ? rows.offset : 0)
+  )
+}
+
+/** A query that compares all rows that have a value, for as many as there are few of. */
+export function exactQuery(knex: Knex, rows: SearchedRows, ordering: Ordering, column: string): Knex.QueryBuilder {
+  const every = withDistance(knex, rows, ordering).whereRaw(hasValue(rows, column))
+  // Without the fence the planner would order by the index again.
   return knex
     .queryBuilder()
     .select(knex.raw(`${FOUND}.*`))
-    .from(knex.raw(`(select ${set}) as ${SETTINGS}, lateral ? as ${FOUND}`, [found]))
-    .orderByRaw(`${FOUND}.${name}`)
+    .from(knex.raw(`(? offset 0) as ${FOUND}`, [among(knex, rows, every, false)]))
+    .orderByRaw(`${FOUND}.${identifier(ordering.as)}`)
+    .limit(rows.limit)
+    .offset(rows.offset)
 }
 
-const SETTINGS = 'knex_pgvector_settings'
-const FOUND = 'knex_pgvector_found'
-const GATE = 'gate'
+function withDistance(knex: Knex, { columns }: SearchedRows, { expression, as }: Ordering): Knex.QueryBuilder {
+  return knex
+    .queryBuilder()
+    .select(...columns)
+    .select(expression.wrap('', ` as ${identifier(as)}`))
+}
 
 /** How many rows a search is about that have a value in its column, counted up to a limit. */
 export async function countRows(
@@ -95,11 +113,15 @@ export async function countRows(
   column: string,
   limit: number,
 ): Promise<number> {
-  const hasValue = `${rows.alias}.${identifier(column)} is not null`
-  const some = among(knex, rows, knex.queryBuilder().select(knex.raw('1')).whereRaw(hasValue).limit(limit), false)
+  const one = knex.queryBuilder().select(knex.raw('1')).whereRaw(hasValue(rows, column))
+  const some = among(knex, rows, one.limit(limit), false)
   const query = knex.queryBuilder().select(knex.raw('pg_catalog.count(*)::pg_catalog.int4 as n'))
   const [counted] = (await query.from(knex.raw('? as matching', [some]))) as readonly { readonly n: number }[]
   return counted?.n ?? 0
+}
+
+function hasValue({ alias }: Pick<SearchedRows, 'alias'>, column: string): string {
+  return rawCondition(`${alias}.${identifier(column)} is not null`)
 }
 
 function among(
@@ -108,7 +130,7 @@ function among(
   builder: Knex.QueryBuilder,
   gate: boolean,
 ): Knex.QueryBuilder {
-  if (gate) void builder.whereRaw(`${SETTINGS}.${GATE} is not null`)
+  if (gate) void builder.whereRaw(SETTINGS_ARE_MADE)
   if (condition !== null) void builder.whereRaw(rawCondition(condition))
   if (where !== undefined) void builder.where(where)
   return builder.from(knex.raw(table))

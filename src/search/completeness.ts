@@ -1,46 +1,60 @@
+import type { Knex } from 'knex'
+
 import { sqlStateOf } from '../core/errors.ts'
-import { countRows, type SearchedRows } from '../database/fragment.ts'
+import { countRows, exactQuery, type Ordering, type SearchedRows } from '../database/fragment.ts'
 import type { Session } from '../database/session.ts'
 import { sqlState } from '../database/sqlstate.ts'
-import type { VectorIndex } from '../indexes/vector-index.ts'
+import { decideShort, describeShort, EXACT_ROWS, type ShortSearch } from './decide-short.ts'
 
-/** Whether a search found what it was to find. */
-interface Completeness {
+/** A search as it was sent, and how the index was searched. */
+export interface Searched extends Pick<ShortSearch, 'method' | 'version' | 'iterativeScan'> {
+  readonly rows: SearchedRows
+  /** The order by the exact distance. */
+  readonly exact: () => Ordering
+  /** The column of the vectors. */
+  readonly column: string
+}
+
+/** What a search found in the end. */
+interface Completed {
+  readonly rows: readonly unknown[]
   readonly isComplete: boolean
   readonly warnings: readonly string[]
 }
 
-const LONGEST_COUNT = 1000
+const LONGEST = '1s'
 
-/** Counts the rows that match a search which found fewer than it was asked for, for as long as a second. */
-export async function checkCompleteness(
-  session: Session,
-  { column, method }: VectorIndex,
-  rows: SearchedRows,
-  found: number,
-): Promise<Completeness> {
+/**
+ * Completes a result that is shorter than its limit: counts the rows that match and, where they are few, compares them one
+ * by one. Each takes a second at most.
+ */
+export async function completeRows(session: Session, search: Searched, found: readonly unknown[]): Promise<Completed> {
+  const { rows, exact, column } = search
   const { limit, offset } = rows
-  if (found >= limit) return { isComplete: true, warnings: [] }
-  const matching = await countBriefly(session, (trx) => countRows(trx.knex, rows, column.name, limit + offset))
-  if (matching !== null && found >= matching - offset) return { isComplete: true, warnings: [] }
-  const of = `Found ${found} of ${limit} rows`
-  const more = method === 'hnsw' ? 'efSearch or maxScanTuples' : 'probes or maxProbes'
-  const warning =
-    matching === null
-      ? `${of}; counting the rows that match took too long, so there may be more.`
-      : `${of}, and ${matching - offset} match. Raise ${more} to find more.`
-  return { isComplete: false, warnings: [warning] }
+  if (found.length >= limit) return { rows: found, isComplete: true, warnings: [] }
+  const most = Math.max(EXACT_ROWS, limit + offset) + 1
+  const matching = await briefly(session, (knex) => countRows(knex, rows, column, most))
+  const short: ShortSearch = { ...search, found: found.length, limit, offset, matching }
+  const verdict = decideShort(short)
+  if (verdict === 'complete') return { rows: found, isComplete: true, warnings: [] }
+  const all =
+    verdict === 'exact' ? await briefly(session, (knex) => sent(exactQuery(knex, rows, exact(), column))) : null
+  if (all !== null) return { rows: all, isComplete: true, warnings: [] }
+  return { rows: found, isComplete: false, warnings: [describeShort(short)] }
 }
 
-/** The count; null where the server does not finish it in time. */
-async function countBriefly(session: Session, count: (trx: Session) => Promise<number>): Promise<number | null> {
+async function sent(query: Knex.QueryBuilder): Promise<readonly unknown[]> {
+  return (await query) as readonly unknown[]
+}
+
+/** Returns the answer to a query; null if the server does not finish it in time. */
+async function briefly<Result>(session: Session, query: (knex: Knex) => Promise<Result>): Promise<Result | null> {
   try {
     return await session.transaction(async (trx) => {
-      const before = await trx.ask<string>(`select current_setting('statement_timeout') as state`)
-      await trx.ask(timeoutSql(String(LONGEST_COUNT)))
-      const counted = await count(trx)
-      await trx.ask(timeoutSql(before))
-      return counted
+      const before = await trx.ask<string>(shorterTimeoutSql)
+      const result = await query(trx.knex)
+      await trx.ask(`select set_config('statement_timeout', '${before}', true) as state`)
+      return result
     })
   } catch (error) {
     if (sqlStateOf(error) === sqlState.queryCanceled) return null
@@ -48,6 +62,9 @@ async function countBriefly(session: Session, count: (trx: Session) => Promise<n
   }
 }
 
-function timeoutSql(value: string): string {
-  return `select set_config('statement_timeout', '${value}', true) as state`
-}
+// A limit of the caller's that is stricter stays.
+const shorterTimeoutSql = `
+  select json_build_object('before', before, 'set', set_config('statement_timeout',
+    case when before::interval > '0' and before::interval < '${LONGEST}' then before else '${LONGEST}' end, true)
+  ) ->> 'before' as state
+  from (select current_setting('statement_timeout') as before) as setting`

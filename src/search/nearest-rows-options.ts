@@ -18,8 +18,8 @@ export interface NearestRowsOptions<As extends string = string> extends SearchOp
   readonly as?: As | undefined
   /**
    * The number of rows that the index proposes, to be ordered again by the exact distance. The default is ten times
-   * `limit` and `offset` if the index uses binary quantization, and otherwise no second ordering. It has no effect if the
-   * index stores the values unchanged.
+   * `limit` and `offset` if the index uses binary quantization, and otherwise no second ordering. Only for an
+   * index that stores a cast or a quantization of the values.
    */
   readonly candidates?: number | undefined
   /** The schema of the extension; default: where this Knex instance found it. */

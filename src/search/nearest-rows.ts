@@ -2,17 +2,19 @@ import type { Knex } from 'knex'
 
 import { tableOf } from '../columns/column.ts'
 import type { QueryVector } from '../columns/read-elements.ts'
+import { PgvectorMigrationError } from '../core/errors.ts'
 import { parseOptions, type Parsed } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
-import { columnsByName, searchQuery, type Proposal, type SearchedRows } from '../database/fragment.ts'
+import { columnsByName, searchQuery, type Ordering, type Proposal, type SearchedRows } from '../database/fragment.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
-import { checkCompleteness } from './completeness.ts'
+import { completeRows } from './completeness.ts'
 import { exactDistance, indexedDistance } from './expressions.ts'
 import { forgetVersion, readSearchFacts, readVersion } from './facts.ts'
 import { nearestRowsOptions, type NearestRowsOptions } from './nearest-rows-options.ts'
 import { searchSettingsFor } from './search-settings-for.ts'
-import { setBack, settingExpressions, setUntilEnd, type Wanted } from './settings.ts'
+import { iterativeScanAround } from './with-search-options.ts'
+import { statementSettings } from './settings.ts'
 
 /** What {@link nearestRows} found. */
 export interface NearestRows<Row extends object = Record<string, unknown>> {
@@ -36,8 +38,8 @@ const OVERSAMPLING = 10
  * Vector columns are omitted unless `columns` names them. The nearest row has the smallest distance: for innerProduct the
  * negative product, for cosine 1 minus the cosine.
  *
- * An approximate index can return fewer rows than match. So `efSearch` is raised to the rows you ask for, iterative scans are
- * on (pgvector 0.8.0), and if the result is still short, the matching rows are counted.
+ * An approximate index can return fewer rows than match. So `efSearch` is raised to the rows you ask for, and iterative scans
+ * are on (pgvector 0.8.0). If the result is still short, the matching rows are counted, and compared one by one if they are few.
  *
  * @example
  * ```ts
@@ -55,6 +57,10 @@ export async function nearestRows<Row extends object = Record<string, unknown>, 
   assertIndex(index)
   const needs = parseOptions(nearestRowsOptions, options)
   const { column, metric, storage } = index
+  if (needs.candidates !== undefined && storage.expression === 'column') {
+    const problems = ['candidates: has no effect on an index that stores the values unchanged']
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
   const place = { alias: column.table, schema: needs.schema }
   const indexed = indexedDistance(index, query, place)
   const session = sessionOf(db)
@@ -70,15 +76,20 @@ export async function nearestRows<Row extends object = Record<string, unknown>, 
   }
   const wanted = needs.limit + needs.offset
   const candidates = needs.candidates ?? (storage.reRank ? OVERSAMPLING * wanted : undefined)
-  const proposal: Proposal | null =
-    storage.expression === 'column' || candidates === undefined ? null : { expression: indexed, limit: candidates }
+  const proposal: Proposal | null = candidates === undefined ? null : { expression: indexed, limit: candidates }
   const expression = proposal === null ? indexed : exactDistance(column, metric, query, place)
-  const settings = searchSettingsFor(index, needs, proposal?.limit ?? wanted, version)
-  const found = (await send(session, settings, (expressions) =>
-    searchQuery(db, rows, { expression, as: needs.as }, proposal, expressions),
-  )) as (Row & Record<As, number>)[]
-  const short = await checkCompleteness(session, index, rows, found.length)
-  return { rows: found, isComplete: short.isComplete, warnings: [...warnings, ...short.warnings] }
+  const iterativeScan = needs.iterativeScan ?? iterativeScanAround(db, index.method)
+  const settings = searchSettingsFor(index, needs, { rows: proposal?.limit ?? wanted, version, iterativeScan })
+  const ordering = { expression, as: needs.as }
+  const found = await send(session, searchQuery(db, rows, ordering, proposal, statementSettings(settings)))
+  const exact = (): Ordering => ({ expression: exactDistance(column, metric, query, place), as: needs.as })
+  const searched = { rows, exact, column: column.name, method: index.method, version, iterativeScan }
+  const completed = await completeRows(session, searched, found)
+  return {
+    rows: completed.rows as (Row & Record<As, number>)[],
+    isComplete: completed.isComplete,
+    warnings: [...warnings, ...completed.warnings],
+  }
 }
 
 type Needs = Parsed<typeof nearestRowsOptions>
@@ -102,21 +113,9 @@ async function columnsOf(
   }
 }
 
-/** Sends a search with its settings: for the statement alone, or in a transaction until they are set back. */
-async function send(
-  session: Session,
-  settings: readonly Wanted[],
-  query: (expressions: readonly string[]) => Knex.QueryBuilder,
-): Promise<unknown> {
+async function send(session: Session, query: Knex.QueryBuilder): Promise<readonly unknown[]> {
   try {
-    if (!session.isInTransaction) return await query(settingExpressions(settings))
-    const before = await setUntilEnd(session, settings)
-    try {
-      return await query([])
-    } finally {
-      // Where the search failed, its transaction takes no statement any more; its end resets them.
-      await setBack(session, before).catch(() => undefined)
-    }
+    return (await query) as readonly unknown[]
   } catch (error) {
     forgetVersion(session)
     throw error

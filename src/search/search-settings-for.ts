@@ -2,7 +2,14 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import type { Parsed } from '../core/parse-options.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
 import { isAtLeast } from '../pgvector/version.ts'
-import { searchSettings, settingsFor, type searchOptions, type SettingName, type Wanted } from './settings.ts'
+import {
+  searchSettings,
+  settingsFor,
+  type searchOptions,
+  type SearchOptions,
+  type SettingName,
+  type Wanted,
+} from './settings.ts'
 
 /**
  * How far a search of an index looks: as far as its options say, and by default far enough for the rows that are asked for.
@@ -13,8 +20,7 @@ import { searchSettings, settingsFor, type searchOptions, type SettingName, type
 export function searchSettingsFor(
   { method }: Pick<VectorIndex, 'method'>,
   options: Parsed<typeof searchOptions>,
-  rows: number,
-  version: string,
+  { rows, version, iterativeScan }: SearchNeeds,
 ): Wanted[] {
   const isOurs = ({ name }: Pick<Wanted, 'name'>): boolean => name.startsWith(`${method}.`)
   const all = settingsFor(options)
@@ -29,17 +35,33 @@ export function searchSettingsFor(
       throw new PgvectorMigrationError('SEARCH_OPTION_NOT_SUPPORTED', { option, since, installed: version })
     }
   }
-  const defaults = defaultsOf[method](rows).filter(({ name }) => isAtLeast(version, searchSettings[name].since))
+  const defaults = defaultsOf[method](rows)
+    .filter(({ name }) => isAtLeast(version, searchSettings[name].since))
+    .filter(({ name }) => iterativeScan === undefined || optionOf(name) !== 'iterativeScan')
+    .map((setting) => ({ ...setting, isDefault: true }))
   return [...given, ...defaults.filter(({ name }) => !given.some((each) => each.name === name))]
 }
 
-const LARGEST_EF_SEARCH = searchSettings['hnsw.ef_search'].values.largest
+/** What a search needs of its settings. */
+interface SearchNeeds {
+  /** The number of rows that the index proposes. */
+  readonly rows: number
+  /** The version of the extension. */
+  readonly version: string
+  /** What the caller set for this search, or around it; otherwise undefined. */
+  readonly iterativeScan: SearchOptions['iterativeScan']
+}
 
-// An ordering of its own follows, so an order that is relaxed costs nothing.
+const LARGEST_EF_SEARCH = searchSettings['hnsw.ef_search'].values.largest
+// pgvector's default is twice this number.
+const MANY_ROWS = 10_000
+
+// An ordering of its own follows, so a relaxed order costs nothing. A strict one skips rows that come too late.
 const defaultsOf = {
   hnsw: (rows) => [
     { name: 'hnsw.ef_search', value: String(Math.min(rows, LARGEST_EF_SEARCH)), atLeast: true },
-    { name: 'hnsw.iterative_scan', value: 'strict_order' },
+    { name: 'hnsw.iterative_scan', value: 'relaxed_order' },
+    ...(rows > MANY_ROWS ? [{ name: 'hnsw.max_scan_tuples', value: String(2 * rows), atLeast: true } as const] : []),
   ],
   ivfflat: () => [{ name: 'ivfflat.iterative_scan', value: 'relaxed_order' }],
 } as const satisfies Record<VectorIndex['method'], (rows: number) => readonly Wanted[]>

@@ -4,6 +4,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
 import { lazySchema, type Parsed, type Z } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
+import type { StatementSetting } from '../database/statement-settings.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 /** How thorough a search is, for one transaction. Settings that are omitted stay unchanged. */
@@ -55,11 +56,13 @@ export type SettingName = keyof typeof searchSettings
 
 const settings = Object.entries(searchSettings) as readonly (readonly [SettingName, SearchSetting])[]
 
+const iterativeScans = searchSettings['hnsw.iterative_scan'].values
+
 /** @internal */
 export const searchOptions = lazySchema((z) =>
   z.strictObject({
     efSearch: valuesOf(z, 'hnsw.ef_search').optional(),
-    iterativeScan: valuesOf(z, 'hnsw.iterative_scan').optional(),
+    iterativeScan: z.enum(iterativeScans, `must be one of ${iterativeScans.join(', ')}`).optional(),
     maxScanTuples: valuesOf(z, 'hnsw.max_scan_tuples').optional(),
     scanMemMultiplier: valuesOf(z, 'hnsw.scan_mem_multiplier').optional(),
     probes: valuesOf(z, 'ivfflat.probes').optional(),
@@ -84,6 +87,8 @@ export interface Wanted {
   readonly value: string
   /** Leave it as it is if it is more already. */
   readonly atLeast?: boolean
+  /** No one asked for it, so a library that does not know it is no error. */
+  readonly isDefault?: boolean
 }
 
 /** The settings that options ask for. @internal */
@@ -148,13 +153,13 @@ function setSql(wanted: readonly Wanted[]): string {
   ) as state`
 }
 
-/** The same as expressions, for a statement that sets them for itself. */
-export function settingExpressions(wanted: readonly Wanted[]): string[] {
-  return wanted.map(({ name, value, atLeast = false }) => {
+/** The same for a statement that sets them for itself. */
+export function statementSettings(wanted: readonly Wanted[]): StatementSetting[] {
+  return wanted.map(({ name, value, atLeast = false, isDefault = false }) => {
     const now = `pg_catalog.current_setting(${literal(name)}, true)`
     // A setting that was made before the library was loaded, and ended, is an empty text.
     const number = `pg_catalog.substring(${now}, '^[0-9]+$')::pg_catalog.int4`
     const larger = `greatest(${number}, ${value})::pg_catalog.text`
-    return `pg_catalog.set_config(${literal(name)}, ${atLeast ? larger : literal(value)}, true)`
+    return { name: literal(name), value: atLeast ? larger : literal(value), isOptional: isDefault }
   })
 }

@@ -1,7 +1,8 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { type Database, sessionOf } from '../database/session.ts'
-import { searchOptions, setBack, settingsFor, setUntilEnd, type SearchOptions } from './settings.ts'
+import type { VectorIndex } from '../indexes/vector-index.ts'
+import { searchOptions, searchSettings, setBack, settingsFor, setUntilEnd, type SearchOptions } from './settings.ts'
 
 /**
  * Sets how far searches look: until the transaction ends, or for `work` alone. Nothing of it is left on the connection
@@ -33,7 +34,8 @@ export async function withSearchOptions<Result>(
   options: SearchOptions,
   work?: () => PromiseLike<Result>,
 ): Promise<Result | void> {
-  const wanted = settingsFor(parseOptions(searchOptions, options))
+  const parsed = parseOptions(searchOptions, options)
+  const wanted = settingsFor(parsed)
   const session = sessionOf(trx)
   if (!session.isInTransaction) {
     throw new PgvectorMigrationError('INVALID_OPTIONS', {
@@ -41,11 +43,24 @@ export async function withSearchOptions<Result>(
     })
   }
   const before = await setUntilEnd(session, wanted)
+  const { iterativeScan } = parsed
+  const outer = scans.get(trx)
+  if (iterativeScan !== undefined) scans.set(trx, iterativeScan)
   if (work === undefined) return
   try {
     return await work()
   } finally {
+    scans.set(trx, outer)
     // Where the work failed in the database, its transaction takes no statement any more; its end resets them.
     await setBack(session, before).catch(() => undefined)
   }
+}
+
+const scans = new WeakMap<Database, SearchOptions['iterativeScan']>()
+
+/** The iterative scans that the caller chose for a transaction and that an index of this method has. */
+export function iterativeScanAround(trx: Database, method: VectorIndex['method']): SearchOptions['iterativeScan'] {
+  const chosen = scans.get(trx)
+  const values: readonly string[] = searchSettings[`${method}.iterative_scan`].values
+  return chosen !== undefined && values.includes(chosen) ? chosen : undefined
 }
