@@ -11,6 +11,7 @@ export const sidebar = [
       { text: 'Values', link: 'values' },
       { text: 'Search', link: 'search' },
       { text: 'Backfill', link: 'backfill' },
+      { text: 'Keeping vectors in step', link: 'in-step' },
       { text: 'Command line', link: 'command-line' },
       { text: 'Running from code', link: 'runner' },
       { text: 'Testing', link: 'testing' },

@@ -46,7 +46,16 @@ export { withSearchOptions } from './search/with-search-options.ts'
 export type { SearchOptions } from './search/settings.ts'
 export { backfillVectors, type BackfillResult } from './backfill/backfill.ts'
 export { estimateBackfill, type BackfillEstimate } from './backfill/estimate.ts'
-export type { BackfillEvent, BackfillOptions, Embed } from './backfill/options.ts'
+export type { BackfillEvent, BackfillOptions } from './backfill/options.ts'
+export { embedding, type Embed, type Embedding, type EmbeddingOptions } from './embeddings/embedding.ts'
+export { setUpInStep } from './embeddings/set-up.ts'
+export { removeInStep } from './embeddings/remove.ts'
+export type {
+  RemoveInStepOptions,
+  RemoveInStepResult,
+  SetUpInStepOptions,
+  SetUpInStepResult,
+} from './embeddings/set-up-options.ts'
 export { migration, type MigrationModule } from './operations/migration.ts'
 export type { Operation } from './operations/operation.ts'
 export { EnablePgvector } from './operations/enable-pgvector.ts'
@@ -55,6 +64,7 @@ export { AddVectorColumn } from './operations/add-vector-column.ts'
 export { DropVectorColumn } from './operations/drop-vector-column.ts'
 export { CreateVectorIndex } from './operations/create-vector-index.ts'
 export { DropVectorIndex } from './operations/drop-vector-index.ts'
+export { KeepInStep, type KeepInStepOperationOptions } from './operations/keep-in-step.ts'
 export { RunSql, type RunSqlOptions } from './operations/run-sql.ts'
 export { migrationSource, type MigrationSourceOptions } from './migrator/files/source.ts'
 export { migrateToLatest } from './migrator/create-migrator.ts'

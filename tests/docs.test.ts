@@ -223,6 +223,16 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   INDEX_BUILD_FAILED: { index: '"documents_embedding_idx"', problem: 'PostgreSQL left it invalid' },
   INDEX_DROP_FAILED: { index: '"documents_embedding_idx"', problem: 'canceling statement due to user request' },
   BACKFILL_FAILED: { column: 'documents.embedding', filled: 4200, problem: 'embed failed with: 401 Unauthorized' },
+  IN_STEP_NOT_POSSIBLE: {
+    column: 'documents.embedding',
+    problems: [
+      'its table has neither a primary key nor a unique index of NOT NULL columns, so a mark could not name a row',
+    ],
+  },
+  NOT_KEPT_IN_STEP: {
+    column: 'documents.embedding',
+    problems: ['trigger "documents__embedding__mark" is disabled'],
+  },
   TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
   SESSION_SHARED: { processes: [4711, 4712] },
   SEARCH_OPTION_NOT_SUPPORTED: { option: 'iterativeScan', since: '0.8.0', installed: '0.7.4' },

@@ -8,7 +8,7 @@ import * as library from '../src/index.ts'
 import * as linter from '../src/lint.ts'
 import * as runner from '../src/migrator.ts'
 import { isPgvectorMigrationError } from '../src/core/errors.ts'
-import { vectorColumn, vectorIndex } from '../src/index.ts'
+import { embedding, vectorColumn, vectorIndex } from '../src/index.ts'
 import { createMigrator } from '../src/migrator.ts'
 import { entries, type Entry } from './support/entries.ts'
 import { unconnected } from './support/unconnected.ts'
@@ -24,6 +24,7 @@ const checker = program.getTypeChecker()
 
 const knex = unconnected()
 const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+const articles = embedding('documents', { column, from: ['body'], model: 'small-3' })
 const index = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
 
 /** Parameters that are no options: values that are made elsewhere, by the names of their types. */
@@ -31,6 +32,7 @@ const values: Readonly<Record<string, unknown>> = {
   Database: knex,
   VectorColumn: column,
   VectorIndex: index,
+  Embedding: articles,
   QueryVector: [1, 2, 3],
   string: 'documents',
   Direction: 'up',
@@ -50,6 +52,7 @@ const needed: Readonly<Record<string, object>> = {
   backfillVectors: { read: ['body'], embed: () => Promise.resolve([]) },
   estimateBackfill: { read: ['body'] },
   diffVectors: { columns: [], indexes: [] },
+  embedding: { column, from: ['body'], model: 'small-3' },
   migrationSource: { directory: 'migrations' },
   nearestRows: { limit: 1 },
   newMigration: { directory: 'migrations' },
@@ -194,6 +197,9 @@ describe('a column or an index that was not made by the functions for it', () =>
     ['diffVectors', () => library.diffVectors(knex, { columns: [wrong], indexes: [] })],
     ['AddVectorColumn', () => new library.AddVectorColumn(wrong)],
     ['CreateVectorIndex', () => new library.CreateVectorIndex(wrong)],
+    ['setUpInStep', () => library.setUpInStep(knex, wrong)],
+    ['removeInStep', () => library.removeInStep(knex, wrong)],
+    ['KeepInStep', () => new library.KeepInStep(wrong)],
     ['lintMigrations', () => linter.lintMigrations([], { declared: [wrong] })],
     ['migration', () => library.migration([wrong])],
   ])('is refused: %s', async (_, call) => {

@@ -44,6 +44,7 @@ describe('the tables of options in docs', () => {
 /** Where a schema parses more than the options, or one schema of several is meant. */
 const parsedWith: Readonly<Record<string, (names: readonly string[]) => readonly string[]>> = {
   VectorColumnOptions: (names) => [...names, 'table', 'name'],
+  EmbeddingOptions: (names) => [...names, 'table'],
 }
 
 const OTHERWISE: ReadonlySet<string> = new Set(['SearchOptions', 'LintOptions'])

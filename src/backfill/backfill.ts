@@ -5,12 +5,13 @@ import { currentTarget } from '../database/target.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { countWithoutVector } from './batch.ts'
-import { readBackfillFacts } from './facts.ts'
+import { readTableFacts } from '../embeddings/table-facts.ts'
 import type { BackfillJob } from './job.ts'
 import { backfillOptions, type BackfillOptions } from './options.ts'
 import { backfillOnce } from './pass.ts'
 import { reportBackfill } from './report.ts'
-import { assertWritable, backfillTarget } from './target.ts'
+import { assertWritable } from '../embeddings/target.ts'
+import { backfillTarget } from './target.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { assertColumn, type VectorColumn } from '../columns/column.ts'
 
@@ -56,7 +57,7 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   const needs = parseOptions(backfillOptions, options)
   const session = sessionOf(db)
   const started = performance.now()
-  const found = await readBackfillFacts(session, column)
+  const found = await readTableFacts(session, column)
   const target = backfillTarget(session, found, column, needs)
   assertWritable(found, target)
   // A plan runs on an empty copy and must not call a model.

@@ -3,9 +3,9 @@ import type { Session } from '../database/session.ts'
 import { identifier, literal, sendable } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
-import type { KeyColumn } from './facts.ts'
-import type { BackfillTarget } from './target.ts'
 import { binaryArray } from '../columns/binary-array.ts'
+import type { KeyColumn } from '../embeddings/table-facts.ts'
+import type { VectorTarget } from '../embeddings/target.ts'
 import { typeSql } from '../columns/column.ts'
 import { conditionSql } from '../indexes/vector-index.ts'
 
@@ -31,7 +31,7 @@ export interface RowWithVector extends Pick<RowWithoutVector, 'key' | 'version'>
 /** Reads the next rows without a vector, in the order of their key. */
 export async function readBatch(
   session: Session,
-  target: BackfillTarget,
+  target: VectorTarget,
   after: readonly string[] | null,
   limit: number,
 ): Promise<readonly RowWithoutVector[]> {
@@ -53,7 +53,7 @@ export async function readBatch(
 }
 
 // Compares the key as one row if possible, because an index scan can then start at it.
-function isAfter({ key }: BackfillTarget, left: readonly string[], right: readonly string[]): string {
+function isAfter({ key }: VectorTarget, left: readonly string[], right: readonly string[]): string {
   const [first, ...others] = key.map(({ operators }) => operators)
   if (first !== undefined && others.every((each) => each === first)) {
     return `(${left.join(', ')}) operator(${identifier(first)}.>) (${right.join(', ')})`
@@ -73,7 +73,7 @@ function operatorOf(column: KeyColumn | undefined, operator: '=' | '>'): string 
 }
 
 /** Returns how many rows have no vector, or null if counting would take the server too long. */
-export async function countWithoutVector(session: Session, target: BackfillTarget): Promise<number | null> {
+export async function countWithoutVector(session: Session, target: VectorTarget): Promise<number | null> {
   const { from: table, alias } = target
   return session
     .askAsCaller<number>(
@@ -86,7 +86,7 @@ export async function countWithoutVector(session: Session, target: BackfillTarge
 }
 
 /** Returns the condition that selects the rows to backfill. */
-export function withoutVector(target: BackfillTarget): string {
+export function withoutVector(target: VectorTarget): string {
   const condition = conditionSql(target)
   const isEmpty = `${target.alias}.${identifier(target.column.name)} is null`
   return condition === null ? isEmpty : `${isEmpty} and ${condition}`
@@ -100,7 +100,7 @@ export function withoutVector(target: BackfillTarget): string {
  */
 export async function writeBatch(
   session: Session,
-  target: BackfillTarget,
+  target: VectorTarget,
   rows: readonly RowWithVector[],
 ): Promise<number> {
   const { from: table, alias, key, column, extensionSchema } = target

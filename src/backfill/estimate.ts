@@ -2,7 +2,7 @@ import { type Database, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
 import { countWithoutVector, withoutVector } from './batch.ts'
-import { readBackfillFacts } from './facts.ts'
+import { readTableFacts } from '../embeddings/table-facts.ts'
 import { rowOptions, type BackfillRows } from './options.ts'
 import { backfillTarget } from './target.ts'
 import { assertColumn, type VectorColumn } from '../columns/column.ts'
@@ -35,7 +35,7 @@ export async function estimateBackfill<Row extends object = Record<string, unkno
   assertColumn(column)
   const wanted = parseOptions(rowOptions, options)
   const session = sessionOf(db)
-  const target = backfillTarget(session, await readBackfillFacts(session, column), column, wanted)
+  const target = backfillTarget(session, await readTableFacts(session, column), column, wanted)
   const { from: table, alias, read } = target
   const lengths = read.map(
     ({ name }) => `coalesce(pg_catalog.length(${alias}.${identifier(name)}::pg_catalog.text), 0)`,

@@ -1,18 +1,7 @@
 import { durationOption, type Duration } from '../core/durations.ts'
 import { conditionOption, nameOption, outputOptions, type Logger } from '../core/options.ts'
 import { lazySchema, type Parsed } from '../core/parse-options.ts'
-import type { QueryVector } from '../columns/read-elements.ts'
-
-/**
- * Calls your model and returns the vectors of rows, in the same order. A null leaves that row without a vector.
- *
- * If it rejects, it is called again after a pause, up to `attempts` times. `signal` aborts when the result is no longer
- * needed.
- */
-export type Embed<Row> = (
-  rows: readonly Row[],
-  options: { readonly signal: AbortSignal },
-) => PromiseLike<readonly (QueryVector | null)[]>
+import type { Embed } from '../embeddings/embedding.ts'
 
 /** An event of a running backfill. */
 export type BackfillEvent =

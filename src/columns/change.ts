@@ -14,7 +14,7 @@ type TableToChange = Pick<ColumnFacts, 'seen'> & { readonly table: ColumnTable }
 
 /** What the migration log records about a change. */
 interface Noted {
-  readonly event: 'column added' | 'column dropped'
+  readonly event: 'column added' | 'column dropped' | 'marks added' | 'marks dropped'
   readonly details: Readonly<Record<string, unknown>>
   readonly computedDetails?: Readonly<Record<string, string>>
 }

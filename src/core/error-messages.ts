@@ -41,6 +41,9 @@ export interface ErrorDetails {
     readonly needed: string
   }
   readonly BACKFILL_FAILED: { readonly column: string; readonly filled: number; readonly problem: string }
+  readonly IN_STEP_NOT_POSSIBLE: { readonly column: string; readonly problems: readonly string[] }
+  /** What is missing or altered. */
+  readonly NOT_KEPT_IN_STEP: { readonly column: string; readonly problems: readonly string[] }
   readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
   readonly INDEX_DROP_FAILED: { readonly index: string; readonly problem: string }
   readonly TABLE_BUSY: {
@@ -394,6 +397,14 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   BACKFILL_FAILED: ({ column, filled, problem }) => ({
     message: `The backfill of ${column} stopped: ${problem}`,
     hint: `The finished rows stay (${filled} in this run). Fix the cause and run it again: it continues with the others.`,
+  }),
+  IN_STEP_NOT_POSSIBLE: ({ column, problems }) => ({
+    message: `The vectors of ${column} cannot be kept in step with their rows:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+    hint: 'Nothing was changed. Fix what is named above, then run this again.',
+  }),
+  NOT_KEPT_IN_STEP: ({ column, problems }) => ({
+    message: `The vectors of ${column} are not kept in step with their rows:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+    hint: 'Run a migration with new KeepInStep(…) for this embedding, or call setUpInStep: it creates what is missing and replaces what was altered.',
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:

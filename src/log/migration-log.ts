@@ -15,6 +15,8 @@ export type LogEventName =
   | 'kept'
   | 'column added'
   | 'column dropped'
+  | 'marks added'
+  | 'marks dropped'
   | 'index begun'
   | 'index built'
   | 'index dropped'

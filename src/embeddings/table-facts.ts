@@ -15,17 +15,29 @@ export interface KeyColumn {
   readonly type: string
   /** The schema of the operators that compare its values. */
   readonly operators: string
+  /** Its collation, with its schema and quoted, if it is not that of its type. */
+  readonly collation: string | null
 }
 
-/** Everything that determines whether a column can be backfilled. */
-export interface BackfillFacts {
+/** A column of the table. */
+export interface TableColumn {
+  readonly name: string
+  /** The type of PostgreSQL that its values are sent in, qualified; null if only their text is the same everywhere. */
+  readonly sentAs: string | null
+  readonly isGenerated: boolean
+}
+
+/** Everything that determines whether the vectors of a column can be written. */
+export interface TableFacts {
   readonly facts: ColumnFacts
   readonly readOnly: ReadOnlyReason | null
   readonly role: string
   readonly kind: 'ordinary' | 'partitioned' | 'other'
   readonly canUpdate: boolean
   readonly canRead: boolean
-  readonly columns: readonly string[]
+  /** Whether row security hides rows from this role. */
+  readonly hidesRows: boolean
+  readonly columns: readonly TableColumn[]
   /** The primary key, or else a unique index of NOT NULL columns; empty if the table has neither. */
   readonly key: readonly KeyColumn[]
   /** The indexes on the column that use pgvector's access methods. */
@@ -33,9 +45,9 @@ export interface BackfillFacts {
 }
 
 /** Reads these facts without writing anything. */
-export async function readBackfillFacts(session: Session, column: VectorColumn): Promise<BackfillFacts> {
+export async function readTableFacts(session: Session, column: VectorColumn): Promise<TableFacts> {
   const facts = await readColumnFacts(session, column)
-  return { facts, ...(await session.ask<Omit<BackfillFacts, 'facts'>>(factsSql(column))) }
+  return { facts, ...(await session.ask<Omit<TableFacts, 'facts'>>(factsSql(column))) }
 }
 
 function factsSql(column: VectorColumn): string {
@@ -44,7 +56,17 @@ function factsSql(column: VectorColumn): string {
       select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = ${tableNumberSql(column)}
     ),
     attribute as (
-      select a.attrelid, a.attnum, a.attname, format('%I.%I', n.nspname, t.typname) as type
+      select a.attrelid, a.attnum, a.attname, format('%I.%I', n.nspname, t.typname) as type, a.attgenerated <> '' as generated,
+        (
+          select format('pg_catalog.%I', sent.typname) from pg_catalog.pg_type sent
+          where sent.oid = case t.typtype when 'd' then t.typbasetype else t.oid end
+            and sent.typnamespace = 'pg_catalog'::regnamespace and sent.typtype in ('b', 'r', 'm') and sent.typsend <> 0
+        ) as sent,
+        case when a.attcollation <> t.typcollation then (
+          select format('%I.%I', s.nspname, l.collname)
+          from pg_catalog.pg_collation l join pg_catalog.pg_namespace s on s.oid = l.collnamespace
+          where l.oid = a.attcollation
+        ) end as collation
       from relation join pg_catalog.pg_attribute a on a.attrelid = relation.oid
       join pg_catalog.pg_type t on t.oid = a.atttypid
       join pg_catalog.pg_namespace n on n.oid = t.typnamespace
@@ -69,10 +91,14 @@ function factsSql(column: VectorColumn): string {
         select has_column_privilege(attrelid, attnum, 'update') from attribute where attname = ${literal(column.name)}
       ), true),
       'canRead', coalesce((select has_any_column_privilege(oid, 'select') from relation), true),
-      'columns', (select coalesce(json_agg(attname order by attnum), '[]') from attribute),
+      'hidesRows', coalesce((select row_security_active(oid) from relation where relkind in ('r', 'p')), false),
+      'columns', (
+        select coalesce(json_agg(json_build_object('name', attname, 'sentAs', sent, 'isGenerated', generated)
+          order by attnum), '[]') from attribute
+      ),
       'key', (
-        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type, 'operators', n.nspname)
-          order by k.place), '[]')
+        select coalesce(json_agg(json_build_object('name', a.attname, 'type', a.type, 'operators', n.nspname,
+          'collation', a.collation) order by k.place), '[]')
         from key cross join unnest(key.columns, key.classes) with ordinality as k (number, class, place)
         join attribute a on a.attnum = k.number
         join pg_catalog.pg_opclass o on o.oid = k.class
