@@ -159,7 +159,7 @@ describeEmbedded('adopt', (database) => {
 describeEmbedded("adopt, with another tool's table schema_migrations,", (database) => {
   const old = 'create table schema_migrations (version int primary key, name text)'
 
-  test('takes what it lists, and tells what no file has', async () => {
+  test('adopts what it lists, and names the versions without a file', async () => {
     const { knex } = database()
     await knex.raw(`${documents}; ${tags}; ${old}`)
     await knex.raw(`insert into schema_migrations values (1, '001_documents'), (3, null), (9, 'gone')`)

@@ -42,7 +42,7 @@ export const use = (knex: Knex): Knex.QueryBuilder => knex('documents').where({ 
 const strict = { skipLibCheck: false, esModuleInterop: false, ignoreDeprecations: '6.0' } as const
 
 describe('the public API', () => {
-  test('is the one in api-report.txt; npm run api writes it anew', () => {
+  test('is the one in api-report.txt, which npm run api updates', () => {
     expect(apiReport()).toBe(readFileSync(reportFile, 'utf8'))
   })
 
@@ -59,7 +59,7 @@ describe('the public API', () => {
     expect(files.filter((name) => name.includes('/zod/'))).toEqual([])
   })
 
-  test('costs the compiler little: types and instantiations beside those of Knex', () => {
+  test('costs the compiler little: types and instantiations in addition to those of Knex', () => {
     const [all, without] = [ours, knexAlone].map((text) => costOf(text))
     expect(added(all, without, 'instantiations')).toBeLessThan(1500)
     expect(added(all, without, 'types')).toBeLessThan(1000)

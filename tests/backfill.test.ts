@@ -126,7 +126,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     expect(events.filter(({ type }) => type === 'retry')).toMatchObject([{ attempt: 2 }, { attempt: 3 }])
   })
 
-  test('ends with what the model said where it goes on failing, keeps what is filled, and goes on the next time', async () => {
+  test('ends with the error of the model if it keeps failing, keeps what is filled, and continues the next time', async () => {
     const { knex } = database()
     await createArticles(knex, 6)
     const embed: BackfillOptions<Article>['embed'] = (rows) => {
@@ -168,7 +168,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     expect(await unfilled(knex)).toBe(2)
   })
 
-  test('tells what the server refused, without the megabytes that it was sent', async () => {
+  test('shows what the server refused, without the megabytes that it was sent', async () => {
     const { knex } = database()
     await createArticles(knex, 2)
     await knex.raw('alter table articles add constraint unlucky check (embedding is null or id <> 2)')
@@ -178,7 +178,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     expect((error.cause as Error).message).not.toContain('json_to_recordset')
   })
 
-  test('stops at a signal with what is under way written, and tells that it is not complete', async () => {
+  test('stops at a signal after writing the current batch, and reports that it is not complete', async () => {
     const { knex } = database()
     await createArticles(knex, 10)
     const stop = new AbortController()
@@ -201,7 +201,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     ['halfvec', 3, '[1,2,3]', '[1,2,3]'],
     ['sparsevec', 5, '{1:0.5,5:2}/5', '{1:0.5,5:2}/5'],
     ['bit', 4, [1, 0, 1, 1], '1011'],
-  ] as const)('fills a column of type %s', async (type, dimensions, value, stored) => {
+  ] as const)('backfills a column of type %s', async (type, dimensions, value, stored) => {
     const { knex } = database()
     await createArticles(knex, 1)
     await knex.raw(`alter table articles add column other ${type}(${dimensions})`)
@@ -276,7 +276,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     expect(details.problems).toEqual(['read: the table has no column titel'])
   })
 
-  test('refuses a table, a column or a type that is not as declared', async () => {
+  test('refuses a table, a column or a type that differs from the declaration', async () => {
     const { knex } = database()
     await createArticles(knex, 1)
     const other = (table: string, name: string, dimensions: number): Promise<unknown> =>
@@ -315,7 +315,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
   })
 })
 
-describeOnServers('backfillVectors beside others', (database) => {
+describeOnServers('backfillVectors with other sessions at work', (database) => {
   test('never stores the vector of a text that was changed while the model worked', async () => {
     const { knex, connect } = database()
     await createArticles(knex, 6)
@@ -348,7 +348,7 @@ describeOnServers('backfillVectors beside others', (database) => {
     expect((await vectors(knex))[1]).toBe('[7,7,7]')
   })
 
-  test('waits for nobody who has rows locked, fills the others, and tells how many are left', async () => {
+  test('skips rows that are locked, fills the others, and reports how many are left', async () => {
     const { knex, connect } = database()
     await createArticles(knex, 4)
     const holder = await connect().transaction()
@@ -403,7 +403,7 @@ describeOnServers('backfillVectors beside others', (database) => {
     expect(result).toMatchObject({ filled: 5, isComplete: true })
   })
 
-  test('says so where its connection is cut, and the next run goes on with the rows that are left', async () => {
+  test('reports a lost connection, and the next run continues with the remaining rows', async () => {
     const { knex, connect } = database()
     await createArticles(knex, 6)
     await knex.raw(`create function cut() returns trigger language plpgsql as

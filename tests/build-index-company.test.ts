@@ -33,7 +33,7 @@ describeOnServers('a build in company', (database) => {
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
 
-  test('waits for somebody who builds the same by hand', async () => {
+  test('waits for a session that builds the same index by hand', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 2500)
     const byHand = connect()
@@ -78,7 +78,7 @@ describeOnServers('a build in company', (database) => {
     },
   )
 
-  test('tells how far it is', async () => {
+  test('reports its progress', async () => {
     const { knex } = database()
     await createDocuments(knex, 6000)
     const events: IndexBuildEvent[] = []
@@ -158,7 +158,7 @@ describeOnServers('a build in company', (database) => {
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ name: index.name, isValid: true })])
   })
 
-  test('in a transaction keeps a writer waiting no longer than it was told', async () => {
+  test('in a transaction blocks a writer no longer than lockTimeout', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 0)
     const long = await connect().transaction()
@@ -179,7 +179,7 @@ describeOnServers('a build in company', (database) => {
     expect((await build).status).toBe('built')
   })
 
-  test('drops beside a transaction that reads', async () => {
+  test('drops while a transaction reads', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
     await createVectorIndex(knex, index, quiet)

@@ -128,7 +128,7 @@ describeOnEveryDatabase('an index of a partitioned table', (database) => {
       expect(await indexesOf(knex)).toEqual([])
     })
 
-    test('is built all the same where that was said, and the next run keeps it', async () => {
+    test('is built anyway if the options say so, and the next run keeps it', async () => {
       const { knex } = database()
       await createWithEmptyPartitions(knex)
       expect((await createVectorIndex(knex, lists, { ...quiet, whenEmpty: 'build' })).status).toBe('built')
@@ -209,7 +209,7 @@ async function createWithInvalidPart(knex: Knex): Promise<void> {
 }
 
 describeOnServers('an index of a partitioned table', (database) => {
-  test('that has an invalid part is mended by building it', async () => {
+  test('that has an invalid part is repaired by building that part', async () => {
     const { knex } = database()
     await createWithInvalidPart(knex)
     const logger = recordingLogger()
@@ -225,7 +225,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     expect(await createVectorIndex(knex, index, quiet)).toMatchObject({ status: 'kept' })
   })
 
-  test('that has an invalid part is mended where another index of that partition is valid', async () => {
+  test('that has an invalid part is repaired if another index of that partition is valid', async () => {
     const { knex } = database()
     await createWithInvalidPart(knex)
     await knex.raw('create index "another" on "higher one" using hnsw ("Embedding" vector_l2_ops)')
@@ -233,7 +233,7 @@ describeOnServers('an index of a partitioned table', (database) => {
     expect((await indexesOf(knex)).every(({ isValid }) => isValid)).toBe(true)
   })
 
-  test('that has an invalid part is mended by the next run where mending it was cut off', async () => {
+  test('that has an invalid part is repaired by the next run if the repair was interrupted', async () => {
     const { knex } = database()
     await createWithInvalidPart(knex)
     const { build, release } = await startHeld(

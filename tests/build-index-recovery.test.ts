@@ -24,7 +24,7 @@ const ways = (['pg_cancel_backend', 'pg_terminate_backend'] as const).map((strik
 const inPhases = (...names: readonly string[]) => names.flatMap((phase) => ways.map((way) => ({ phase, ...way })))
 
 describeOnServers('a build that is interrupted', (database) => {
-  test.each(phases)('by SIGKILL in "%s" is mended by the next run', async (phase, holder) => {
+  test.each(phases)('by SIGKILL in "%s" is finished by the next run', async (phase, holder) => {
     const { knex, url } = database()
     await createDocuments(knex, ROWS)
     const { build: child, release } = await startHeld(knex, holder, () => startBuild(url ?? ''))
@@ -35,7 +35,7 @@ describeOnServers('a build that is interrupted', (database) => {
     await expectMended(knex)
   })
 
-  test.each(phases)('by its signal in "%s" says so and is mended by the next run', async (phase, holder) => {
+  test.each(phases)('by its signal in "%s" is reported and finished by the next run', async (phase, holder) => {
     const { knex } = database()
     await createDocuments(knex, ROWS)
     const controller = new AbortController()
@@ -49,7 +49,7 @@ describeOnServers('a build that is interrupted', (database) => {
     await expectMended(knex)
   })
 
-  test.each(phases)('by the loss of its connection in "%s" is mended by the next run', async (phase, holder) => {
+  test.each(phases)('by the loss of its connection in "%s" is finished by the next run', async (phase, holder) => {
     const { knex } = database()
     await createDocuments(knex, ROWS)
     const { build, release } = await startHeld(knex, holder, () =>
@@ -62,7 +62,7 @@ describeOnServers('a build that is interrupted', (database) => {
     await expectMended(knex)
   })
 
-  test.each(ways)('by $strike in "waiting for writers before validation" is mended by the next run', async (way) => {
+  test.each(ways)('by $strike in "waiting for writers before validation" is finished by the next run', async (way) => {
     const { knex, connect } = database()
     await createDocuments(knex, ROWS)
     const struck = strikeIn(connect(), 'waiting for writers before validation', way.strike)
@@ -77,7 +77,7 @@ describeOnServers('a build that is interrupted', (database) => {
   })
 
   test.each(inPhases('index validation: scanning index', 'index validation: scanning table'))(
-    'by $strike in "$phase" is mended by the next run',
+    'by $strike in "$phase" is finished by the next run',
     async ({ phase, strike, code, sqlState }) => {
       const { knex, connect } = database()
       await createDocuments(knex, ROWS)
@@ -92,7 +92,7 @@ describeOnServers('a build that is interrupted', (database) => {
   )
 
   test.each(inPhases('assigning tuples', 'loading tuples'))(
-    'of ivfflat by $strike in "$phase" is mended by the next run',
+    'of ivfflat by $strike in "$phase" is finished by the next run',
     async ({ phase, strike, code, sqlState }) => {
       const { knex } = database()
       await createDocuments(knex, 6000)
@@ -107,7 +107,7 @@ describeOnServers('a build that is interrupted', (database) => {
   test.each([
     ['performing k-means', null],
     ['waiting for old snapshots', holders['waiting for old snapshots']],
-  ])('of ivfflat by its signal in "%s" is mended by the next run', async (phase, holder) => {
+  ])('of ivfflat by its signal in "%s" is finished by the next run', async (phase, holder) => {
     const { knex } = database()
     await createDocuments(knex, 6000)
     // Comparing all rows with so many lists takes a while.

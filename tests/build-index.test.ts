@@ -130,7 +130,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     expect(await indexesOf(knex)).toHaveLength(1)
   })
 
-  test('leaves an index that was there before, unless it is told otherwise', async () => {
+  test('leaves an index that existed before, unless onlyOurs is false', async () => {
     const { knex } = database()
     await createDocuments(knex, 20)
     await knex.raw(`create index ${index.name} on documents using hnsw (embedding vector_cosine_ops)`)
@@ -185,7 +185,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     expect((await createVectorIndex(knex, other, quiet)).status).toBe('kept')
   })
 
-  test('is told from another one by the last digit of a number also where a session shows fewer', async () => {
+  test('differs from another by the last digit of a number, even if a session shows fewer', async () => {
     const { knex } = database()
     await createDocuments(knex, 5)
     const options = { method: 'hnsw', metric: 'l2', name: 'partial' } as const
@@ -218,7 +218,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     await expect(rolledBackAfter).rejects.toThrow('enough')
   })
 
-  test('is another one on a column whose name differs only in a space', async () => {
+  test('differs on a column whose name differs only in a space', async () => {
     const { knex } = database()
     await createDocuments(knex, 0)
     await knex.raw('alter table documents add "E b" vector(3), add "Eb" vector(3)')
@@ -229,7 +229,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     }
   })
 
-  test('stays where it was made by somebody else after ours was dropped', async () => {
+  test('is kept if another role created it after ours was dropped', async () => {
     const { knex } = database()
     await createDocuments(knex, 5)
     await createVectorIndex(knex, index, quiet)
@@ -239,7 +239,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     expect((await dropVectorIndex(knex, index, quiet)).status).toBe('kept')
   })
 
-  test('stays where somebody else was faster to make it', async () => {
+  test('is kept if another session created it first', async () => {
     const { knex } = database()
     await createDocuments(knex, 5)
     // The moment between the look and the build, when the log is written.
@@ -464,7 +464,7 @@ describeOnEveryDatabase('createVectorIndex', (database) => {
     expect((await indexesOf(knex)).map(({ name }) => name)).toEqual([index.name, 'others_embedding_hnsw_l2_idx'])
   })
 
-  test('tells of a condition that fails', async () => {
+  test('reports a condition that fails', async () => {
     const { knex } = database()
     await createDocuments(knex, 30)
     const failing = vectorIndex(embedding, { method: 'hnsw', metric: 'l2', where: '1 / (id - 5) > 0' })

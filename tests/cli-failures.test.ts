@@ -47,7 +47,7 @@ describeOnServers('a migration that fails', (database) => {
     expect((await project.run(['up', '--to', '3'], env())).stdout).toMatch(/✓ 002_broken\n✓ 003_third\nApplied 2\n$/)
   })
 
-  test('is not what becomes of a run whose stderr nobody reads any more', async () => {
+  test('does not end a run whose stderr is closed', async () => {
     const project = await createProject({
       'knexfile.js': files['knexfile.js'],
       'migrations/001_first.js': migrationOf('select 1'),
@@ -116,7 +116,7 @@ describeOnServers('a migration that fails', (database) => {
     expect((await project.run(['status'], env())).stdout).toContain('Applied: 1 / 3')
   })
 
-  test('tells what the server said where the connection is lost, and not that nothing could be rolled back', async () => {
+  test('shows the message of the server when the connection is lost, and not that nothing could be rolled back', async () => {
     const terminates = `select pg_terminate_backend(pg_backend_pid())`
     const project = await createProject({ ...files, 'migrations/002_broken.js': migrationOf(terminates) })
     const { code, stderr } = await project.run(['up'], env())
@@ -137,7 +137,7 @@ describeOnServers('a migration that fails', (database) => {
     expect(stderr).toMatch(/READ_ONLY\n  Next/)
   })
 
-  test('is told to machines field by field', async () => {
+  test('is printed as JSON, field by field', async () => {
     const project = await createProject(files)
     const { stdout } = await project.run(['up', '--json'], env())
     expect(JSON.parse(stdout)).toEqual({

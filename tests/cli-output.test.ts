@@ -136,7 +136,7 @@ Applied: 1 / 2
   })
 
   test.each(['3', '003', '003_add', '003_add_scaling_tables', '003_add_scaling_tables.js'])(
-    'takes %s for a version',
+    'reads %s as a version',
     async (version) => {
       const { project, env } = await started(database(), two)
       const { stdout } = await project.run(['up', '--only', version, '--dry-run'], env)

@@ -42,7 +42,7 @@ describeOnServers('knex-pgvector doctor', (database) => {
     expect(lines.length).toBeLessThan(40)
   })
 
-  test('exits with 3 on an error, and shows the statement that mends it', async () => {
+  test('exits with 3 on an error, and shows the statement that fixes it', async () => {
     const { knex, url } = database()
     await ensurePgvector(knex, { logger: false })
     await knex.raw(`update pg_extension set extversion = '0.4.4' where extname = 'vector'`)

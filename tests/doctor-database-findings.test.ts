@@ -222,7 +222,7 @@ describe('the lock', () => {
     expect(lockFindings(facts, tables, false)).toMatchObject([{ level, message: expect.stringMatching(message) }])
   })
 
-  test('on the embedded database is stale, whoever set it', () => {
+  test('on the embedded database is always stale', () => {
     expect(lockFindings({ ...held, isNoted: false }, tables, true)).toMatchObject([
       { level: 'warning', next: 'npx knex-pgvector up' },
     ])

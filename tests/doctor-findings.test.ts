@@ -114,7 +114,7 @@ describe('advisories', () => {
     ])
   })
 
-  test('still ask for a rebuild where the library was mended after the index was built', () => {
+  test('still ask for a rebuild if the library was fixed after the index was built', () => {
     expect(advisoryFindings(withVersion('0.8.0', '0.8.7'), indexes)).toMatchObject([
       { level: 'warning', next: 'REINDEX INDEX CONCURRENTLY public.documents_idx;' },
     ])

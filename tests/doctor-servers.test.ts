@@ -25,7 +25,7 @@ describeOnServers('a build that is cut off', (database) => {
     return writer
   }
 
-  test('is told with the statements that build it again', async () => {
+  test('is reported with the statements that build it again', async () => {
     const { knex, connect } = database()
     const writer = await openWriter(knex)
     const builder = connect({ pool: { min: 1, max: 1 } })
@@ -157,7 +157,7 @@ describeOnServers('diagnose with few rights', (database) => {
     })
   })
 
-  test('may not use the schema of the extension, and is told which grant is missing', async () => {
+  test('may not use the schema of the extension, and sees which grant is missing', async () => {
     const { knex } = database()
     await ensurePgvector(knex, { ...silent, schema: 'extensions', createSchema: true })
     await rolledBack(knex, async (trx) => {
@@ -203,7 +203,7 @@ describeOnServers('diagnose through a pooler', (database) => {
 })
 
 describeWithoutPgvector('a server without pgvector', (database) => {
-  test('is told which package to install', async () => {
+  test('sees which package to install', async () => {
     const { knex, major } = database()
     expect(of(await diagnose(knex, two), 'extension')).toMatchObject([
       { level: 'error', next: expect.stringContaining(`apt install postgresql-${major}-pgvector`) },
@@ -212,7 +212,7 @@ describeWithoutPgvector('a server without pgvector', (database) => {
 })
 
 describeOnOldPostgres('a server that is too old', (database) => {
-  test('is told so, and all that can be looked at is', async () => {
+  test('is reported, and everything else is still checked', async () => {
     const findings = await diagnose(database().knex, two)
     expect(errorsOf(findings)).toMatchObject([{ check: 'server' }])
     expect(levelsOf(findings, 'migrations')).toEqual(['ok'])

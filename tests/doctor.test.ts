@@ -100,7 +100,7 @@ describeOnEveryDatabase('diagnose', (database) => {
     await follow(knex, { ...finding, next: finding?.next?.split(' --')[0] ?? '' } as Finding)
   })
 
-  test('tells an index that was left invalid, and its next step mends it', async () => {
+  test('reports an invalid index, and its next step repairs it', async () => {
     const { knex } = database()
     await ensurePgvector(knex, silent)
     await knex.raw(`

@@ -57,7 +57,7 @@ public.entries.embedding  vector(3)  1 value
     expect((await project.run(['down', '--all', '--to', '1'], env)).code).toBe(2)
   })
 
-  test('lists what would be lost and then needs --yes where nobody can be asked', async () => {
+  test('lists what would be lost, and needs --yes without a terminal', async () => {
     const { project, env } = await migrated()
     const { code, stdout, stderr } = await project.run(['down', '--to', '1'], env)
     expect(stdout).toContain('public.entries.notes  text  0 values')
@@ -66,7 +66,7 @@ public.entries.embedding  vector(3)  1 value
     expect((await project.run(['status'], env)).stdout).toContain('Applied: 2 / 2')
   })
 
-  test('undoes with --yes, tells what it undid, and up brings the catalog back', async () => {
+  test('rolls back with --yes, prints what it rolled back, and up restores the catalog', async () => {
     const { project, env } = await migrated()
     const { code, stdout } = await project.run(['down', '--steps', '2', '--yes'], env)
     expect(stdout.startsWith(lost)).toBe(true)
@@ -97,7 +97,7 @@ public.entries.embedding  vector(3)  1 value
     })
   })
 
-  test('says how it knows what would be lost of a table that somebody is using', async () => {
+  test('explains how it knows what would be lost of a table that another session uses', async () => {
     const { project, env } = await migrated()
     const reader = await database().connect().transaction()
     await reader.raw('select from entries')

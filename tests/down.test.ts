@@ -105,7 +105,7 @@ describeOnEveryDatabase('losses', (database) => {
     expect(counts(await migrator.losses({ steps: 2 }))).toEqual(['public.parts 3'])
   })
 
-  test('estimates where there is no time to count, and says where nobody knows', async () => {
+  test('estimates if there is no time to count, and names what is unknown', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [
       vectors,
@@ -190,7 +190,7 @@ describeOnEveryDatabase('losses', (database) => {
     expect(await knex.schema.hasColumn('items', 'embedding')).toBe(false)
   })
 
-  test('tells why it does not know what a migration would lose that fails, and knows the rest', async () => {
+  test('explains why the losses of a failing migration are unknown, and reports the rest', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [
       { name: '001_a', up: 'create table a (id int)', down: 'drop table a' },
@@ -253,10 +253,10 @@ describeOnEveryDatabase('the migrations to roll back', (database) => {
   })
 })
 
-describeOnServers('losses beside others', (database) => {
+describeOnServers('losses with other sessions at work', (database) => {
   const onCopy = 'Its losses were determined on an embedded copy, which lacks objects that were created by hand.'
 
-  test('does not wait for a table that somebody is using, and looks at an embedded copy instead', async () => {
+  test('does not wait for a table that another session uses, and looks at an embedded copy instead', async () => {
     const { knex, connect } = database()
     const migrator = await migratorOf(knex, [
       { name: '001_a', up: 'create table a (); insert into a default values', down: 'drop table a' },

@@ -40,7 +40,7 @@ describeOnEveryDatabase('dropPgvector', (database) => {
     expect(rows).toEqual([{ embedding: '[1,2,3]' }])
   })
 
-  test('keeps an extension that somebody else created', async () => {
+  test('keeps an extension that another role created', async () => {
     const { knex } = database()
     await knex.raw('create extension vector')
     const result = await dropPgvector(knex, silent)
@@ -48,7 +48,7 @@ describeOnEveryDatabase('dropPgvector', (database) => {
     expect(result.warnings[0]).toContain('{ onlyOurs: false }')
   })
 
-  test('keeps an extension that somebody else created after ours was gone', async () => {
+  test('keeps an extension that another role created after ours was dropped', async () => {
     const { knex } = database()
     await ensurePgvector(knex, silent)
     await knex.raw('drop extension vector')
@@ -56,13 +56,13 @@ describeOnEveryDatabase('dropPgvector', (database) => {
     expect(await dropPgvector(knex, silent)).toMatchObject({ status: 'kept', reason: 'not-ours' })
   })
 
-  test('drops one that somebody else created where it is told to', async () => {
+  test('drops one that another role created if onlyOurs is false', async () => {
     const { knex } = database()
     await knex.raw('create extension vector')
     expect(await dropPgvector(knex, { ...silent, onlyOurs: false })).toMatchObject({ status: 'dropped' })
   })
 
-  test('keeps one that is in use even where it is told to drop those of others', async () => {
+  test('keeps one that is in use even if onlyOurs is false', async () => {
     const { knex } = database()
     await knex.raw('create extension vector')
     await knex.raw('create table documents (embedding halfvec(3))')

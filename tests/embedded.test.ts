@@ -64,7 +64,7 @@ describe('the embedded database', () => {
     expect([existsSync('memory:'), existsSync('memory:.pid')]).toEqual([false, false])
   })
 
-  test('takes the address of a folder for the folder', async () => {
+  test('accepts the URL of a folder', async () => {
     const dataDir = join(await temporaryFolder(), 'database')
     await open({ dataDir: `file://${dataDir}`, loadDataDir: await emptyDatabase() }).raw('select')
     expect(existsSync(join(dataDir, 'PG_VERSION'))).toBe(true)
@@ -125,7 +125,7 @@ describe('the folder of the embedded database', () => {
     expect(await readdir(join(folder, 'elsewhere'))).toEqual([])
   })
 
-  test('is claimed without writing through a link that lies in the way', async () => {
+  test('is claimed without writing through a symbolic link of that name', async () => {
     const folder = await temporaryFolder()
     const dataDir = join(folder, 'database')
     await writeFile(join(folder, 'precious'), `${process.ppid}\n`)
@@ -136,7 +136,7 @@ describe('the folder of the embedded database', () => {
     expect((await readdir(folder)).toSorted()).toEqual(['database', 'database.pid', 'precious'])
   })
 
-  test('is refused to a second process, which is told whose it is', async () => {
+  test('is refused to a second process, which sees who has it', async () => {
     const { dataDir, processId } = await heldFolder()
     const error = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
     expect(error.message).toBe(`The embedded database in ${dataDir} is in use by process ${processId}`)
@@ -158,7 +158,7 @@ describe('the folder of the embedded database', () => {
     expect(await open({ dataDir })('visits')).toHaveLength(1)
   })
 
-  test('is taken over from a process that died, with everything it had written', async () => {
+  test('is taken over from a killed process, with everything that it wrote', async () => {
     const { dataDir, processId, holder } = await heldFolder()
     holder.kill('SIGKILL')
     await once(holder, 'exit')
@@ -188,7 +188,7 @@ describe('the folder of the embedded database', () => {
     expect(await readFile(`${dataDir}.pid`, 'utf8')).not.toBe(claim)
   })
 
-  test('is refused where nobody knows when the process that has it started', async () => {
+  test('is refused if the start time of the process that has it is unknown', async () => {
     const dataDir = await folderWithDatabase()
     await writeFile(`${dataDir}.pid`, String(process.ppid))
     const { details } = await expectError('EMBEDDED_IN_USE', () => open({ dataDir }).raw('select'))
@@ -260,7 +260,7 @@ describe('an instance of the user', () => {
     await pglite.close()
   })
 
-  test('is told from something less by the compiler', () => {
+  test('is distinguished from something less by the compiler', () => {
     // The real PGlite fits: the tests above pass one.
     // @ts-expect-error close() is missing
     const config = embeddedPgvector({ pglite: { waitReady: Promise.resolve() } })

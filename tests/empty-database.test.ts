@@ -42,7 +42,7 @@ describe('an empty database in memory', () => {
     expect((await second.query(`select to_regclass('documents') as name`)).rows).toEqual([{ name: null }])
   })
 
-  test('is made anew where what was kept is damaged', async () => {
+  test('is created again if the saved copy is damaged', async () => {
     const file = join(await temporaryFolder(), 'empty.tar.gz')
     const { start, asked } = starter()
     await startEmpty(start, file)
@@ -52,7 +52,7 @@ describe('an empty database in memory', () => {
     expect(asked).toEqual(['new', 'new', 'kept'])
   })
 
-  test('is made anew where PGlite does not take what was kept', async () => {
+  test('is created again if PGlite rejects the saved copy', async () => {
     const file = join(await temporaryFolder(), 'empty.tar.gz')
     await writeFile(file, gzipSync('something else'))
     const { start, asked } = starter()

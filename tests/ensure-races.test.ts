@@ -32,7 +32,7 @@ describeOnServers('32 connections that enable pgvector at the same moment', (dat
     expect(await knex('visits')).toHaveLength(MANY)
   })
 
-  test('all succeed beside sessions that create it without any lock', async () => {
+  test('all succeed while other sessions create it without any lock', async () => {
     const knex = database().connect({ pool: { min: MANY, max: MANY } })
     await Promise.all(Array.from({ length: MANY }, () => knex.raw('select 1')))
     const [ours] = await Promise.all([

@@ -19,7 +19,7 @@ describeOnOldPostgres('a server that is too old', (database) => {
 })
 
 describeWithoutPgvector("a server without the extension's files", (database) => {
-  test('is refused with the package for its very version', async () => {
+  test('is refused with the package for its exact version', async () => {
     const { knex, major } = database()
     const error = await expectError('PGVECTOR_NOT_AVAILABLE', () => ensurePgvector(knex, silent))
     expect(error.message).toBe(`pgvector extension not available. Ensure postgresql-${major}-pgvector is installed`)

@@ -34,7 +34,7 @@ describeOnEveryDatabase('the schema of the extension, where none was asked for,'
 })
 
 describeOnEveryDatabase('an extension in public that one tenant created', (database) => {
-  test('is kept by another tenant, which is told of the log that has it, and dropped with that', () =>
+  test('is kept for another tenant, which sees which log has it, and is dropped with that log', () =>
     rolledBack(database().knex, async (trx) => {
       await trx.raw('create schema tenant_1; create schema tenant_2; set local search_path = tenant_1, public')
       expect(await ensurePgvector(trx, silent)).toMatchObject({ status: 'created', schema: 'public' })

@@ -110,7 +110,7 @@ describeOnEveryDatabase('ensurePgvector', (database) => {
     expect((await ensurePgvector(knex, { logger: false })).status).toBe('unchanged')
   })
 
-  test('creates the schema where it was told to', async () => {
+  test('creates the schema that the options name', async () => {
     const { knex } = database()
     const result = await ensurePgvector(knex, { schema: 'extensions', createSchema: true, logger: false })
     expect(result).toMatchObject({ status: 'created', schema: 'extensions' })

@@ -62,7 +62,7 @@ describe('the memory of an HNSW graph', () => {
 })
 
 describeOnServers('a build that runs out of memory', (database) => {
-  test('says so at the row that was planned, of values that differ in length and are stored beside the table', async () => {
+  test('reports it at the planned row, for values that differ in length and are stored out of line', async () => {
     const { knex } = database()
     await ensurePgvector(knex, { logger: false })
     await knex.raw(`

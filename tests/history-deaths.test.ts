@@ -53,7 +53,7 @@ describeOnServers('after a bad day the history', (database) => {
     expect(verbose[2]).toMatch(/run 1\) \| division by zero$/)
   })
 
-  test('tells what a run had done that was killed, and which migration it was at', async () => {
+  test('shows what a killed run had done, and its current migration', async () => {
     const env = { DATABASE_URL: database().url ?? '' }
     const role = new URL(env.DATABASE_URL).username
     const project = await createProject({

@@ -114,7 +114,7 @@ describeOnEveryDatabase('the history', (database) => {
     }
   })
 
-  test('names what a failed run had done, what failed and why, and what it did not come to', async () => {
+  test('names what a failed run had done, what failed and why, and what it did not reach', async () => {
     const { knex } = database()
     const later: readonly [string, Up] = ['004_later', () => Promise.resolve()]
     const thrown: readonly [string, Up] = [
@@ -225,7 +225,7 @@ describeOnServers('the history', (database) => {
     expect(seen).toEqual(['run 1: up not ended'])
   })
 
-  test('tells why a run failed outside of its migrations', async () => {
+  test('shows why a run failed outside of its migrations', async () => {
     const hooks = { beforeAll: () => Promise.reject(new Error('no licence')) }
     const { connect } = database()
     const hooked = createMigrator(connect({ migrations: { migrationSource: sourceOf(new Map([table])), ...hooks } }))

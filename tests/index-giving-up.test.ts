@@ -202,7 +202,7 @@ describeOnServers('an index that cannot be built', (database) => {
 })
 
 describeOnServers('an index that cannot be repaired', (database) => {
-  test('stays as it is, without a copy beside it, where a transaction writes to the table', async () => {
+  test('stays as it is, without an invalid copy, if a transaction writes to the table', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)
     await createVectorIndex(knex, index, quiet)
@@ -243,7 +243,7 @@ describeOnServers('an index that cannot be repaired', (database) => {
 })
 
 describeOnServers('an upgrade that cannot rebuild an index', (database) => {
-  test('says that the extension was updated, leaves the index as it is, and goes on the next time', async () => {
+  test('reports that the extension was updated, leaves the index as it is, and continues the next time', async () => {
     const { knex, connect, pgvector } = database()
     await createDocuments(knex, 100)
     await createVectorIndex(knex, index, quiet)

@@ -96,7 +96,7 @@ describe('operatorClass', () => {
     expect(operatorClass('vector', 'hnsw', 'hamming')).toBeNull()
   })
 
-  test('tells which release brought it', () => {
+  test('names the release that introduced it', () => {
     expect(operatorClass('vector', 'hnsw', 'cosine')).toEqual({ name: 'vector_cosine_ops', since: '0.5.0' })
     expect(operatorClass('vector', 'hnsw', 'l1')).toEqual({ name: 'vector_l1_ops', since: '0.7.0' })
   })

@@ -46,7 +46,7 @@ describe('what an index keeps', () => {
     expect(planIndexStorage(vector(384), 'hnsw', 'cosine', 'binary')).toMatchObject({ type: 'bit', reRank: true })
   })
 
-  test('is told with its reason', () => {
+  test('is reported with its reason', () => {
     const reason = (dimensions: number, choice?: StorageChoice): string =>
       planIndexStorage(vector(dimensions), 'hnsw', 'cosine', choice).reason
     expect([reason(3), reason(3072), reason(5000), reason(3, 'halfvec'), reason(3, 'binary')]).toEqual([

@@ -20,7 +20,7 @@ const server = (url: string | null): Place => ({ DATABASE_URL: url ?? '', PGLITE
 const folder = (dataDir: string): Place => ({ DATABASE_URL: '', PGLITE_DATA_DIR: dataDir })
 
 function obeys(place: () => Promise<Place>): void {
-  test('npx knex runs, lists, names and undoes the migrations', async () => {
+  test('npx knex applies, lists, names and rolls back the migrations', async () => {
     const where = await place()
     const steps: [words: string[], says: RegExp, code?: number][] = [
       [['migrate:latest'], /^pgvector \d+\.\d+\.\d+ enabled in the schema "public" [^]*^Batch 1 run: 3 migrations$/m],

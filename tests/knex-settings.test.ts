@@ -54,7 +54,7 @@ describeOnOneServer('what createMigrator is given', (database) => {
     expect((await lint(ours, given)).findings).toEqual([])
   })
 
-  test('may be a folder beside the source of the configuration, which is then not used', async () => {
+  test('may be a folder that replaces the source of the configuration', async () => {
     const { connect } = database()
     const { folder } = await filesWith(files)
     const ours = connect({ migrations: { migrationSource: migrationSource({ directory: join(folder, 'some') }) } })

@@ -103,7 +103,7 @@ describeOnServers('a linter', (database) => {
     expect(rulesIn(await lintPending({ declared }))).toEqual(['001_documents operator-class'])
   })
 
-  test('sees that createVectorIndex and dropVectorIndex keep nobody waiting, and that what comes after them may', async () => {
+  test('sees that createVectorIndex and dropVectorIndex do not block writes, and that later statements may', async () => {
     const { knex } = database()
     const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
     const typed = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })

@@ -63,7 +63,7 @@ describeOnEveryDatabase('claim_job', (database) => {
     expect(await claimAll(knex, 'one')).toEqual(['expired'])
   })
 
-  test('marks the job as running, and locks it for five minutes or as long as it is told', async () => {
+  test('marks the job as running, and locks it for five minutes or the given time', async () => {
     const { knex } = database()
     await migrateWithoutSearch(knex)
     await addJob(knex, 'first', { priority: 1 })

@@ -29,7 +29,7 @@ describeOnEveryDatabase('a lock', (database) => {
     expect(await acquire(knex, 'mining', 'two')).toBe(true)
   })
 
-  test('lasts 30 seconds unless it is told otherwise, and is extended for its owner', async () => {
+  test('lasts 30 seconds by default, and is extended for its owner', async () => {
     const { knex } = database()
     await migrateWithoutSearch(knex)
     await acquire(knex, 'mining', 'one')

@@ -37,7 +37,7 @@ describeOnEveryDatabase('search_similar_entries', (database) => {
     expect(await findEntries(knex, reference, 0)).toEqual([])
   })
 
-  test('finds at most 10 unless it is told otherwise', async () => {
+  test('finds at most 10 by default', async () => {
     const { knex } = database()
     await migrationsOf(knex).latest()
     for (let count = 0; count < 12; count++) await addEntry(knex, String(count), { a: similar(0.9) })

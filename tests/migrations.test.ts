@@ -104,7 +104,7 @@ describeOnEveryDatabase('the migrations', (database) => {
   })
 })
 
-describeOnEveryDatabase('undoing a migration', (database) => {
+describeOnEveryDatabase('rolling back a migration', (database) => {
   test('001 stays while later ones are applied, names them, and loses nothing', async () => {
     const { knex } = database()
     const migrations = migrationsOf(knex)
@@ -131,7 +131,7 @@ describeOnEveryDatabase('undoing a migration', (database) => {
     expect(await catalogOf(knex)).toEqual(full)
   })
 
-  test('002 keeps the extension while a table of somebody else uses it', async () => {
+  test('002 keeps the extension while another table uses it', async () => {
     const { knex } = database()
     const migrations = migrationsOf(knex)
     await migrations.latest()

@@ -274,7 +274,7 @@ describeOnEveryDatabase("a user's own names", (database) => {
     expect(await createVectorIndex(caller, whole, quiet)).toMatchObject({ status: 'built' })
   })
 
-  test('of tables that are called like a catalog mislead nobody', async () => {
+  test('of tables that are called like a catalog have no effect', async () => {
     const { knex } = database()
     await ensurePgvector(knex, quiet)
     await knex.transaction(async (trx) => {

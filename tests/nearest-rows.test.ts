@@ -187,7 +187,7 @@ describeOnEveryDatabase('the nearest rows', (database) => {
     expect(plan).toContain(`Index Scan using ${index.name}`)
   })
 
-  test('of signs come from ten times as many candidates, and from more where more are asked for', async () => {
+  test('of a binary index come from ten times as many candidates, and from more if more are asked for', async () => {
     const index = kept['the signs']
     const knex = await fill(index)
     const limits: unknown[] = []

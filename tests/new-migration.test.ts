@@ -205,7 +205,7 @@ describe('the first migration of a project', () => {
     expect(await readFile(path, 'utf8')).toMatch(languages[language])
   })
 
-  test('is followed by others like it, but where Knex is told another extension, or finds others alone', async () => {
+  test('is followed by others like it, unless Knex is configured for another extension or finds only others', async () => {
     const { folder } = await createProject({
       'package.json': esm,
       'migrations/001_a.ts': '',

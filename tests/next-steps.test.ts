@@ -117,7 +117,7 @@ describe('the next step', () => {
 })
 
 describe('without a knexfile', () => {
-  test('new writes where it is told to, else into migrations', async () => {
+  test('new writes into the given folder, else into migrations', async () => {
     const project = await createProject({ 'package.json': '{}' })
     expect((await project.run(['new', 'first thing'])).stdout).toBe('✓ migrations/001_first_thing.js\n')
     expect((await project.run(['new', 'second', '--directory', 'db/steps'])).stdout).toBe('✓ db/steps/001_second.js\n')

@@ -295,7 +295,7 @@ describeOnEveryDatabase('operations', (database) => {
     expect(await catalogOf(knex)).toEqual(before)
   })
 
-  test('leave a column and an index that this library did not make, unless they are told otherwise', async () => {
+  test('leave a column and an index that this library did not create, unless onlyOurs is false', async () => {
     const { knex } = database()
     await ensurePgvector(knex, silent)
     await knex.raw('create table documents (id int primary key, embedding vector(3))')
@@ -322,7 +322,7 @@ describeOnEveryDatabase('operations', (database) => {
 })
 
 describeOnServers('a column that is added to a table in use', (database) => {
-  test('keeps nobody waiting behind it, and is added when the table is free', async () => {
+  test('blocks no other session, and is added when the table is free', async () => {
     const { knex, connect } = database()
     await ensurePgvector(knex, silent)
     await documents.up(knex)

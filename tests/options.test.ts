@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { dropOptions, ensureOptions } from '../src/core/options.ts'
 import { parseOptions } from '../src/core/parse-options.ts'
 
-describe('options that say next to nothing', () => {
+describe('options with only undefined values', () => {
   test('are to the fast path what they are to the schema', () => {
     expect(parseOptions(ensureOptions, {})).toEqual(ensureOptions().parse({}))
     expect(parseOptions(dropOptions, {})).toEqual(dropOptions().parse({}))
@@ -20,7 +20,7 @@ describe('options that say next to nothing', () => {
 })
 
 describe('loading the package', () => {
-  test('does not load what only parses options, judges SQL, reads a knexfile or serves the embedded database', () => {
+  test('does not load what only parses options, checks SQL, reads a knexfile or serves the embedded database', () => {
     const program = `
       require('knex-pgvector')
       const loaded = Object.keys(require.cache).map((path) => path.replace(/^.*node_modules./, ''))

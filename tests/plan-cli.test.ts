@@ -89,7 +89,7 @@ describeOnOneServer('knex-pgvector plan', (database) => {
     expect(stdout).not.toContain('at work')
   })
 
-  test('says which earlier pending migrations it left out, also where it fails without them', async () => {
+  test('names the earlier pending migrations that it skipped, also if it fails without them', async () => {
     const app = await createProject({
       'knexfile.js': knexfile,
       'migrations/001_first.js': migrationOf('create table first (id int)'),

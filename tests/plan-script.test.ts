@@ -242,7 +242,7 @@ describeWithPsql('the script of a plan', (database) => {
     }
   })
 
-  test('refuses to run twice, and while somebody else migrates', async () => {
+  test('refuses to run twice, and while another process migrates', async () => {
     const { knex, url } = database()
     const migrator = createMigrator(knex, { migrationSource: ours })
     const script = planScript(await migrator.plan({ only: '1' }))

@@ -46,7 +46,7 @@ describeOnServers('a superuser', (database) => {
 })
 
 describeOnServers('a role that may not read files', (database) => {
-  test('is told nothing', async () => {
+  test('gets no warning', async () => {
     const knex = database().connect({ pool: { min: 1, max: 1 } })
     await knex.raw('set role pg_monitor')
     expect(await readProcessors(sessionOf(knex))).toBeNull()

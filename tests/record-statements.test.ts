@@ -97,7 +97,7 @@ describeEmbedded('recording what a migration sends', (database) => {
     ])
   })
 
-  test('takes a commit that fails for a rollback', async () => {
+  test('treats a commit that fails as a rollback', async () => {
     const { knex } = database()
     await knex.raw('create table once (id int unique deferrable initially deferred)')
     const statements = await recorded(knex, false, async (db) => {
@@ -129,7 +129,7 @@ describeEmbedded('recording what a migration sends', (database) => {
     ])
   })
 
-  test('ends when it is told to', async () => {
+  test('ends when it is stopped', async () => {
     const { knex } = database()
     const recording = startRecording(sessionOf(knex))
     recording.stop()

@@ -56,7 +56,7 @@ describeOnEveryDatabase('a rehearsal that a migration commits', (database) => {
     ])
   })
 
-  test('is reported too where the migration rolls back and goes on without a transaction', async () => {
+  test('is also reported if the migration rolls back and continues without a transaction', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [items], {
       name: '002_rolls_back',

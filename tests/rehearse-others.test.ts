@@ -8,8 +8,8 @@ import { items, migratorOf, source, states, type TestMigration } from './support
 
 const testWithPgBouncer = hasPgBouncer || process.env['CI'] === 'true' ? test : test.skip
 
-describeOnServers('rehearse beside others', (database) => {
-  test('does not wait longer for a lock than it was told, and says who stood in the way', async () => {
+describeOnServers('rehearse with other sessions at work', (database) => {
+  test('does not wait longer for a lock than lockTimeout, and names the blocking session', async () => {
     const { knex, connect } = database()
     const migrator = await migratorOf(knex, [items], {
       name: '002_price',
@@ -29,7 +29,7 @@ describeOnServers('rehearse beside others', (database) => {
   test.each([
     ['nothing was migrated yet', []],
     ['this library has migrated', [items]],
-  ])('keeps out whoever wants to migrate, where %s', async (_, applied) => {
+  ])('keeps other runs out, where %s', async (_, applied) => {
     const { knex, connect } = database()
     const other = connect()
     const steps: string[] = []
@@ -74,7 +74,7 @@ describeOnServers('rehearse beside others', (database) => {
     expect(steps).toEqual(['rehearsed', 'migrated'])
   })
 
-  test('waits for a run and no longer than it was told', async () => {
+  test('waits for another run, but not longer than wait', async () => {
     const { knex } = database()
     const migrator = await migratorOf(knex, [items], { name: '002_b', up: 'create table b ()' })
     await knex('knex_migrations_lock').update({ is_locked: 1 })

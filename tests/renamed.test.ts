@@ -18,7 +18,7 @@ describeOnOneServer('applied migrations whose names on disk have another extensi
   test.each([
     ['migrationSource', knexfile, withDirectory, /applied with migrationSource.*the same one/],
     ['a directory', withDirectory, knexfile, /applied without migrationSource.*keepExtensions/],
-  ])('are told from those that are gone after %s, with what mends it', async (_, before, after, said) => {
+  ])('are distinguished from missing ones after %s, with the command that fixes it', async (_, before, after, said) => {
     const { knex, url } = database()
     const env = { DATABASE_URL: url ?? '' }
     const project = await createProject({ ...files, 'knexfile.js': before })
@@ -40,7 +40,7 @@ describeOnOneServer('applied migrations whose names on disk have another extensi
     expect((await project.run(['up'], env)).stdout).toMatch(/^✓ 002_second(\.js)?\nApplied 1\n$/)
   })
 
-  test('are told at application start from a Knex that lacks the source', async () => {
+  test('are recognized at application start by a Knex without the source', async () => {
     const { knex, connect } = database()
     const project = await createProject(files)
     const directory = `${project.folder}/migrations`
@@ -50,7 +50,7 @@ describeOnOneServer('applied migrations whose names on disk have another extensi
     expect(hint).toMatch(/give this Knex configuration the same one/)
   })
 
-  test('are told apart from those of which there is no file at all', async () => {
+  test('are distinguished from those without any file', async () => {
     const { url, knex } = database()
     const env = { DATABASE_URL: url ?? '' }
     const project = await createProject({ ...files, 'knexfile.js': knexfile })

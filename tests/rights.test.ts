@@ -92,7 +92,7 @@ const hosts: readonly Host[] = [
 ]
 
 describeOnServers('a role that may not create extensions', (database) => {
-  test.each(hosts)('is told what helps on $name', async ({ provider, setUp, hint }) => {
+  test.each(hosts)('sees what helps on $name', async ({ provider, setUp, hint }) => {
     await rolledBack(database().knex, async (trx) => {
       await setUp(trx)
       await trx.raw('create role test_without_rights')
@@ -116,7 +116,7 @@ describeOnServers('a role that may not create extensions', (database) => {
     })
   })
 
-  test('may not create a schema for it either, and is told which right is missing', async () => {
+  test('may not create a schema for it either, and sees which privilege is missing', async () => {
     await rolledBack(database().knex, async (trx) => {
       await trx.raw('create role test_without_rights')
       await trx.raw('set local role test_without_rights')
@@ -156,7 +156,7 @@ describeOnEveryDatabase('a role that may not use the schema of a table', (databa
     ['drop an index', 'DROP INDEX', 'USAGE', made, (trx: Knex) => dropVectorIndex(trx, index, all)],
     ['add a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
     ['drop a column', 'ALTER TABLE', 'USAGE', '', (trx: Knex) => dropVectorColumn(trx, column, all)],
-  ])('cannot %s, and is told what to grant', async (_, statement, needed, there, run) => {
+  ])('cannot %s, and sees what to grant', async (_, statement, needed, there, run) => {
     await withoutUsage(there, async (trx) => {
       const { message, hint, details } = await expectError('INSUFFICIENT_PRIVILEGE', () => run(trx))
       expect(message).toBe(`Insufficient privileges to ${statement}`)
@@ -184,7 +184,7 @@ describeOnEveryDatabase('a role that does not own a table', (database) => {
     ['drop an index', 'DROP INDEX', made, (trx: Knex) => dropVectorIndex(trx, index, all)],
     ['add a column', 'ALTER TABLE', '', (trx: Knex) => addVectorColumn(trx, other, silent)],
     ['drop a column', 'ALTER TABLE', '', (trx: Knex) => dropVectorColumn(trx, column, all)],
-  ])('cannot %s, and is told who can', async (_, statement, there, run) => {
+  ])('cannot %s, and sees who can', async (_, statement, there, run) => {
     await ensurePgvector(database().knex, silent)
     await rolledBack(database().knex, async (trx) => {
       await trx.raw(`create table documents (id int, embedding vector(3)); ${there};
@@ -203,7 +203,7 @@ describeOnEveryDatabase('a role that does not own a table', (database) => {
 })
 
 describeOnServers('a role that does not own an invalid index', (database) => {
-  test('cannot repair it, and is told who can', async () => {
+  test('cannot repair it, and sees who can', async () => {
     const { knex, connect, url } = database()
     await ensurePgvector(knex, silent)
     const role = `repairer_${randomBytes(6).toString('hex')}`

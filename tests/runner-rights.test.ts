@@ -48,7 +48,7 @@ const commands: Readonly<Record<string, (migrator: Migrator) => Promise<unknown>
 const grantsIn = ({ hint }: PgvectorMigrationError): string[] => hint.match(/GRANT [^;]+;/g) ?? []
 
 describeOnServers('a role that lacks a right on the tables of Knex', (database) => {
-  test.each(Object.keys(commands))('is told by %s which one', async (name) => {
+  test.each(Object.keys(commands))('sees which one from %s', async (name) => {
     const { knex } = database()
     await createMigrator(knex, { migrationSource: source(items) }).up()
     // So that there is something to be freed.
@@ -62,7 +62,7 @@ describeOnServers('a role that lacks a right on the tables of Knex', (database) 
     })
   })
 
-  test('can migrate with what it is told to ask for, and with no more', async () => {
+  test('can migrate with the privileges that the hints name, and with no more', async () => {
     const { knex } = database()
     await createMigrator(knex, { migrationSource: source(items) }).up()
     await withRole(database(), 'grant usage, create on schema public TO role', async (limited, role) => {
@@ -82,7 +82,7 @@ describeOnServers('a role that lacks a right on the tables of Knex', (database) 
     })
   })
 
-  test('is told which one is missing for the record of a migration', async () => {
+  test('sees which one is missing for the record of a migration', async () => {
     const { knex } = database()
     await createMigrator(knex, { migrationSource: source(items) }).up()
     const grants = `grant usage, create on schema public TO role; grant select on knex_migrations TO role;
@@ -94,7 +94,7 @@ describeOnServers('a role that lacks a right on the tables of Knex', (database) 
     })
   })
 
-  test('is told that it may not make them, and in which schema', async () => {
+  test('sees that it may not create them, and in which schema', async () => {
     await database().knex.raw('create schema "Ops"')
     await withRole(database(), 'grant usage on schema public, "Ops" TO role', async (limited, role) => {
       const here = createMigrator(limited, { migrationSource: source(items) })
@@ -109,7 +109,7 @@ describeOnServers('a role that lacks a right on the tables of Knex', (database) 
     })
   })
 
-  test('is told that it may not look into their schema', async () => {
+  test('sees that it may not use their schema', async () => {
     const { knex } = database()
     await knex.raw('create schema "Ops"')
     const options = { migrationSource: source(items, pending), schemaName: 'Ops' }
@@ -125,7 +125,7 @@ describeOnServers('a role that lacks a right on the tables of Knex', (database) 
     })
   })
 
-  test('is told which schema is missing', async () => {
+  test('sees which schema is missing', async () => {
     const { knex } = database()
     const nowhere = createMigrator(knex, { migrationSource: source(items), schemaName: 'Nowhere' })
     const error = await expectError('SCHEMA_NOT_FOUND', () => nowhere.up())
@@ -150,7 +150,7 @@ describeOnServers('a database that is read-only', (database) => {
     expect(error.details.reason).toBe('transaction')
   })
 
-  test('is not where the doctor sends anybody to migrate', async () => {
+  test('is not where the doctor recommends to migrate', async () => {
     const findings = await diagnose(await readOnly(), { migrationSource: source(items, pending) })
     const advice = findings.flatMap(({ next }) => next ?? []).filter((next) => next.startsWith('npx'))
     expect(advice.length).toBeGreaterThan(0)

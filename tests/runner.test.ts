@@ -55,7 +55,7 @@ describeOnEveryDatabase('the runner', (database) => {
     expect(await knex('knex_migrations_runs').pluck('outcome')).toEqual(['succeeded'])
   })
 
-  test('really leaves out what it is told to skip, and makes it up later', async () => {
+  test('really skips what skip names, and applies it later', async () => {
     const { knex } = database()
     const migrator = createMigrator(knex, { migrationSource: three })
     const { skipped } = await migrator.up({ skip: ['2'] })
@@ -95,8 +95,8 @@ describeOnEveryDatabase('the runner', (database) => {
   })
 })
 
-describeOnEveryDatabase('a run that died after its last migration', (database) => {
-  test('does not keep stock Knex out: whoever finds nothing to do frees its lock', async () => {
+describeOnEveryDatabase('a run that was killed after its last migration', (database) => {
+  test('does not keep stock Knex out: a run with nothing to do frees its lock', async () => {
     const { knex } = database()
     await migrateToLatest(knex, { migrationSource: three })
     await knex.transaction(async (trx) => {

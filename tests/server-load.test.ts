@@ -41,7 +41,7 @@ describeOnServers('those who want the processors of a server', (database) => {
     })
   })
 
-  test('are nobody where a table is too small for several processes, and nothing is asked', async () => {
+  test('are none if a table is too small for several processes, and nothing is asked', async () => {
     const { knex } = database()
     const sent: string[] = []
     knex.on('query', ({ sql }: { sql: string }) => sent.push(sql))
@@ -53,7 +53,7 @@ describeOnServers('those who want the processors of a server', (database) => {
   })
 })
 
-describeOnServers('a build beside somebody who writes', (database) => {
+describeOnServers('a build while another session writes', (database) => {
   test('leaves a processor to them and says so', async () => {
     const { knex, connect } = database()
     await createDocuments(knex, 100)

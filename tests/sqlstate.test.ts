@@ -12,7 +12,7 @@ describeOnEveryDatabase('what the server said', (database) => {
     ['letters of several bytes', `raise exception 'naïve – 🙂 - ja' using detail = 'größer'`, 'naïve – 🙂 - ja'],
     ['several lines', `raise exception e'one\\ntwo - three' using hint = 'h', column = 'c'`, 'one\ntwo - three'],
     ['nothing', `raise exception ''`, ''],
-  ])('is told exactly where it has %s', async (_what, statement, message) => {
+  ])('is shown exactly where it has %s', async (_what, statement, message) => {
     const { knex } = sessionOf(database().knex)
     const failure: unknown = await knex
       .raw(`do $$ begin -- before - after\n${statement}; end $$`)
@@ -20,14 +20,14 @@ describeOnEveryDatabase('what the server said', (database) => {
     expect(serverMessage(failure)).toBe(message)
   })
 
-  test('is told exactly of a statement with bindings, in a transaction, with a position', async () => {
+  test('is shown exactly for a statement with bindings, in a transaction, with a position', async () => {
     const failure: unknown = await sessionOf(database().knex)
       .knex.transaction((trx) => trx.raw('select "a - b" from pg_class where relname = ?', ['c - d']))
       .catch((error: unknown) => error)
     expect(serverMessage(failure)).toBe('column "a - b" does not exist')
   })
 
-  test('is told exactly of a constraint', async () => {
+  test('is shown exactly for a constraint', async () => {
     const { knex } = sessionOf(database().knex)
     await knex.raw('create table "a - b" (id int constraint "c - d" check (id > 0))')
     const failure: unknown = await knex('a - b')
@@ -47,7 +47,7 @@ describe('what the server said', () => {
     expect(serverMessage(new Error('select 1 - Connection terminated'))).toBe('Connection terminated')
   })
 
-  test('is told exactly where a pooler says its severity once', () => {
+  test('is shown exactly if a pooler sends its severity once', () => {
     // As PgBouncer writes it: severity, code and message, without a routine.
     const error = Object.assign(new Error('select 1 - pool - full'), { severity: 'FATAL', code: '08P01' })
     const { knex } = sessionOf(unconnected())

@@ -60,7 +60,7 @@ describeOnOneServer('a connection that passes nothing on any more', (database) =
   )
 
   test.each(['readOnly', 'create table "knex_migrations"', 'pg_try_advisory_lock', 'is_locked = 1', 'is_locked = 0'])(
-    'ends the wait of a run at %s, and the next run goes on at once',
+    'ends the wait of a run at %s, and the next run continues at once',
     async (words) => {
       const stalled = migratorOf(await stallingAt(words), { probe: 50 })
       // A run that is stalled after its last commit has succeeded.
@@ -138,7 +138,7 @@ describeOnOneServer('a connection that passes nothing on any more', (database) =
     })
 
     testWithPgBouncer.each(['readOnly', 'pg_try_advisory_lock', 'is_locked = 1', 'create table items', 'COMMIT'])(
-      'ends the wait of a run at %s, and the next run goes on at once',
+      'ends the wait of a run at %s, and the next run continues at once',
       async (words) => {
         const through = await stallingAt(words, undefined, pooler?.url)
         await expectError('CONNECTION_LOST', () =>

@@ -85,7 +85,7 @@ describeOnServers('unlock', (database) => {
     expect((await expectError('UNLOCK_REFUSED', () => migrator.unlock())).details.holder).toBeNull()
   })
 
-  test('names a living run and leaves it its lock', async () => {
+  test('names a running migration and leaves its lock', async () => {
     const { knex, connect } = database()
     const other = createMigrator(connect(), { migrationSource: nothing })
     const asked = source(async () => {
@@ -98,7 +98,7 @@ describeOnServers('unlock', (database) => {
     expect(migrations).toHaveLength(1)
   })
 
-  test("frees Knex's lock of a living run where it is forced, and the run goes on and keeps ours out", async () => {
+  test("frees Knex's lock of a running migration if forced; the run continues and keeps ours out", async () => {
     const { knex, connect } = database()
     const other = createMigrator(connect(), { migrationSource: nothing })
     const forced = source(async () => {
@@ -114,7 +114,7 @@ describeOnServers('unlock', (database) => {
 })
 
 describeEmbedded('unlock', (database) => {
-  test('frees any lock, because nobody else can be at work there', async () => {
+  test('frees any lock, because no other process can use it', async () => {
     const { knex } = database()
     await knex.migrate.latest({ migrationSource: nothing })
     await knex('knex_migrations_lock').update({ is_locked: 1 })

@@ -61,7 +61,7 @@ describe('what is nothing of Knex', () => {
 })
 
 describeOnEveryDatabase('a transaction', (database) => {
-  test('is refused by the migrator at once, and goes on', async () => {
+  test('is refused by the migrator at once, and stays usable', async () => {
     await database().knex.transaction(async (trx) => {
       const started = performance.now()
       const error = await expectError('INVALID_OPTIONS', () => createMigrator(trx))

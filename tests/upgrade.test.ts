@@ -23,7 +23,7 @@ const oidOf = async (knex: Knex, index: string): Promise<number> =>
   (await knex.raw(`select '${index}'::regclass::oid::int as oid`)).rows[0].oid
 
 describeOnEveryDatabase('upgradePgvector', (database) => {
-  test('changes nothing where the server has nothing newer, and tells what is wrong with the version', async () => {
+  test('changes nothing if the server has nothing newer, and reports the problems of the version', async () => {
     const { knex, pgvector } = database()
     await ensurePgvector(knex, silent)
     const result = await upgradePgvector(knex, silent)
@@ -66,7 +66,7 @@ describeOnEveryDatabase('an update of an old version', (database) => {
     expect(pgvector).toMatch(/^0\.8\./)
   }
 
-  test('tells what it ends and what is to be rebuilt, and changes no index', async () =>
+  test('reports what it ends and what must be rebuilt, and changes no index', async () =>
     onNewServer(async (knex, pgvector) => {
       await installOldVersion(knex)
       const before = await oidOf(knex, 'documents_hnsw')

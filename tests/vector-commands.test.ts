@@ -98,7 +98,7 @@ describeOnServers('knex-pgvector index', (database) => {
     expect(built.stderr).toContain(`(process ${rows[0].pid} of the server)`)
   })
 
-  test('builds only what it is told to, and says what is wrong with what it is told', async () => {
+  test('builds only what --only names, and reports what is wrong with it', async () => {
     const { run } = await withDocuments(database())
     const unknown = await run('index', 'build', '--declared', 'vectors.ts', '--only', 'another')
     expect(unknown.code).toBe(2)
@@ -129,7 +129,7 @@ describeOnServers('knex-pgvector index', (database) => {
 })
 
 describeOnServers('knex-pgvector diff', (database) => {
-  test('shows what is not as declared, and writes the migration that ends it', async () => {
+  test('shows the drift from the declaration, and writes the migration that ends it', async () => {
     const { knex, url } = database()
     await ensurePgvector(knex, { logger: false })
     await knex.raw('create table documents (id int, old vector(2))')

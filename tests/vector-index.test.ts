@@ -91,7 +91,7 @@ describe('the name of an index', () => {
     expect(vectorIndex(embedding, { method: 'hnsw', metric: 'l2', name: 'Near me' }).name).toBe('Near me')
   })
 
-  test('tells what the index stores and which rows it has, so that two indexes on a column are two', () => {
+  test('contains the storage and the condition, so that two indexes on a column have two names', () => {
     const named = (options: object): string =>
       vectorIndex(embedding, { method: 'hnsw', metric: 'cosine', ...options }).name
     const names = [
@@ -108,7 +108,7 @@ describe('the name of an index', () => {
     expect(named({ where: ' tenant = 1 ' })).toBe(names[3])
   })
 
-  test('fits into 63 bytes, and is another one for another column', () => {
+  test('fits into 63 bytes, and differs for another column', () => {
     const long = 'ä'.repeat(31)
     const names = [nameOf(long, `${long}1`), nameOf(long, `${long}2`), nameOf(`${long}1`, long)]
     expect(new Set(names).size).toBe(3)
@@ -128,7 +128,7 @@ describe('the definition of an index', () => {
     )
   })
 
-  test('casts to halfvec, or keeps signs, where the dimensions need it', () => {
+  test('casts to halfvec, or uses binary quantization, if the dimensions need it', () => {
     const of = (dimensions: number): string =>
       inPublic(vectorIndex(vectorColumn('d', 'e', { dimensions }), { method: 'hnsw', metric: 'cosine' }))
     expect(of(3072)).toBe('on "d" using hnsw (("e"::"public"."halfvec"(3072)) "public"."halfvec_cosine_ops")')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { pages } from './support/pages.ts'
 import { retiredPhrases } from './support/retired-phrases.ts'
-import { stringsIn } from './support/strings.ts'
+import { stringsIn, titlesIn } from './support/strings.ts'
 
 const root = join(__dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -11,6 +11,10 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .map((path) => `src/${path}`)
+
+const tests = readdirSync(__dirname)
+  .filter((name) => name.endsWith('.test.ts') && name !== 'voice.test.ts')
+  .map((name) => `tests/${name}`)
 
 const HELP = /<!-- help: [\s\S]*?<!-- \/help -->/
 
@@ -26,6 +30,12 @@ describe('a retired phrase', () => {
 
   test.each(sources)('is not in a message of %s', (path) => {
     expect(stringsIn(read(path)).flatMap(findingsIn)).toEqual([])
+  })
+
+  test.each(tests)('is not in the name of a test of %s', (path) => {
+    const titles = titlesIn(read(path))
+    expect(titles.length).toBeGreaterThan(0)
+    expect(titles.flatMap(findingsIn)).toEqual([])
   })
 })
 
