@@ -271,7 +271,7 @@ describeOnEveryDatabase('KeepInStep', (database) => {
   })
 })
 
-describeOnServers('KeepInStep beside others', (database) => {
+describeOnServers('KeepInStep with other sessions at work', (database) => {
   test('marks the edits of a role that has no right on the side tables, and of a search path of its own', async () => {
     const { knex } = database()
     await createArticles(knex)
