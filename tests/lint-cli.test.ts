@@ -165,6 +165,29 @@ describeOnServers('a linter', (database) => {
     )
   })
 
+  test('knows an index that an interrupted build left behind', async () => {
+    const { knex } = database()
+    const conditional = index.replace('index', 'index if not exists')
+    const lintPending = await linterOf(knex, [documents], { name: '002', up: `${patient}; ${conditional}` })
+    await knex.raw(index)
+    expect(rulesIn(await lintPending())).toEqual([])
+    await knex.raw(`update pg_index set indisvalid = false where indexrelid = 'documents_idx'::regclass`)
+    expect(rulesIn(await lintPending())).toEqual(['002 invalid-index'])
+  })
+
+  test('explains why CONCURRENTLY fails, where the plan ends', async () => {
+    const concurrent = index.replace('index', 'index concurrently')
+    const inTransaction = await linterOf(database().knex, [documents], { name: '002', up: concurrent })
+    expect(rulesIn(await inTransaction())).toEqual(['002 concurrently'])
+    const other = concurrent.replace('documents_idx', 'other_idx')
+    const together = { name: '002', up: `${concurrent}; ${other}`, transaction: false }
+    const { findings } = await lint(database().knex, { migrationSource: source(documents, together) })
+    expect(findings.map(({ rule, statement }) => [rule, statement])).toEqual([
+      ['concurrently', concurrent],
+      ['concurrently', other],
+    ])
+  })
+
   test('advises where it is to wait by how the migration runs', async () => {
     const both = 'alter table documents add title text; alter table documents add body text'
     const back = 'alter table documents drop title; alter table documents drop if exists body'

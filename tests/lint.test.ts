@@ -68,6 +68,17 @@ const search = (operator: string): string =>
     return query select * from documents order by embedding operator(public.${operator}) '[1]' limit 5;
   end $$`
 
+const concurrent = hnsw.replace('index', 'index concurrently')
+const invalid = havingIndex({ indexes: [{ name: 'documents_idx', column: 'embedding', isValid: false }] })
+const dropColumn = 'alter table documents drop column embedding'
+const addColumn = 'alter table documents add column embedding vector(768)'
+const textDropped = 'alter table documents drop column body'
+const textAdded = 'alter table documents add column body vector(768)'
+const matching = (type: string): string =>
+  `create function match(query ${type}, count int) returns table (id int) language sql as $$
+    select d.id from documents d order by d.embedding <=> query limit count
+  $$`
+
 const examples: Readonly<Record<LintRule, Examples>> = {
   'blocking-index': {
     finds: [
@@ -176,6 +187,143 @@ const examples: Readonly<Record<LintRule, Examples>> = {
       },
     ],
   },
+  concurrently: {
+    finds: [
+      { what: 'an index in the transaction of the migration', sql: concurrent, facts: having(true) },
+      { what: 'an index of any method', sql: 'create index concurrently on documents (id)' },
+      { what: 'one in a transaction of its own', sql: ['begin', concurrent, 'commit'], transactional: false },
+      {
+        what: 'two in one string',
+        sql: `${concurrent}; create index concurrently on documents (id)`,
+        transactional: false,
+      },
+      { what: 'REINDEX', sql: 'reindex (concurrently) index documents_idx' },
+      { what: 'DROP INDEX', sql: 'drop index concurrently documents_idx' },
+    ],
+    passes: [
+      { what: 'an index outside a transaction', sql: concurrent, transactional: false },
+      {
+        what: 'two, each sent alone',
+        sql: [concurrent, 'create index concurrently on documents (id)'],
+        transactional: false,
+      },
+      { what: 'one with a semicolon at its end', sql: `${concurrent};`, transactional: false },
+      { what: 'one behind a transaction', sql: ['begin', 'select 1', 'commit', concurrent], transactional: false },
+      { what: 'an index that blocks', sql: hnsw },
+      { what: 'REINDEX with CONCURRENTLY switched off', sql: 'reindex (concurrently off) table documents' },
+    ],
+  },
+  'invalid-index': {
+    finds: [
+      {
+        what: 'IF NOT EXISTS over an index that is invalid',
+        sql: concurrent.replace('concurrently', 'concurrently if not exists'),
+        facts: invalid,
+        transactional: false,
+      },
+      { what: 'the same without CONCURRENTLY', sql: hnsw.replace('index', 'index if not exists'), facts: invalid },
+    ],
+    passes: [
+      { what: 'one over a valid index', sql: hnsw.replace('index', 'index if not exists'), facts: havingIndex() },
+      { what: 'one without IF NOT EXISTS', sql: hnsw, facts: invalid },
+      { what: 'another name', sql: hnsw.replace('index documents', 'index if not exists d'), facts: invalid },
+      {
+        what: 'one that is dropped before',
+        sql: ['drop index documents_idx', hnsw.replace('index', 'index if not exists')],
+        facts: invalid,
+      },
+      {
+        what: 'one that is rebuilt before',
+        sql: ['reindex index concurrently documents_idx', hnsw.replace('index', 'index if not exists')],
+        facts: invalid,
+        transactional: false,
+      },
+    ],
+  },
+  'index-option': {
+    finds: [
+      { what: 'lists of hnsw', sql: `${hnsw} with (lists = 100)` },
+      { what: 'm of ivfflat', sql: `${ivfflat} with (lists = 100, m = 16)` },
+      { what: 'one that is misspelled', sql: `${hnsw} with (ef_constructions = 100)` },
+    ],
+    passes: [
+      { what: 'those of hnsw', sql: `${hnsw} with (m = 16, ef_construction = 64)` },
+      { what: 'that of ivfflat', sql: `${ivfflat} with (lists = 100)` },
+      { what: 'an option of another method', sql: 'create index on documents (id) with (fillfactor = 70)' },
+    ],
+  },
+  'function-dimensions': {
+    finds: [
+      { what: 'a parameter of another model', sql: [documents.replace('384', '1536'), matching('vector(384)')] },
+      { what: 'a column that was there before', sql: matching('vector(1536)'), facts: having(true) },
+      {
+        what: 'a parameter that is used by its number',
+        sql: matching('vector(1536)').replace('<=> query', '<=> $1'),
+        facts: having(true),
+      },
+    ],
+    passes: [
+      { what: 'the dimensions of the column', sql: matching('vector(384)'), facts: having(true) },
+      { what: 'a parameter without dimensions', sql: matching('vector'), facts: having(true) },
+      { what: 'a column without dimensions', sql: matching('vector(384)'), facts: having(true, null) },
+      { what: 'another table', sql: matching('vector(9)').replace('documents d', 'papers d'), facts: having(true) },
+      { what: 'a function that compares nothing', sql: matching('vector(9)').replace('<=>', '='), facts: having(true) },
+      {
+        what: 'a part of each vector',
+        sql: matching('vector(9)').replace('d.embedding', 'subvector(d.embedding, 1, 9)'),
+        facts: having(true),
+      },
+      {
+        what: 'one of two columns that it fits',
+        sql: ['alter table documents add small vector(9)', matching('vector(9)').replace('d.id', 'd.id, d.small')],
+        facts: having(true),
+      },
+    ],
+  },
+  'replaced-column': {
+    finds: [
+      { what: 'a column that is dropped and added again', sql: [dropColumn, addColumn], facts: having(true) },
+      { what: 'both in one ALTER TABLE', sql: `${dropColumn}, add column embedding vector(768)`, facts: having(true) },
+      { what: 'one of a table that nothing is known of', sql: [dropColumn, addColumn] },
+    ],
+    passes: [
+      { what: 'another name', sql: [dropColumn, addColumn.replace('embedding', 'embedding_768')], facts: having(true) },
+      { what: 'a table without rows', sql: [dropColumn, addColumn], facts: having(false) },
+      { what: 'a table of this migration', sql: [documents, dropColumn, addColumn] },
+      { what: 'a column of texts that becomes one of vectors', sql: [textDropped, textAdded], facts: having(true) },
+      {
+        what: 'a column that is backfilled before the old one goes',
+        sql: [
+          'alter table documents add e768 vector(768)',
+          'update documents set e768 = embed(body)',
+          dropColumn,
+          'alter table documents rename e768 to embedding',
+        ],
+        facts: having(true),
+      },
+    ],
+  },
+  'lost-vectors': {
+    finds: [
+      { what: 'TRUNCATE', sql: 'truncate documents', facts: having(true) },
+      { what: 'a column that is set to null', sql: 'update documents set embedding = null', facts: having(true) },
+      {
+        what: 'a column that is set to null in some rows',
+        sql: 'update public.documents set body = 1, embedding = null where embedding is not null',
+        facts: having(true),
+      },
+      { what: 'DELETE of every row', sql: 'delete from documents', facts: having(true) },
+    ],
+    passes: [
+      { what: 'TRUNCATE of a table without vectors', sql: 'truncate logs', facts: having(true) },
+      { what: 'a table that is empty', sql: 'truncate documents', facts: having(false) },
+      { what: 'a table of this migration', sql: [documents, 'insert into documents select 1', 'truncate documents'] },
+      { what: 'another column', sql: 'update documents set body = null', facts: having(true) },
+      { what: 'other vectors', sql: "update documents set embedding = '[1]'", facts: having(true) },
+      { what: 'rows by a condition', sql: 'delete from documents where id < 9', facts: having(true) },
+      { what: 'rows by another table', sql: 'delete from documents using old', facts: having(true) },
+    ],
+  },
   'index-method': {
     finds: [
       { what: 'an index without a method', sql: 'create index on documents (embedding)', facts: having(false) },
@@ -246,6 +394,8 @@ const examples: Readonly<Record<LintRule, Examples>> = {
           hnsw.replace('on documents', 'on p'),
         ],
       },
+      { what: 'a column without an index', sql: documents.replace('(384)', '') },
+      { what: 'one that is added without an index', sql: 'alter table documents add e halfvec' },
       { what: 'a cast without dimensions', sql: hnsw.replace('embedding vector', '(embedding::halfvec) halfvec') },
     ],
     passes: [
@@ -258,7 +408,14 @@ const examples: Readonly<Record<LintRule, Examples>> = {
         what: 'one that gets them before',
         sql: [documents.replace('(384)', ''), 'alter table documents alter embedding type vector(3)', hnsw],
       },
-      { what: 'a column without an index', sql: documents.replace('(384)', '') },
+      { what: 'bits', sql: 'create table documents (flags bit varying)' },
+      {
+        what: 'vectors of several models with an index each',
+        sql: [
+          documents.replace('(384)', ''),
+          'create index on documents using hnsw ((embedding::vector(384)) vector_l2_ops) where id < 9',
+        ],
+      },
     ],
   },
   'too-many-dimensions': {

@@ -4,6 +4,8 @@ import type { ColumnType, MadeIndex, RelationName, TableChange } from './stateme
 export interface TableIndex {
   readonly name: string | null
   readonly column: string | null
+  /** False if its build was interrupted, so that no query uses it. If it is omitted, it is assumed to be valid. */
+  readonly isValid?: boolean | undefined
 }
 
 /** A table as it is in the database before the first of the migrations. */
@@ -22,6 +24,8 @@ export interface KnownTable extends RelationName {
 /** What is known about a table at a point of a plan. */
 export interface Table extends RelationName {
   readonly isVisible: boolean
+  /** Whether all columns that hold vectors are known. */
+  readonly isKnown: boolean
   /** The migration that creates it; null if it existed before. */
   readonly madeIn: string | null
   readonly hasRows: boolean
@@ -35,6 +39,8 @@ export interface Table extends RelationName {
   readonly columns: ReadonlyMap<string, ColumnType | null>
   /** Null if unknown. */
   readonly indexes: readonly TableIndex[] | null
+  /** Columns that may have held vectors, with the migration that dropped them. */
+  readonly dropped: ReadonlyMap<string, string>
 }
 
 export function tableFrom({ columns, indexes, isPartitioned, ...table }: KnownTable): Table {
@@ -45,6 +51,8 @@ export function tableFrom({ columns, indexes, isPartitioned, ...table }: KnownTa
     isPartitioned: isPartitioned ?? null,
     columns: new Map(columns.map(({ name, type }) => [name, type])),
     indexes: indexes ?? (columns.length === 0 ? [] : null),
+    isKnown: true,
+    dropped: new Map(),
   }
 }
 
@@ -59,6 +67,8 @@ export function unknownTable(name: RelationName): Table {
     isPartitioned: null,
     columns: new Map(),
     indexes: null,
+    isKnown: false,
+    dropped: new Map(),
   }
 }
 
@@ -70,17 +80,22 @@ export function mayBeIndexed({ indexes }: Table, column?: string): boolean {
 
 /** Whether a table has a vector column. A bit column counts if it has a vector index. */
 export function hasVectors(table: Table): boolean {
-  return [...table.columns].some(
-    ([name, type]) => type !== null && (type.type !== 'bit' || (table.indexes !== null && mayBeIndexed(table, name))),
-  )
+  return [...table.columns.keys()].some((name) => mayHoldVectors(table, name))
 }
 
 export function withIndex(table: Table, { name, column }: MadeIndex): Table {
   return { ...table, indexes: table.indexes === null ? null : [...table.indexes, { name, column }] }
 }
 
-/** Returns a table after a change to it. */
-export function changed(table: Table, change: TableChange): Table {
+/** Whether a column holds vectors or, if nothing is known about it, may hold them. Bits count if they are indexed. */
+export function mayHoldVectors(table: Table, column: string): boolean {
+  const type = table.columns.get(column)
+  if (type === undefined || type === null) return type === undefined && !table.isKnown
+  return type.type !== 'bit' || (table.indexes !== null && mayBeIndexed(table, column))
+}
+
+/** Returns a table after a change to it in a migration. */
+export function changed(table: Table, change: TableChange, migration: string): Table {
   const columns = new Map(table.columns)
   switch (change.kind) {
     case 'column':
@@ -88,7 +103,14 @@ export function changed(table: Table, change: TableChange): Table {
       return { ...table, columns }
     case 'drop column':
       columns.delete(change.column)
-      return { ...table, columns, indexes: table.indexes?.filter(({ column }) => column !== change.column) ?? null }
+      return {
+        ...table,
+        columns,
+        indexes: table.indexes?.filter(({ column }) => column !== change.column) ?? null,
+        dropped: mayHoldVectors(table, change.column)
+          ? new Map([...table.dropped, [change.column, migration]])
+          : table.dropped,
+      }
     case 'rename column':
       columns.set(change.to, table.columns.get(change.column) ?? null)
       columns.delete(change.column)

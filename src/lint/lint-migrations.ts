@@ -101,16 +101,17 @@ export async function lintMigrations(
   const { tables: known, hasLockTimeout = false, declared = [] } = parseFacts(facts)
   const parse = await loadParser()
   const read = migrations.map((migration) => readAll(migration, parse))
-  const queries = read.flat().flatMap(({ statement }) => statement.query ?? [])
+  const statements = read.flat().map(({ statement }) => statement)
+  const queries = statements.flatMap(({ query }) => query ?? [])
   const tables = new Tables(known ?? null)
   const result = {
     findings: [] as LintFinding[],
     allowed: [] as LintResult['allowed'][number][],
     notes: [] as string[],
   }
-  for (const [index, statements] of read.entries()) {
+  for (const [index, own] of read.entries()) {
     let lock = lockTimeoutAtStart(hasLockTimeout, migrations[index]?.transactional ?? true)
-    for (const each of statements) {
+    for (const each of own) {
       const { statement, sql, migration, together } = each
       lock = lockTimeoutWithin(lock, together > 1)
       const found = findingsOf(each, {
@@ -120,6 +121,7 @@ export async function lintMigrations(
         hasLockTimeout: lock.isSet,
         transaction: lock.transaction,
         declared,
+        statements,
         queries,
       })
       const allowances = allowancesIn(sql)

@@ -4,6 +4,11 @@ import { significantTokens } from '../sql-text/tokens.ts'
 
 const operators: readonly string[] = Object.values(metrics).map(({ operator }) => operator)
 
+/** Whether a query compares vectors. */
+export function hasDistance(query: string): boolean {
+  return Array.from(significantTokens(query)).some(({ kind, text }) => kind === 'operator' && operators.includes(text))
+}
+
 /** Returns the distance operators in a query that names both a table and a column of it. */
 export function operatorsIn(query: string, table: string, column: string): string[] {
   const tokens = Array.from(significantTokens(query))

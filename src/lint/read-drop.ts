@@ -26,7 +26,11 @@ export function readDrop(statement: DropStmt): Partial<Statement> {
   const what = words[removeType] ?? removeType.replace('OBJECT_', '').toLowerCase()
   const names = (objects ?? []).map((object) => objectName(object, removeType))
   const isLocking = !concurrent && ['table', 'index', 'materialized view'].includes(what)
-  return { drops: [{ what, names, isCascade: behavior === 'DROP_CASCADE' }], locks: isLocking ? names : [] }
+  return {
+    drops: [{ what, names, isCascade: behavior === 'DROP_CASCADE' }],
+    locks: isLocking ? names : [],
+    concurrent: concurrent ? { what: 'DROP INDEX', name: names[0]?.name ?? null } : null,
+  }
 }
 
 export function readDropOwned({ roles, behavior }: DropOwnedStmt): Partial<Statement> {

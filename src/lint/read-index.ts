@@ -13,23 +13,27 @@ export function readIndex(statement: IndexStmt): Statement {
     ...nothing,
     named: name === null ? null : { name, table },
     locks: concurrent ? [] : [table],
+    concurrent: concurrent ? { what: 'CREATE INDEX', name } : null,
     ...readMethod(statement, made, on.inh !== true),
   }
 }
 
 function readMethod(
-  { accessMethod = 'btree', concurrent = false, if_not_exists: isConditional = false, unique, indexParams }: IndexStmt,
+  statement: IndexStmt,
   made: Pick<MadeIndex, 'table' | 'name'>,
   isOnly: boolean,
 ): Partial<Statement> {
-  const keys = all(indexParams, 'IndexElem')
+  const { accessMethod = 'btree', concurrent = false, if_not_exists: isConditional = false, unique } = statement
+  const keys = all(statement.indexParams, 'IndexElem')
   if (accessMethod !== 'hnsw' && accessMethod !== 'ivfflat') {
     const columns = keys.flatMap(({ name }) => name ?? [])
     return { otherIndex: { ...made, method: accessMethod, isUnique: unique === true, columns } }
   }
   const [key] = keys
   if (key === undefined) return {}
-  return { index: { ...made, method: accessMethod, isConcurrent: concurrent, isConditional, isOnly, ...readKey(key) } }
+  const parameters = all(statement.options, 'DefElem').flatMap(({ defname }) => defname ?? [])
+  const flags = { isConcurrent: concurrent, isConditional, isOnly }
+  return { index: { ...made, method: accessMethod, ...flags, parameters, ...readKey(key) } }
 }
 
 const rebuilt: Partial<Record<ReindexObjectType, Rebuild['what']>> = {
@@ -46,7 +50,10 @@ export function readReindex({
   name,
   params,
 }: ReindexStmt): Partial<Statement> {
-  if (isSwitchedOn(params, 'concurrently')) return {}
+  if (isSwitchedOn(params, 'concurrently')) {
+    const index = kind === 'REINDEX_OBJECT_INDEX' ? (of?.relname ?? null) : null
+    return { concurrent: { what: 'REINDEX', name: index } }
+  }
   const what = rebuilt[kind]
   if (what === undefined) return {}
   const locks = relations(of)

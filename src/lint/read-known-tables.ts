@@ -2,6 +2,7 @@ import type { Session } from '../database/session.ts'
 import type { VectorType } from '../pgvector/vector-types.ts'
 import type { LintFacts } from './lint-migrations.ts'
 import type { TableIndex } from './known-table.ts'
+import { isValidSql } from '../indexes/look/validity.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 
 interface State {
@@ -46,7 +47,7 @@ export async function readLintFacts(session: Session): Promise<Required<Pick<Lin
           end,
           'isPartitioned', c.relkind = 'p',
           'indexes', (
-            select coalesce(json_agg(json_build_object('name', ic.relname, 'column', (
+            select coalesce(json_agg(json_build_object('name', ic.relname, 'isValid', ${isValidSql('i')}, 'column', (
               select a.attname from pg_catalog.pg_depend d
               join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
               where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = ic.oid and d.refobjid = c.oid

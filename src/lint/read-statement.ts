@@ -1,8 +1,10 @@
-import type { CreateFunctionStmt, Node, RenameStmt, SelectStmt, VariableSetStmt, WithClause } from 'libpg-query'
+import type { Node, RenameStmt, SelectStmt, VariableSetStmt, WithClause } from 'libpg-query'
 
 import { all, as, nameFrom, relations, type Content, type NodeName } from './ast.ts'
+import { clearedByDelete, clearedByUpdate } from './read-clearing.ts'
 import { readDrop, readDropOwned, readTruncate } from './read-drop.ts'
 import { readIndex, readReindex } from './read-index.ts'
+import { readRoutine } from './read-routine.ts'
 import { readAlterTable, readCreateTable } from './read-table.ts'
 import { nothing, type RelationName, type Statement } from './statement.ts'
 
@@ -30,8 +32,8 @@ const readers: Readers = {
   RefreshMatViewStmt: ({ relation: table, concurrent }) => ({ locks: concurrent === true ? [] : relations(table) }),
   ReindexStmt: readReindex,
   InsertStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...writtenBy(withClause)] }),
-  UpdateStmt: ({ withClause }) => ({ fills: writtenBy(withClause) }),
-  DeleteStmt: ({ withClause }) => ({ fills: writtenBy(withClause) }),
+  UpdateStmt: (content) => ({ fills: writtenBy(content.withClause), clears: clearedByUpdate(content) }),
+  DeleteStmt: (content) => ({ fills: writtenBy(content.withClause), clears: clearedByDelete(content) }),
   MergeStmt: ({ relation: table, withClause }) => ({ fills: [...relations(table), ...writtenBy(withClause)] }),
   CopyStmt: ({ relation: table, is_from: isFrom }) => ({ fills: isFrom === true ? relations(table) : [] }),
   VariableSetStmt: readSetting,
@@ -39,7 +41,7 @@ const readers: Readers = {
     if (kind === 'TRANS_STMT_BEGIN' || kind === 'TRANS_STMT_START') return { control: 'begin' }
     return { control: kind === 'TRANS_STMT_COMMIT' || kind === 'TRANS_STMT_ROLLBACK' ? 'end' : null }
   },
-  CreateFunctionStmt: (content, sql) => ({ query: bodyOf(content) ?? sql }),
+  CreateFunctionStmt: readRoutine,
   ViewStmt: (_content, sql) => ({ query: sql }),
   DoStmt: () => ({ isOpaque: true }),
 }
@@ -97,10 +99,4 @@ function readRename({ renameType, relation: renamed, subname = '', newname: to =
   // Renaming an index does not block access to its table.
   if (renameType === 'OBJECT_INDEX') return { changes: [{ kind: 'rename', table, to }] }
   return { locks }
-}
-
-/** Returns the quoted body of a function; undefined if the body is standard SQL. */
-function bodyOf({ options }: CreateFunctionStmt): string | undefined {
-  const body = all(options, 'DefElem').find(({ defname }) => defname === 'as')?.arg
-  return all(as(body, 'List')?.items, 'String')[0]?.sval
 }

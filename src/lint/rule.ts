@@ -1,6 +1,6 @@
 import type { VectorIndex } from '../indexes/vector-index.ts'
 import type { LockTimeout } from './lock-timeout.ts'
-import type { RelationName, Statement } from './statement.ts'
+import type { ColumnType, RelationName, Statement } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 /** A statement in its context, with everything that a rule may need. */
@@ -14,6 +14,8 @@ export interface Step {
   /** The transaction that it runs in. */
   readonly transaction: LockTimeout['transaction']
   readonly declared: readonly VectorIndex[]
+  /** The statements of all the migrations. */
+  readonly statements: readonly Statement[]
   /** The functions and views of all the migrations. */
   readonly queries: readonly string[]
 }
@@ -26,6 +28,11 @@ export interface Problem {
 
 /** A rule checks one statement. */
 export type Rule = (step: Step) => readonly Problem[]
+
+/** Whether a type is one of vectors. Bits have other uses than search by distance. */
+export function isSearched(type: ColumnType | null): boolean {
+  return type !== null && type.type !== 'bit'
+}
 
 /** Returns a name as messages print it. */
 export function shown({ schema, name }: RelationName): string {

@@ -57,6 +57,29 @@ export interface MadeIndex {
   readonly isPlain: boolean
   /** Null if none is named. */
   readonly operatorClass: string | null
+  /** The names of its storage parameters, in WITH. */
+  readonly parameters: readonly string[]
+}
+
+/** A statement with CONCURRENTLY, which PostgreSQL refuses in a transaction. */
+export interface Concurrent {
+  readonly what: 'CREATE INDEX' | 'REINDEX' | 'DROP INDEX'
+  /** Null if PostgreSQL chooses the name, or if it is not an index. */
+  readonly name: string | null
+}
+
+/** What a statement removes from rows that stay, or all rows. */
+export interface Cleared {
+  readonly table: RelationName
+  /** The column that is set to null; null if DELETE removes every row. */
+  readonly column: string | null
+}
+
+/** A function with the parameters that are vectors. */
+export interface Routine {
+  readonly name: RelationName
+  readonly parameters: readonly Column[]
+  readonly body: string
 }
 
 /** An index of another method than pgvector's. */
@@ -106,6 +129,7 @@ export interface Statement {
   readonly index: MadeIndex | null
   readonly otherIndex: OtherIndex | null
   readonly rebuild: Rebuild | null
+  readonly concurrent: Concurrent | null
   /** The index that it creates, if named, of any method. */
   readonly named: NamedIndex | null
   readonly changes: readonly TableChange[]
@@ -117,9 +141,11 @@ export interface Statement {
   readonly empties: readonly RelationName[]
   /** Whether later statements wait for locks without a limit; null if the statement does not set this. */
   readonly lockTimeout: { readonly isSet: boolean; readonly isLocal: boolean } | null
+  readonly clears: readonly Cleared[]
   readonly control: 'begin' | 'end' | null
   /** The text of a function or a view. */
   readonly query: string | null
+  readonly routine: Routine | null
   /** Whether it runs code that is not checked. */
   readonly isOpaque: boolean
 }
@@ -130,14 +156,17 @@ export const nothing: Statement = {
   index: null,
   otherIndex: null,
   rebuild: null,
+  concurrent: null,
   named: null,
   changes: [],
   drops: [],
   locks: [],
   fills: [],
   empties: [],
+  clears: [],
   lockTimeout: null,
   control: null,
   query: null,
+  routine: null,
   isOpaque: false,
 }

@@ -12,6 +12,7 @@ import {
   changed,
   hasVectors,
   mayBeIndexed,
+  mayHoldVectors,
   tableFrom,
   unknownTable,
   withIndex,
@@ -77,6 +78,31 @@ export class Tables {
     return table === undefined || table.hasRows || (table.emptySince !== null && table.emptySince !== migration)
   }
 
+  /** Whether a table certainly holds vectors, in this column or in any, which other sessions may have written. */
+  hasLosableVectors(migration: string, name: RelationName, column: string | null): boolean {
+    const table = this.find(name)
+    if (table === undefined || !this.mayHaveRows(migration, name) || table.madeIn === migration) return false
+    if (column === null) return hasVectors(table)
+    return table.columns.has(column) && mayHoldVectors(table, column)
+  }
+
+  /** Whether a migration dropped a column that may have held vectors of other sessions. */
+  hasDroppedVectors(migration: string, name: RelationName, column: string): boolean {
+    const table = this.find(name)
+    if (table === undefined || table.madeIn === migration) return false
+    return table.dropped.get(column) === migration && this.mayHaveRows(migration, name)
+  }
+
+  /** Whether a table has an index of this name that no query uses. */
+  hasInvalidIndex(table: RelationName, name: string | null): boolean {
+    return this.find(table)?.indexes?.some((index) => index.name === name && index.isValid === false) ?? false
+  }
+
+  /** Returns the tables with their columns of vectors, as far as they are known. */
+  known(): readonly Table[] {
+    return this.#tables.filter(hasVectors)
+  }
+
   /** Whether any table may have a column that holds vectors. */
   mayHoldVectors(): boolean {
     return !this.#isComplete || this.#tables.some(hasVectors)
@@ -99,15 +125,18 @@ export class Tables {
   }
 
   /** Applies what a statement does. */
-  apply({ makes, index, named, changes, drops, fills, empties }: Statement, migration: string): void {
+  apply(statement: Statement, migration: string): void {
+    const { makes, index, named, changes, drops, fills, empties, rebuild, concurrent } = statement
     for (const table of makes) this.#make(table, migration)
     if (named === null || !this.hasIndex(named.table, named.name)) this.#addIndex(named, index)
-    for (const change of changes) this.#change(change)
+    for (const change of changes) this.#change(change, migration)
     for (const filled of fills) this.#replace(filled, (table) => ({ ...table, hasRows: true }))
     for (const empty of empties) {
       this.#replace(empty, (table) => ({ ...table, hasRows: false, emptySince: migration }))
     }
     for (const { what, names: dropped } of drops) this.#drop(what, dropped)
+    if (concurrent?.what === 'REINDEX') this.#repair(concurrent.name)
+    if (rebuild?.what === 'index') this.#repair(rebuild.name?.name ?? null)
   }
 
   /** Returns the tables that an index may be on: none if it is of another kind, null if nothing is known about it. */
@@ -135,6 +164,8 @@ export class Tables {
     const made: Table = {
       ...table,
       isVisible: table.schema === null,
+      isKnown: like.every((parent) => this.find(parent)?.isKnown === true),
+      dropped: new Map(),
       madeIn: migration,
       hasRows,
       emptySince: migration,
@@ -150,7 +181,7 @@ export class Tables {
     if (index !== null) this.#replace(index.table, (table) => withIndex(table, index))
   }
 
-  #change(change: TableChange): void {
+  #change(change: TableChange, migration: string): void {
     const { table: name } = change
     if (change.kind === 'rename' && this.find(name) === undefined && this.#ownersOf(name) !== null) {
       this.#renameIndex(name.name, change.to)
@@ -164,7 +195,7 @@ export class Tables {
       }
       this.#names = this.#names.map((each) => (this.find(each.table) === found ? { ...each, table: to } : each))
     }
-    this.#replace(name, (table) => changed(table, change))
+    this.#replace(name, (table) => changed(table, change, migration))
   }
 
   #renameIndex(from: string, to: string): void {
@@ -172,6 +203,13 @@ export class Tables {
       index.name === from ? { ...index, name: to } : index
     this.#names = this.#names.map(renamed)
     this.#tables = this.#tables.map((table) => ({ ...table, indexes: table.indexes?.map(renamed) ?? null }))
+  }
+
+  #repair(name: string | null): void {
+    this.#tables = this.#tables.map((table) => ({
+      ...table,
+      indexes: table.indexes?.map((index) => (index.name === name ? { ...index, isValid: true } : index)) ?? null,
+    }))
   }
 
   #drop(what: string, dropped: readonly RelationName[]): void {

@@ -28,6 +28,12 @@ export const indexMethods = ['hnsw', 'ivfflat'] as const
 /** An index access method of pgvector. */
 export type IndexMethod = (typeof indexMethods)[number]
 
+/** The storage parameters of each access method, as `create index … with (…)` names them. */
+export const indexParameters = {
+  hnsw: ['m', 'ef_construction'],
+  ivfflat: ['lists'],
+} as const satisfies Record<IndexMethod, readonly string[]>
+
 /** SQL: the names of the access methods, as the list of an IN. */
 export const indexMethodsSql = `(${indexMethods.map((method) => `'${method}'`).join(', ')})`
 

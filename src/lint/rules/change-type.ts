@@ -1,4 +1,4 @@
-import { shown, type Rule } from '../rule.ts'
+import { isSearched, shown, type Rule } from '../rule.ts'
 import type { ColumnType } from '../statement.ts'
 
 /** Changing the type rewrites every row and every index of the table, and blocks even reads in the meantime. */
@@ -9,20 +9,16 @@ export const changeType: Rule = ({ statement, tables, migration }) =>
     const before = tables.typeOf(table, column.name)
     // A bit string may be anything. An index of pgvector's methods shows that it is searched as a vector.
     const isIndexedBit = (before ?? column.type)?.type === 'bit' && tables.mayBeIndexed(table, column.name)
-    if (!isVector(before) && !isVector(column.type) && !isIndexedBit) return []
+    if (!isSearched(before) && !isSearched(column.type) && !isIndexedBit) return []
     if (!isComputed && isWider(before, column.type)) return []
     if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
     return [
       {
         message: `ALTER TYPE of ${shown(table)}.${column.name} rewrites the table and its indexes, and blocks even reads until it is done`,
-        next: 'Add a column of the new type, backbackfill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
+        next: 'Add a column of the new type, backfill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
       },
     ]
   })
-
-function isVector(type: ColumnType | null): boolean {
-  return type !== null && type.type !== 'bit'
-}
 
 // Without a length, every value fits unchanged, so nothing is rewritten.
 function isWider(before: ColumnType | null, after: ColumnType | null): boolean {

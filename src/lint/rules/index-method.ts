@@ -1,10 +1,10 @@
-import { shown, type Rule } from '../rule.ts'
+import { isSearched, shown, type Rule } from '../rule.ts'
 
 /** By default `create index` creates an index that sorts vectors like text. No search by distance can use it. */
 export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
   if (otherIndex === null || otherIndex.isUnique) return []
   const { table, name, method, columns } = otherIndex
-  const column = columns.find((each) => isVector(tables.typeOf(table, each)?.type))
+  const column = columns.find((each) => isSearched(tables.typeOf(table, each)))
   if (column === undefined) return []
   return [
     {
@@ -12,9 +12,4 @@ export const indexMethod: Rule = ({ statement: { otherIndex }, tables }) => {
       next: `Name the method and the class of your queries, as in: using hnsw (${column} vector_cosine_ops).`,
     },
   ]
-}
-
-// Bits have other uses than search by distance.
-function isVector(type: string | undefined): boolean {
-  return type !== undefined && type !== 'bit'
 }
