@@ -57,6 +57,11 @@ describe('toBinary', () => {
     await expectError('INVALID_OPTIONS', () => toBinary('bit', [0, 2]))
   })
 
+  test('refuses a list with a hole in it', async () => {
+    // oxlint-disable-next-line no-sparse-arrays
+    await expectError('INVALID_OPTIONS', () => toBinary('vector', [1, , 3] as number[]))
+  })
+
   test('refuses what is neither a column nor a type', async () => {
     await expectError('INVALID_OPTIONS', () => toBinary('varchar' as 'vector', [1]))
     await expectError('INVALID_OPTIONS', () => toBinary(null as never, [1]))

@@ -39,11 +39,13 @@ function elementsInBinary(bytes: Buffer, type: VectorType): Elements | null {
 
 function isList(value: unknown): value is Elements['values'] {
   // By their inner class, because jest has classes of its own.
-  return types.isFloat32Array(value) || types.isFloat64Array(value) || (Array.isArray(value) && value.every(isNumber))
+  return types.isFloat32Array(value) || types.isFloat64Array(value) || (Array.isArray(value) && areNumbers(value))
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number'
+// A loop, because `every` skips the holes of a sparse array.
+function areNumbers(values: readonly unknown[]): boolean {
+  for (let at = 0; at < values.length; at++) if (typeof values[at] !== 'number') return false
+  return true
 }
 
 function isSparseVector(value: unknown): value is SparseVector {
