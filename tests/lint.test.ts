@@ -789,6 +789,44 @@ describe('the advice about a lock_timeout', () => {
   })
 })
 
+describe('a wait for a lock', () => {
+  const waits = async (...migrations: readonly (readonly string[])[]): Promise<(readonly [string, string])[]> => {
+    const given = migrations.map((sql, place) => ({
+      name: `00${place + 1}`,
+      transactional: true,
+      statements: sql.map((each) => ({ sql: each })),
+    }))
+    const { findings } = await lintMigrations(given, havingIndex())
+    return findings
+      .filter(({ rule }) => rule === 'lock-timeout')
+      .map(({ migration, statement }) => [migration, statement])
+  }
+  const add = (column: string, table = 'documents'): string => `alter table ${table} add ${column} text`
+
+  test('is reported once per migration and table, whatever the table or its index is called', async () => {
+    const first = [add('a'), add('b', 'public.documents'), 'drop index documents_idx', add('c', 'papers'), add('d')]
+    expect(await waits(first, [add('e'), add('f')])).toEqual([
+      ['001', add('a')],
+      ['001', add('c', 'papers')],
+      ['002', add('e')],
+    ])
+    expect(await waits(['alter table documents rename to texts', add('a', 'texts')])).toEqual([
+      ['001', 'alter table documents rename to texts'],
+    ])
+  })
+
+  test('is none for a table that an earlier migration of the run creates', async () => {
+    const later = ['alter table notes rename to remarks', 'create index i on remarks (id)', 'drop index i']
+    expect(await waits(['create table notes (id int)'], later, [add('a', 'remarks')])).toEqual([])
+    expect(await waits(['create table if not exists documents (id int)'], [add('a')])).toEqual([['002', add('a')]])
+  })
+
+  test('that a comment allows is not the one that is reported', async () => {
+    const allowed = `-- knex-pgvector: allow lock-timeout: at night\n${add('a')}`
+    expect(await waits([allowed, add('b')])).toEqual([['001', add('b')]])
+  })
+})
+
 describe('docs/lint.md', () => {
   const headings = [...readFileSync(join(__dirname, '../docs/lint.md'), 'utf8').matchAll(/^## (.+)$/gm)]
 
@@ -804,10 +842,7 @@ describe('a table of an earlier migration', () => {
   test('may have rows by the time that its index is built', async () => {
     const later = { name: '002', transactional, statements: [{ sql: hnsw }] }
     const { findings } = await lintMigrations([earlier, later], { tables: [] })
-    expect(findings.map(({ migration, rule }) => [migration, rule])).toEqual([
-      ['002', 'blocking-index'],
-      ['002', 'lock-timeout'],
-    ])
+    expect(findings.map(({ migration, rule }) => [migration, rule])).toEqual([['002', 'blocking-index']])
   })
 
   test('is known with its columns, and a limit of that migration has ended', async () => {
@@ -816,7 +851,7 @@ describe('a table of an earlier migration', () => {
       { name: '002', transactional, statements: [{ sql: hnsw }] },
     ]
     const { findings } = await lintMigrations(migrations, { tables: [] })
-    expect(findings.map(({ rule }) => rule)).toEqual(['blocking-index', 'unsized-column', 'lock-timeout'])
+    expect(findings.map(({ rule }) => rule)).toEqual(['blocking-index', 'unsized-column'])
   })
 })
 

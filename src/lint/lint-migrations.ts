@@ -5,6 +5,7 @@ import { allowancesIn, type Allowances } from './allowances.ts'
 import { lockTimeoutAfter, lockTimeoutAfterAll, lockTimeoutAtStart, lockTimeoutWithin } from './lock-timeout.ts'
 import { loadParser, type Parser } from './parser.ts'
 import { readStatement } from './read-statement.ts'
+import { ReportedWaits } from './reported-waits.ts'
 import type { Step } from './rule.ts'
 import { lintRules, rules, type LintRule } from './rules.ts'
 import { nothing, type Statement } from './statement.ts'
@@ -110,6 +111,7 @@ export async function lintMigrations(
     notes: [] as string[],
   }
   for (const [index, own] of read.entries()) {
+    const waits = new ReportedWaits()
     let lock = lockTimeoutAtStart(hasLockTimeout, migrations[index]?.transactional ?? true)
     for (const each of own) {
       const { statement, sql, migration, together } = each
@@ -119,6 +121,7 @@ export async function lintMigrations(
         tables,
         migration: migration.name,
         hasLockTimeout: lock.isSet,
+        waits,
         transaction: lock.transaction,
         declared,
         statements,
@@ -128,7 +131,9 @@ export async function lintMigrations(
       for (const finding of found) {
         const reason = allowances.reasons.get(finding.rule)
         if (reason === undefined) result.findings.push(finding)
-        else result.allowed.push({ ...finding, reason })
+        // What a comment allows for one statement is not allowed for the next one.
+        if (reason === undefined && finding.rule === 'lock-timeout') waits.add(tables, statement)
+        if (reason !== undefined) result.allowed.push({ ...finding, reason })
       }
       result.notes.push(...notesOn(each, found, allowances))
       tables.apply(statement, migration.name)

@@ -1,5 +1,6 @@
 import type { VectorIndex } from '../indexes/vector-index.ts'
 import type { LockTimeout } from './lock-timeout.ts'
+import type { ReportedWaits } from './reported-waits.ts'
 import type { ColumnType, RelationName, Statement } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -11,6 +12,8 @@ export interface Step {
   readonly migration: string
   /** Whether it gives up if it cannot get a lock. */
   readonly hasLockTimeout: boolean
+  /** The tables of this migration that were reported to be waited for. */
+  readonly waits: ReportedWaits
   /** The transaction that it runs in. */
   readonly transaction: LockTimeout['transaction']
   readonly declared: readonly VectorIndex[]

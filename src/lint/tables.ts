@@ -65,6 +65,20 @@ export class Tables {
     return this.#names.some(({ name, table }) => name === relation.name && this.find(table)?.madeIn === migration)
   }
 
+  /** Whether one of the migrations creates a table, or the table of an index. */
+  isMade(relation: RelationName): boolean {
+    const madeIn = (table: RelationName): string | null => this.find(table)?.madeIn ?? null
+    if (madeIn(relation) !== null) return true
+    return this.#names.some(({ name, table }) => name === relation.name && madeIn(table) !== null)
+  }
+
+  /** Returns the same text for every name of a table, and for its indexes. */
+  keyOf(relation: RelationName): string {
+    const [owner] = this.find(relation) === undefined ? (this.#ownersOf(relation) ?? []) : []
+    const { schema, name } = this.find(owner ?? relation) ?? owner ?? relation
+    return JSON.stringify([schema, name])
+  }
+
   /** Whether a table has an index of this name. */
   hasIndex(table: RelationName, name: string | null): boolean {
     if (name === null) return false

@@ -4,9 +4,9 @@ import { shown, type Rule, type Step } from '../rule.ts'
  * A session that waits for a strong lock blocks all later queries on the table, even if its statement takes
  * milliseconds.
  */
-export const lockTimeout: Rule = ({ statement, tables, migration, hasLockTimeout, transaction }) => {
+export const lockTimeout: Rule = ({ statement, tables, waits, hasLockTimeout, transaction }) => {
   if (hasLockTimeout) return []
-  const names = statement.locks.filter((name) => !tables.isMadeIn(migration, name)).map(shown)
+  const names = statement.locks.filter((name) => !tables.isMade(name) && !waits.has(tables, name)).map(shown)
   if (names.length === 0) return []
   return [
     {
