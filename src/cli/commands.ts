@@ -101,8 +101,13 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <version>', 'check this one alone').conflicts(['to', 'skip']),
         new Option('--skip <version...>', 'skip these'),
         new Option('--declared <path>', 'a module that exports what vectorIndex returned, to compare with'),
+        new Option('--github', 'print annotations for GitHub Actions'),
       ],
-      examples: ['npx knex-pgvector lint', 'npx knex-pgvector lint --declared src/vectors.ts --json'],
+      examples: [
+        'npx knex-pgvector lint',
+        'npx knex-pgvector lint --github',
+        'npx knex-pgvector lint --declared src/vectors.ts --json',
+      ],
       load: () => import('./commands/lint.ts'),
     },
     {

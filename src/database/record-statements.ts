@@ -4,6 +4,7 @@ import { literalValue } from './literal-values.ts'
 import { inlineBindings } from '../sql-text/inline-bindings.ts'
 import { firstWords, splitStatements } from '../sql-text/split-statements.ts'
 import { tokensOf } from '../sql-text/tokens.ts'
+import { takeStack } from './watch-builders.ts'
 
 /** A statement as the server receives it, with its bindings inlined. */
 export interface PlannedStatement {
@@ -20,6 +21,8 @@ export interface SentQuery {
   readonly isControl: boolean
   /** The part that is one of our queries: nothing, all of it, or its last statement. */
   readonly asks: boolean | 'last'
+  /** The stack of the call that created it; null if it is unknown. */
+  readonly stack?: string | null
   /** Why it failed; undefined if it did not. */
   error?: unknown
 }
@@ -43,7 +46,7 @@ export function startRecording({ knex }: Session): Recording {
   const sent: (SentQuery & { readonly id: string | undefined })[] = []
   const onQuery = ({ sql, bindings, queryContext, __knexQueryUid: id }: QueryEvent): void => {
     const asks = queryContext?.[ASKS] ?? false
-    sent.push({ id, sql, bindings: bindings ?? [], isControl: bindings === undefined, asks })
+    sent.push({ id, sql, bindings: bindings ?? [], isControl: bindings === undefined, asks, stack: takeStack() })
   }
   const onError = (error: unknown, { sql, __knexQueryUid: id }: QueryEvent): void => {
     const failed = sent.findLast((query) => query.id === id && query.sql === sql && query.error === undefined)
@@ -57,12 +60,13 @@ export function startRecording({ knex }: Session): Recording {
  * Returns the statements that took effect, without those that failed or were rolled back, and without our own queries.
  */
 export function statementsOf(sent: readonly SentQuery[], transactional: boolean): PlannedStatement[] {
-  const statements: string[] = []
+  const statements: { readonly sql: string; readonly stack: string | null }[] = []
   const opened: number[] = []
   let isInTransaction = transactional
   for (const query of sent) {
     if (!query.isControl) {
-      if (query.error === undefined) statements.push(...piecesOf(query, isInTransaction))
+      const { error, stack = null } = query
+      if (error === undefined) statements.push(...piecesOf(query, isInTransaction).map((sql) => ({ sql, stack })))
       continue
     }
     const [word] = firstWords(query.sql, 1)
@@ -70,18 +74,30 @@ export function statementsOf(sent: readonly SentQuery[], transactional: boolean)
     if (word === 'begin' || word === 'savepoint') {
       opened.push(statements.length)
       // What we add to our own BEGIN concerns the session that runs it.
-      if (isBlock)
-        statements.push(splitStatements(query.sql).length > 1 ? 'begin' : query.sql.replace(/;$/, '').toLowerCase())
+      const begin = splitStatements(query.sql).length > 1 ? 'begin' : query.sql.replace(/;$/, '').toLowerCase()
+      if (isBlock) statements.push({ sql: begin, stack: null })
     } else {
       const start = opened.pop() ?? 0
       const isEmpty = statements.length === start + (isBlock ? 1 : 0)
       // A commit that fails is a rollback.
       if (word === 'rollback' || query.error !== undefined || isEmpty) statements.length = start
-      else if (isBlock) statements.push('commit')
+      else if (isBlock) statements.push({ sql: 'commit', stack: null })
     }
     isInTransaction = transactional || opened.length > 0
   }
-  return statements.map((sql) => ({ sql, privileged: isPrivileged(sql) }))
+  return statements.map(({ sql, stack }) => {
+    const statement = { sql, privileged: isPrivileged(sql) }
+    if (stack !== null) stacks.set(statement, stack)
+    return statement
+  })
+}
+
+// A plan is printed and compared, so what is only needed to name a line is kept apart from it.
+const stacks = new WeakMap<PlannedStatement, string>()
+
+/** Returns the stack of the call that created a statement; null if it is unknown. */
+export function stackOf(statement: PlannedStatement): string | null {
+  return stacks.get(statement) ?? null
 }
 
 /** Returns a query as the server received it. */

@@ -16,7 +16,17 @@ import { Tables } from './tables.ts'
 export interface LintedMigration {
   readonly name: string
   readonly transactional: boolean
-  readonly statements: readonly { readonly sql: string }[]
+  /** Its file, which the findings name. */
+  readonly file?: string | null | undefined
+  /** Its statements, with their lines in the file. */
+  readonly statements: readonly LintedStatement[]
+  /** Queries that it creates and does not await. */
+  readonly unawaited?: readonly LintedStatement[] | undefined
+}
+
+interface LintedStatement {
+  readonly sql: string
+  readonly line?: number | null | undefined
 }
 
 /** What {@link lintMigrations} may assume. Without it, every table is assumed to have rows. */
@@ -46,6 +56,10 @@ export interface LintFinding {
   /** Stable; docs/lint.md has a heading for it. */
   readonly rule: LintRule
   readonly migration: string
+  /** The file of the migration; null if its source has none. */
+  readonly file: string | null
+  /** The line of the statement in the file; null if it is unknown. */
+  readonly line: number | null
   readonly statement: string
   /** The problem, in one sentence. */
   readonly message: string
@@ -68,6 +82,8 @@ export interface LintResult {
 /** A statement that was not checked, and why. */
 export interface UnreadStatement {
   readonly migration: string
+  readonly file: string | null
+  readonly line: number | null
   readonly statement: string
   readonly reason: string
 }
@@ -76,6 +92,7 @@ const DOCS_URL = 'https://github.com/knex-pgvector/knex-pgvector/blob/main/docs/
 
 interface ReadStatement {
   readonly migration: LintedMigration
+  readonly line: number | null
   readonly sql: string
   /** How many statements its round trip sends, including itself. */
   readonly together: number
@@ -145,24 +162,37 @@ export async function lintMigrations(
 }
 
 function readAll(migration: LintedMigration, parse: Parser): ReadStatement[] {
-  return migration.statements.flatMap(({ sql: sent }) => {
-    const parts = splitStatements(sent)
-    return parts.map((sql, place) => {
-      const node = parse(sql)
-      const read =
-        'problem' in node
-          ? { statement: nothing, problem: node.problem }
-          : { statement: readStatement(node, sql), problem: null }
-      return { migration, sql, together: parts.length, isLast: place === parts.length - 1, ...read }
-    })
+  const sent = migration.statements.flatMap((statement) => readSent(migration, statement, parse))
+  const unawaited = (migration.unawaited ?? []).map(({ sql, line = null }) => {
+    const statement = { ...nothing, isUnawaited: true }
+    return { migration, line, sql, together: 1, isLast: true, statement, problem: null }
+  })
+  return [...sent, ...unawaited]
+}
+
+function readSent(
+  migration: LintedMigration,
+  { sql: sent, line = null }: LintedStatement,
+  parse: Parser,
+): ReadStatement[] {
+  const parts = splitStatements(sent)
+  return parts.map((sql, place) => {
+    const node = parse(sql)
+    const read =
+      'problem' in node
+        ? { statement: nothing, problem: node.problem }
+        : { statement: readStatement(node, sql), problem: null }
+    return { migration, line, sql, together: parts.length, isLast: place === parts.length - 1, ...read }
   })
 }
 
-function findingsOf({ migration, sql }: ReadStatement, step: Step): LintFinding[] {
+function findingsOf({ migration, line, sql }: ReadStatement, step: Step): LintFinding[] {
   return lintRules.flatMap((rule) =>
     rules[rule](step).map(({ message, next }) => ({
       rule,
       migration: migration.name,
+      file: migration.file ?? null,
+      line,
       statement: sql,
       message: message.charAt(0).toUpperCase() + message.slice(1),
       next,
@@ -180,7 +210,9 @@ function notesOn({ migration }: ReadStatement, found: readonly LintFinding[], al
   ]
 }
 
-function unreadOf({ migration, sql, statement, problem }: ReadStatement): UnreadStatement[] {
+function unreadOf({ migration, line, sql, statement, problem }: ReadStatement): UnreadStatement[] {
   const reason = problem ?? (statement.isOpaque ? 'what a DO block does is not read' : null)
-  return reason === null ? [] : [{ migration: migration.name, statement: sql, reason }]
+  return reason === null
+    ? []
+    : [{ migration: migration.name, file: migration.file ?? null, line, statement: sql, reason }]
 }

@@ -7,6 +7,7 @@ import { upKinds } from '../migrator/select.ts'
 import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { declaredKind, lintMigrations, type LintFacts, type LintResult } from './lint-migrations.ts'
 import { loadParser } from './parser.ts'
+import { withPlaces } from './places.ts'
 import { readLintFacts } from './read-known-tables.ts'
 
 /**
@@ -52,9 +53,9 @@ async function lintPending(
 ): Promise<LintResult> {
   // Runs before the plan, which takes seconds.
   await loadParser()
-  const { migrations, notes, failure } = await planAsFarAsItGoes(session, settings, options)
+  const { migrations, sources, notes, failure } = await planAsFarAsItGoes(session, settings, options)
   const facts = migrations.length === 0 ? {} : await session.transaction(readLintFacts, { readOnly: true })
-  const result = await lintMigrations(migrations, { ...facts, declared })
+  const result = await lintMigrations(withPlaces(migrations, sources), { ...facts, declared })
   if (failure === null) return { ...result, notes: [...result.notes, ...notes] }
   if (!result.findings.some(({ migration }) => migration === failure.details.migration)) throw failure
   return { ...result, notes: [...result.notes, ...notes, `${failure.message}. What comes after it was not looked at.`] }

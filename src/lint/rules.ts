@@ -11,6 +11,7 @@ import { functionDimensions } from './rules/function-dimensions.ts'
 import { indexOption } from './rules/index-option.ts'
 import { invalidIndex } from './rules/invalid-index.ts'
 import { lostVectors } from './rules/lost-vectors.ts'
+import { notAwaited } from './rules/not-awaited.ts'
 import { operatorClass } from './rules/operator-class.ts'
 import { replacedColumn } from './rules/replaced-column.ts'
 import { tooManyDimensions } from './rules/too-many-dimensions.ts'
@@ -34,6 +35,7 @@ export const rules = {
   'replaced-column': replacedColumn,
   'lost-vectors': lostVectors,
   'lock-timeout': lockTimeout,
+  'not-awaited': notAwaited,
 } as const satisfies Record<string, Rule>
 
 /** The id of a rule of the linter. */

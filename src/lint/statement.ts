@@ -148,6 +148,8 @@ export interface Statement {
   readonly routine: Routine | null
   /** Whether it runs code that is not checked. */
   readonly isOpaque: boolean
+  /** Whether the migration creates it and does not wait for it. */
+  readonly isUnawaited: boolean
 }
 
 /** A statement that is irrelevant to the rules. */
@@ -169,4 +171,5 @@ export const nothing: Statement = {
   query: null,
   routine: null,
   isOpaque: false,
+  isUnawaited: false,
 }

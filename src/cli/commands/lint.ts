@@ -1,9 +1,12 @@
+import { relative } from 'node:path'
+
 import { bold, gray, green, red, yellow } from '../output/colour.ts'
 
 import { lint } from '../../lint/lint-pending.ts'
 import type { LintFinding, LintResult } from '../../lint/lint-migrations.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
+import { githubAnnotations } from '../output/github.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact } from '../../sql-text/redact.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'
@@ -16,10 +19,14 @@ interface Flags {
   readonly only?: string
   readonly skip?: readonly string[]
   readonly declared?: string
+  readonly github?: boolean
 }
 
 /** Judges the SQL of the pending migrations by rules that know vectors. */
-export async function run({ knex, print, isQuiet }: Context, { declared, to, only, skip }: Flags): Promise<number> {
+export async function run(
+  { knex, print, isQuiet }: Context,
+  { declared, to, only, skip, github = false }: Flags,
+): Promise<number> {
   // A migration may talk to the console as it likes.
   divertConsole(isQuiet)
   const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
@@ -27,8 +34,13 @@ export async function run({ knex, print, isQuiet }: Context, { declared, to, onl
     lint(knex, { to, only, skip, declared: indexes, onEvent }),
   )
   const { findings, allowed, unread, notes } = result
-  for (const migration of migrationsIn(result)) show(migration, result, print)
-  for (const note of notes) print.line(`${yellow('⚠')} ${redact(note)}`)
+  if (github) {
+    // GitHub's own variable is the root of the repository, which the working directory need not be.
+    for (const line of githubAnnotations(result, process.env.GITHUB_WORKSPACE ?? process.cwd())) print.line(line)
+  } else {
+    for (const migration of migrationsIn(result)) show(migration, result, print)
+    for (const note of notes) print.line(`${yellow('⚠')} ${redact(note)}`)
+  }
   if (findings.length === 0) print.line(`${green('✓')} Nothing found`)
   print.line(`Findings: ${findings.length}, allowed: ${allowed.length}, not read: ${unread.length}`)
   print.document(documentOf(result))
@@ -44,15 +56,20 @@ function show(name: string, { findings, allowed, unread }: LintResult, print: Pr
   print.line(bold(name))
   for (const finding of findings.filter(isIn)) {
     print.line(`  ${red('✗')} ${finding.rule}  ${finding.message}`)
-    print.line(`      ${gray(shortened(finding))}`)
+    print.line(`      ${gray(`${placeOf(finding)}${shortened(finding)}`)}`)
     print.line(`      → ${finding.next}`)
   }
   for (const finding of allowed.filter(isIn)) print.line(`  ${green('✓')} ${finding.rule}  allowed: ${finding.reason}`)
   for (const statement of unread.filter(isIn)) {
     print.line(`  ${yellow('–')} not read: ${statement.reason}`)
-    print.line(`      ${gray(shortened(statement))}`)
+    print.line(`      ${gray(`${placeOf(statement)}${shortened(statement)}`)}`)
   }
   print.line()
+}
+
+function placeOf({ file, line }: Pick<LintFinding, 'file' | 'line'>): string {
+  if (file === null) return ''
+  return `${relative(process.cwd(), file)}${line === null ? '' : `:${line}`}  `
 }
 
 const SHOWN = 100

@@ -29,6 +29,8 @@ export interface MigrationFiles {
 export interface LoadedMigration {
   readonly name: string
   readonly file: unknown
+  /** The full path of its file; null if its source has none. */
+  readonly path: string | null
   readonly module: MigrationModule
   readonly transactional: boolean
 }
@@ -59,7 +61,8 @@ export async function listMigrations({
     const module = (await loadFrom(source, file, name)) as MigrationModule
     const { transaction } = module.config ?? {}
     // Knex ignores a value that is not a boolean.
-    return { name, file, module, transactional: typeof transaction === 'boolean' ? transaction : !disableTransactions }
+    const transactional = typeof transaction === 'boolean' ? transaction : !disableTransactions
+    return { name, file, path: pathOf(file) || null, module, transactional }
   }
   return {
     names: [...byName.keys()],

@@ -1,5 +1,6 @@
 import type { PgvectorState } from '../../extension/state.ts'
 import type { PlannedMigration } from './result.ts'
+import type { PlanSource } from './sources.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
 import { firstWords } from '../../sql-text/split-statements.ts'
 import { tokensOf } from '../../sql-text/tokens.ts'
@@ -7,6 +8,7 @@ import { tokensOf } from '../../sql-text/tokens.ts'
 /** The inputs of a plan. */
 export interface Basis {
   readonly migrations: readonly PlannedMigration[]
+  readonly sources?: readonly PlanSource[]
   /** The database that the plan is for. */
   readonly here: PgvectorState
   /** The embedded database that produced the plan. */
@@ -20,7 +22,7 @@ export interface Basis {
 }
 
 /** Returns what a plan cannot know, in sentences. */
-export function notesOn({ migrations, here, replay, hooks, earlier, missing }: Basis): string[] {
+export function notesOn({ migrations, sources = [], here, replay, hooks, earlier, missing }: Basis): string[] {
   return [
     ...postgresNote(here, replay),
     ...pgvectorNote(migrations, here, replay),
@@ -29,6 +31,7 @@ export function notesOn({ migrations, here, replay, hooks, earlier, missing }: B
     ...missingNote(missing),
     ...migrations.flatMap(dataNote),
     ...migrations.flatMap(emptyNote),
+    ...migrations.flatMap(({ name }, place) => unawaitedNote(name, sources[place])),
   ]
 }
 
@@ -100,4 +103,11 @@ function emptyNote({ name, statements }: PlannedMigration): string[] {
   return [
     `${name} sends no statement. If it creates something, that exists already or an earlier migration creates it.`,
   ]
+}
+
+function unawaitedNote(name: string, source: PlanSource | undefined): string[] {
+  return (source?.unawaited ?? []).map(({ sql, line }) => {
+    const place = line === null ? '' : ` in line ${line}`
+    return `${name} does not await a query${place}, so it may never be sent: ${sql.replaceAll(/\s+/g, ' ').slice(0, SHOWN)}`
+  })
 }

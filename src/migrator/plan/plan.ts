@@ -5,7 +5,9 @@ import type { Session } from '../../database/session.ts'
 import { optionsParser } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
+import type { UnawaitedQuery } from '../../database/watch-builders.ts'
 import { notesOn } from './notes.ts'
+import { sourceOf, type PlanSource } from './sources.ts'
 import type { PartialPlan, PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { readOrigin, type Origin } from '../replay/origin.ts'
 import {
@@ -15,7 +17,7 @@ import {
   type SentQuery,
 } from '../../database/record-statements.ts'
 import { recorded, replayApplied, replayEvents, type OnReplay } from '../replay/applied.ts'
-import { openReplay, runUp } from '../replay/replay.ts'
+import { openReplay, runUp, type Replay } from '../replay/replay.ts'
 import { assertFilesExist, selectUp, upKinds, type UpSelection } from '../select.ts'
 import { noHook, type MigrationSettings, type MigrationTables } from '../settings.ts'
 import { tableStatements } from '../tracking.ts'
@@ -40,7 +42,7 @@ export async function plan(
   settings: MigrationSettings,
   options: PlanOptions = {},
 ): Promise<PlanResult> {
-  const { failure, ...result } = await planAsFarAsItGoes(session, settings, options)
+  const { failure, sources: _sources, ...result } = await planAsFarAsItGoes(session, settings, options)
   if (failure !== null) throw failure
   return result
 }
@@ -59,22 +61,23 @@ export async function planAsFarAsItGoes(
     (name) => !pending.includes(name) && files.names.indexOf(name) < files.names.indexOf(pending.at(-1) ?? ''),
   )
   if (pending.length === 0) {
-    return { migrations: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
+    return { migrations: [], sources: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
   }
   const { applied } = origin
   const onReplay = replayEvents(applied.length + pending.length, onEvent)
   const replay = await openReplay(db, origin.surroundings)
   try {
     const bookkeeping = await bookkeepingOf(replay.session, settings.tables)
-    const { migrations, failure } = await withTarget(origin.pgvector, async () => {
+    const { migrations, sources, failure } = await withTarget(origin.pgvector, async () => {
       await replayApplied(replay, settings.tables, files, applied, onReplay)
-      return planAll(replay.session, files, pending, (name, index) => onReplay(name, applied.length + index))
+      return planAll(replay, files, pending, (name, index) => onReplay(name, applied.length + index))
     })
     // After a failure, the replay may be in an aborted transaction that accepts no queries.
     const notes =
       failure === null
         ? notesOn({
             migrations,
+            sources,
             here: origin.pgvector,
             replay: await readState(replay.session, {}, null),
             hooks: Object.entries(settings.hooks).flatMap(([name, hook]) => (hook === noHook ? [] : name)),
@@ -84,6 +87,7 @@ export async function planAsFarAsItGoes(
         : []
     return {
       migrations,
+      sources,
       notes,
       origin: describe(origin, settings.tables, bookkeeping),
       failure: failure === null ? null : withoutEarlier(failure, earlier),
@@ -115,23 +119,29 @@ async function bookkeepingOf(session: Session, tables: MigrationTables): Promise
 }
 
 async function planAll(
-  session: Session,
+  { session, watch }: Replay,
   files: MigrationFiles,
   pending: readonly string[],
   onReplay: OnReplay,
-): Promise<Pick<PartialPlan, 'migrations' | 'failure'>> {
+): Promise<Pick<PartialPlan, 'migrations' | 'sources' | 'failure'>> {
   const migrations: PlannedMigration[] = []
+  const sources: PlanSource[] = []
   for (const [index, name] of pending.entries()) {
     onReplay(name, index)
     const migration = await files.load(name)
-    const { transactional } = migration
-    const { sent, failure } = await recorded(session, name, false, () => runUp(session, migration))
+    const { transactional, path } = migration
+    const unawaited: UnawaitedQuery[] = []
+    watch.start()
+    const { sent, failure } = await recorded(session, name, false, () =>
+      runUp(session, migration, () => unawaited.push(...watch.stop())),
+    )
     // A failed migration was rolled back, but its statements are still what it sends.
     const statements = statementsOf(failure === null ? sent : sent.filter(isItsOwn).map(withoutError), transactional)
     migrations.push({ name, transactional, statements })
-    if (failure !== null) return { migrations, failure }
+    sources.push(sourceOf(path, statements, unawaited))
+    if (failure !== null) return { migrations, sources, failure }
   }
-  return { migrations, failure: null }
+  return { migrations, sources, failure: null }
 }
 
 function isItsOwn({ isControl }: SentQuery): boolean {

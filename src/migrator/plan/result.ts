@@ -1,5 +1,6 @@
 import type { PgvectorMigrationError } from '../../core/errors.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
+import type { PlanSource } from './sources.ts'
 import type { MigrationTables } from '../settings.ts'
 
 export type { PlannedStatement }
@@ -16,6 +17,8 @@ export interface PlanResult {
 export interface PartialPlan extends PlanResult {
   /** Null if the plan is complete. */
   readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null
+  /** For each migration, where its statements come from. */
+  readonly sources: readonly PlanSource[]
 }
 
 /** A pending migration, with its statements in order. */

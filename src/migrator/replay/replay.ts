@@ -3,6 +3,7 @@ import type { Direction } from '../events.ts'
 import { inMigration } from '../../database/migration-context.ts'
 import { openReplica } from '../../database/replica.ts'
 import type { Session } from '../../database/session.ts'
+import type { BuilderWatch } from '../../database/watch-builders.ts'
 import { identifier, literal } from '../../core/sql.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import { withReason } from '../run/one.ts'
@@ -13,6 +14,8 @@ export { readSurroundings, type Surroundings } from './surroundings.ts'
 /** An embedded database that stands in for another one. */
 export interface Replay {
   readonly session: Session
+  /** Sees the queries that a migration creates. */
+  readonly watch: BuilderWatch
   /** Runs a migration that was applied there, so that the next one finds its changes. */
   apply(migration: LoadedMigration): Promise<void>
   /** Resets the search path to that of a new connection. */
@@ -29,10 +32,11 @@ export interface Replay {
 export async function openReplay(db: Session, surroundings: Surroundings): Promise<Replay> {
   const scratch = await openScratch()
   const replica = openReplica(db, scratch.config)
-  const { session } = replica
+  const { session, watch } = replica
   const searchPath = surroundings.searchPath.replaceAll('"$user"', identifier(surroundings.role))
   const replay: Replay = {
     session,
+    watch,
     apply: async (migration) => {
       await replay.reset()
       await applyIn(session, surroundings, migration)
@@ -56,8 +60,16 @@ export async function openReplay(db: Session, surroundings: Surroundings): Promi
 }
 
 /** Runs a migration's `up` as a run does, without anything around it. */
-export async function runUp(session: Session, migration: LoadedMigration): Promise<void> {
-  await runAlone(session, migration, 'up', async ({ knex }) => migration.module.up(knex))
+export async function runUp(
+  session: Session,
+  migration: LoadedMigration,
+  onReturn: () => void = () => undefined,
+): Promise<void> {
+  await runAlone(session, migration, 'up', async ({ knex }) => {
+    await migration.module.up(knex)
+    // A commit follows. It would wait for queries that the migration did not wait for.
+    onReturn()
+  })
 }
 
 /** Runs its `down` in the same way, if it has one. */
