@@ -5,10 +5,12 @@ import type * as library from '../src/index.ts'
 const builtLibrary = require('../dist/index.js') as typeof library
 const builtEmbedded = require('../dist/embedded.js') as typeof embedded
 
+export const copyVectors = builtLibrary.copyVectors
 export const createVectorIndex = builtLibrary.createVectorIndex
 export const ensurePgvector = builtLibrary.ensurePgvector
 export const migrationSource = builtLibrary.migrationSource
 export const nearestRows = builtLibrary.nearestRows
+export const toBinary = builtLibrary.toBinary
 export const vectorColumn = builtLibrary.vectorColumn
 export const vectorIndex = builtLibrary.vectorIndex
 export const embeddedPgvector = builtEmbedded.embeddedPgvector

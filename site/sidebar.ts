@@ -8,7 +8,7 @@ export const sidebar = [
       { text: 'Migrations', link: 'migrations' },
       { text: 'Operations', link: 'operations' },
       { text: 'Indexes', link: 'indexes' },
-      { text: 'Values', link: 'values' },
+      { text: 'Values and bulk loading', link: 'values' },
       { text: 'Search', link: 'search' },
       { text: 'Backfill', link: 'backfill' },
       { text: 'Keeping vectors in step', link: 'in-step' },

@@ -16,6 +16,9 @@ export type {
   DropColumnResult,
 } from './columns/change-options.ts'
 export { fromBinary, toBinary, type BinaryValues } from './columns/binary.ts'
+export { copyVectors, type CopyResult } from './columns/copy/copy-vectors.ts'
+export type { CopyEvent, CopyVectorsOptions, ReadVectorsOptions } from './columns/copy/options.ts'
+export { readVectors } from './columns/copy/read-vectors.ts'
 export type { SparseVector } from './columns/elements.ts'
 export type { QueryVector } from './columns/read-elements.ts'
 export type { VectorType } from './pgvector/vector-types.ts'

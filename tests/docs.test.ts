@@ -233,6 +233,12 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     column: 'documents.embedding',
     problems: ['trigger "documents__embedding__mark" is disabled'],
   },
+  COPY_FAILED: {
+    table: 'documents',
+    row: 4712,
+    column: 'embedding',
+    problem: 'has 383 dimensions, but the column has 384',
+  },
   TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
   SESSION_SHARED: { processes: [4711, 4712] },
   SEARCH_OPTION_NOT_SUPPORTED: { option: 'iterativeScan', since: '0.8.0', installed: '0.7.4' },

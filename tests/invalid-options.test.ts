@@ -41,6 +41,8 @@ const values: Readonly<Record<string, unknown>> = {
   'readonly Operation[]': [],
   'readonly number[]': [],
   Uint8Array: new Uint8Array(),
+  'readonly (keyof Row & string)[]': ['id'],
+  Rows: [],
   '() => PromiseLike<Result>': () => Promise.resolve(),
 }
 
@@ -290,6 +292,7 @@ function described(type: ts.Type): { readonly type: ts.Type; readonly text: stri
       .replace(/^(Vector(?:Column|Index))<.*>$/, '$1')
       .replace(/^ColumnFor<.*>$|^VectorColumn<.*> \| .*$|^.* \| VectorColumn<.*>$/, 'VectorColumn')
       .replace(/^Uint8Array<.*>$/, 'Uint8Array')
+      .replace(/^(?:Async)?Iterable<Row\b.*$/, 'Rows')
       .replace(/^.*\bConfig<.*$/, 'Database'),
   }
 }

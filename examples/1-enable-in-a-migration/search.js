@@ -1,4 +1,5 @@
 const Knex = require('knex')
+const { toBinary } = require('knex-pgvector')
 
 const config = require('./knexfile')
 
@@ -14,10 +15,10 @@ async function main() {
   const knex = Knex(config)
   try {
     await knex('documents').insert(
-      documents.map(({ title, embedding }) => ({ title, embedding: JSON.stringify(embedding) })),
+      documents.map(({ title, embedding }) => ({ title, embedding: toBinary('vector', embedding) })),
     )
     const nearest = await knex('documents')
-      .select('title', knex.raw('embedding <=> ? as distance', [JSON.stringify(question)]))
+      .select('title', knex.raw('embedding <=> ? as distance', [toBinary('vector', question)]))
       .orderBy('distance')
       .limit(2)
     for (const { title, distance } of nearest) console.log(`${distance.toFixed(3)}  ${title}`)

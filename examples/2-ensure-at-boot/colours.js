@@ -1,3 +1,5 @@
+import { toBinary } from 'knex-pgvector'
+
 // The vectors are red, green and blue. A real application keeps them in a table that its migrations made.
 const colours = [
   ['black', '[0,0,0]'],
@@ -17,7 +19,7 @@ export async function nearestColour(knex, like) {
      from (values ${colours.map(() => '(?, ?)').join(', ')}) as colours (name, embedding)
      order by distance
      limit 1`,
-    [JSON.stringify(vector), ...colours.flat()],
+    [toBinary('vector', vector), ...colours.flat()],
   )
   return rows[0]
 }

@@ -42,7 +42,7 @@ function isList(value: unknown): value is Elements['values'] {
   return types.isFloat32Array(value) || types.isFloat64Array(value) || (Array.isArray(value) && areNumbers(value))
 }
 
-// A loop, because `every` skips the holes of a sparse array.
+// A loop, because it runs over every number that is sent, and `every` skips the holes of a sparse array.
 function areNumbers(values: readonly unknown[]): boolean {
   for (let at = 0; at < values.length; at++) if (typeof values[at] !== 'number') return false
   return true

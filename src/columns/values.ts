@@ -38,6 +38,16 @@ export type CheckedBinary = { readonly binary: Buffer } | { readonly problems: r
 
 /** Returns a value in binary format, or why a column or type cannot store it. */
 export function checkedBinary(value: unknown, fit: Fit, needsDirection = false): CheckedBinary {
+  const checked = checkedElements(value, fit, needsDirection)
+  return 'problems' in checked ? checked : { binary: encode(fit.type, checked) }
+}
+
+/** Returns the elements of a value, or why a column or type cannot store it. */
+export function checkedElements(
+  value: unknown,
+  fit: Fit,
+  needsDirection = false,
+): Elements | { readonly problems: readonly string[] } {
   const { type } = fit
   const elements = elementsOf(value, type)
   if (elements === null) return { problems: [`must be ${forms[type]}`] }
@@ -45,7 +55,7 @@ export function checkedBinary(value: unknown, fit: Fit, needsDirection = false):
   if (needsDirection && elements.values.every((element) => element === 0)) {
     problems.push('is all zeros, and the cosine distance to a zero vector is undefined')
   }
-  return problems.length > 0 ? { problems } : { binary: encode(type, elements) }
+  return problems.length > 0 ? { problems } : elements
 }
 
 /** @throws {PgvectorMigrationError} INVALID_OPTIONS, with every problem. */

@@ -3,11 +3,14 @@ import { endianness } from 'node:os'
 import { markBinary, type BinaryKind } from '../database/binary-value.ts'
 import type { VectorType } from '../pgvector/vector-types.ts'
 import type { Elements } from './elements.ts'
+import { shortestText } from './float-text.ts'
 import { halfBits, numberOfHalf } from './half.ts'
 
 /** How values of a type travel in PostgreSQL's binary format: what its receive function reads. */
 interface WireFormat {
-  readonly encode: (elements: Elements) => Buffer
+  readonly sizeOf: (elements: Elements) => number
+  /** Writes the value at an offset, as many bytes as its size. */
+  readonly write: (elements: Elements, bytes: Buffer, offset: number) => void
   /** Null for bytes that are no such value. */
   readonly decode: (bytes: Buffer) => Elements | null
   /** The value as the type's input function reads it. */
@@ -17,14 +20,10 @@ interface WireFormat {
 const isLittleEndian = endianness() === 'LE'
 
 // Numbers of four bytes, in the order of the network.
-function joined(parts: readonly (Int32Array | Float32Array)[]): Buffer {
-  const bytes = Buffer.allocUnsafe(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let offset = 0
-  for (const { buffer, byteOffset, byteLength } of parts) {
-    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset)
-    offset += byteLength
-  }
-  return isLittleEndian ? bytes.swap32() : bytes
+function writeNumbers(numbers: Int32Array | Float32Array, bytes: Buffer, offset: number): void {
+  const { buffer, byteOffset, byteLength } = numbers
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset)
+  if (isLittleEndian) bytes.subarray(offset, offset + byteLength).swap32()
 }
 
 // A copy, because typed arrays begin at a multiple of their width.
@@ -41,25 +40,25 @@ function dense(values: Elements['values']): Elements {
 
 const floats: WireFormat = {
   // int16 length, int16 0
-  encode: ({ values, length }) => joined([Int32Array.of(length << 16), asFloats(values)]),
+  sizeOf: ({ length }) => 4 + 4 * length,
+  write: ({ values, length }, bytes, offset) => {
+    // The fastest way for every kind of list (measured); most other ways copy the numbers first.
+    const view = new DataView(bytes.buffer, bytes.byteOffset + offset)
+    view.setInt32(0, length << 16)
+    for (let place = 0; place < length; place++) view.setFloat32(4 + 4 * place, values[place] ?? 0)
+  },
   decode: (bytes) => {
     if (bytes.length < 4 || bytes.length !== 4 + 4 * bytes.readUInt16BE(0)) return null
     return dense(new Float32Array(numbersAt(bytes, 4, bytes.length)))
   },
-  textOf: ({ values }) => `[${Array.from(values, (value) => shortest(value, Math.fround)).join(',')}]`,
-}
-
-function asFloats(values: Elements['values']): Float32Array {
-  return values instanceof Float32Array ? values : new Float32Array(values)
+  textOf: ({ values }) => `[${Array.from(values, (value) => shortestText(value, Math.fround)).join(',')}]`,
 }
 
 const halves: WireFormat = {
-  encode: ({ values, length }) => {
-    const bytes = Buffer.allocUnsafe(4 + 2 * length)
-    bytes.writeUInt32BE(length * 2 ** 16)
-    let offset = 4
-    for (const value of values) offset = bytes.writeUInt16BE(halfBits(value), offset)
-    return bytes
+  sizeOf: ({ length }) => 4 + 2 * length,
+  write: ({ values, length }, bytes, offset) => {
+    let at = bytes.writeInt32BE(length << 16, offset)
+    for (const value of values) at = bytes.writeUInt16BE(halfBits(value), at)
   },
   decode: (bytes) => {
     const length = bytes.length < 4 ? 0 : bytes.readUInt16BE(0)
@@ -68,20 +67,36 @@ const halves: WireFormat = {
     for (let place = 0; place < length; place++) values[place] = numberOfHalf(bytes.readUInt16BE(4 + 2 * place))
     return dense(values)
   },
-  textOf: ({ values }) => `[${Array.from(values, (value) => shortest(value, roundToHalf)).join(',')}]`,
+  textOf: ({ values }) => `[${Array.from(values, (value) => shortestText(value, roundToHalf)).join(',')}]`,
 }
 
 function roundToHalf(value: number): number {
   return numberOfHalf(halfBits(value))
 }
 
+// What rounds to zero is zero.
+function nonZero(values: Elements['values']): number[] {
+  const kept: number[] = []
+  for (const [at, value] of values.entries()) if (Math.fround(value) !== 0) kept.push(at)
+  return kept
+}
+
 const sparse: WireFormat = {
   // int32 length, int32 elements that are not zero, int32 0, their places, their values
-  encode: ({ values, places, length }) => {
-    const kept: number[] = []
-    for (const [at, value] of values.entries()) if (Math.fround(value) !== 0) kept.push(at)
-    const keptPlaces = Int32Array.from(kept, (at) => places?.[at] ?? at)
-    return joined([Int32Array.of(length, kept.length, 0), keptPlaces, Float32Array.from(kept, (at) => values[at] ?? 0)])
+  sizeOf: ({ values }) => 12 + 8 * nonZero(values).length,
+  write: ({ values, places, length }, bytes, offset) => {
+    const kept = nonZero(values)
+    writeNumbers(Int32Array.of(length, kept.length, 0), bytes, offset)
+    writeNumbers(
+      Int32Array.from(kept, (at) => places?.[at] ?? at),
+      bytes,
+      offset + 12,
+    )
+    writeNumbers(
+      Float32Array.from(kept, (at) => values[at] ?? 0),
+      bytes,
+      offset + 12 + 4 * kept.length,
+    )
   },
   decode: (bytes) => {
     const [length, count] = bytes.length < 12 ? [0, 0] : [bytes.readInt32BE(0), bytes.readInt32BE(4)]
@@ -91,21 +106,21 @@ const sparse: WireFormat = {
     return { values, places, length }
   },
   textOf: ({ values, places, length }) => {
-    const entries = Array.from(values, (value, at) => `${(places?.[at] ?? at) + 1}:${shortest(value, Math.fround)}`)
+    const entries = Array.from(values, (value, at) => `${(places?.[at] ?? at) + 1}:${shortestText(value, Math.fround)}`)
     return `{${entries.join(',')}}/${length}`
   },
 }
 
 const bits: WireFormat = {
   // int32 length, then eight bits to the byte
-  encode: ({ values, length }) => {
-    const bytes = Buffer.alloc(4 + Math.ceil(length / 8))
-    bytes.writeInt32BE(length)
+  sizeOf: ({ length }) => 4 + Math.ceil(length / 8),
+  write: ({ values, length }, bytes, offset) => {
+    const start = bytes.writeInt32BE(length, offset)
+    bytes.fill(0, start, start + Math.ceil(length / 8))
     for (const [place, value] of values.entries()) {
-      const at = 4 + (place >> 3)
+      const at = start + (place >> 3)
       if (value === 1) bytes[at] = (bytes[at] ?? 0) | (128 >> (place & 7))
     }
-    return bytes
   },
   decode: (bytes) => {
     const length = bytes.length < 4 ? 0 : bytes.readInt32BE(0)
@@ -125,7 +140,19 @@ const formats = {
 
 /** Returns a value in binary format. Its elements must be storable. */
 export function encode(type: VectorType, elements: Elements): Buffer {
-  return markBinary(formats[type].encode(elements), binaryKinds[type])
+  const bytes = Buffer.allocUnsafe(encodedSize(type, elements))
+  encodeInto(type, elements, bytes, 0)
+  return markBinary(bytes, binaryKinds[type])
+}
+
+/** Returns how many bytes such a value takes. */
+export function encodedSize(type: VectorType, elements: Elements): number {
+  return formats[type].sizeOf(elements)
+}
+
+/** Writes such a value into bytes that have room for it. */
+export function encodeInto(type: VectorType, elements: Elements, bytes: Buffer, offset: number): void {
+  formats[type].write(elements, bytes, offset)
 }
 
 /** Reads a value in binary format; null for bytes that are no such value. */
@@ -149,16 +176,4 @@ export const binaryKinds = {
 
 function kindOf(type: VectorType): BinaryKind {
   return { name: type, textOf: (bytes) => binaryText(type, bytes) }
-}
-
-const MOST_DIGITS = 9
-
-/** The shortest text of a number that its type rounds to the same number. */
-function shortest(value: number, round: (value: number) => number): string {
-  if (Object.is(value, -0)) return '-0'
-  for (let digits = 1; digits < MOST_DIGITS; digits++) {
-    const near = Number(value.toPrecision(digits))
-    if (round(near) === value) return String(near)
-  }
-  return String(Number(value.toPrecision(MOST_DIGITS)))
 }

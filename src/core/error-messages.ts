@@ -44,6 +44,13 @@ export interface ErrorDetails {
   readonly IN_STEP_NOT_POSSIBLE: { readonly column: string; readonly problems: readonly string[] }
   /** What is missing or altered. */
   readonly NOT_KEPT_IN_STEP: { readonly column: string; readonly problems: readonly string[] }
+  readonly COPY_FAILED: {
+    readonly table: string
+    /** The number of the row, counted from 1; null where the problem is not one row's. */
+    readonly row: number | null
+    readonly column: string | null
+    readonly problem: string
+  }
   readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
   readonly INDEX_DROP_FAILED: { readonly index: string; readonly problem: string }
   readonly TABLE_BUSY: {
@@ -405,6 +412,10 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   NOT_KEPT_IN_STEP: ({ column, problems }) => ({
     message: `The vectors of ${column} are not kept in step with their rows:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
     hint: 'Run a migration with new KeepInStep(…) for this embedding, or call setUpInStep: it creates what is missing and replaces what was altered.',
+  }),
+  COPY_FAILED: ({ table, row, column, problem }) => ({
+    message: `${row === null ? 'The rows' : `Row ${row}`} could not be copied into ${table}: ${column === null ? '' : `${column} `}${problem}`,
+    hint: 'Nothing was stored. Correct the rows, then copy them again.',
   }),
   TABLE_BUSY: ({ table, attempts, milliseconds, blockers }) => ({
     message:

@@ -15,6 +15,8 @@ export interface Connection {
   on?(event: string, listener: (...args: never[]) => void): void
   removeListener?(event: string, listener: (...args: never[]) => void): void
   end?(): Promise<void> | void
+  /** Sends a query that handles its own answers, such as a COPY. */
+  query?(submittable: object): unknown
   /** Whether it can send a query; false while an answer is pending. */
   readonly readyForQuery?: boolean
   /** The protocol layer of a node-postgres connection, with its messages and its socket. */

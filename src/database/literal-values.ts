@@ -18,7 +18,12 @@ const { prepareValue } = require('pg/lib/utils.js') as { readonly prepareValue: 
  */
 export function literalValue(value: unknown): string {
   const kind = binaryKindOf(value)
-  const prepared = kind === null ? prepareValue(value) : kind.textOf(value as Buffer)
-  if (prepared === null) return 'null'
-  return escapeLiteral(typeof prepared === 'string' ? prepared : `\\x${prepared.toString('hex')}`).trim()
+  const text = kind === null ? parameterText(value) : kind.textOf(value as Buffer)
+  return text === null ? 'null' : escapeLiteral(text).trim()
+}
+
+/** Returns the text that node-postgres sends for a value; null for null. */
+export function parameterText(value: unknown): string | null {
+  const prepared = prepareValue(value)
+  return prepared === null || typeof prepared === 'string' ? prepared : `\\x${prepared.toString('hex')}`
 }

@@ -31,8 +31,27 @@ export async function sendMessage(
   client: KnexClient,
   connection: Connection,
   sql: string,
-  { bindings = [], isQuestion = false, isControl = false }: MessageOptions = {},
+  options: MessageOptions = {},
 ): Promise<readonly QueryResult[]> {
+  const { bindings = [], isQuestion = false } = options
+  const { response } = await reported(client, connection, sql, options, () =>
+    query(client, connection, { sql, bindings }, isQuestion === true),
+  )
+  return Array.isArray(response) ? (response as readonly QueryResult[]) : [response as QueryResult]
+}
+
+/**
+ * Reports a message to the listeners of Knex's events, and explains its failure.
+ *
+ * @throws {PgvectorMigrationError} CONNECTION_LOST.
+ */
+export async function reported<Answer extends { readonly response: unknown }>(
+  client: KnexClient,
+  connection: Connection,
+  sql: string,
+  { bindings = [], isQuestion = false, isControl = false }: MessageOptions,
+  send: () => Promise<Answer>,
+): Promise<Answer> {
   const { __knexUid, __knexTxId } = connection as { readonly __knexUid?: string; readonly __knexTxId?: string }
   const event = {
     sql,
@@ -45,9 +64,9 @@ export async function sendMessage(
   }
   client.emit('query', event)
   try {
-    const { response } = await query(client, connection, { sql, bindings }, isQuestion === true)
-    client.emit('query-response', response, event)
-    return Array.isArray(response) ? (response as readonly QueryResult[]) : [response as QueryResult]
+    const answer = await send()
+    client.emit('query-response', answer.response, event)
+    return answer
   } catch (error) {
     rememberMessage(error, sql)
     client.emit('query-error', error, event)

@@ -56,6 +56,8 @@ export interface Session {
   askEachAsCaller(queries: readonly string[]): Promise<readonly unknown[]>
   /** Sends statements that change something, in one round trip, under the user's search path. */
   send(statements: string | readonly string[]): Promise<void>
+  /** Sends one such statement with its bindings, and returns how many rows it changed. */
+  sendRows(statement: string, bindings: readonly unknown[]): Promise<number>
   /** Sends such statements, followed by a query for their result, and returns its `state`. */
   sendAndAsk<State extends Answer>(statements: readonly string[], query: string): Promise<State>
   /** Sends statements, rolls back their effects in the same round trip, and returns the answer to each of them. */
@@ -136,6 +138,11 @@ class KnexSession implements Session {
   async send(statements: string | readonly string[]): Promise<void> {
     const sql = typeof statements === 'string' ? statements : statements.join(';\n')
     if (sql !== '') await this.#roundTrip(sql)
+  }
+
+  async sendRows(statement: string, bindings: readonly unknown[]): Promise<number> {
+    const [answer] = await this.#roundTrip(statement, { bindings })
+    return answer?.rowCount ?? 0
   }
 
   async sendAndAsk<State extends Answer>(statements: readonly string[], query: string): Promise<State> {

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { toBinary } from 'knex-pgvector'
 
 export interface Document {
   readonly title: string
@@ -19,13 +20,13 @@ export class DocumentRepository {
   }
 
   async insert(documents: readonly Document[]): Promise<void> {
-    const rows = documents.map(({ title, embedding }) => ({ title, embedding: JSON.stringify(embedding) }))
+    const rows = documents.map(({ title, embedding }) => ({ title, embedding: toBinary('vector', embedding) }))
     await this.#knex('documents').insert(rows)
   }
 
   async nearest(embedding: readonly number[], limit: number): Promise<Match[]> {
     return this.#knex('documents')
-      .select('title', this.#knex.raw('embedding <=> ? as distance', [JSON.stringify(embedding)]))
+      .select('title', this.#knex.raw('embedding <=> ? as distance', [toBinary('vector', embedding)]))
       .orderBy('distance')
       .limit(limit)
   }
