@@ -1,9 +1,8 @@
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type * as CopyStreams from 'pg-copy-streams'
-
 import { newInterruption, type Interruption } from '../core/interruption.ts'
+import { loadCopyStreams } from './copy-streams.ts'
 import { clientOf } from './knex-inside.ts'
 import { reported } from './messages.ts'
 import type { Session } from './session.ts'
@@ -21,7 +20,7 @@ export interface CopySource {
  */
 export async function copyIn(session: Session, statement: string, source: CopySource): Promise<number> {
   return session.hold(async ({ session: held, connection, hangUp }) => {
-    const { from } = require('pg-copy-streams') as typeof CopyStreams
+    const { from } = loadCopyStreams()
     const { response } = await reported(clientOf(held.knex), connection, statement, {}, async () => {
       source.signal?.throwIfAborted()
       const stream = from(statement)

@@ -1,7 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream'
 
-import type * as CopyStreams from 'pg-copy-streams'
-
+import { loadCopyStreams } from './copy-streams.ts'
 import { clientOf } from './knex-inside.ts'
 import { reported } from './messages.ts'
 import type { Session } from './session.ts'
@@ -24,7 +23,7 @@ export async function* copyOut(session: Session, statement: string): AsyncGenera
 
 async function copyTo(session: Session, statement: string, target: PassThrough): Promise<void> {
   await session.hold(async ({ session: held, connection, hangUp }) => {
-    const { to } = require('pg-copy-streams') as typeof CopyStreams
+    const { to } = loadCopyStreams()
     await reported(clientOf(held.knex), connection, statement, { isQuestion: true }, async () => {
       const stream = to(statement)
       connection.query?.(stream)
