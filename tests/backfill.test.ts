@@ -105,7 +105,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
     const embed: BackfillOptions<Article>['embed'] = (rows) =>
       Promise.resolve(rows.map((row) => (row.title.length === 3 ? null : embedText(row))))
     const result = await backfillVectors<Article>(knex, embedding, { ...options, embed, batchSize: 1 })
-    expect(result).toMatchObject({ filled: 4, leftOut: 1, isComplete: true })
+    expect(result).toMatchObject({ filled: 4, leftOut: 1, isComplete: false })
     expect(await knex('articles').whereNull('embedding').pluck('id')).toEqual(['3'])
   })
 
@@ -245,7 +245,7 @@ describeOnEveryDatabase('backfillVectors', (database) => {
       embed: (rows) => Promise.resolve(rows.map((row) => row.embedding)),
       logger: false,
     })
-    expect(result).toMatchObject({ filled: 2, leftOut: 1, isComplete: true })
+    expect(result).toMatchObject({ filled: 2, leftOut: 1, isComplete: false })
     expect(await knex('articles').orderBy('id').pluck('half')).toEqual(['[0.5,2,-3]', null, '[0.5,2,-3]'])
   })
 
@@ -362,6 +362,56 @@ describeOnServers('backfillVectors with other sessions at work', (database) => {
     expect(result).toMatchObject({ filled: 3, inUse: 1, isComplete: false })
     expect(await backfillVectors<Article>(knex, embedding, options)).toMatchObject({ filled: 1, isComplete: true })
     expect((await vectors(knex))[1]).toBe('[2,9,1]')
+  })
+
+  test('fills rows whose other columns change all the time, and pays for each text once', async () => {
+    const { knex, connect } = database()
+    await createArticles(knex, 5)
+    await knex.raw('alter table articles add column views int default 0')
+    const counter = connect()
+    let texts = 0
+    const result = await backfillVectors<Article>(knex, embedding, {
+      ...options,
+      embed: async (rows) => {
+        texts += rows.length
+        await counter('articles').increment('views', 1)
+        return rows.map(embedText)
+      },
+    })
+    expect(result).toMatchObject({ filled: 5, inUse: 0, isComplete: true })
+    expect(texts).toBe(5)
+  })
+
+  test('pays once for a row that is locked for a while, and writes its vector later', async () => {
+    const { knex, connect } = database()
+    await createArticles(knex, 3)
+    const holder = await connect().transaction()
+    await holder('articles').where({ id: 2 }).forUpdate()
+    let texts = 0
+    const result = await backfillVectors<Article>(knex, embedding, {
+      ...options,
+      embed: (rows) => {
+        texts += rows.length
+        return Promise.resolve(rows.map(embedText))
+      },
+      onEvent: ({ type }) => {
+        if (type === 'progress') void holder.rollback()
+      },
+    })
+    expect(result).toMatchObject({ filled: 3, inUse: 0, isComplete: true })
+    expect(texts).toBe(3)
+  })
+
+  test('warns where row security hides rows, and is then not complete', async () => {
+    const { knex } = database()
+    await createArticles(knex, 4)
+    await rolledBack(knex, async (trx) => {
+      await trx.raw(`create role test_tenant; grant select, update on articles to test_tenant;
+        alter table articles enable row level security; create policy p on articles using (id < 3); set local role test_tenant`)
+      const result = await backfillVectors<Article>(trx, embedding, options)
+      expect(result).toMatchObject({ filled: 2, isComplete: false })
+      expect(result.warnings).toEqual([expect.stringContaining('Row security hides rows')])
+    })
   })
 
   test('asks the model several times at once, each row once', async () => {

@@ -1,19 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
+import { errorMessage } from '../core/errors.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { currentTarget } from '../database/target.ts'
-import { type Database, type Session, sessionOf } from '../database/session.ts'
+import { type Database, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
-import { countWithoutVector } from './batch.ts'
 import { readTableFacts } from '../embeddings/table-facts.ts'
-import type { BackfillJob } from './job.ts'
-import { backfillOptions, type BackfillOptions } from './options.ts'
-import { backfillOnce } from './pass.ts'
-import { reportBackfill } from './report.ts'
-import { assertWritable } from '../embeddings/target.ts'
-import { backfillTarget } from './target.ts'
+import { assertWritable, type VectorTarget } from '../embeddings/target.ts'
+import { failureText, isWrongAnswer } from '../embeddings/worker/call-model.ts'
+import { limitsFor } from '../embeddings/worker/limits.ts'
+import type { WorkEvent } from '../embeddings/worker/options.ts'
+import { asBackfillFailure, backfillFailure, LOCK_PATIENCE } from '../embeddings/worker/policies.ts'
+import type { WorkPolicy } from '../embeddings/worker/policy.ts'
+import { reportWork, type WorkReport } from '../embeddings/worker/report.ts'
+import { runWork, type WorkResult } from '../embeddings/worker/run.ts'
+import { createWake } from '../embeddings/worker/wake.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { assertColumn, type VectorColumn } from '../columns/column.ts'
+import { columnSource, type ColumnSource } from './column-source.ts'
+import { backfillOptions, type BackfillEvent, type BackfillOptions, type ParsedBackfillOptions } from './options.ts'
+import { backfillTarget } from './target.ts'
+import { countWithoutVector } from './without-vector.ts'
 
 /** The result of {@link backfillVectors}. */
 export interface BackfillResult {
@@ -21,9 +26,12 @@ export interface BackfillResult {
   readonly filled: number
   /** Rows for which `embed` returned null. */
   readonly leftOut: number
-  /** Rows that other sessions were changing on every attempt; a later run backfills them. */
+  /** Rows that other sessions kept locked, or changed on every attempt; a later run backfills them. */
   readonly inUse: number
-  /** Whether a final pass over the table found no remaining row to backfill; false if the backfill was stopped. */
+  /**
+   * Whether a final pass over the table found no row without a vector; false if the backfill was stopped, if rows were
+   * left out or in use, or if row security hides rows from the role.
+   */
   readonly isComplete: boolean
   readonly milliseconds: number
   /** Problems that did not stop the backfill, with what to do about them. */
@@ -64,7 +72,7 @@ export async function backfillVectors<Row extends object = Record<string, unknow
   const total = currentTarget() === null ? await countWithoutVector(session, target) : 0
   const logger = loggerFrom(needs.logger)
   const label = columnLabel(column)
-  const report = reportBackfill(label, total, needs.onEvent, logger)
+  const report = reportWork(label, total, onBackfillEvent(needs.onEvent), logger)
   logger.info(`${label}: ${total ?? 'some'} rows have no vector`)
   if (found.indexes.length > 0 && (total ?? Infinity) > FEW_ROWS) {
     report.warn(
@@ -72,34 +80,87 @@ export async function backfillVectors<Row extends object = Record<string, unknow
         'building the index after the backfill is many times faster.',
     )
   }
-  const ended =
-    total === 0 ? { inUse: 0, leftOut: 0, isComplete: true } : await fill(session, { target, needs, report })
+  if (found.hidesRows) {
+    report.warn(
+      `Row security hides rows of ${target.table} from the role ${found.role}, and they are not backfilled. ` +
+        'Run it as the owner of the table, or as a role with BYPASSRLS.',
+    )
+  }
+  const source = columnSource(session, target)
+  const { inUse } = total === 0 ? { inUse: 0 } : await run(source, target, needs, report)
+  const left = inUse + source.unsettled()
   const milliseconds = performance.now() - started
   logger.info(`${label}: ${report.filled()} rows backfilled in ${(milliseconds / 1000).toFixed(1)} s`)
-  return { filled: report.filled(), ...ended, milliseconds, warnings: report.warnings }
+  const isStopped = needs.signal?.aborted === true
+  return {
+    filled: report.filled(),
+    leftOut: source.leftOut(),
+    inUse: left,
+    isComplete: !isStopped && !found.hidesRows && left === 0 && source.leftOut() === 0,
+    milliseconds,
+    warnings: report.warnings,
+  }
 }
 
 const FEW_ROWS = 10_000
 
-// Rows that other sessions are using are tried again after a pause.
-const MOST_IDLE_PASSES = 3
-const PAUSE_MILLISECONDS = 1000
+function run(
+  source: ColumnSource,
+  target: VectorTarget,
+  needs: ParsedBackfillOptions,
+  report: WorkReport,
+): Promise<WorkResult> {
+  const { embed, attempts, retryDelay, timeout, concurrency, signal = new AbortController().signal } = needs
+  const parts = { label: columnLabel(target.column), report }
+  return runWork({
+    source,
+    column: target.column,
+    model: { embed, attempts, retryDelay, timeout, signal, onRetry: report.retry },
+    limits: limitsFor(target.column, needs),
+    concurrency,
+    policy: strictPolicy(parts, source, target, attempts),
+    report,
+    wake: createWake(),
+    live: new Set(),
+  })
+}
 
-async function fill(
-  session: Session,
-  parts: Pick<BackfillJob, 'target' | 'needs' | 'report'>,
-): Promise<Pick<BackfillResult, 'inUse' | 'leftOut' | 'isComplete'>> {
-  const failed = new AbortController()
-  const signal = AbortSignal.any([failed.signal, ...(parts.needs.signal === undefined ? [] : [parts.needs.signal])])
-  const leftOut = new Set<string>()
-  const job: BackfillJob = { db: session, ...parts, signal, leftOut }
-  for (let idle = 0; ;) {
-    const { filled, inUse } = await backfillOnce(job, () => failed.abort())
-    const isDone = filled === 0 && inUse === 0
-    idle = filled === 0 ? idle + 1 : 0
-    if (isDone || signal.aborted || idle === MOST_IDLE_PASSES) {
-      return { inUse, leftOut: leftOut.size, isComplete: isDone && !signal.aborted }
-    }
-    if (inUse > 0) await sleep(PAUSE_MILLISECONDS, undefined, { signal }).catch(() => undefined)
+// There is no table for rows that failed, so a failure ends the backfill.
+function strictPolicy(
+  parts: { readonly label: string; readonly report: WorkReport },
+  source: ColumnSource,
+  { key }: VectorTarget,
+  attempts: number,
+): WorkPolicy {
+  return {
+    bisects: false,
+    lockPatience: LOCK_PATIENCE,
+    idle: () => Promise.resolve(null),
+    onRefused: async (claim, { wrong: [first], leftOut }) => {
+      await source.giveUp(claim, leftOut, '')
+      if (first === undefined) return
+      const row = key.map(({ name }, place) => `${name} ${first.row.key[place]}`).join(', ')
+      throw backfillFailure(parts, `the vector that embed returned for the row with ${row} ${first.error}`)
+    },
+    onFailedBatch: async (_, __, { error }) => {
+      const problem = isWrongAnswer(error) ? errorMessage(error) : failureText(error, attempts)
+      throw backfillFailure(parts, problem, error)
+    },
+    onDatabaseError: async (error) => {
+      throw asBackfillFailure(parts, error)
+    },
+    onRefusedWrite: async (_, __, error) => {
+      throw asBackfillFailure(parts, error)
+    },
+  }
+}
+
+// Rows that are given up are counted as left out.
+function onBackfillEvent(
+  onEvent: ((event: BackfillEvent) => void) | undefined,
+): ((event: WorkEvent) => void) | undefined {
+  if (onEvent === undefined) return undefined
+  return (event) => {
+    if (event.type !== 'failed') onEvent(event)
   }
 }

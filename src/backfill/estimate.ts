@@ -1,7 +1,7 @@
 import { type Database, sessionOf } from '../database/session.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { identifier } from '../core/sql.ts'
-import { countWithoutVector, withoutVector } from './batch.ts'
+import { countWithoutVector, withoutVector } from './without-vector.ts'
 import { readTableFacts } from '../embeddings/table-facts.ts'
 import { rowOptions, type BackfillRows } from './options.ts'
 import { backfillTarget } from './target.ts'

@@ -1,0 +1,169 @@
+import { sqlStateOf } from '../../core/errors.ts'
+import { bisectBatch, embedBatch, type Embedded } from './embed-batch.ts'
+import { deferWrites, type DeferredWrites } from './deferred-writes.ts'
+import type { Work } from './work.ts'
+import type { Claim, MadeRow } from './work-source.ts'
+
+/** What one run has left undone. */
+export interface WorkResult {
+  /** Rows that other sessions kept locked. */
+  readonly inUse: number
+}
+
+const RETRY_LOCKED = 250
+
+/**
+ * Claims rows, embeds them and writes their vectors, in several lanes at once, until there is nothing left or the signal
+ * aborts. While the model works, no lock is held and no transaction is open.
+ */
+export async function runWork(work: Work): Promise<WorkResult> {
+  const { source, limits, policy, model, live } = work
+  const { signal } = model
+  const failed = new AbortController()
+  const deferred = deferWrites(work)
+  const state: Shared = { busy: 0, idleSince: null, failures: 0, lastSuccess: 0 }
+  let turn: Promise<Claim | null> = Promise.resolve(null)
+  // Claims are made one after the other, so that lanes do not compete for the same rows.
+  const next = (): Promise<Claim | null> => (turn = turn.catch(() => null).then(() => source.claim(limits.rows)))
+  const isStopped = (): boolean => signal.aborted || failed.signal.aborted
+  const pause = (milliseconds: number): Promise<void> => work.wake.pause(milliseconds, [signal, failed.signal])
+
+  const idle = async (): Promise<boolean> => {
+    state.idleSince ??= Date.now()
+    if (state.busy > 0) {
+      await pause(50)
+      return true
+    }
+    const wait = deferred.count() > 0 ? RETRY_LOCKED : await policy.idle(Date.now() - state.idleSince)
+    if (wait === null) return false
+    await pause(deferred.count() > 0 ? Math.min(wait, RETRY_LOCKED) : wait)
+    return true
+  }
+
+  const step = async (): Promise<boolean> => {
+    await deferred.retry()
+    const claim = await next()
+    if (claim === null) return idle()
+    state.idleSince = null
+    state.busy++
+    live.add(claim.id)
+    try {
+      await process(work, state, deferred, claim, isStopped, pause)
+    } finally {
+      state.busy--
+      if (!deferred.has(claim)) live.delete(claim.id)
+    }
+    return true
+  }
+
+  const lane = async (): Promise<void> => {
+    for (let goesOn = true; goesOn && !isStopped();) {
+      try {
+        goesOn = await step()
+        state.failures = 0
+      } catch (error) {
+        try {
+          await pause(await policy.onDatabaseError(error, ++state.failures))
+        } catch (fatal) {
+          // The other lanes finish their batches, so that the work of the model is not lost.
+          failed.abort()
+          throw fatal
+        }
+      }
+    }
+  }
+  const ended = await Promise.allSettled(Array.from({ length: work.concurrency }, lane))
+  const inUse = await deferred.end()
+  const rejected = ended.find((each) => each.status === 'rejected')
+  if (rejected !== undefined) throw rejected.reason
+  return { inUse }
+}
+
+/** What the lanes share. */
+interface Shared {
+  /** Lanes with a batch. */
+  busy: number
+  idleSince: number | null
+  failures: number
+  /** When the model answered last. */
+  lastSuccess: number
+}
+
+async function process(
+  work: Work,
+  state: Shared,
+  deferred: DeferredWrites,
+  claim: Claim,
+  isStopped: () => boolean,
+  pause: (milliseconds: number) => Promise<void>,
+): Promise<void> {
+  const { source, limits, policy, model, column, report } = work
+  let rest = claim.keys
+  while (rest.length > 0) {
+    if (isStopped()) return source.release(claim, rest)
+    const read = await source.read(claim, rest, limits.bytes)
+    rest = read.rest
+    if (read.rows.length === 0) continue
+    const started = performance.now()
+    const first = await embedBatch(model, column, read.rows)
+    const works = (): boolean => state.lastSuccess > started
+    const result =
+      first !== null && 'error' in first && policy.bisects && (read.rows.length > 1 || works())
+        ? await bisectBatch(model, column, read.rows, first.error, works)
+        : first
+    if (result === null) return source.release(claim, [...read.rows.map(({ key }) => key), ...rest])
+    if ('error' in result) {
+      await source.release(claim, rest)
+      return pause(await policy.onFailedBatch(claim, read.rows, result))
+    }
+    const { made, ...refused } = result
+    if (areAllWrong(result, read.rows.length) && state.lastSuccess === 0) {
+      const error = new Error(`every vector that embed returned is wrong: ${refused.wrong[0]?.error ?? ''}`)
+      await source.release(claim, rest)
+      return pause(await policy.onFailedBatch(claim, read.rows, { error, isAlone: false }))
+    }
+    if (made.length > 0) state.lastSuccess = performance.now()
+    await policy.onRefused(claim, refused)
+    if (made.length > 0) report.add(await writeParts(work, deferred, claim, made))
+  }
+}
+
+const MANY_ROWS = 10
+
+// A model of other dimensions is a mistake in the configuration, and no reason to give up every row.
+function areAllWrong({ wrong }: Embedded, rows: number): boolean {
+  return wrong.length === rows && rows >= MANY_ROWS
+}
+
+/** Writes vectors, and finds the rows that the database refuses by halving the batch. Returns how many were written. */
+async function writeParts(
+  work: Work,
+  deferred: DeferredWrites,
+  claim: Claim,
+  made: readonly MadeRow[],
+): Promise<number> {
+  try {
+    const written = await work.source.write(claim, made)
+    deferred.add(
+      claim,
+      made.filter((_, place) => written[place] === 'locked'),
+    )
+    return written.filter((each) => each === 'written').length
+  } catch (error) {
+    if (!isRefusal(error) || !work.policy.bisects) throw error
+    const [row] = made
+    if (row === undefined) return 0
+    if (made.length === 1) {
+      await work.policy.onRefusedWrite(claim, row, error)
+      return 0
+    }
+    const middle = Math.ceil(made.length / 2)
+    const before = await writeParts(work, deferred, claim, made.slice(0, middle))
+    return before + (await writeParts(work, deferred, claim, made.slice(middle)))
+  }
+}
+
+// Errors of the classes "data exception" and "integrity constraint violation", or raised by a trigger, are about a row.
+function isRefusal(error: unknown): boolean {
+  return /^(22|23|44|P0)/.test(sqlStateOf(error) ?? '')
+}
