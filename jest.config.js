@@ -11,7 +11,7 @@ module.exports = {
   // The migrations name the package, as an application's do; under test it is the sources.
   moduleNameMapper: {
     '^knex-pgvector$': '<rootDir>/src/index.ts',
-    '^knex-pgvector/(doctor|embedded|lint|migrator)$': '<rootDir>/src/$1.ts',
+    '^knex-pgvector/(doctor|embedded|fleet|lint|migrator)$': '<rootDir>/src/$1.ts',
     '^typescript$': '<rootDir>/tests/support/typescript.js',
   },
   testSequencer: './tests/support/slow-first.js',

@@ -201,7 +201,7 @@ await knex.destroy()
 console.log(JSON.stringify({
   status,
   sameClass: required.PgvectorMigrationError === PgvectorMigrationError,
-  shared: await Promise.all(['', '/doctor', '/embedded', '/lint', '/migrator'].map(areShared)),
+  shared: await Promise.all(['', '/doctor', '/embedded', '/fleet', '/lint', '/migrator'].map(areShared)),
   recognised: [isPgvectorMigrationError(error), required.isPgvectorMigrationError(error, 'INVALID_OPTIONS')],
 }))
 `

@@ -190,6 +190,44 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/indexes.ts'),
     },
     {
+      name: 'fleet',
+      args: [
+        new Argument(
+          '<action>',
+          'status, up, retry (those whose last run failed) or down, in every schema or database of a fleet',
+        ),
+      ],
+      summary: 'run migrations in many schemas or databases; exits with 2 if a tenant failed or was not reached',
+      options: [
+        new Option('--schemas <pattern>', 'the tenants: schemas like this, as in SQL').conflicts([
+          'databases',
+          'tenants',
+        ]),
+        new Option('--databases <pattern>', 'the tenants: databases like this').conflicts(['schemas', 'tenants']),
+        new Option('--tenants <path>', 'the tenants: a module that exports them').conflicts(['schemas', 'databases']),
+        new Option('--extension-schema <name>', 'up, retry: enable pgvector in this schema, once per database'),
+        new Option('--only <tenant...>', 'only these tenants; not with retry'),
+        new Option('--to <version>', 'up, retry: the last migration to apply; down: everything applied after this one'),
+        new Option('--steps <number>', 'down: how many in each tenant (default: 1)').argParser(numberFrom(1)),
+        new Option('--concurrency <number>', 'how many tenants at once').default(4).argParser(numberFrom(1)),
+        new Option('--canary <number>', 'how many tenants run first; if one fails, no other is started')
+          .default(1)
+          .argParser(numberFrom(0)),
+        new Option('--max-failures <number>', 'how many tenants may fail before no further one is started')
+          .default(10)
+          .argParser(numberFrom(0)),
+        new Option('--wait <time>', 'how long to wait for other runs').default(60_000, '60s').argParser(milliseconds),
+        new Option('--yes', 'down: do not ask for confirmation'),
+        new Option('--exit-code', 'status: exit with 3 if a tenant is not current'),
+      ],
+      examples: [
+        "npx knex-pgvector fleet up --schemas 'tenant\\_%' --canary 5",
+        "npx knex-pgvector fleet status --databases 'app\\_%' --json",
+        'npx knex-pgvector fleet retry --tenants tenants.ts',
+      ],
+      load: () => import('./commands/fleet.ts'),
+    },
+    {
       name: 'adopt',
       summary: 'record migrations as applied where the database has what they create; runs their code on this machine',
       options: [

@@ -24,6 +24,8 @@ export interface GlobalFlags extends ConfigFlags {
 /** What a command works with. */
 export interface Context {
   readonly knex: Knex
+  /** What that instance was made with. */
+  readonly config: Knex.Config
   /** For commands that run nothing. */
   readonly reader: MigrationReader
   /** Loads what migrates, which takes a while. */
@@ -45,9 +47,11 @@ export async function openContext(flags: GlobalFlags, isOffline: boolean): Promi
   if (loaded.origin === 'none' && !isOffline) throw knexfileNotFound()
   const { config, template } = loaded
   learnPassword(config.connection)
-  const { session, close } = connect(loaded, print)
+  const used = usedConfig(loaded, print)
+  const { session, close } = connect(loaded, used)
   return {
     knex: session.knex,
+    config: used,
     reader: createReader(session, settingsOf(session)),
     migrator: async () => (await import('../migrator/create-migrator.ts')).createMigrator(session.knex),
     template,
@@ -63,14 +67,18 @@ export async function openContext(flags: GlobalFlags, isOffline: boolean): Promi
   }
 }
 
-function connect(loaded: LoadedConfig, print: Printer): Connected {
+function usedConfig(loaded: LoadedConfig, print: Printer): Knex.Config {
   // What Knex logs before it throws is in the error too.
   const warn = (message: unknown): void => {
     if (!/^(Acquire connection error|Connection Error):/.test(String(message)))
       print.note(printableLines(String(message)))
   }
+  return { log: { error: () => undefined, warn }, ...loaded.config, connection: connectionOf(loaded) }
+}
+
+function connect(loaded: LoadedConfig, config: Knex.Config): Connected {
   try {
-    return connectTo({ log: { error: () => undefined, warn }, ...loaded.config, connection: connectionOf(loaded) })
+    return connectTo(config)
   } catch (error) {
     if (isPgvectorMigrationError(error)) throw error
     throw refusedConfig(loaded.file, error)

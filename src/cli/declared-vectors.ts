@@ -1,35 +1,18 @@
 import { resolve } from 'node:path'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
-import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
-import { loadProblem } from '../migrator/files/load-problem.ts'
 import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import type { DeclaredVectors } from '../diff/diff.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
+import { loadModule } from './load-module.ts'
 
 /** The columns and indexes that a module exports: by themselves, in lists or in objects. */
 export async function declaredVectors(path: string): Promise<DeclaredVectors> {
   const file = resolve(path)
   const declared = { columns: [] as VectorColumn[], indexes: [] as VectorIndex[] }
-  collect(await load(file), declared)
+  collect(await loadModule('--declared', path), declared)
   if (declared.columns.length + declared.indexes.length > 0) return declared
   throw invalid(`${file} exports nothing that vectorColumn or vectorIndex made`)
-}
-
-async function load(file: string): Promise<LoadedModule> {
-  try {
-    if (!file.endsWith('js')) return await loadWithJiti(file)
-    return await loadNatively(file).catch((error: unknown) => {
-      if (isUnreadable(error)) return loadWithJiti(file)
-      throw error
-    })
-  } catch (error) {
-    const { problem, path: place = file, line, hint } = loadProblem(error, file)
-    const details = {
-      problems: [`--declared: ${file} cannot be loaded: ${problem} (${place}${line === null ? '' : `:${line}`})`],
-    }
-    throw new PgvectorMigrationError('INVALID_OPTIONS', details, { cause: error, hint })
-  }
 }
 
 function collect(value: unknown, found: { readonly columns: VectorColumn[]; readonly indexes: VectorIndex[] }): void {

@@ -2,7 +2,7 @@ import type * as Zod from 'zod'
 
 import { durationOption, isMilliseconds, positiveDurationOption } from './durations.ts'
 import { PgvectorMigrationError } from './errors.ts'
-import { logOptions, type LogOptions } from './options.ts'
+import { logOptions, nameOption, type LogOptions } from './options.ts'
 import { lazySchema, parseOptions, type LazySchema } from './parse-options.ts'
 
 /**
@@ -117,6 +117,19 @@ export const flagKind: OptionKind<boolean, false> = {
 export const countKind: OptionKind<number, false> = {
   isPlain: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
   schema: lazySchema((z) => z.int('must be a whole number').min(1, 'must be at least 1')),
+  isRequired: false,
+}
+
+export const wholeNumberKind: OptionKind<number, false> = {
+  isPlain: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  schema: lazySchema((z) => z.int('must be a whole number').min(0, 'must not be negative')),
+  isRequired: false,
+}
+
+/** A name of PostgreSQL. */
+export const nameKind: OptionKind<string, false> = {
+  isPlain: () => false,
+  schema: nameOption,
   isRequired: false,
 }
 

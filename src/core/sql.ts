@@ -11,6 +11,11 @@ export function identifier(name: string): string {
   return name.includes('?') ? `U&${quoted.replaceAll('\\', '\\\\').replaceAll('?', '\\003F')}` : quoted
 }
 
+/** Returns the schemas of a search path, quoted, as SET takes them. */
+export function schemaList(schemas: readonly string[]): string {
+  return schemas.map(identifier).join(', ')
+}
+
 /** Returns an object's quoted name with its schema. */
 export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`

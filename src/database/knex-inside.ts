@@ -39,6 +39,11 @@ export interface KnexClient {
   readonly pool?: Readonly<Record<'used' | 'free', readonly { readonly resource: Connection }[]>>
   acquireConnection(): Promise<Connection>
   releaseConnection(connection: Connection): Promise<void>
+  /** Opens a connection for the pool; only where the client connects itself. */
+  acquireRawConnection?(): Promise<Connection>
+  destroyRawConnection?(connection: Connection): Promise<void>
+  /** Called for every new connection. */
+  setSchemaSearchPath?(connection: Connection): Promise<unknown>
   _query(
     connection: Connection,
     query: { readonly sql: string; readonly bindings?: readonly unknown[] },

@@ -15,6 +15,7 @@ import {
 } from '../core/option-kinds.ts'
 import { identifier, literal, qualified, toRegclass, withoutEscapes } from '../core/sql.ts'
 import { migrationSource } from './files/source.ts'
+import type { Place } from './place.ts'
 
 /** How a Knex instance migrates, as the runner needs it. */
 export interface MigrationSettings {
@@ -23,6 +24,8 @@ export interface MigrationSettings {
   readonly names: MigrationTables
   /** The schema of the tables; null if the search path determines it. */
   readonly schema: string | null
+  /** The schema that the migrations work in; null if the connection determines it. */
+  readonly place: Place | null
   readonly source: Knex.MigrationSource<unknown>
   /** The folder in which Knex creates a new migration; null if only a custom source knows it. */
   readonly folder: string | null
@@ -107,6 +110,7 @@ export function settingsOf(session: Session, options: MigratorOptions = {}): Mig
     tables: { migrations: quoted(names.migrations), lock: quoted(names.lock), runs: quoted(names.runs) },
     names,
     schema,
+    place: null,
     source: merged.source ?? migrationSource({ ...folders, keepExtensions: true }),
     folder: merged.source === null ? lastOf(folders.directory) : null,
     loadExtensions: folders.loadExtensions,
@@ -115,6 +119,17 @@ export function settingsOf(session: Session, options: MigratorOptions = {}): Mig
     deadlines: deadlinesOf(deadlines),
     hooks: { beforeAll, beforeEach, afterEach, afterAll },
   }
+}
+
+/** Returns the same settings for migrations that work in one schema, and are tracked there. */
+export function inPlace(settings: MigrationSettings, place: Place): MigrationSettings {
+  const { names } = settings
+  const tables: MigrationTables = {
+    migrations: qualified(place.schema, names.migrations),
+    lock: qualified(place.schema, names.lock),
+    runs: qualified(place.schema, names.runs),
+  }
+  return { ...settings, schema: place.schema, tables, place }
 }
 
 /**

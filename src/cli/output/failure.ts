@@ -108,10 +108,13 @@ const canGoOn = ['MIGRATION_FAILED', 'MIGRATION_INTERRUPTED', 'MIGRATION_LOCK_LO
 
 function again(error: PgvectorMigrationError): string[] {
   if (!canGoOn.some((code) => error.code === code)) return []
-  const words = process.argv
-    .slice(2)
-    .map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-  return [`  Again    npx knex-pgvector ${words.join(' ')}`, ...without(error)]
+  return [`  Again    ${commandLine(process.argv.slice(2))}`, ...without(error)]
+}
+
+/** Returns a command of this library as a shell takes it. */
+export function commandLine(words: readonly string[]): string {
+  const quoted = words.map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+  return `npx knex-pgvector ${quoted.join(' ')}`
 }
 
 // A migration that a server without pgvector cannot have can wait, where the others do not build on it.

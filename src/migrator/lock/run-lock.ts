@@ -6,7 +6,7 @@ import { sqlState } from '../../database/sqlstate.ts'
 import { connectionSql, runConnection, type ConnectionFacts, type RunConnection } from '../run/connection.ts'
 import { interrupted } from '../run/interrupted.ts'
 import { notingBackend, type NotedStep, type RunNotes } from '../run/notes.ts'
-import type { MigrationTables, UsableTables } from '../settings.ts'
+import type { MigrationSettings, MigrationTables, UsableTables } from '../settings.ts'
 import { addNotes, createTables, type AppliedMigration } from '../tracking.ts'
 import { fenceNumber, type AdvisoryLock } from './advisory-lock.ts'
 import { tryConnectionLock } from './connection-lock.ts'
@@ -37,6 +37,8 @@ export interface RunLockOptions extends TurnOptions {
   readonly deadlines: Deadlines
   /** Whether the database has one connection and one process, like an embedded one. It then needs no advisory lock. */
   readonly isSingle: boolean
+  /** The schema that the migrations work in; by default the connection determines it. */
+  readonly place?: MigrationSettings['place'] | undefined
   /** The tables known to be missing, with the others trusted; by default they are looked up. */
   readonly missing?: readonly (keyof MigrationTables)[] | undefined
   /** The planned steps, for the record; by default none are recorded. */
@@ -165,7 +167,7 @@ async function tryAdvisoryLock(
   session: Session,
   held: HeldConnection,
   tables: UsableTables,
-  { isSingle, deadlines }: RunLockOptions,
+  { isSingle, deadlines, place }: RunLockOptions,
   state: Acquiring,
   watch: ReturnType<typeof watchConnection>,
 ): Promise<TriedLock | null> {
@@ -173,20 +175,20 @@ async function tryAdvisoryLock(
     const facts = await held.session.ask<ConnectionFacts>(`select ${connectionSql} as state`)
     // If this is the only process, there is no one to keep out, and no other connection could cancel its work.
     const advisory = { isHeld: 'true', lost: watch.lost, release: [] }
-    const connection = runConnection(session, held, facts, { topology: 'single', lost: watch.lost })
+    const connection = runConnection(session, held, facts, { topology: 'single', lost: watch.lost, place })
     return { advisory, connection, pooled: undefined }
   }
   const { facts, lock } = await tryConnectionLock(held, watch, tables.lock)
   if (lock === 'busy') return null
   if (lock !== 'pooled') {
-    const connection = runConnection(session, held, facts, { topology: 'direct', lost: watch.lost })
+    const connection = runConnection(session, held, facts, { topology: 'direct', lost: watch.lost, place })
     return { advisory: lock, connection, pooled: undefined }
   }
   const pooled = (state.pooled ??= pooledLock(session, deadlines))
   const advisory = await pooled.tryLock(tables.lock)
   if (advisory === null) return null
   const fence = { number: fenceNumber(tables.lock), milliseconds: deadlines.lock }
-  const connection = runConnection(session, held, facts, { topology: 'pooled', lost: watch.lost, fence })
+  const connection = runConnection(session, held, facts, { topology: 'pooled', lost: watch.lost, place, fence })
   return { advisory, connection, pooled }
 }
 

@@ -24,7 +24,7 @@ export interface Exclusion extends Omit<RunLock, 'applied'> {
 
 /** How to keep other runs out, and how long to wait for them. */
 export interface ExclusionOptions
-  extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'>, Pick<RunLockOptions, 'hasFailed'> {
+  extends Pick<RunOptions, 'wait' | 'signal' | 'onEvent'>, Pick<RunLockOptions, 'hasFailed' | 'place'> {
   readonly command: string
   readonly deadlines: Deadlines
   readonly isSingle: boolean
@@ -77,7 +77,7 @@ async function withoutTrace<Result>(
   options: ExclusionOptions,
   work: (exclusion: Exclusion) => Promise<Result>,
 ): Promise<Result> {
-  const { isSingle, signal, onEvent } = options
+  const { isSingle, place, signal, onEvent } = options
   const wait = waitOf(options.wait)
   const deadline = Date.now() + wait
   const locked = (): PgvectorMigrationError =>
@@ -108,7 +108,7 @@ async function withoutTrace<Result>(
         isHeld: 'true',
         lost,
         warnings,
-        connection: runConnection(session, held, facts, { topology, lost }),
+        connection: runConnection(session, held, facts, { topology, lost, place }),
         enter,
       })
     } finally {

@@ -45,13 +45,13 @@ export type ParsedStageOptions = StageOptions & { readonly lockTimeout?: number 
 /** Opens a stage, runs work on it, and rolls everything back. */
 export async function withRehearsalStage<Result>(
   session: Session,
-  { tables, deadlines }: MigrationSettings,
+  { tables, deadlines, place }: MigrationSettings,
   options: ParsedStageOptions & Pick<ExclusionOptions, 'command' | 'hasFailed'>,
   work: (stage: Stage) => Promise<Result>,
 ): Promise<Staged<Result>> {
   const { lockTimeout = DEFAULT_LOCK_TIMEOUT } = options
   const isSingle = await readIsEmbedded(session)
-  return withOthersExcluded(session, tables, { ...options, deadlines, isSingle }, async (others) => {
+  return withOthersExcluded(session, tables, { ...options, deadlines, isSingle, place }, async (others) => {
     // This statement does not wait for locks.
     const begin = [`set local lock_timeout = ${lockTimeout}`]
     const rolledBack = <Value>(run: (trx: Session) => Promise<Value>): Promise<Value> =>

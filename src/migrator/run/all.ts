@@ -6,6 +6,7 @@ import type { EarlyEnd } from '../../database/transaction-watch.ts'
 import type { Direction, RunOptions, RunResult, TransactionMode } from '../events.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import type { RunLock } from '../lock/run-lock.ts'
+import { assertPlaced, placing } from '../place.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { batchAfter } from '../tracking.ts'
 import { guarded } from './guard.ts'
@@ -148,7 +149,15 @@ async function runIn(
   const job = { migration, direction, batch, isLockHeld: isChecked ? lock.isHeld : null }
   if (trx !== null) return runOne(trx, settings, job)
   if (migration.transactional) return connection.transaction((own) => runOne(own, settings, job))
+  await setPlace(connection.session, settings)
   return runOne(connection.outside(), settings, { ...job, recordOn: connection.session })
+}
+
+// An earlier migration may have changed the path of the connection.
+async function setPlace(session: Session, { place }: MigrationSettings): Promise<void> {
+  if (place === null) return
+  const [set = '', ask] = placing(place, false)
+  assertPlaced(place, await session.sendAndAsk<string | null>([set], ask ?? ''))
 }
 
 function progress(done: readonly { readonly name: string }[], left: readonly { readonly name: string }[]): Progress {

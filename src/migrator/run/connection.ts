@@ -11,6 +11,7 @@ import { watchTransaction, type EarlyEnd, type TransactionWatch } from '../../da
 
 import type { NotedBackend } from './notes.ts'
 import { heldRows } from '../lock/advisory-lock.ts'
+import { assertPlaced, placing, type Place } from '../place.ts'
 
 /** What is read about the connection of a run. */
 export interface ConnectionFacts {
@@ -66,6 +67,8 @@ export interface RunConnectionOptions {
   readonly topology: Topology
   /** Aborts when the connection is lost. */
   readonly lost: AbortSignal
+  /** The schema that its migrations work in; null or undefined if the connection determines it. */
+  readonly place?: Place | null | undefined
   /** The second lock, which each transaction behind a pooler takes: SQL for its number, and how long to wait for it. */
   readonly fence?: { readonly number: string; readonly milliseconds: number } | undefined
 }
@@ -88,7 +91,7 @@ export function runConnection(
   session: Session,
   held: HeldConnection,
   facts: ConnectionFacts,
-  { topology, lost, fence }: RunConnectionOptions,
+  { topology, lost, place = null, fence }: RunConnectionOptions,
 ): RunConnection {
   let preferring: PreferringSession | undefined
   let current: Backend | undefined
@@ -118,12 +121,15 @@ export function runConnection(
     const checks = facts.canCheck ? ['set local client_connection_check_interval = 1000'] : []
     const asks = topology === 'pooled' ? [askBackend(fence?.number)] : []
     const { isInTransaction } = held.session
+    const placed = place === null ? [] : placing(place, true)
+    let schema: unknown
     watch = undefined
     fencedBy = []
     try {
       const result = await held.session.transaction(
         async (trx) => {
           if (fencedBy.length > 0) throw NOT_FENCED
+          if (place !== null && !isInTransaction) assertPlaced(place, schema)
           current ??= own
           // A savepoint replaces BEGIN.
           if (isInTransaction) await trx.send([...checks, ...begin])
@@ -132,8 +138,11 @@ export function runConnection(
         },
         {
           rollBack,
-          begin: [...checks, ...begin, ...asks],
-          onBegin: (answers) => noteBackend(topology === 'pooled' ? (answers.at(-1)?.rows[0] ?? {}) : {}),
+          begin: [...checks, ...begin, ...placed, ...asks],
+          onBegin: (answers) => {
+            schema = answers.at(-1 - asks.length)?.rows[0]?.['schema']
+            noteBackend(topology === 'pooled' ? (answers.at(-1)?.rows[0] ?? {}) : {})
+          },
         },
       )
       return { result }

@@ -154,7 +154,8 @@ function millisecondsSinceStart(time: string): string {
 
 const MOST_OF_MESSAGE = 2000
 
-function notedError(error: unknown): NotedError {
+/** Describes an error for a record. Its message is redacted, and that of a failed migration is of its cause. */
+export function notedError(error: unknown): NotedError {
   // The step reports which migration failed. This records the cause.
   const why = isPgvectorMigrationError(error, 'MIGRATION_FAILED') ? error.cause : error
   const isOurs = isPgvectorMigrationError(why)

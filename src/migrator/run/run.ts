@@ -103,7 +103,7 @@ async function run(
 }
 
 function lockOptions(
-  { deadlines }: MigrationSettings,
+  { deadlines, place }: MigrationSettings,
   direction: Direction,
   { missing, hasRuns, hasNotes, server }: Tracking,
   options: RunOptions,
@@ -112,6 +112,7 @@ function lockOptions(
     command: options.command ?? direction,
     wait: waitOf(options.wait),
     deadlines,
+    place,
     isSingle: isEmbeddedServer(server),
     missing,
     lacksNotes: hasRuns && !hasNotes,

@@ -1,0 +1,113 @@
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { createFleet, type Fleet } from '../../fleet/create-fleet.ts'
+import type { FleetReport } from '../../fleet/report.ts'
+import { confirm } from '../confirm.ts'
+import type { Context } from '../context.ts'
+import { exitCode, exitCodeOfSignal } from '../exit-code.ts'
+import { tenantsFrom, type TenantFlags } from '../fleet-tenants.ts'
+import { yellow } from '../output/colour.ts'
+import { commandLine } from '../output/failure.ts'
+import { describeFleetLosses, describeReport, describeStatus } from '../output/fleet.ts'
+import { withFleetProgress } from '../output/fleet-progress.ts'
+import { signalThatStopped, withSignals } from '../run-options.ts'
+
+interface Flags extends TenantFlags {
+  readonly extensionSchema?: string
+  readonly only?: readonly string[]
+  readonly to?: string
+  readonly steps?: number
+  readonly concurrency: number
+  readonly canary: number
+  readonly maxFailures: number
+  readonly wait: number
+  readonly yes?: boolean
+  readonly exitCode?: boolean
+}
+
+const actions = { status, up, retry, down } as const
+
+/** Runs migrations in many schemas or databases. */
+export async function run(context: Context, flags: Flags, action: string): Promise<number> {
+  if (!isAction(action)) {
+    const problems = [`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`]
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
+  const { knex, config } = context
+  const { extensionSchema } = flags
+  const fleet = createFleet({ tenants: await tenantsFrom(knex, flags), knex: () => config, extensionSchema })
+  return actions[action](context, fleet, flags)
+}
+
+function isAction(action: string): action is keyof typeof actions {
+  return Object.hasOwn(actions, action)
+}
+
+async function status({ print }: Context, fleet: Fleet, flags: Flags): Promise<number> {
+  const tenants = await fleet.status({ only: flags.only })
+  print.line(describeStatus(tenants))
+  print.document({ tenants })
+  const isCurrent = tenants.every(({ state }) => state === 'current')
+  return flags.exitCode === true && !isCurrent ? exitCode.found : exitCode.done
+}
+
+async function up(context: Context, fleet: Fleet, flags: Flags): Promise<number> {
+  const { to, only } = flags
+  return runAndReport(context, flags, (options) => fleet.up({ ...options, to, only }))
+}
+
+async function retry(context: Context, fleet: Fleet, flags: Flags): Promise<number> {
+  if (flags.only !== undefined) {
+    const problems = ['--only: cannot be combined with retry, which finds the failed tenants itself; use fleet up']
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
+  }
+  return runAndReport(context, flags, (options) => fleet.retry({ ...options, to: flags.to }))
+}
+
+async function down(context: Context, fleet: Fleet, flags: Flags): Promise<number> {
+  const { print, isJson } = context
+  const { to, steps, only, concurrency } = flags
+  const selection = { to, steps, only }
+  const losses = await withSignals((signal) => fleet.losses({ ...selection, concurrency, signal }))
+  for (const line of describeFleetLosses(losses)) print.line(line)
+  const migrations = losses.migrations.map(({ name }) => name)
+  if (migrations.length > 0 && flags.yes !== true) {
+    if (isJson || !process.stdin.isTTY || !process.stderr.isTTY)
+      throw new PgvectorMigrationError('CONFIRMATION_NEEDED', { migrations })
+    if (!(await confirm(`Roll back ${migrations.join(', ')}?`))) {
+      print.line('Nothing was rolled back')
+      return exitCode.failure
+    }
+  }
+  return runAndReport(context, flags, (options) => fleet.down({ ...options, ...selection }))
+}
+
+type RunFleet = (options: Parameters<Fleet['retry']>[0]) => Promise<FleetReport>
+
+async function runAndReport({ print, isQuiet }: Context, flags: Flags, start: RunFleet): Promise<number> {
+  const { concurrency, canary, maxFailures, wait } = flags
+  const report = await withSignals((signal) =>
+    withFleetProgress(print, isQuiet, (onEvent) => start({ concurrency, canary, maxFailures, wait, signal, onEvent })),
+  )
+  const next = nextCommands(report, flags)
+  print.line(describeReport(report))
+  for (const { tenant, message } of report.warnings) print.note(yellow(`${tenant}: ${message}`))
+  for (const command of next) print.line(`Next: ${command}`)
+  print.document({ ...report, next })
+  const signal = signalThatStopped()
+  if (report.stopped === 'signal' && signal !== null) return exitCodeOfSignal(signal)
+  return isComplete(report) ? exitCode.done : exitCode.failure
+}
+
+function isComplete({ failed, busy, notReached }: FleetReport): boolean {
+  return failed.length + busy.length + notReached.length === 0
+}
+
+// After a repair, the failed tenants can be tried alone. The same command goes on with everything that is left.
+function nextCommands({ direction, failed, busy, notReached }: FleetReport, { only }: Flags): string[] {
+  const words = process.argv.slice(2)
+  const retrying = words.map((word, place) => (word === 'up' && words[place - 1] === 'fleet' ? 'retry' : word))
+  const isRetryFirst = direction === 'up' && failed.length > 0 && only === undefined
+  const isLeft = busy.length + notReached.length > 0 || (failed.length > 0 && !isRetryFirst)
+  const commands = [...(isRetryFirst ? [commandLine(retrying)] : []), ...(isLeft ? [commandLine(words)] : [])]
+  return [...new Set(commands)]
+}

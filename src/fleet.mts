@@ -1,0 +1,2 @@
+// The one implementation is CommonJS; ESM applications get the same objects under the same names.
+export * from './fleet.ts'

@@ -1,0 +1,114 @@
+import { connectionLimit, type ConnectionLimit } from '../database/connection-limit.ts'
+import { sumLosses, type FleetLosses } from './losses.ts'
+import {
+  parseFleetDownOptions,
+  parseFleetOptions,
+  parseFleetReadOptions,
+  parseFleetUpOptions,
+  type FleetDownOptions,
+  type FleetOptions,
+  type FleetReadOptions,
+  type FleetUpOptions,
+} from './options.ts'
+import { preparing } from './prepare.ts'
+import type { FleetReport } from './report.ts'
+import { resolveTenants, type ResolvedTenant, type UnresolvedTenant } from './resolve.ts'
+import { runFleet } from './run.ts'
+import { chosenTenants, tenantsToRun } from './select.ts'
+import { scanTenants, statusOfTenant, type TenantStatus } from './status.ts'
+import { collectTenants } from './tenants.ts'
+
+/** The same migrations in many schemas or databases. */
+export interface Fleet {
+  /**
+   * Applies pending migrations in every tenant. A failure of one tenant is in the report and does not stop the others,
+   * within `canary` and `maxFailures`.
+   */
+  up(options?: FleetUpOptions): Promise<FleetReport>
+  /** Does the same for the tenants whose last run failed, or was killed. */
+  retry(options?: Omit<FleetUpOptions, 'only'>): Promise<FleetReport>
+  /** Rolls back migrations in every tenant, newest first; by default one in each. */
+  down(options?: FleetDownOptions): Promise<FleetReport>
+  /** What rolling back would lose, in all tenants together. It changes nothing. */
+  losses(
+    options?: Pick<FleetDownOptions, 'steps' | 'to' | 'all' | 'only' | 'concurrency' | 'signal'>,
+  ): Promise<FleetLosses>
+  /** The state of every tenant, from its own tables. It only reads. */
+  status(options?: FleetReadOptions): Promise<readonly TenantStatus[]>
+}
+
+const DEFAULT_CONCURRENCY = 4
+
+/**
+ * Creates a fleet: many tenants that have the same migrations, each in its own schema or database.
+ *
+ * Nothing is stored about the fleet. What is applied is in the Knex tables of each tenant, so a run that was killed is
+ * continued by running it again, and stock Knex can be used beside it.
+ *
+ * @example
+ * const fleet = createFleet({
+ *   tenants: schemasLike(knex, 'tenant\\_%'),
+ *   knex: () => config,
+ *   extensionSchema: 'public',
+ * })
+ * const { failed } = await fleet.up({ concurrency: 4, canary: 5 })
+ *
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS. Its methods throw it too, for tenants that cannot be in one fleet.
+ */
+export function createFleet(options: FleetOptions): Fleet {
+  const { tenants: source, knex: configOf, extensionSchema } = parseFleetOptions(options)
+  const resolve = async (
+    only: readonly string[] | undefined,
+    limit: ConnectionLimit,
+  ): Promise<readonly (ResolvedTenant | UnresolvedTenant)[]> =>
+    resolveTenants(chosenTenants(await collectTenants(source), only), configOf, limit)
+  const up = async (given: unknown): Promise<FleetReport> => {
+    const start = performance.now()
+    const { only = 'pending', to, skip, ...settings } = parseFleetUpOptions(given)
+    const { concurrency = DEFAULT_CONCURRENCY } = settings
+    const limit = limitFor(concurrency)
+    const selection = { to, skip }
+    const tenants = await resolve(typeof only === 'string' ? undefined : only, limit)
+    const { wanted, skipped } = await tenantsToRun(tenants, {
+      selection,
+      isRetry: only === 'failed',
+      limit,
+      concurrency,
+    })
+    const plan = { direction: 'up', wanted, skipped, selection, extensionSchema, limit, start } as const
+    return runFleet(plan, { ...settings, concurrency })
+  }
+  return {
+    up,
+    retry: (given = {}) => up({ ...given, only: 'failed' }),
+    down: async (given) => {
+      const start = performance.now()
+      const { only, steps, to, all, ...settings } = parseFleetDownOptions(given)
+      const { concurrency = DEFAULT_CONCURRENCY } = settings
+      const limit = limitFor(concurrency)
+      const wanted = await resolve(only, limit)
+      const selection = { steps, to, all }
+      const plan = { direction: 'down', wanted, skipped: [], selection, extensionSchema, limit, start } as const
+      return runFleet(plan, { ...settings, concurrency })
+    },
+    losses: async (given) => {
+      const { only, steps, to, all, concurrency = DEFAULT_CONCURRENCY, signal } = parseFleetDownOptions(given)
+      const limit = limitFor(concurrency)
+      const preparation = { extensionSchema, isEnabling: false, limit }
+      const opening = { ...preparation, prepare: preparing(preparation), signal }
+      return sumLosses(await resolve(only, limit), opening, { steps, to, all }, concurrency)
+    },
+    status: async (given) => {
+      const { only } = parseFleetReadOptions(given)
+      const limit = limitFor(DEFAULT_CONCURRENCY)
+      const tenants = await resolve(only, limit)
+      const scan = await scanTenants(tenants, limit, DEFAULT_CONCURRENCY)
+      return Promise.all(tenants.map((tenant) => statusOfTenant(tenant, scan)))
+    },
+  }
+}
+
+// One more prepares the next database, and one is for a migration that needs a second connection.
+function limitFor(concurrency: number): ConnectionLimit {
+  return connectionLimit(concurrency + 2)
+}

@@ -1,0 +1,31 @@
+import { PgvectorMigrationError } from '../core/errors.ts'
+import { literal, schemaList, withoutEscapes } from '../core/sql.ts'
+
+/** The schema that the migrations of a run work in, if that is not left to the connection. */
+export interface Place {
+  readonly schema: string
+  /** The search path of every migration. The schema is its first. */
+  readonly searchPath: readonly string[]
+}
+
+/** Returns a statement that sets the search path, and one that asks which schema it leads to. */
+export function placing({ searchPath }: Place, isLocal: boolean): readonly string[] {
+  const path = literal(withoutEscapes(schemaList(searchPath)))
+  return [
+    `select pg_catalog.set_config('search_path', ${path}, ${isLocal})`,
+    'select pg_catalog.current_schema() as schema',
+  ]
+}
+
+/**
+ * Checks the answer: without the schema, or without the right to use it, the path leads to the next one.
+ *
+ * @throws {PgvectorMigrationError} SCHEMA_NOT_FOUND
+ */
+export function assertPlaced({ schema }: Place, current: unknown): void {
+  if (current === schema) return
+  const hint =
+    'Create it, or grant this role USAGE on it. The migrations were not run, because they would have worked in ' +
+    `${typeof current === 'string' ? `schema "${current}"` : 'no schema'}.`
+  throw new PgvectorMigrationError('SCHEMA_NOT_FOUND', { schema }, { hint })
+}
