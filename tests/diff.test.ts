@@ -20,6 +20,7 @@ import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
 import { silenceConsole } from './support/migrations.ts'
 import { createProject } from './support/project.ts'
+import { statementsOf } from './support/recorder.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 import { typeErrorsOf } from './support/type-errors.ts'
 
@@ -102,6 +103,33 @@ describeOnEveryDatabase('a difference between what is declared and what is there
       kind: 'index not declared',
       name: 'public.old_l2',
     })
+  })
+
+  test('is found in as many round trips for many columns and indexes as for one', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex)
+    const ofTables = (count: number): DeclaredVectors => {
+      const columns = Array.from({ length: count }, (_, place) => vectorColumn(`t${place}`, 'e', { dimensions: 3 }))
+      return { columns, indexes: columns.map((column) => vectorIndex(column, { method: 'hnsw', metric: 'l2' })) }
+    }
+    const names = Array.from({ length: 20 }, (_, place) => `t${place}`)
+    await knex.raw(names.map((name) => `create table ${name} (e vector(3))`).join(';'))
+    const indexed = names
+      .slice(1)
+      .map((name) => `create index ${name}_e_hnsw_l2_idx on ${name} using hnsw (e vector_l2_ops)`)
+    await knex.raw(indexed.join(';'))
+    const found: unknown[] = []
+    const roundTrips = async (count: number): Promise<number> =>
+      (await statementsOf(knex, async () => void found.push(await diffVectors(knex, ofTables(count))))).length
+    expect(await roundTrips(20)).toBe(await roundTrips(1))
+    const missing = { kind: 'index missing', name: 't0_e_hnsw_l2_idx' }
+    const others = names.slice(1).flatMap((name) => [
+      { kind: 'column not declared', name: `public.${name}.e` },
+      { kind: 'index not declared', name: `public.${name}_e_hnsw_l2_idx` },
+    ])
+    expect(found[0]).toMatchObject([missing])
+    expect(found[1]).toHaveLength(1 + others.length)
+    expect(found[1]).toEqual(expect.arrayContaining([missing, ...others].map((each) => expect.objectContaining(each))))
   })
 
   test('is not there on a database without the extension, but for all that is missing', async () => {

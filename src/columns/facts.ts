@@ -72,6 +72,12 @@ export async function readColumnFacts(session: Session, column: VectorColumn): P
   return { seen, ...(await session.ask<Omit<ColumnFacts, 'seen'>>(factsSql(column))) }
 }
 
+/** SQL for an {@link ExistingColumn}, as json; its names are those of pg_attribute and pg_type. */
+export const existingColumnSql = `json_build_object('number', attnum, 'notNull', attnotnull,
+    'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''),
+    'isVectorType', typname in ('bit', 'varbit') and typnamespace = 'pg_catalog'::regnamespace
+      or typnamespace = (select extnamespace from pg_catalog.pg_extension where extname = 'vector'))`
+
 function factsSql(column: VectorColumn): string {
   return `
     with relation as (
@@ -99,11 +105,7 @@ function factsSql(column: VectorColumn): string {
       'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname,
         'rights', ${rightsSql('relation')}) from relation),
       'column', (
-        select json_build_object('number', attnum, 'notNull', attnotnull,
-          'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''),
-          'isVectorType', typname in ('bit', 'varbit') and typnamespace = 'pg_catalog'::regnamespace
-            or typnamespace = (select extnamespace from pg_catalog.pg_extension where extname = 'vector'))
-        from attribute
+        select ${existingColumnSql} from attribute
       ),
       'dependents', (select coalesce(json_agg(description order by description), '[]') from dependent),
       'available', (

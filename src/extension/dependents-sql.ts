@@ -61,41 +61,44 @@ export const vectorColumnsSql = `
   with recursive extension as (
     select oid from pg_catalog.pg_extension where extname = 'vector'
   ),
-  holder (oid, via) as (
-    select t.oid, t.typname::text from pg_catalog.pg_type t
+  -- read once for the whole recursion, which joins it by hash: a search per type would read the catalogs again each time
+  edge (inner_type, outer_type, kind, named) as materialized (
+    select typelem, oid, 'array', oid from pg_catalog.pg_type where typelem <> 0 and typcategory = 'A'
+    union all
+    select typbasetype, oid, 'domain', oid from pg_catalog.pg_type where typtype = 'd'
+    union all
+    select a.atttypid, c.reltype, 'row', c.oid
+    from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+    where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c') and c.reltype <> 0
+    union all
+    select rngsubtype, rngtypid, 'range', rngtypid from pg_catalog.pg_range
+    union all
+    select rngtypid, rngmultitypid, 'multirange', rngmultitypid from pg_catalog.pg_range where rngmultitypid <> 0
+  ),
+  -- kinds and named say how the type holds vectors, from the inside out
+  holder (oid, base, kinds, named) as (
+    select t.oid, t.typname::text, '{}'::text[], '{}'::oid[] from pg_catalog.pg_type t
     join pg_catalog.pg_depend d
       on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid and d.deptype = 'e'
     join extension on d.refclassid = 'pg_catalog.pg_extension'::regclass and d.refobjid = extension.oid
     union
-    select next.oid, holder.via || ' in ' || next.how
-    from holder cross join lateral (
-      select a.oid, 'array ' || format_type(a.oid, null) as how from pg_catalog.pg_type a
-      where a.typelem = holder.oid and a.typcategory = 'A'
-      union all
-      select d.oid, 'domain ' || format_type(d.oid, null) from pg_catalog.pg_type d
-      where d.typtype = 'd' and d.typbasetype = holder.oid
-      union all
-      select c.reltype, 'row of ' || c.oid::regclass::text
-      from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-      where a.atttypid = holder.oid and a.attnum > 0 and not a.attisdropped
-        and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c') and c.reltype <> 0
-      union all
-      select r.rngtypid, 'range ' || format_type(r.rngtypid, null) from pg_catalog.pg_range r
-      where r.rngsubtype = holder.oid
-      union all
-      select r.rngmultitypid, 'multirange ' || format_type(r.rngmultitypid, null) from pg_catalog.pg_range r
-      where r.rngtypid = holder.oid
-    ) next
-    where next.oid <> 0
+    select edge.outer_type, holder.base, holder.kinds || edge.kind, holder.named || edge.named
+    from holder join edge on edge.inner_type = holder.oid
   ) cycle oid set is_cycle using path,
   -- the shortest path is the one to report
   shortest as (
-    select distinct on (oid) oid, via, array_length(path, 1) as steps from holder where not is_cycle order by oid, array_length(path, 1)
+    select distinct on (oid) oid, base, kinds, named from holder where not is_cycle order by oid, cardinality(kinds)
   ),
   object as (
     select i.type as kind, n.nspname as schema, i.identity as name,
       pg_describe_object('pg_catalog.pg_class'::regclass, c.oid, a.attnum) as description,
-      format_type(a.atttypid, a.atttypmod) || case when shortest.steps > 1 then ' (' || shortest.via || ')' else '' end as type
+      format_type(a.atttypid, a.atttypmod) || case when cardinality(kinds) > 0 then (
+        select ' (' || base || string_agg(' in ' || case
+          when step.kind = 'row' then 'row of ' || step.named::regclass::text
+          else step.kind || ' ' || format_type(step.named, null)
+        end, '' order by step.place) || ')'
+        from unnest(kinds, shortest.named) with ordinality as step (kind, named, place)
+      ) else '' end as type
     from shortest
     join pg_catalog.pg_attribute a on a.atttypid = shortest.oid and a.attnum > 0 and not a.attisdropped
     join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p', 'f', 'm', 'v', 'c')

@@ -1,7 +1,7 @@
 import { identifier } from '../core/sql.ts'
 import { columnLabel } from '../columns/facts.ts'
 import { tableOf, type VectorColumn } from '../columns/column.ts'
-import type { VectorDifference } from '../diff/diff.ts'
+import type { VectorDifference } from '../diff/difference.ts'
 import { quotedText } from './quoted-text.ts'
 
 /**

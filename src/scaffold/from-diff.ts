@@ -2,7 +2,7 @@ import { compileFunction } from 'node:vm'
 
 import { columnLabel } from '../columns/facts.ts'
 import type { VectorColumn } from '../columns/column.ts'
-import type { VectorDifference } from '../diff/diff.ts'
+import type { VectorDifference } from '../diff/difference.ts'
 import { planIndexStorage, type IndexStorage, type StorageChoice } from '../indexes/storage.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
 import { commentOn, leftOut, missingColumns } from './comments.ts'

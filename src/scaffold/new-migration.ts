@@ -3,7 +3,7 @@ import { dirname, extname, parse, resolve } from 'node:path'
 
 import { errorMessage, PgvectorMigrationError } from '../core/errors.ts'
 import { choiceKind, optionsParser, required, textKind, textsKind, valueKind } from '../core/option-kinds.ts'
-import type { VectorDifference } from '../diff/diff.ts'
+import type { VectorDifference } from '../diff/difference.ts'
 import { fileNameOf, invalidName } from './file-name.ts'
 import { fileKindFor, type FileKindOptions } from './file-kind.ts'
 import { remedyFor } from './comments.ts'

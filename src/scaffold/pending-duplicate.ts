@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-import type { VectorDifference } from '../diff/diff.ts'
+import type { VectorDifference } from '../diff/difference.ts'
 import { composeFrom } from './from-diff.ts'
 
 /** A migration file, and where it is. */

@@ -1,6 +1,7 @@
 import { green, red, yellow } from '../output/colour.ts'
 
-import { diffVectors, type VectorDifference } from '../../diff/diff.ts'
+import { diffVectors } from '../../diff/diff.ts'
+import type { VectorDifference } from '../../diff/difference.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'

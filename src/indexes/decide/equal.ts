@@ -3,8 +3,13 @@ import { DEFAULT_M } from '../../pgvector/graph-memory.ts'
 import { significantTokens } from '../../sql-text/tokens.ts'
 import type { VectorIndex } from '../vector-index.ts'
 
+/** The facts that a comparison needs. */
+export interface ComparedFacts extends Pick<CatalogFacts, 'sameConditions'> {
+  readonly column: { readonly quoted: string } | null
+}
+
 /** Whether an existing index has the requested definition. Its name and validity do not matter. */
-export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: CatalogFacts): boolean {
+export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: ComparedFacts): boolean {
   return (
     existing.method === wanted.method &&
     existing.columns === 1 &&
@@ -16,7 +21,7 @@ export function isEqual(existing: ExistingIndex, wanted: VectorIndex, facts: Cat
   )
 }
 
-function keyOf({ column, storage }: VectorIndex, facts: CatalogFacts): string {
+function keyOf({ column, storage }: VectorIndex, facts: ComparedFacts): string {
   const name = facts.column?.quoted ?? ''
   switch (storage.expression) {
     case 'column':

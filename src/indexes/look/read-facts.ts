@@ -10,9 +10,9 @@ import { sameConditions } from './same-conditions.ts'
 import { hidesRowsSql, rightsSql, tableNumberSql } from '../../columns/table-rights.ts'
 import { readServerLoad } from './server-load.ts'
 import { serverSettingsSql } from './settings.ts'
-import { isValidSql, runningBuildsSql } from './validity.ts'
+import { existingIndexesSql } from './existing-indexes.ts'
+import { runningBuildsSql } from './validity.ts'
 import type { VectorIndex } from '../vector-index.ts'
-import { indexMethodsSql } from '../../pgvector/index-methods.ts'
 
 /**
  * Reads the input of {@link planFromFacts}, and writes nothing. It reads the catalog in one query, the processors and
@@ -82,7 +82,7 @@ function factsSql({ column, name, storage }: VectorIndex): string {
           'type', typname || coalesce('(' || nullif(atttypmod, -1) || ')', ''))
         from attribute
       ),
-      'indexes', (${indexesSql(name)}),
+      'indexes', (${existingIndexesSql(literal(name))}),
       'namesake', (
         select coalesce(pg_get_indexdef(x.indexrelid), 'the relation ' || quote_ident(c.relname))
         from relation join pg_catalog.pg_class c on c.relnamespace = relation.relnamespace
@@ -132,23 +132,3 @@ const tableSql = `json_build_object('oid', oid::bigint, 'schema', schema, 'name'
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where i.inhparent = relation.oid and relation.relkind = 'p'
     ))`
-
-function indexesSql(name: string): string {
-  return `
-    select coalesce(json_agg(json_build_object(
-      'oid', c.oid::bigint, 'name', c.relname, 'schema', relation.schema, 'definition', pg_get_indexdef(c.oid),
-      'method', m.amname, 'operatorClass', o.opcname,
-      'isKnownClass', o.opcnamespace in ((select namespace from extension), 'pg_catalog'::regnamespace),
-      'key', replace(pg_get_indexdef(c.oid, 1, true), coalesce((select quote_ident(schema) || '.' from extension), ''), ''),
-      'columns', x.indnatts, 'condition', pg_get_expr(x.indpred, x.indrelid),
-      'options', coalesce(to_json(c.reloptions), '[]'), 'isValid', ${isValidSql('x')},
-      'isPartitioned', c.relkind = 'I',
-      'parent', (select i.inhparent::bigint from pg_catalog.pg_inherits i where i.inhrelid = c.oid)
-    ) order by c.relname <> ${literal(name)}, c.relname), '[]')
-    from relation
-    join pg_catalog.pg_index x on x.indrelid = relation.oid
-    join pg_catalog.pg_class c on c.oid = x.indexrelid
-    join pg_catalog.pg_am m on m.oid = c.relam
-    join pg_catalog.pg_opclass o on o.oid = x.indclass[0]
-    where m.amname in ${indexMethodsSql} or c.relname = ${literal(name)}`
-}

@@ -1,10 +1,14 @@
 import type { Session } from '../../database/session.ts'
 import { identifier, qualified } from '../../core/sql.ts'
 import { bare } from '../decide/equal.ts'
-import type { CatalogFacts } from './facts.ts'
+import type { CatalogFacts, TableFacts } from './facts.ts'
 import { normaliseCondition } from './normalise-condition.ts'
 import { explainedPlan, onlyValue } from '../../database/explain.ts'
 import { conditionSql, type VectorIndex } from '../vector-index.ts'
+
+interface ComparedTable extends Pick<CatalogFacts, 'indexes'> {
+  readonly table: Pick<TableFacts, 'schema' | 'name'> | null
+}
 
 /**
  * Returns the OIDs of the existing partial indexes that have the condition of the requested one.
@@ -16,7 +20,7 @@ import { conditionSql, type VectorIndex } from '../vector-index.ts'
 export async function sameConditions(
   session: Session,
   index: VectorIndex,
-  { table, indexes }: Pick<CatalogFacts, 'table' | 'indexes'>,
+  { table, indexes }: ComparedTable,
 ): Promise<readonly number[] | null> {
   const { where } = index
   const wanted = conditionSql(index)

@@ -1,7 +1,8 @@
 import type { Answered } from '../../database/observe.ts'
 import type { QueryResult } from '../../database/knex-inside.ts'
 
-const SAVEPOINT = /^\s*(savepoint|release|rollback)\b/i
+/** The statements that control savepoints, which take no locks. */
+export const SAVEPOINT = /^\s*(savepoint|release|rollback)\b/i
 const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
 
 /**

@@ -1,3 +1,4 @@
+import { literal } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 
 /** A lock that a statement took and that is held until the transaction ends. */
@@ -40,6 +41,13 @@ interface Relation {
   readonly kind: string | null
 }
 
+interface NewLock extends Relation {
+  readonly mode: string
+  /** Identifies the relation and the mode. */
+  readonly key: number
+  readonly isOfUsers: boolean
+}
+
 // Temporary tables, TOAST tables and system catalogs are in schemas that begin with pg_.
 const isOfUsers = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
 
@@ -49,17 +57,30 @@ const relationsSql = `
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where ${isOfUsers}`
 
-/** The locks of this session. The locks of this query itself are on catalogs, which it leaves out. */
-export const heldLocksSql = `
+// As short as it can be: it is sent for each of them.
+const keySql = `l.relation::bigint * 10 + array_position('{AccessShareLock,RowShareLock,RowExclusiveLock,
+  ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}', l.mode)`
+
+/**
+ * Returns SQL for the locks of this session, except known ones: a transaction that holds thousands of locks would
+ * otherwise describe all of them after each statement. The locks of this query itself are on catalogs.
+ */
+function newLocksSql(known: readonly number[]): string {
+  return `
+  with taken as materialized (
+    select l.relation, l.mode from pg_catalog.pg_locks l
+    where l.locktype = 'relation' and l.granted and l.pid = pg_backend_pid()
+      and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+      -- a search by hash, which the planner finds in no join, and before PostgreSQL 15 in no negation
+      and case when ${keySql} = any (${literal(`{${known.join(',')}}`)}::bigint[]) then false else true end
+  )
   select coalesce(json_agg(json_build_object('oid', l.relation::bigint, 'mode', l.mode, 'kind', c.relkind,
-    'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end)
-    order by n.nspname, c.relname, l.mode), '[]') as state
-  from pg_catalog.pg_locks l
+    'key', ${keySql}, 'name', case when c.oid is not null then format('%I.%I', n.nspname, c.relname) end,
+    'isOfUsers', c.oid is null or ${isOfUsers}) order by n.nspname, c.relname, l.mode), '[]') as state
+  from taken l
   left join pg_catalog.pg_class c on c.oid = l.relation
-  left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where l.locktype = 'relation' and l.granted and l.pid = pg_backend_pid()
-    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-    and (c.oid is null or ${isOfUsers})`
+  left join pg_catalog.pg_namespace n on n.oid = c.relnamespace`
+}
 
 /** Starts to watch the locks of a transaction, by comparing what it holds. */
 export async function watchLocks(trx: Session): Promise<LockWatcher> {
@@ -67,13 +88,13 @@ export async function watchLocks(trx: Session): Promise<LockWatcher> {
   const old = new Set(existing.map(({ oid }) => oid))
   // A dropped table is still locked, but its name is no longer in the catalog.
   const known = new Map(existing.map((relation) => [relation.oid, relation]))
-  let held = new Set<string>()
+  const held = new Set<number>()
   return async () => {
-    const locks = await trx.ask<(Relation & { readonly mode: string })[]>(heldLocksSql)
-    const taken = locks.filter(({ oid, mode }) => !held.has(`${oid} ${mode}`))
-    held = new Set(locks.map(({ oid, mode }) => `${oid} ${mode}`))
-    for (const lock of locks) if (lock.kind !== null) known.set(lock.oid, lock)
-    return taken.flatMap(({ oid, mode }) => {
+    const taken = await trx.ask<NewLock[]>(newLocksSql([...held]))
+    for (const { key } of taken) held.add(key)
+    const ofUsers = taken.filter(({ isOfUsers: isWatched }) => isWatched)
+    for (const lock of ofUsers) if (lock.kind !== null) known.set(lock.oid, lock)
+    return ofUsers.flatMap(({ oid, mode }) => {
       const { name = null, kind = null } = known.get(oid) ?? {}
       if (name === null) return []
       const isNew = !old.has(oid)

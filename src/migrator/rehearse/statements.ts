@@ -2,7 +2,7 @@ import { errorMessage } from '../../core/errors.ts'
 import { observe, type Observer } from '../../database/observe.ts'
 import type { Session } from '../../database/session.ts'
 import { refuseToEndTransaction } from '../../sql-text/transaction-guard.ts'
-import { withoutOurs } from './answers.ts'
+import { SAVEPOINT, withoutOurs } from './answers.ts'
 import { watchLocks, type TakenLock } from './locks.ts'
 
 /** A statement that a migration sent; several, if it sent them in one round trip. */
@@ -32,13 +32,19 @@ export interface Recorder {
 export async function recordStatements(trx: Session, withLocks: boolean): Promise<Recorder> {
   const newLocks = withLocks ? await watchLocks(trx) : () => Promise.resolve([])
   let current: { readonly migration: string; readonly statements: RehearsedStatement[] } | undefined
+  const around = new Set<string>()
   let isFirst = true
   let overhead = 0
 
   const observed: Observer = async (sql, send) => {
     // Records only what the migration sends, and not what the runner adds around it.
     const { migration, statements } = current ?? {}
-    if (migration === undefined || statements === undefined) return send()
+    if (migration === undefined || statements === undefined) {
+      // What the runner has sent before takes the same locks again.
+      if (!SAVEPOINT.test(sql) && !around.has(sql)) isFirst = true
+      around.add(sql)
+      return send()
+    }
     refuseToEndTransaction(sql, migration)
     // Locks that the runner has taken so far are not the migration's.
     if (isFirst) await newLocks()
@@ -62,7 +68,6 @@ export async function recordStatements(trx: Session, withLocks: boolean): Promis
 
   return {
     begin: (migration) => {
-      isFirst = true
       current = { migration, statements: [] }
       return current.statements
     },
