@@ -321,6 +321,19 @@ describeOnServers('copyVectors on a server', (database) => {
     expect(await copyVectors(knex, 'documents', ['number'], [{ number: 1 }])).toMatchObject({ rows: 1 })
   })
 
+  test('does not give the next query a connection that was just lost', async () => {
+    const { knex, connect } = database()
+    const other = connect()
+    const end = (): Promise<unknown> =>
+      other.raw("select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy %'")
+    for (let round = 0; round < 8; round++) {
+      const rows = numbered(5000, (number) => (number === 2000 ? end() : undefined))
+      const lost = copyVectors(knex, 'documents', ['number', 'embedding'] as never[], rows)
+      await expectError('CONNECTION_LOST', () => lost)
+      expect(await knex('documents').count()).toEqual([{ count: '0' }])
+    }
+  })
+
   test('reads its source no faster than the server takes the rows', async () => {
     const { knex, connect } = database()
     const [holder, lookout] = [connect(), connect()]

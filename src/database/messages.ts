@@ -1,4 +1,5 @@
-import type { Connection, KnexClient, QueryResult } from './knex-inside.ts'
+import { isPgvectorMigrationError } from '../core/errors.ts'
+import { discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { explainLoss } from './lost-connection.ts'
 import { rememberMessage } from './server-message.ts'
 
@@ -70,7 +71,10 @@ export async function reported<Answer extends { readonly response: unknown }>(
   } catch (error) {
     rememberMessage(error, sql)
     client.emit('query-error', error, event)
-    throw explainLoss(error, connection)
+    const explained = explainLoss(error, connection)
+    // Its socket may close a moment later, and the pool would give it to the next query.
+    if (isPgvectorMigrationError(explained, 'CONNECTION_LOST')) discard(connection, explained)
+    throw explained
   }
 }
 
