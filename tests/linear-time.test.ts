@@ -1,5 +1,9 @@
 import { describeServerError, describeSystemError, serverErrorOf } from '../src/cli/output/server-error.ts'
 import { queryVector } from '../src/columns/values.ts'
+import { ByteWriter } from '../src/columns/copy/byte-writer.ts'
+import { numberCodecs } from '../src/columns/copy/number-codecs.ts'
+import { otherCodecs } from '../src/columns/copy/other-codecs.ts'
+import { timeCodecs } from '../src/columns/copy/time-codecs.ts'
 import { durationOption, millisecondsOf } from '../src/core/durations.ts'
 import { errorMessage } from '../src/core/errors.ts'
 import { printable } from '../src/core/printable.ts'
@@ -44,6 +48,8 @@ const textReaders: Readonly<Record<string, (text: string) => unknown>> = {
   },
   'an error of another Knex': (text) => serverMessage(databaseError(text)),
   'an error of the system': (text) => [describeSystemError(new Error(text)), errorMessage(text)],
+  'values of a copied row': (text) =>
+    [...numberCodecs, ...timeCodecs, ...otherCodecs].map(({ write }) => write(text, new ByteWriter(16))),
   printable,
   'the name of a new migration': (text) => attempt(() => fileNameOf(text)),
   learnPassword: (text) => learnPassword(`postgres://user:${encodeURIComponent(text)}@host/${text}`),

@@ -2,6 +2,7 @@ import Knex, { type Knex as KnexInstance } from 'knex'
 
 import {
   AddVectorColumn,
+  copyVectors,
   CreateVectorIndex,
   dropPgvector,
   EnablePgvector,
@@ -108,6 +109,23 @@ const hard = source({
         d: toBinary('bit', '101'),
         e: binaryArray(vectorColumn('things', 'e'), [a, null]),
       })
+      await knex.raw(`
+        create table loaded (id bigint generated always as identity, body text, whole double precision, at timestamptz,
+          facts jsonb, bytes bytea, is_open boolean, embedding extensions.vector(3), hash bit(3))`)
+      const full = {
+        id: 7,
+        body: `it's "{\\, NULL`,
+        whole: 1 / 3,
+        at: '2026-07-01T12:00:00.5Z',
+        facts: { a: ['"', null] },
+        bytes: Buffer.from([0, 92]),
+        is_open: true,
+        embedding: [0.1, -0, 3e-12],
+        hash: '101',
+      }
+      const columns = Object.keys(full)
+      const empty = Object.fromEntries(columns.map((column) => [column, null]))
+      await copyVectors<Record<string, unknown>>(knex, 'loaded', columns, [full, { ...empty, id: 8 }])
       await knex('docs')
         .whereRaw('embedding operator(extensions.=) ?', [toBinary('vector', [1, 2, 3])])
         .update({ embedding: a })
