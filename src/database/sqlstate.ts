@@ -16,6 +16,7 @@ export const sqlState = {
   deadlockDetected: '40P01',
   invalidSchemaName: '3F000',
   insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
   undefinedObject: '42704',
   undefinedFunction: '42883',
   duplicateObject: '42710',
@@ -43,6 +44,17 @@ export interface Attempt {
     readonly notAvailable?: string | undefined
     readonly privilege?: string | undefined
   }
+}
+
+const UNDEFINED: ReadonlySet<string | undefined> = new Set([
+  sqlState.undefinedTable,
+  sqlState.undefinedObject,
+  sqlState.undefinedFunction,
+])
+
+/** Whether a statement failed because a table, a function, a type or another object does not exist. */
+export function isUndefined(state: string | undefined): boolean {
+  return UNDEFINED.has(state)
 }
 
 const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([

@@ -17,18 +17,30 @@ export interface Basis {
   readonly hooks: readonly string[]
   /** Pending migrations that come before one of these and were not planned. */
   readonly earlier: readonly string[]
+  /** Applied migrations that could not be replayed. */
+  readonly skipped?: readonly string[]
   /** Applied migrations whose files are missing. */
   readonly missing: readonly string[]
 }
 
 /** Returns what a plan cannot know, in sentences. */
-export function notesOn({ migrations, sources = [], here, replay, hooks, earlier, missing }: Basis): string[] {
+export function notesOn({
+  migrations,
+  sources = [],
+  here,
+  replay,
+  hooks,
+  earlier,
+  skipped = [],
+  missing,
+}: Basis): string[] {
   return [
     ...postgresNote(here, replay),
     ...pgvectorNote(migrations, here, replay),
     ...hooksNote(hooks),
     ...earlierNote(earlier),
     ...missingNote(missing),
+    ...skippedNote(skipped),
     ...migrations.flatMap(dataNote),
     ...migrations.flatMap(emptyNote),
     ...migrations.flatMap(({ name }, place) => unawaitedNote(name, sources[place])),
@@ -63,7 +75,14 @@ function createsPgvector({ sql, privileged }: PlannedStatement): boolean {
 function missingNote(missing: readonly string[]): string[] {
   if (missing.length === 0) return []
   return [
-    `Applied migrations without a file (${missing.join(', ')}) were not replayed, so the plan does not know what they created.`,
+    `Applied migrations without a file (${missing.join(', ')}) were not replayed. What they created is read from the database where a pending migration names it.`,
+  ]
+}
+
+function skippedNote(skipped: readonly string[]): string[] {
+  if (skipped.length === 0) return []
+  return [
+    `Applied migrations that use objects that no migration creates (${skipped.join(', ')}) were not replayed. What they created is read from the database where a pending migration names it.`,
   ]
 }
 

@@ -5,8 +5,8 @@ import type { Session } from '../../database/session.ts'
 import { optionsParser } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
-import type { UnawaitedQuery } from '../../database/watch-builders.ts'
 import { notesOn } from './notes.ts'
+import { lacksObject, runPending } from './run-pending.ts'
 import { sourceOf, type PlanSource } from './sources.ts'
 import type { PartialPlan, PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { readOrigin, type Origin } from '../replay/origin.ts'
@@ -16,8 +16,9 @@ import {
   type PlannedStatement,
   type SentQuery,
 } from '../../database/record-statements.ts'
-import { recorded, replayApplied, replayEvents, type OnReplay } from '../replay/applied.ts'
-import { openReplay, runUp, type Replay } from '../replay/replay.ts'
+import { replayApplied, replayEvents, type OnReplay } from '../replay/applied.ts'
+import { openReplay, type Replay } from '../replay/replay.ts'
+import { findUnmigrated, type Unmigrated } from '../replay/unmigrated.ts'
 import { assertFilesExist, selectUp, upKinds, type UpSelection } from '../select.ts'
 import { noHook, type MigrationSettings, type MigrationTables } from '../settings.ts'
 import { tableStatements } from '../tracking.ts'
@@ -68,9 +69,16 @@ export async function planAsFarAsItGoes(
   const replay = await openReplay(db, origin.surroundings)
   try {
     const bookkeeping = await bookkeepingOf(replay.session, settings.tables)
-    const { migrations, sources, failure } = await withTarget(origin.pgvector, async () => {
-      await replayApplied(replay, settings.tables, files, applied, onReplay)
-      return planAll(replay, files, pending, (name, index) => onReplay(name, applied.length + index))
+    const find = (): Promise<Unmigrated> => findUnmigrated(db, origin.objects, replay)
+    const { migrations, sources, failure, skipped, uncopied } = await withTarget(origin.pgvector, async () => {
+      const isSkipped = async (error: PgvectorMigrationError<'PLAN_FAILED'>): Promise<boolean> =>
+        lacksObject(error, await find())
+      const unreplayed = await replayApplied(replay, settings.tables, files, applied, onReplay, isSkipped)
+      const unmigrated = await find()
+      const planned = await planAll(replay, files, pending, unmigrated, (name, index) =>
+        onReplay(name, applied.length + index),
+      )
+      return { ...planned, skipped: unreplayed, uncopied: unmigrated.notes() }
     })
     // After a failure, the replay may be in an aborted transaction that accepts no queries.
     const notes =
@@ -82,15 +90,17 @@ export async function planAsFarAsItGoes(
             replay: await readState(replay.session, {}, null),
             hooks: Object.entries(settings.hooks).flatMap(([name, hook]) => (hook === noHook ? [] : name)),
             earlier,
+            skipped,
             missing: origin.applied.map(({ name }) => name).filter((name) => !files.names.includes(name)),
           })
         : []
+    const hints = failure === null ? [] : uncopied
     return {
       migrations,
       sources,
-      notes,
+      notes: [...notes, ...uncopied],
       origin: describe(origin, settings.tables, bookkeeping),
-      failure: failure === null ? null : withoutEarlier(failure, earlier),
+      failure: failure === null ? null : withHints(withoutEarlier(failure, earlier), hints),
     }
   } finally {
     await replay.close()
@@ -108,6 +118,14 @@ function withoutEarlier(
   return new PgvectorMigrationError('PLAN_FAILED', details, { cause, hint: `${reason} Otherwise: ${hint}` })
 }
 
+function withHints(
+  failure: PgvectorMigrationError<'PLAN_FAILED'>,
+  hints: readonly string[],
+): PgvectorMigrationError<'PLAN_FAILED'> {
+  const { details, cause, hint } = failure
+  return new PgvectorMigrationError('PLAN_FAILED', details, { cause, hint: [...hints, hint].join(' ') })
+}
+
 async function bookkeepingOf(session: Session, tables: MigrationTables): Promise<PlannedStatement[]> {
   // The script has its own transaction.
   return session.transaction(async (trx) => {
@@ -119,9 +137,10 @@ async function bookkeepingOf(session: Session, tables: MigrationTables): Promise
 }
 
 async function planAll(
-  { session, watch }: Replay,
+  replay: Replay,
   files: MigrationFiles,
   pending: readonly string[],
+  unmigrated: Unmigrated,
   onReplay: OnReplay,
 ): Promise<Pick<PartialPlan, 'migrations' | 'sources' | 'failure'>> {
   const migrations: PlannedMigration[] = []
@@ -130,11 +149,7 @@ async function planAll(
     onReplay(name, index)
     const migration = await files.load(name)
     const { transactional, path } = migration
-    const unawaited: UnawaitedQuery[] = []
-    watch.start()
-    const { sent, failure } = await recorded(session, name, false, () =>
-      runUp(session, migration, () => unawaited.push(...watch.stop())),
-    )
+    const { sent, failure, unawaited } = await runPending(replay, migration, unmigrated)
     // A failed migration was rolled back, but its statements are still what it sends.
     const statements = statementsOf(failure === null ? sent : sent.filter(isItsOwn).map(withoutError), transactional)
     migrations.push({ name, transactional, statements })

@@ -19,6 +19,9 @@ export function replayEvents(total: number, onEvent: RunOptions['onEvent']): OnR
 /**
  * Brings an embedded copy to the state of its database: every applied migration, with its row in Knex's table. A
  * migration whose file may be missing gets only the row.
+ *
+ * @param isSkipped Whether a migration that failed gets only the row too.
+ * @returns The names of these.
  */
 export async function replayApplied(
   replay: Replay,
@@ -26,18 +29,24 @@ export async function replayApplied(
   files: MigrationFiles,
   applied: readonly AppliedMigration[],
   onReplay: OnReplay,
-): Promise<void> {
+  isSkipped: (failure: PgvectorMigrationError<'PLAN_FAILED'>) => Promise<boolean> = () => Promise.resolve(false),
+): Promise<string[]> {
   const known = new Set(files.names)
+  const skipped: string[] = []
   for (const [index, { name, batch }] of applied.entries()) {
     onReplay(name, index)
     if (known.has(name) || !files.allowsMissing) {
       const migration = await files.load(name)
       const { failure } = await recorded(replay.session, name, true, () => replay.apply(migration))
-      if (failure !== null) throw failure
+      if (failure !== null) {
+        if (!(await isSkipped(failure))) throw failure
+        skipped.push(name)
+      }
     }
     await record(replay.session, tables, { direction: 'up', name, batch }, 'true')
   }
   await replay.reset()
+  return skipped
 }
 
 /** Records what a migration sends. If it fails, reports which migration and which statement failed. */

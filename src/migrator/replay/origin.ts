@@ -2,6 +2,7 @@ import { readState } from '../../extension/inspect.ts'
 import type { PgvectorState } from '../../extension/state.ts'
 import type { Session } from '../../database/session.ts'
 import { readSurroundings, type Surroundings } from './replay.ts'
+import { readStoredObjects, type StoredObject } from './stored-objects.ts'
 import type { MigrationTables } from '../settings.ts'
 import { readApplied, type AppliedMigration } from '../tracking.ts'
 
@@ -10,6 +11,7 @@ export interface Origin {
   readonly applied: readonly AppliedMigration[]
   readonly pgvector: PgvectorState
   readonly surroundings: Surroundings
+  readonly objects: readonly StoredObject[]
   /** When it was read, as ISO 8601. */
   readonly at: string
 }
@@ -21,6 +23,7 @@ export async function readOrigin(session: Session, tables: MigrationTables): Pro
       applied: await readApplied(trx, tables),
       pgvector: await readState(trx, {}, null),
       surroundings: await readSurroundings(trx),
+      objects: await readStoredObjects(trx),
       at: new Date().toISOString(),
     }),
     { readOnly: true },

@@ -14,6 +14,8 @@ export { readSurroundings, type Surroundings } from './surroundings.ts'
 /** An embedded database that stands in for another one. */
 export interface Replay {
   readonly session: Session
+  /** The search path of the database, as a list of schemas. */
+  readonly searchPath: string
   /** Sees the queries that a migration creates. */
   readonly watch: BuilderWatch
   /** Runs a migration that was applied there, so that the next one finds its changes. */
@@ -36,6 +38,7 @@ export async function openReplay(db: Session, surroundings: Surroundings): Promi
   const searchPath = surroundings.searchPath.replaceAll('"$user"', identifier(surroundings.role))
   const replay: Replay = {
     session,
+    searchPath,
     watch,
     apply: async (migration) => {
       await replay.reset()
