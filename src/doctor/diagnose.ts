@@ -25,6 +25,7 @@ import {
 } from './extension.ts'
 import { findingsOf, type Check, type Finding } from './finding.ts'
 import { indexFindings } from './indexes.ts'
+import { indexUseFindings, readIndexUse } from './index-use.ts'
 import { lockFindings, readLock } from './lock.ts'
 import { migrationFindings, pendingOf, readFileNames, type Recorded } from './migrations.ts'
 import { poolerFindings, readBackends } from './pooler.ts'
@@ -32,6 +33,7 @@ import { readIndexes } from './read-indexes.ts'
 import { readingOf, type Reading } from './reading.ts'
 import { rightsFindings } from './rights.ts'
 import { providerFindings, serverFindings } from './server.ts'
+import { readUpdatedTables, updateFindings } from './update-cost.ts'
 import { readTableRights, type TableRights } from './tables.ts'
 
 /** Options of {@link diagnose}, in addition to `migrations` in the Knex configuration. */
@@ -84,6 +86,8 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
     ...(isOld ? [] : conflictFindings(seen, needs, reach)),
     ...from('indexes', indexes, indexFindings),
+    ...from('indexes', await readingOf(session, readIndexUse), indexUseFindings),
+    ...from('indexes', await readingOf(session, readUpdatedTables), updateFindings),
     ...from('settings', await readingOf(session, readBuildFacts), (each) => settingsFindings(seen, each)),
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(session, settings, tables, isSingle)),
