@@ -232,7 +232,7 @@ describeOnEveryDatabase('keepInStep', (database) => {
     expect(await wrong(knex)).toBe(0)
   })
 
-  test('ends a backfill with what the model said where it goes on failing', async () => {
+  test('ends a backfill with what the model said if it keeps failing', async () => {
     const { knex } = database()
     await createArticles(knex, 40)
     const error = await expectError('BACKFILL_FAILED', () =>
@@ -333,7 +333,7 @@ describeOnEveryDatabase('keepInStep', (database) => {
   })
 })
 
-describeOnServers('keepInStep beside others', (database) => {
+describeOnServers('keepInStep with other sessions', (database) => {
   test('keeps up with writers, with several workers: nothing wrong, nothing left, each text embedded once', async () => {
     const { knex, connect } = database()
     await createArticles(knex, 200)
@@ -456,7 +456,7 @@ describeOnServers('keepInStep beside others', (database) => {
     expect(texts).toBe(2)
   })
 
-  test('goes on after its connection was cut', async () => {
+  test('continues after its connection was cut', async () => {
     const { knex, connect } = database()
     await createArticles(knex, 6)
     const own = connect()

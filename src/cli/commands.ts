@@ -228,6 +228,31 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/fleet.ts'),
     },
     {
+      name: 'vectors',
+      args: [
+        new Argument(
+          '<action>',
+          'status: stale, missing and failed rows; work: make their vectors; verify: compare hashes; retry: rows given up',
+        ),
+      ],
+      summary: 'keep vectors in step with their rows; status and verify exit with 3 when something is stale',
+      options: [
+        new Option('--declared <path>', 'a module that exports what embedding returned').makeOptionMandatory(),
+        new Option('--only <name...>', 'only these, like articles.embedding'),
+        new Option('--follow', 'work: until it is stopped, instead of once'),
+        new Option('--mark', 'verify: mark the rows that are found, for the worker'),
+        new Option('--batch-size <number>', 'work: the most rows in one call of the model').argParser(numberFrom(1)),
+        new Option('--concurrency <number>', 'work: the concurrent calls of the model').argParser(numberFrom(1)),
+      ],
+      examples: [
+        'npx knex-pgvector vectors status --declared src/vectors.ts',
+        'npx knex-pgvector vectors work --declared src/vectors.ts --follow',
+        'npx knex-pgvector vectors verify --declared src/vectors.ts --mark',
+        'npx knex-pgvector vectors retry --declared src/vectors.ts',
+      ],
+      load: () => import('./commands/vectors.ts'),
+    },
+    {
       name: 'adopt',
       summary: 'record migrations as applied where the database has what they create; runs their code on this machine',
       options: [

@@ -5,6 +5,8 @@ import { columnDeclaration, columnLabel, isSameColumn } from '../columns/facts.t
 import { readColumns, type FoundColumn } from '../columns/read-columns.ts'
 import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
+import { isEmbedding, type Embedding } from '../embeddings/embedding.ts'
+import { readInStepState } from '../embeddings/state.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 import { compareIndexes } from './compare-indexes.ts'
@@ -15,12 +17,15 @@ export interface DeclaredVectors {
   readonly columns: readonly VectorColumn[]
   /** The columns of these indexes count as declared too. */
   readonly indexes: readonly VectorIndex[]
+  /** The columns of these embeddings count as declared too. */
+  readonly embeddings?: readonly Embedding[] | undefined
 }
 
 const declaredVectors = lazySchema((z) =>
   z.strictObject({
     columns: z.array(z.custom<VectorColumn>(isVectorColumn, 'must be created by vectorColumn'), 'must be a list'),
     indexes: z.array(z.custom<VectorIndex>(isVectorIndex, 'must be created by vectorIndex'), 'must be a list'),
+    embeddings: z.array(z.custom<Embedding>(isEmbedding, 'must be created by embedding'), 'must be a list').optional(),
   }),
 )
 
@@ -33,9 +38,9 @@ const declaredVectors = lazySchema((z) =>
  * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
  */
 export async function diffVectors(db: Database, declared: DeclaredVectors): Promise<VectorDifference[]> {
-  const { columns: own, indexes } = parseOptions(declaredVectors, declared)
+  const { columns: own, indexes, embeddings = [] } = parseOptions(declaredVectors, declared)
   const session = sessionOf(db)
-  const columns = unique([...own, ...indexes.map(({ column }) => column)])
+  const columns = unique([...own, ...indexes.map(({ column }) => column), ...embeddings.map(({ column }) => column)])
   const { installed } = await glance(session)
   const found = new Map(await readByKey(session, columns))
   const differences: VectorDifference[] = []
@@ -53,6 +58,15 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
   const placed = indexes.map((index) => ({ index, table: found.get(columnKey(index.column))?.table ?? null }))
   const compared = await compareIndexes(session, placed, installed?.schema ?? 'public')
   differences.push(...compared.differences)
+  for (const embedding of embeddings) {
+    const existing = found.get(columnKey(embedding.column))?.column ?? null
+    // Otherwise, the column is reported already.
+    if (existing === null || !isSameColumn(existing, { ...embedding.column, notNull: existing.notNull })) continue
+    const { label, problems } = await readInStepState(session, embedding)
+    if (problems.length === 0) continue
+    const said = problems.map(({ object, problem }) => `${object} ${problem}`)
+    differences.push({ kind: 'not kept in step', name: label, embedding, problems: said })
+  }
   const isExtensionMissing = installed === null && differences.some(needsExtension)
   const extension = isExtensionMissing ? [{ kind: 'extension missing', name: 'vector' } as const] : []
   const there = await readVectors(session, compared.found)

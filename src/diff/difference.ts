@@ -1,3 +1,4 @@
+import type { Embedding } from '../embeddings/embedding.ts'
 import type { VectorColumn } from '../columns/column.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
 
@@ -29,5 +30,12 @@ export type VectorDifference =
       readonly name: string
       readonly existing: string
       readonly wanted: string
+    }
+  /** Something that keeps the vectors in step is missing or was altered. */
+  | {
+      readonly kind: 'not kept in step'
+      readonly name: string
+      readonly embedding: Embedding
+      readonly problems: readonly string[]
     }
   | { readonly kind: 'index not declared'; readonly name: string; readonly existing: string }

@@ -23,6 +23,7 @@ import {
   skewFindings,
   type Reach,
 } from './extension.ts'
+import { embeddingFindings, readEmbeddings } from './embeddings.ts'
 import { findingsOf, type Check, type Finding } from './finding.ts'
 import { indexFindings } from './indexes.ts'
 import { indexUseFindings, readIndexUse } from './index-use.ts'
@@ -88,6 +89,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...from('indexes', indexes, indexFindings),
     ...from('indexes', await readingOf(session, readIndexUse), indexUseFindings),
     ...from('indexes', await readingOf(session, readUpdatedTables), updateFindings),
+    ...from('embeddings', await readingOf(session, readEmbeddings), embeddingFindings),
     ...from('settings', await readingOf(session, readBuildFacts), (each) => settingsFindings(seen, each)),
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(session, settings, tables, isSingle)),

@@ -8,6 +8,7 @@ export type Check =
   | 'advisories'
   | 'conflicts'
   | 'indexes'
+  | 'embeddings'
   | 'settings'
   | 'migrations'
   | 'lock'

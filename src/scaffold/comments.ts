@@ -68,6 +68,8 @@ export function commentOn(difference: VectorDifference): string[] {
     case 'column not declared':
     case 'index not declared':
       return [`${name} (${difference.existing}) is not declared and was not changed.`]
+    case 'not kept in step':
+      return [`${name} is not kept in step: add new KeepInStep(…) with its embedding to a migration.`]
     case 'extension missing':
       return []
     case 'column missing':
@@ -101,6 +103,8 @@ export function remedyFor(difference: VectorDifference): string | null {
     case 'column not declared':
     case 'index not declared':
       return 'Declare what is not declared, or drop it in a migration.'
+    case 'not kept in step':
+      return 'Put new KeepInStep(…) with the embedding into a migration.'
     case 'extension missing':
     case 'column missing':
     case 'index missing':

@@ -30,6 +30,7 @@ export async function run({ knex, print }: Context, flags: Flags): Promise<numbe
 function show(difference: VectorDifference, line: (text: string) => void): void {
   const mark = isPending(difference) ? red('✗') : yellow('⚠')
   line(`${mark} ${difference.kind}: ${difference.name}`)
+  if ('problems' in difference) for (const problem of difference.problems) line(`    ${problem}`)
   if ('existing' in difference) line(`    there is: ${difference.existing}`)
   if ('wanted' in difference) line(`    declared: ${difference.wanted}`)
 }
