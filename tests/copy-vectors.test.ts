@@ -231,6 +231,18 @@ describeOnEveryDatabase('copyVectors', (database) => {
     expect(await knex('documents').select()).toEqual([])
   })
 
+  test('leaves the transaction that it is given usable when it fails', async () => {
+    const { knex } = database()
+    await knex.transaction(async (trx) => {
+      await copyVectors(trx, 'documents', ['number'], [{ number: 1 }])
+      const wrong = Array.from({ length: 700 }, (_, number) => ({ number: number === 650 ? 0.5 : number }))
+      const error: unknown = await copyVectors(trx, 'documents', ['number'], wrong).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'COPY_FAILED', details: { row: 651 } })
+      await copyVectors(trx, 'documents', ['number'], [{ number: 2 }])
+    })
+    expect(await knex('documents').orderBy('number').pluck('number')).toEqual([1, 2])
+  })
+
   test('takes any iterable, reports its progress, and accepts none', async () => {
     const { knex } = database()
     const events: CopyEvent[] = []

@@ -69,8 +69,11 @@ async function store(
   try {
     if (!target.takesCopy) return await insertBatches(session, target, rows, count, signal)
     const names = target.columns.map(({ name }) => name).join(', ')
-    const chunks = encodeRows(target, rows, count)
-    return await copyIn(session, `copy ${target.table} (${names}) from stdin (format binary)`, { chunks, signal })
+    const statement = `copy ${target.table} (${names}) from stdin (format binary)`
+    const copy = (on: Session): Promise<number> =>
+      copyIn(on, statement, { chunks: encodeRows(target, rows, count), signal })
+    // In a savepoint, so that a copy that fails does not end the caller's transaction.
+    return await (session.isInTransaction ? session.transaction(copy) : copy(session))
   } catch (error) {
     throw explained(error, target)
   }
