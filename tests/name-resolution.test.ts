@@ -1,9 +1,12 @@
+import assert from 'node:assert'
+
 import type { Knex } from 'knex'
 
 import {
   addVectorColumn,
   type BackfillOptions,
   backfillVectors,
+  copyVectors,
   createVectorIndex,
   diffVectors,
   dropVectorIndex,
@@ -18,6 +21,7 @@ import {
   cosineDistance,
   nearest,
   nearestRows,
+  readVectors,
   planVectorIndex,
   repairVectorIndexes,
   listIndexBuilds,
@@ -86,6 +90,9 @@ const backfill: BackfillOptions<{ readonly note: string }> = {
 
 const quiet = { logger: false } as const
 
+// Everything is done several times on one database.
+let lastId = 100
+
 /** Everything that the traps are to be sprung by; the command line does the rest in a file of its own. */
 async function doEverything(knex: Knex): Promise<void> {
   const migrationSource = source({ name: '001', up: 'create table app.made ()', down: 'drop table app.made' })
@@ -101,6 +108,11 @@ async function doEverything(knex: Knex): Promise<void> {
   await addVectorColumn(knex, bySchema, quiet)
   await estimateBackfill(knex, embedding, { read: ['note'] })
   await backfillVectors(knex, embedding, backfill)
+  const columns = ['id', 'kind', 'note', 'embedding'] as const
+  await copyVectors(knex, 'documents', columns, [{ id: ++lastId, kind: 'kind', note: 'note', embedding: [1, 2, 3] }], {
+    schema: 'app',
+  })
+  for await (const row of readVectors(knex, 'documents', columns)) assert.ok(row)
   await createVectorIndex(knex, whole, quiet)
   await createVectorIndex(knex, whole, quiet)
   await listVectorIndexes(knex)
