@@ -12,6 +12,7 @@ export const sidebar = [
       { text: 'Search', link: 'search' },
       { text: 'Backfill', link: 'backfill' },
       { text: 'Keeping vectors in step', link: 'in-step' },
+      { text: 'Changing the model', link: 'changing-the-model' },
       { text: 'Command line', link: 'command-line' },
       { text: 'Running from code', link: 'runner' },
       { text: 'Many databases', link: 'fleet' },

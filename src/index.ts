@@ -66,6 +66,28 @@ export type {
   SetUpInStepOptions,
   SetUpInStepResult,
 } from './embeddings/set-up-options.ts'
+export { activeModel } from './model-change/active-pair.ts'
+export type { ModelPair } from './model-change/pair.ts'
+export { nearestText, nearestTo, type NearestText } from './model-change/nearest-text.ts'
+export type {
+  EmbedText,
+  EmbedTextOptions,
+  NearestTextOptions,
+  VectorOfModel,
+} from './model-change/nearest-text-options.ts'
+export { changeModel, type ModelChange } from './model-change/change-model.ts'
+export type {
+  AdvanceOptions,
+  BackOptions,
+  ChangeModelOptions,
+  ContractOptions,
+  ModelStepOptions,
+  NewModel,
+} from './model-change/change-options.ts'
+export type { ModelChangeStatus, ModelName } from './model-change/status.ts'
+export type { Phase } from './model-change/phase.ts'
+export type { ChangeEvent, EmbeddingProgress } from './model-change/events.ts'
+export type { Comparison, MeasuredColumn } from './model-change/comparison.ts'
 export { migration, type MigrationModule } from './operations/migration.ts'
 export type { Operation } from './operations/operation.ts'
 export { EnablePgvector } from './operations/enable-pgvector.ts'
@@ -75,6 +97,7 @@ export { DropVectorColumn } from './operations/drop-vector-column.ts'
 export { CreateVectorIndex } from './operations/create-vector-index.ts'
 export { DropVectorIndex } from './operations/drop-vector-index.ts'
 export { KeepInStep, type KeepInStepOperationOptions } from './operations/keep-in-step.ts'
+export { ChangeModel } from './operations/change-model.ts'
 export { RunSql, type RunSqlOptions } from './operations/run-sql.ts'
 export { migrationSource, type MigrationSourceOptions } from './migrator/files/source.ts'
 export { migrateToLatest } from './migrator/create-migrator.ts'

@@ -239,6 +239,16 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
     column: 'embedding',
     problem: 'has 383 dimensions, but the column has 384',
   },
+  MODEL_NOT_SEARCHABLE: {
+    embedding: 'documents.embedding',
+    model: 'large-3',
+    searchable: ['large-3', 'small-3'],
+    embeds: ['other-1'],
+  },
+  MODEL_CHANGE_REFUSED: {
+    embedding: 'documents.embedding',
+    problems: ['the phase is backfill: run advance first, which ends with the comparison'],
+  },
   TABLE_BUSY: { table: '"documents"', attempts: 10, milliseconds: 31_000, blockers: [4711] },
   SESSION_SHARED: { processes: [4711, 4712] },
   SEARCH_OPTION_NOT_SUPPORTED: { option: 'iterativeScan', since: '0.8.0', installed: '0.7.4' },

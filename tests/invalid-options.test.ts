@@ -8,7 +8,7 @@ import * as library from '../src/index.ts'
 import * as linter from '../src/lint.ts'
 import * as runner from '../src/migrator.ts'
 import { isPgvectorMigrationError } from '../src/core/errors.ts'
-import { embedding, vectorColumn, vectorIndex } from '../src/index.ts'
+import { changeModel, embedding, vectorColumn, vectorIndex } from '../src/index.ts'
 import { createMigrator } from '../src/migrator.ts'
 import { entries, type Entry } from './support/entries.ts'
 import { unconnected } from './support/unconnected.ts'
@@ -24,6 +24,7 @@ const checker = program.getTypeChecker()
 
 const knex = unconnected()
 const column = vectorColumn('documents', 'embedding', { dimensions: 3 })
+const larger = vectorColumn('documents', 'larger', { dimensions: 4 })
 const articles = embedding('documents', { column, from: ['body'], model: 'small-3' })
 const index = vectorIndex(column, { method: 'hnsw', metric: 'cosine' })
 
@@ -33,6 +34,8 @@ const values: Readonly<Record<string, unknown>> = {
   VectorColumn: column,
   VectorIndex: index,
   Embedding: articles,
+  ModelChange: changeModel(articles, { to: { column: larger, model: 'large-3' } }),
+  'string | VectorOfModel': 'a text',
   QueryVector: [1, 2, 3],
   string: 'documents',
   Direction: 'up',
@@ -56,7 +59,10 @@ const needed: Readonly<Record<string, object>> = {
   diffVectors: { columns: [], indexes: [] },
   embedding: { column, from: ['body'], model: 'small-3' },
   migrationSource: { directory: 'migrations' },
+  changeModel: { to: { column: larger, model: 'large-3' } },
   nearestRows: { limit: 1 },
+  nearestText: { limit: 1, embed: () => Promise.resolve([1, 2, 3]) },
+  nearestTo: { embed: () => Promise.resolve([1, 2, 3]) },
   newMigration: { directory: 'migrations' },
   vectorIndex: { method: 'hnsw', metric: 'cosine' },
   RunSql: { up: 'select 1', down: 'select 1' },

@@ -47,7 +47,7 @@ const parsedWith: Readonly<Record<string, (names: readonly string[]) => readonly
   EmbeddingOptions: (names) => [...names, 'table'],
 }
 
-const OTHERWISE: ReadonlySet<string> = new Set(['SearchOptions', 'LintOptions'])
+const OTHERWISE: ReadonlySet<string> = new Set(['SearchOptions', 'LintOptions', 'NearestTextOptions'])
 
 function namesOf(type: string): string[] {
   return (sources.documented.get(type) ?? []).map(({ name }) => name)

@@ -253,6 +253,45 @@ export function describeCommands(): CommandDescription[] {
       load: () => import('./commands/vectors.ts'),
     },
     {
+      name: 'model',
+      args: [
+        new Argument(
+          '<action>',
+          'status: the phase and the next command; advance: up to the comparison; switch: search by the new model; back: to the state before; contract: drop the old column',
+        ),
+      ],
+      summary: 'change the model of an embedding while the application runs',
+      options: [
+        new Option('--declared <path>', 'a module that exports what changeModel returned').makeOptionMandatory(),
+        new Option('--model <name>', 'the new model, where the module declares several changes'),
+        new Option('--until <phase>', 'advance: the last phase to run').choices([
+          'expand',
+          'backfill',
+          'index',
+          'drain',
+          'compare',
+        ]),
+        new Option('--to <phase>', 'back: the phase to return to').choices(['expand', 'index', 'switch']),
+        new Option('--batch-size <number>', 'advance, switch: the rows of one call of the model').argParser(
+          numberFrom(1),
+        ),
+        new Option('--concurrency <number>', 'advance, switch: the calls of the model at once').argParser(
+          numberFrom(1),
+        ),
+        new Option('--wait <time>', 'how long to wait for other sessions')
+          .default(60_000, '60s')
+          .argParser(milliseconds),
+        new Option('--yes', 'contract: do not ask for confirmation'),
+      ],
+      examples: [
+        'npx knex-pgvector model status --declared src/vectors.ts',
+        'npx knex-pgvector model advance --declared src/vectors.ts --concurrency 4',
+        'npx knex-pgvector model switch --declared src/vectors.ts',
+        'npx knex-pgvector model contract --declared src/vectors.ts --yes',
+      ],
+      load: () => import('./commands/model.ts'),
+    },
+    {
       name: 'adopt',
       summary: 'record migrations as applied where the database has what they create; runs their code on this machine',
       options: [

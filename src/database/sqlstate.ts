@@ -17,6 +17,7 @@ export const sqlState = {
   invalidSchemaName: '3F000',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  undefinedColumn: '42703',
   undefinedObject: '42704',
   undefinedFunction: '42883',
   duplicateObject: '42710',

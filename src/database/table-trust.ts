@@ -46,12 +46,17 @@ export interface Distrust {
  * SQL: whether the pg_class row `c` is an ordinary table of a trusted role, without anything that could run code. It is
  * cheap and part of queries that are sent anyway. {@link readDistrust} examines tables that are not obviously trusted.
  */
-export const isObviouslyTrustedSql = `(
+export const isObviouslyTrustedSql = obviouslyTrustedSql()
+
+/** The same, where one more role is trusted: SQL for its OID. */
+export function obviouslyTrustedSql(role?: string): string {
+  return `(
   c.relkind = 'r' and c.relchecks = 0
   and not (c.relhastriggers or c.relhasrules or c.relrowsecurity or c.relhassubclass)
   and (
     c.relowner = (select datdba from pg_catalog.pg_database where datname = current_database())
     or exists (select from pg_catalog.pg_roles where oid = c.relowner and (rolsuper or rolname = current_user))
+    ${role === undefined ? '' : `or c.relowner = ${role}`}
   )
   and not exists (select from pg_catalog.pg_attribute where attrelid = c.oid and atttypid >= ${firstUserOid()})
   and not exists (
@@ -65,6 +70,7 @@ export const isObviouslyTrustedSql = `(
     where a.adrelid = c.oid
   )
 )`
+}
 
 /** Returns SQL for the OIDs, as a json array, of the tables that are not obviously trusted. */
 export function doubtfulSql(tables: readonly string[]): string {
@@ -72,10 +78,18 @@ export function doubtfulSql(tables: readonly string[]): string {
     where c.oid = any (array[${tables.join(', ')}]::oid[]) and not ${isObviouslyTrustedSql})`
 }
 
-/** Examines tables by their OIDs, and returns those that are not trusted. */
-export async function readDistrust(session: Session, tables: readonly number[]): Promise<readonly Distrust[]> {
+/**
+ * Examines tables by their OIDs, and returns those that are not trusted.
+ *
+ * @param alsoTrusted the OIDs of further roles that are trusted here: the owner of the rows that a table is about
+ */
+export async function readDistrust(
+  session: Session,
+  tables: readonly number[],
+  alsoTrusted: readonly number[] = [],
+): Promise<readonly Distrust[]> {
   if (tables.length === 0) return []
-  const facts = await session.ask<readonly TableFacts[]>(factsSql(tables))
+  const facts = await session.ask<readonly TableFacts[]>(factsSql(tables, alsoTrusted))
   return facts.flatMap((each) => distrustOf(each) ?? [])
 }
 
@@ -137,7 +151,7 @@ function firstUserOid(): number {
  * dependencies are what they use. To pg_has_role, a superuser is a member of every role, so this follows memberships
  * itself. A membership that only allows administering a role (PostgreSQL 16) does not count.
  */
-function factsSql(tables: readonly number[]): string {
+function factsSql(tables: readonly number[], alsoTrusted: readonly number[]): string {
   return `with recursive member (oid) as (
       select oid from pg_catalog.pg_roles where rolname = current_user
       union
@@ -149,6 +163,7 @@ function factsSql(tables: readonly number[]): string {
       select oid from member
       union select oid from pg_catalog.pg_roles where rolsuper or rolname = 'pg_database_owner'
       union select datdba from pg_catalog.pg_database where datname = current_database()
+      ${alsoTrusted.length === 0 ? '' : `union select unnest(array[${alsoTrusted.join(', ')}]::oid[])`}
     ),
     own (relation, classid, objid) as (
       select oid, 'pg_catalog.pg_class'::regclass::oid, oid from pg_catalog.pg_class where oid in (${tables.join(', ')})

@@ -48,7 +48,8 @@ export async function removeInStep(
   return { status: 'removed', warnings }
 }
 
-function assertOurs({ side, label, target, names }: InStepState): void {
+/** Refuses to drop a function that another role owns, or that another table uses. */
+export function assertOurs({ side, label, target, names }: InStepState): void {
   if (side.function === null || (side.function.isOwnerTrusted && side.function.otherTables.length === 0)) return
   const why = side.function.isOwnerTrusted
     ? `is also used by ${side.function.otherTables.join(', ')}`

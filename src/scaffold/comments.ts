@@ -95,8 +95,8 @@ export function remedyFor(difference: VectorDifference): string | null {
       if (isOnlyNull(difference)) return 'Backfill the column, then put the operation shown above into a migration.'
       if (isOfSameType(difference)) return 'Declare the column NOT NULL, or drop its NOT NULL in a migration.'
       return (
-        'A column of another type or dimension is a new column: add it next to the old one, backfill it with ' +
-        'backfillVectors, index it, and drop the old one (docs/backfill.md, Changing the model).'
+        'A column of another type or dimension is a new column. changeModel adds it, backfills it, moves the searches, and ' +
+        'drops the old one (docs/changing-the-model.md).'
       )
     case 'index differs':
       return 'Declare the index under another name, or drop the existing one in a migration.'

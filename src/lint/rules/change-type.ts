@@ -14,11 +14,20 @@ export const changeType: Rule = ({ statement, tables, migration }) =>
     if (tables.isMadeIn(migration, table) || !tables.mayHaveRows(migration, table)) return []
     return [
       {
-        message: `ALTER TYPE of ${shown(table)}.${column.name} rewrites the table and its indexes, and blocks even reads until it is done`,
-        next: 'Add a column of the new type, backfill it with backfillVectors, build its index with CREATE INDEX CONCURRENTLY, and drop the old one in a later release.',
+        message: `ALTER TYPE of ${shown(table)}.${column.name} ${whatHappens(before, column.type, isComputed)}`,
+        next: 'Give the new type a column of its own: changeModel adds and backfills it, moves the searches to it, and then drops the old one.',
       },
     ]
   })
+
+function whatHappens(before: ColumnType | null, after: ColumnType | null, isComputed: boolean): string {
+  const [from, to] = [before?.dimensions ?? null, after?.dimensions ?? null]
+  // A bit string is padded or cut off.
+  const isOther = from !== null && to !== null && from !== to && after?.type !== 'bit' && before?.type !== 'bit'
+  return isOther && !isComputed
+    ? `fails if the table has rows: a value of ${from} dimensions does not fit into ${to}`
+    : 'rewrites the table and its indexes, and blocks even reads until it is done'
+}
 
 // Without a length, every value fits unchanged, so nothing is rewritten.
 function isWider(before: ColumnType | null, after: ColumnType | null): boolean {

@@ -10,7 +10,7 @@ export const lostVectors: Rule = ({ statement: { empties, clears }, tables, migr
     .filter(({ table, column }) => tables.hasLosableVectors(migration, table, column))
     .map(({ what }) => ({
       message: `${what} deletes embeddings: searches miss these rows until all of them are computed again`,
-      next: 'Keep them while they are in use: add a second column, backfill it with backfillVectors, and drop the old one in a later release.',
+      next: 'Keep them while they are in use: changeModel backfills a second column, moves the searches to it, and then drops the old one.',
     }))
 }
 

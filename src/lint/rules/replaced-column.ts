@@ -13,7 +13,7 @@ export const replacedColumn: Rule = ({ statement: { changes }, tables, migration
     return [
       {
         message: `${shown(table)}.${column.name} is dropped and added again: its embeddings are lost, and searches find nothing until all are computed again`,
-        next: 'Add the new column under another name, backfill it with backfillVectors, build its index, and drop the old one in a later release.',
+        next: 'Give the new column another name: changeModel adds and backfills it, moves the searches to it, and then drops the old one.',
       },
     ]
   })

@@ -1,0 +1,139 @@
+import { activeModel, ChangeModel, migration, nearestText, nearestTo } from '../src/index.ts'
+import { describeOnEveryDatabase } from './support/databases.ts'
+import { expectError } from './support/expect-error.ts'
+import { articles, change, createArticles, embedQueries, objectsOf, quiet, vectorOf } from './support/two-models.ts'
+
+const ROWS = 40
+const search = { embed: embedQueries, limit: 3, columns: ['title'] } as const
+const titleOf = (length: number): string => 'x'.repeat(length)
+
+describeOnEveryDatabase('a change of model', (database) => {
+  test('goes through its phases, and searches use the new column and model from the switch on', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    expect(await change.status(knex)).toMatchObject({
+      phase: 'expand',
+      rows: null,
+      next: 'npx knex-pgvector model advance',
+    })
+
+    const expanded = await change.advance(knex, { ...quiet, until: 'expand' })
+    expect(expanded).toMatchObject({
+      phase: 'backfill',
+      rows: { missing: ROWS, stale: 0, failed: 0 },
+      cost: { texts: ROWS, bytes: ((ROWS + 1) * ROWS) / 2 },
+    })
+    await knex('articles')
+      .where({ id: 1 })
+      .update({ title: titleOf(100) })
+    expect(await change.advance(knex, { ...quiet, until: 'backfill' })).toMatchObject({ phase: 'index' })
+    expect(await change.advance(knex, { ...quiet, until: 'index' })).toMatchObject({ phase: 'compare' })
+    const compared = await change.advance(knex, quiet)
+    expect(compared).toMatchObject({
+      phase: 'switch',
+      active: { column: 'embedding', model: 'small-3', metric: 'l2' },
+      comparison: { queries: ROWS, source: { recall: 1 }, target: { recall: 1 } },
+      next: 'npx knex-pgvector model switch',
+    })
+    const before = await nearestText(knex, articles, titleOf(7), search)
+    expect(before).toMatchObject({ model: 'small-3', column: 'embedding', isComplete: true })
+
+    expect(await change.switch(knex, quiet)).toMatchObject({ phase: 'contract', active: { model: 'large-3' } })
+    const after = await nearestText(knex, articles, titleOf(7), search)
+    expect(after).toMatchObject({ model: 'large-3', column: 'embedding_large', isComplete: true, warnings: [] })
+    expect(after.rows[0]).toEqual({ title: titleOf(7), distance: 0 })
+    const order = await nearestTo(knex, articles, titleOf(9), { embed: embedQueries })
+    expect(await knex('articles').modify(order).limit(1).pluck('title')).toEqual([titleOf(9)])
+  })
+
+  test('goes back from each phase to the state before it', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    const before = await objectsOf(knex)
+    await change.advance(knex, quiet)
+    await change.switch(knex, quiet)
+    expect(await change.back(knex, quiet)).toMatchObject({ phase: 'switch', active: { model: 'small-3' } })
+    expect((await nearestText(knex, articles, titleOf(7), search)).model).toBe('small-3')
+    expect(await change.back(knex, quiet)).toMatchObject({ phase: 'index' })
+    expect(await change.back(knex, quiet)).toMatchObject({ phase: 'expand', rows: null })
+    expect(await objectsOf(knex)).toEqual(before)
+    expect(await knex('pgvector_embeddings')).toEqual([])
+    // and forward again
+    await change.advance(knex, quiet)
+    expect(await change.switch(knex, quiet)).toMatchObject({ phase: 'contract' })
+  })
+
+  test('drops the old column with everything that kept it in step, and searches go on', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    await change.advance(knex, quiet)
+    await expectError('MODEL_CHANGE_REFUSED', () => change.contract(knex, { ...quiet, confirm: true }))
+    await change.switch(knex, quiet)
+    await change.contract(knex, { ...quiet, confirm: true, quiet: 4000 })
+    expect(await change.status(knex)).toMatchObject({ phase: 'done', active: { model: 'large-3' }, next: null })
+    expect((await objectsOf(knex)).filter((name) => /embedding(?!_large)/.test(name))).toEqual([])
+    // a release that still declares the old column
+    expect((await nearestText(knex, articles, titleOf(7), search)).model).toBe('large-3')
+    expect((await activeModel(knex, articles)).column.name).toBe('embedding_large')
+    await expectError('MODEL_CHANGE_REFUSED', () => change.back(knex, quiet))
+  })
+
+  test('searches a ready-made vector only in the column of its model', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    await change.advance(knex, quiet)
+    const vector = vectorOf['large-3'](titleOf(7))
+    const { details } = await expectError('MODEL_NOT_SEARCHABLE', () =>
+      nearestText(knex, articles, { vector, model: 'large-3' }, { limit: 1 }),
+    )
+    expect(details).toEqual({ embedding: 'articles.embedding', model: 'large-3', searchable: ['small-3'], embeds: [] })
+    await change.switch(knex, quiet)
+    const found = await nearestText(knex, articles, { vector, model: 'large-3' }, { limit: 1 })
+    expect(found).toMatchObject({ model: 'large-3', rows: [{ title: titleOf(7), distance: 0 }] })
+    // the old column stays in step until the contraction
+    const old = { vector: vectorOf['small-3'](titleOf(7)), model: 'small-3' }
+    expect(await nearestText(knex, articles, old, { limit: 1 })).toMatchObject({
+      model: 'small-3',
+      column: 'embedding',
+    })
+  })
+
+  test('lets a release that knows only the old model search the old column after the switch', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    await change.advance(knex, quiet)
+    await change.switch(knex, quiet)
+    const old = { ...search, embed: { 'small-3': embedQueries['small-3'] } }
+    expect(await nearestText(knex, articles, titleOf(7), old)).toMatchObject({
+      model: 'small-3',
+      rows: [{ title: titleOf(7), distance: 0 }, {}, {}],
+    })
+    const { details } = await expectError('MODEL_NOT_SEARCHABLE', () =>
+      nearestText(knex, articles, 'x', { ...search, embed: { 'other-1': embedQueries['small-3'] } }),
+    )
+    expect(details).toMatchObject({ model: 'large-3', searchable: ['large-3', 'small-3'], embeds: ['other-1'] })
+  })
+})
+
+describeOnEveryDatabase('the operation ChangeModel', (database) => {
+  test('adds the column in a migration, and down returns to the state before', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    const before = await objectsOf(knex)
+    const { up, down, config } = migration([new ChangeModel(change, quiet)])
+    expect(config).toEqual({ transaction: false })
+    await up(knex)
+    expect(await change.status(knex)).toMatchObject({ phase: 'backfill', active: { model: 'small-3' } })
+    await down(knex)
+    expect(await objectsOf(knex)).toEqual(before)
+    await up(knex)
+    expect(await change.status(knex)).toMatchObject({ phase: 'backfill' })
+  })
+
+  test('switches at once where the table has no rows', async () => {
+    const { knex } = database()
+    await createArticles(knex, 0)
+    await migration([new ChangeModel(change, quiet)]).up(knex)
+    expect(await change.status(knex)).toMatchObject({ phase: 'contract', active: { model: 'large-3' } })
+  })
+})

@@ -1,0 +1,68 @@
+import type { CliResult } from './support/cli.ts'
+import { describeOnOneServer } from './support/databases.ts'
+import { createProject, knexfile } from './support/project.ts'
+import { removeTemporaryFolders } from './support/temporary.ts'
+import { createArticles } from './support/two-models.ts'
+
+afterEach(removeTemporaryFolders)
+
+const declared = `
+  import { changeModel, embedding, vectorColumn } from 'knex-pgvector'
+
+  const column = (name) => vectorColumn('articles', name, { dimensions: 3 })
+  const articles = embedding('articles', { column: column('embedding'), from: ['title'], model: 'small-3' })
+  const embed = { 'large-3': async (rows) => rows.map(({ title }) => [1, title.length, 1000]) }
+  export const change = changeModel(articles, { to: { column: column('embedding_large'), model: 'large-3' }, embed })
+  export const another = changeModel(articles, { to: { column: column('embedding_other'), model: 'other-3' } })
+`
+
+describeOnOneServer('knex-pgvector model', (database) => {
+  const commands = async (): Promise<(...flags: string[]) => Promise<CliResult>> => {
+    const { knex, url } = database()
+    await createArticles(knex, 30)
+    const { run } = await createProject({ 'knexfile.js': knexfile, 'vectors.ts': declared })
+    return (action = '', ...flags) =>
+      run(['model', action, '--declared', 'vectors.ts', '--model', 'large-3', ...flags], { DATABASE_URL: url ?? '' })
+  }
+
+  test('takes a change from its first phase to its last in three commands', async () => {
+    const model = await commands()
+    const begun = await model('status')
+    expect(begun.stdout).toMatch(/^next phase: expand\n/)
+    expect(begun.stdout).toMatch(/active +embedding +small-3 +l2/)
+    expect(begun.stdout).toContain('Next: npx knex-pgvector model advance --declared vectors.ts')
+
+    const advanced = await model('advance')
+    expect(advanced.code).toBe(0)
+    expect(advanced.stderr).toMatch(/expand …\nbackfill …\n(.*\n)*index …\n(.*\n)*compare …\n/)
+    expect(advanced.stdout).toMatch(/active +embedding +small-3 +l2 +100.0 % +[\d.]+ ms/)
+
+    expect(JSON.parse((await model('switch', '--json')).stdout)).toMatchObject({
+      phase: 'contract',
+      active: { column: 'embedding_large', model: 'large-3' },
+    })
+
+    const asked = await model('contract')
+    expect(asked).toMatchObject({ code: 2, stdout: '' })
+    expect(asked.stderr).toContain('--yes: is needed to drop the old column')
+    const contracted = await model('contract', '--yes')
+    expect(contracted.stdout).toMatch(/^done: the old column is dropped\n/)
+  })
+
+  test('goes back, and explains a step that comes too early', async () => {
+    const model = await commands()
+    const early = await model('switch')
+    expect(early.code).toBe(2)
+    expect(early.stderr).toContain('the phase is expand: run advance first')
+    await model('advance', '--until', 'index')
+    expect((await model('back', '--to', 'expand')).stdout).toMatch(/^next phase: expand\n/)
+  })
+
+  test('names the changes of a module that declares several', async () => {
+    const { url } = database()
+    const { run } = await createProject({ 'knexfile.js': knexfile, 'vectors.ts': declared })
+    const { code, stderr } = await run(['model', 'status', '--declared', 'vectors.ts'], { DATABASE_URL: url ?? '' })
+    expect(code).toBe(2)
+    expect(stderr).toContain('--model: the module declares several changes, to large-3, other-3: name one')
+  })
+})
