@@ -716,6 +716,20 @@ describeEmbedded('an index on vectors that is neither hnsw nor ivfflat', (databa
   })
 })
 
+describe('ALTER TYPE', () => {
+  const messageOf = async (sql: string): Promise<string | undefined> =>
+    (await lint(sql, having(true))).findings.find(({ rule }) => rule === 'change-type')?.message
+
+  test('is reported to fail with other dimensions, and otherwise to rewrite the table', async () => {
+    expect(await messageOf('alter table documents alter embedding type vector(768)')).toBe(
+      'ALTER TYPE of documents.embedding fails if the table has rows: a value of 384 dimensions does not fit into 768',
+    )
+    expect(await messageOf('alter table documents alter embedding type halfvec(384)')).toContain('rewrites the table')
+    const shortened = 'alter table documents alter embedding type vector(8) using subvector(embedding, 1, 8)::vector(8)'
+    expect(await messageOf(shortened)).toContain('rewrites the table')
+  })
+})
+
 describe('CASCADE', () => {
   const table = having(true)
 

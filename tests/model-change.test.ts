@@ -1,7 +1,10 @@
 import { activeModel, ChangeModel, migration, nearestText, nearestTo } from '../src/index.ts'
+import { isPinned } from '../src/database/search-path.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { statementsOf } from './support/recorder.ts'
 import { articles, change, createArticles, embedQueries, objectsOf, quiet, vectorOf } from './support/two-models.ts'
+import { unqualifiedNames } from './support/unqualified.ts'
 
 const ROWS = 40
 const search = { embed: embedQueries, limit: 3, columns: ['title'] } as const
@@ -135,5 +138,25 @@ describeOnEveryDatabase('the operation ChangeModel', (database) => {
     await createArticles(knex, 0)
     await migration([new ChangeModel(change, quiet)]).up(knex)
     expect(await change.status(knex)).toMatchObject({ phase: 'contract', active: { model: 'large-3' } })
+  })
+})
+
+describeOnEveryDatabase('the statements of a change of model', (database) => {
+  test('name the schema of everything that others could have put on the search path', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    const sent = await statementsOf(knex, async () => {
+      await change.advance(knex, quiet)
+      await change.status(knex)
+      await change.switch(knex, quiet)
+      await nearestText(knex, articles, titleOf(7), search)
+      await change.back(knex, quiet)
+      await change.back(knex, { ...quiet, to: 'expand' })
+    })
+    const ours = sent.filter((sql) => !isPinned(sql))
+    const found = await Promise.all(ours.map(async (sql) => ({ sql, names: await unqualifiedNames(sql) })))
+    // The table of the user, and an alias in FOR UPDATE OF.
+    const isForeign = (name: string): boolean => !/^relation (articles|m)$/.test(name)
+    expect(found.filter(({ names }) => names.some(isForeign))).toEqual([])
   })
 })

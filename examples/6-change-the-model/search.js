@@ -1,11 +1,11 @@
-const { nearestRows } = require('knex-pgvector')
+const { nearestText } = require('knex-pgvector')
 
-const { embedLarge } = require('./models')
 const { run } = require('./run')
-const { byLarge } = require('./vectors')
+const { documents, embedQuestion } = require('./vectors')
 
 void run(async (knex) => {
-  const [question] = await embedLarge(['cat castle'])
-  const { rows } = await nearestRows(knex, byLarge, question, { limit: 2, columns: ['title'] })
+  const options = { embed: embedQuestion, limit: 2, columns: ['title'] }
+  const { rows, model, column } = await nearestText(knex, documents, 'cat castle', options)
+  console.log(`${column} with ${model}`)
   for (const { title, distance } of rows) console.log(`${distance.toFixed(3)}  ${title}`)
 })

@@ -8,7 +8,7 @@ import { readInStepState, type InStepState } from '../embeddings/state.ts'
 import { isValidIndex } from './valid-index.ts'
 import { declaredIndex, pairOf, storedPair, type StoredPair } from './pair.ts'
 import { phaseOf, type Phase } from './phase.ts'
-import { readRegistry, type RegistryState } from './registry.ts'
+import { readRegistry, registryOf, type RegistryState } from './registry.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
 
 /** A change of model, as it was declared. */
@@ -98,17 +98,14 @@ export async function readChange(session: Session, declared: DeclaredChange): Pr
   }
 }
 
-function assertUsable({ facts: { registry, table } }: RegistryState): void {
+function assertUsable({ facts: { registry, table, role } }: RegistryState): void {
   if (registry === null || table === null) return
   if (registry.distrust !== null) {
     const { table: name, reasons, remedies } = registry.distrust
     throw new PgvectorMigrationError('TABLE_NOT_TRUSTED', { table: name, reasons, remedies })
   }
   if (!registry.canRead) {
-    throw new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', {
-      statement: 'SELECT from the registry',
-      role: 'current_user',
-    })
+    throw new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement: `SELECT from ${registryOf(table)}`, role })
   }
 }
 

@@ -24,6 +24,7 @@ export interface CatalogFacts {
   readonly registry: Registry | null
   /** The schema of the extension; null if it is not enabled. */
   readonly extension: string | null
+  readonly role: string
 }
 
 /** A vector column of the table. */
@@ -90,6 +91,7 @@ function factsSql(column: VectorColumn): string {
     select json_build_object(
       'table', (select json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'owner', relowner::bigint) from relation),
       'extension', (select nspname from extension),
+      'role', current_user,
       'columns', (
         select coalesce(json_agg(json_build_object('name', attname, 'type', type, 'dimensions', nullif(atttypmod, -1),
           'notNull', attnotnull) order by attnum), '[]') from attribute

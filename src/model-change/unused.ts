@@ -20,13 +20,13 @@ export async function awaitUnused(
 ): Promise<void> {
   // Searches that read the old pair just before the switch end within this time, with the call of their model.
   const age = registry.row?.milliseconds ?? 0
-  await sleep(Math.max(0, CACHE_MILLISECONDS - age), undefined, { signal })
+  await pause(label, Math.max(0, CACHE_MILLISECONDS - age), signal)
   const scansOf = async (): Promise<ReadonlyMap<string, number>> => {
     const { indexes } = await readCatalogFacts(session, source.column)
     return new Map(indexes.filter((each) => each.column === column).map(({ name, scans }) => [name, scans]))
   }
   const before = await scansOf()
-  await sleep(quiet, undefined, { signal })
+  await pause(label, quiet, signal)
   const after = await scansOf()
   const problems = [...after]
     .map(([name, scans]) => ({ name, more: scans - (before.get(name) ?? 0) }))
@@ -36,4 +36,10 @@ export async function awaitUnused(
         `searches still use the index ${name}: ${more} scans in ${Math.round(quiet / 1000)} s, so an older release or another query searches the column ${column}`,
     )
   if (problems.length > 0) throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', { embedding: label, problems })
+}
+
+async function pause(label: string, milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+  if (signal?.aborted !== true) return
+  throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', { embedding: label, problems: ['it was stopped'] })
 }

@@ -1,6 +1,6 @@
-const { AddVectorColumn, CreateVectorIndex, EnablePgvector, RunSql, migration } = require('knex-pgvector')
+const { AddVectorColumn, CreateVectorIndex, EnablePgvector, KeepInStep, RunSql, migration } = require('knex-pgvector')
 
-const { small, bySmall } = require('../vectors')
+const { documents, small } = require('../vectors')
 
 module.exports = migration([
   new EnablePgvector(),
@@ -9,5 +9,6 @@ module.exports = migration([
     down: 'drop table documents',
   }),
   new AddVectorColumn(small),
-  new CreateVectorIndex(bySmall),
+  new CreateVectorIndex(small, { method: 'hnsw', metric: 'cosine' }),
+  new KeepInStep(documents),
 ])
