@@ -72,9 +72,8 @@ export class Copying {
       await this.#send(`alter sequence ${qualified(schema, name)} owned by ${owner}`, `the sequence ${name}`)
     }
     // The indexes came with their table.
-    for (const each of this.#missing) {
-      if (each.kind === 'index' && (await readTableOf(this.#from, each)) === object.oid) this.#missing.delete(each)
-    }
+    const indexes = new Set(definition.indexOids)
+    for (const each of this.#missing) if (each.kind === 'index' && indexes.has(each.oid)) this.#missing.delete(each)
   }
 
   async #create(object: StoredObject, table: string, definition: TableDefinition): Promise<boolean> {

@@ -25,6 +25,8 @@ export interface TableDefinition {
   readonly constraints: readonly { readonly name: string; readonly definition: string }[]
   /** Statements that create the indexes that belong to no constraint. */
   readonly indexes: readonly string[]
+  /** The OIDs of all its indexes. */
+  readonly indexOids: readonly number[]
   /** The sequences that are dropped with a column. */
   readonly sequences: readonly { readonly schema: string; readonly name: string; readonly column: string }[]
 }
@@ -61,6 +63,9 @@ export async function readTable(session: Session, { oid }: StoredObject): Promis
           where i.indrelid = c.oid and i.indisvalid
             and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.conrelid = c.oid)
             and not exists (select from pg_catalog.pg_inherits part where part.inhrelid = i.indexrelid)
+        ),
+        'indexOids', (
+          select coalesce(json_agg(i.indexrelid::bigint), '[]') from pg_catalog.pg_index i where i.indrelid = c.oid
         ),
         'sequences', (
           select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', s.relname, 'column', a.attname)), '[]')
