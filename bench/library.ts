@@ -1,4 +1,5 @@
 import type * as embedded from '../src/embedded.ts'
+import type * as fleet from '../src/fleet.ts'
 import type * as library from '../src/index.ts'
 import type * as migrator from '../src/migrator.ts'
 
@@ -6,8 +7,10 @@ import type * as migrator from '../src/migrator.ts'
 const builtLibrary = require('../dist/index.js') as typeof library
 const builtMigrator = require('../dist/migrator.js') as typeof migrator
 const builtEmbedded = require('../dist/embedded.js') as typeof embedded
+const builtFleet = require('../dist/fleet.js') as typeof fleet
 
 export const copyVectors = builtLibrary.copyVectors
+export const createFleet = builtFleet.createFleet
 export const createVectorIndex = builtLibrary.createVectorIndex
 export const diffVectors = builtLibrary.diffVectors
 export const dropPgvector = builtLibrary.dropPgvector

@@ -4,6 +4,7 @@ export type { FleetLoss, FleetLosses } from './fleet/losses.ts'
 export type {
   FleetDownOptions,
   FleetEvent,
+  FleetOnboardOptions,
   FleetOptions,
   FleetReadOptions,
   FleetRunOptions,

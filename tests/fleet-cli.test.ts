@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 
 import { describeOnServers } from './support/databases.ts'
-import { createSchemas } from './support/fleets.ts'
+import { createSchemas, schemasWith } from './support/fleets.ts'
+import { until } from './support/phases.ts'
 import { createProject, knexfile, migrationOf, type Project } from './support/project.ts'
 import { removeTemporaryFolders } from './support/temporary.ts'
 
@@ -49,6 +50,26 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
     expect((await run(project, 'status', ...chosen, '--exit-code')).code).toBe(0)
   })
 
+  test('continues after it was killed, and leaves no tenant half done', async () => {
+    const { knex, url } = database()
+    const schemas = Array.from({ length: 12 }, (_, number) => `tenant_${String(number).padStart(2, '0')}`)
+    await createSchemas(database(), schemas)
+    const slow = migrationOf('create table second as select pg_sleep(0.05) is null as slept', 'drop table second')
+    const project = await createProject({ ...files, 'migrations/002_second.js': slow })
+    const killed = project.start(['fleet', 'up', ...chosen], { DATABASE_URL: url ?? '' })
+    await until(knex, async () => (await schemasWith(database(), 'second')).length >= 3)
+    killed.process.kill('SIGKILL')
+    await killed.result
+    const before = await schemasWith(database(), 'second')
+    expect(before.length).toBeLessThan(schemas.length)
+    expect(await run(project, 'up', ...chosen)).toMatchObject({ code: 0 })
+    expect(await schemasWith(database(), 'second')).toEqual(schemas)
+    for (const schema of schemas) {
+      expect(await knex(`${schema}.knex_migrations`).orderBy('id').pluck('name')).toEqual(['001_first', '002_second'])
+      expect(await knex(`${schema}.knex_migrations_lock`).pluck('is_locked')).toEqual([0])
+    }
+  })
+
   test('adds up what a rollback would lose, and needs a confirmation', async () => {
     const { knex } = database()
     await createSchemas(database(), three)
@@ -65,6 +86,19 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
     expect(done.stdout).toContain('3 tenants rolled back')
   })
 
+  test('onboards a tenant, and names the command again if that fails', async () => {
+    const project = await createProject({
+      ...files,
+      'migrations/003_third.js': migrationOf('create table third (id none)'),
+    })
+    const failed = await run(project, 'onboard', 'tenant_new')
+    expect(failed.code).toBe(2)
+    expect(failed.stdout).toContain('Next: npx knex-pgvector fleet onboard tenant_new')
+    await project.write('migrations/003_third.js', migrationOf('create table third (id int)'))
+    expect(await run(project, 'onboard', 'tenant_new')).toMatchObject({ code: 0 })
+    expect(await schemasWith(database(), 'third')).toEqual(['tenant_new'])
+  })
+
   test('takes the tenants from a module', async () => {
     const { knex } = database()
     const schema = `other_${randomBytes(3).toString('hex')}`
@@ -77,7 +111,9 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
 
   test.each([
     [['up'], 'choose them with --schemas'],
-    [['upp', ...chosen], 'action: must be one of status, up, retry, down, not upp'],
+    [['upp', ...chosen], 'action: must be one of status, up, retry, down, onboard, not upp'],
+    [['onboard'], 'schema: name that of the new tenant'],
+    [['up', 'tenant_a', ...chosen], 'schema: only onboard has one, not up'],
     [['up', '--tenants', 'missing.ts'], 'missing.ts cannot be loaded'],
   ])('explains what is wrong with %p', async (words, problem) => {
     const project = await createProject(files)

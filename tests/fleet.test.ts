@@ -175,6 +175,26 @@ describeOnServers('a fleet of schemas', (database) => {
     expect(rest.skipped).toEqual(['tenant_a', 'tenant_b'])
   })
 
+  test('is consistent with stock Knex that starts on the same new tenants at the same moment', async () => {
+    const { knex } = database()
+    const schemas = Array.from({ length: 12 }, (_, number) => `tenant_${String(number).padStart(2, '0')}`)
+    await createSchemas(database(), schemas)
+    const migrations = { migrationSource: sourceOf(twoTables) }
+    const fleet = fleetOf(database(), schemas)
+    const stock = async (schema: string): Promise<unknown> =>
+      // Of two that create the same table or find the lock set, one fails.
+      database()
+        .connect({ searchPath: [schema], migrations, log: { warn: () => undefined } })
+        .migrate.latest()
+        .catch(() => null)
+    await Promise.all([fleet.up({ canary: 0 }), ...schemas.map(stock)])
+    await fleet.up()
+    expect((await fleet.status()).map(({ state }) => state)).toEqual(schemas.map(() => 'current'))
+    for (const schema of schemas) {
+      expect(await knex(`${schema}.knex_migrations`).orderBy('id').pluck('name')).toEqual(['001_first', '002_second'])
+    }
+  })
+
   test('runs only the tenants that are named', async () => {
     await createSchemas(database(), five)
     const fleet = fleetOf(database(), five)
@@ -308,6 +328,19 @@ describeOnServers('a fleet of schemas', (database) => {
     expect(await schemasWith(database(), 'second')).toEqual([])
     expect(await schemasWith(database(), 'first')).toEqual(five)
     expect((await fleet.down({ to: '001' })).skipped.toSorted()).toEqual(five)
+  })
+
+  test('onboards a tenant: its schema, the extension and all migrations', async () => {
+    const { knex } = database()
+    const steps = { '001_items': ['create table items (embedding vector(3))'] } as const
+    const fleet = fleetOf(database(), [], steps, { extensionSchema: 'public' })
+    const tenant = { name: 'new', schema: 'a "new" one' }
+    expect(await fleet.onboard(tenant)).toMatchObject({ done: ['new'], failed: [] })
+    expect(await schemasWith(database(), 'items')).toEqual(['a "new" one'])
+    expect(await fleet.onboard(tenant)).toMatchObject({ done: [], skipped: ['new'] })
+    await expectError('INVALID_OPTIONS', () => fleet.onboard({ name: 'new', schema: 'pg_temp' }))
+    const { rows } = await knex.raw<{ rows: unknown[] }>(`select from pg_namespace where nspname = 'pg_temp'`)
+    expect(rows).toEqual([])
   })
 
   test('finds schemas by a pattern when it runs', async () => {

@@ -194,8 +194,9 @@ export function describeCommands(): CommandDescription[] {
       args: [
         new Argument(
           '<action>',
-          'status, up, retry (those whose last run failed) or down, in every schema or database of a fleet',
+          'status, up, retry (those whose last run failed) or down, in every schema or database of a fleet; onboard: one more',
         ),
+        new Argument('[schema]', 'onboard: the schema of the new tenant, created if it does not exist'),
       ],
       summary: 'run migrations in many schemas or databases; exits with 2 if a tenant failed or was not reached',
       options: [
@@ -205,7 +206,10 @@ export function describeCommands(): CommandDescription[] {
         ]),
         new Option('--databases <pattern>', 'the tenants: databases like this').conflicts(['schemas', 'tenants']),
         new Option('--tenants <path>', 'the tenants: a module that exports them').conflicts(['schemas', 'databases']),
-        new Option('--extension-schema <name>', 'up, retry: enable pgvector in this schema, once per database'),
+        new Option(
+          '--extension-schema <name>',
+          'up, retry, onboard: enable pgvector in this schema, once per database',
+        ),
         new Option('--only <tenant...>', 'only these tenants; not with retry'),
         new Option('--to <version>', 'up, retry: the last migration to apply; down: everything applied after this one'),
         new Option('--steps <number>', 'down: how many in each tenant (default: 1)').argParser(numberFrom(1)),
@@ -224,6 +228,7 @@ export function describeCommands(): CommandDescription[] {
         "npx knex-pgvector fleet up --schemas 'tenant\\_%' --canary 5",
         "npx knex-pgvector fleet status --databases 'app\\_%' --json",
         'npx knex-pgvector fleet retry --tenants tenants.ts',
+        'npx knex-pgvector fleet onboard tenant_42 --extension-schema public',
       ],
       load: () => import('./commands/fleet.ts'),
     },

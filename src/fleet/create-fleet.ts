@@ -1,11 +1,14 @@
 import { connectionLimit, type ConnectionLimit } from '../database/connection-limit.ts'
+import { withSchema } from './onboard.ts'
 import { sumLosses, type FleetLosses } from './losses.ts'
 import {
   parseFleetDownOptions,
+  parseFleetOnboardOptions,
   parseFleetOptions,
   parseFleetReadOptions,
   parseFleetUpOptions,
   type FleetDownOptions,
+  type FleetOnboardOptions,
   type FleetOptions,
   type FleetReadOptions,
   type FleetUpOptions,
@@ -16,7 +19,7 @@ import { resolveTenants, type ResolvedTenant, type UnresolvedTenant } from './re
 import { runFleet } from './run.ts'
 import { chosenTenants, tenantsToRun } from './select.ts'
 import { scanTenants, statusOfTenant, type TenantStatus } from './status.ts'
-import { collectTenants } from './tenants.ts'
+import { collectTenants, type Tenant } from './tenants.ts'
 
 /** The same migrations in many schemas or databases. */
 export interface Fleet {
@@ -27,6 +30,11 @@ export interface Fleet {
   up(options?: FleetUpOptions): Promise<FleetReport>
   /** Does the same for the tenants whose last run failed, or was killed. */
   retry(options?: Omit<FleetUpOptions, 'only'>): Promise<FleetReport>
+  /**
+   * Adds a tenant: creates its schema if it does not exist, and applies all migrations. The tenant need not be among those
+   * of the fleet yet. After a failure, call it again.
+   */
+  onboard(tenant: Tenant, options?: FleetOnboardOptions): Promise<FleetReport>
   /** Rolls back migrations in every tenant, newest first; by default one in each. */
   down(options?: FleetDownOptions): Promise<FleetReport>
   /** What rolling back would lose, in all tenants together. It changes nothing. */
@@ -81,6 +89,15 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     up,
     retry: (given = {}) => up({ ...given, only: 'failed' }),
+    onboard: async (tenant, given) => {
+      const start = performance.now()
+      const settings = parseFleetOnboardOptions(given)
+      const limit = limitFor(1)
+      const resolved = await resolveTenants(await collectTenants([tenant]), configOf, limit)
+      const wanted = await Promise.all(resolved.map((each) => withSchema(each, limit)))
+      const plan = { direction: 'up', wanted, skipped: [], selection: {}, extensionSchema, limit, start } as const
+      return runFleet(plan, { ...settings, concurrency: 1, canary: 0 })
+    },
     down: async (given) => {
       const start = performance.now()
       const { only, steps, to, all, ...settings } = parseFleetDownOptions(given)

@@ -69,6 +69,9 @@ export interface FleetDownOptions extends FleetRunOptions, DownSelection {
   readonly only?: readonly string[] | undefined
 }
 
+/** Options of `onboard` of a fleet. */
+export type FleetOnboardOptions = Pick<FleetRunOptions, 'transaction' | 'wait' | 'signal' | 'onEvent'>
+
 /** Options of the questions to a fleet. */
 export interface FleetReadOptions {
   /** The names of the tenants; by default all. */
@@ -130,6 +133,14 @@ export const parseFleetDownOptions = optionsParser({
   ...downKinds,
   only: textsKind,
 } as const satisfies Record<keyof FleetDownOptions, unknown>)
+
+/** @internal */
+export const parseFleetOnboardOptions = optionsParser({
+  transaction: runKinds.transaction,
+  wait: runKinds.wait,
+  signal: runKinds.signal,
+  onEvent: runKinds.onEvent,
+} as const satisfies Record<keyof FleetOnboardOptions, unknown>)
 
 /** @internal */
 export const parseFleetReadOptions = optionsParser({ only: textsKind } as const satisfies Record<

@@ -24,18 +24,24 @@ interface Flags extends TenantFlags {
   readonly exitCode?: boolean
 }
 
-const actions = { status, up, retry, down } as const
+const actions = { status, up, retry, down, onboard } as const
 
 /** Runs migrations in many schemas or databases. */
-export async function run(context: Context, flags: Flags, action: string): Promise<number> {
+export async function run(context: Context, flags: Flags, action: string, schema?: string): Promise<number> {
   if (!isAction(action)) {
     const problems = [`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`]
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems })
   }
   const { knex, config } = context
   const { extensionSchema } = flags
-  const fleet = createFleet({ tenants: await tenantsFrom(knex, flags), knex: () => config, extensionSchema })
-  return actions[action](context, fleet, flags)
+  const isOnboarding = action === 'onboard'
+  if (isOnboarding !== (schema !== undefined)) {
+    const problem = isOnboarding ? 'schema: name that of the new tenant' : `schema: only onboard has one, not ${action}`
+    throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
+  }
+  const tenants = isOnboarding ? [] : await tenantsFrom(knex, flags)
+  const fleet = createFleet({ tenants, knex: () => config, extensionSchema })
+  return actions[action](context, fleet, flags, schema)
 }
 
 function isAction(action: string): action is keyof typeof actions {
@@ -81,6 +87,13 @@ async function down(context: Context, fleet: Fleet, flags: Flags): Promise<numbe
   return runAndReport(context, flags, (options) => fleet.down({ ...options, ...selection }))
 }
 
+async function onboard(context: Context, fleet: Fleet, flags: Flags, schema = ''): Promise<number> {
+  const { wait } = flags
+  return runAndReport(context, flags, ({ signal, onEvent } = {}) =>
+    fleet.onboard({ name: schema, schema }, { wait, signal, onEvent }),
+  )
+}
+
 type RunFleet = (options: Parameters<Fleet['retry']>[0]) => Promise<FleetReport>
 
 async function runAndReport({ print, isQuiet }: Context, flags: Flags, start: RunFleet): Promise<number> {
@@ -105,8 +118,9 @@ function isComplete({ failed, busy, notReached }: FleetReport): boolean {
 // After a repair, the failed tenants can be tried alone. The same command goes on with everything that is left.
 function nextCommands({ direction, failed, busy, notReached }: FleetReport, { only }: Flags): string[] {
   const words = process.argv.slice(2)
+  const isUp = direction === 'up' && !words.includes('onboard')
   const retrying = words.map((word, place) => (word === 'up' && words[place - 1] === 'fleet' ? 'retry' : word))
-  const isRetryFirst = direction === 'up' && failed.length > 0 && only === undefined
+  const isRetryFirst = isUp && failed.length > 0 && only === undefined
   const isLeft = busy.length + notReached.length > 0 || (failed.length > 0 && !isRetryFirst)
   const commands = [...(isRetryFirst ? [commandLine(retrying)] : []), ...(isLeft ? [commandLine(words)] : [])]
   return [...new Set(commands)]
