@@ -4,6 +4,7 @@ import ts from 'typescript'
 
 import * as doctor from '../src/doctor.ts'
 import * as embedded from '../src/embedded.ts'
+import * as fleets from '../src/fleet.ts'
 import * as library from '../src/index.ts'
 import * as linter from '../src/lint.ts'
 import * as runner from '../src/migrator.ts'
@@ -56,6 +57,7 @@ const errors = new Set(['PgvectorMigrationError', 'isPgvectorMigrationError'])
 const needed: Readonly<Record<string, object>> = {
   backfillVectors: { read: ['body'], embed: () => Promise.resolve([]) },
   estimateBackfill: { read: ['body'] },
+  createFleet: { tenants: [], knex: () => ({ client: 'pg' }) },
   diffVectors: { columns: [], indexes: [] },
   embedding: { column, from: ['body'], model: 'small-3' },
   migrationSource: { directory: 'migrations' },
@@ -79,6 +81,7 @@ const modules: Readonly<Record<string, object>> = {
   'knex-pgvector': library,
   'knex-pgvector/doctor': doctor,
   'knex-pgvector/embedded': embedded,
+  'knex-pgvector/fleet': fleets,
   'knex-pgvector/lint': linter,
   'knex-pgvector/migrator': runner,
 }
