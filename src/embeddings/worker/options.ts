@@ -112,6 +112,4 @@ export const keepInStepOptions = lazySchema((z) =>
 )
 
 /** @internal */
-export type ParsedEmbedOptions = Parsed<typeof embedOptions>
-/** @internal */
 export type ParsedKeepInStepOptions = Parsed<typeof keepInStepOptions>

@@ -1,5 +1,5 @@
 import { identifier } from '../../core/sql.ts'
-import { isSameKey, keyAsJson, keyColumns, keyNames, type KeyParameters } from '../key-sql.ts'
+import { isSameKey, keyColumns, keyNames, type KeyParameters } from '../key-sql.ts'
 import { sourceHashSql } from '../source-hash.ts'
 import type { VectorTarget } from '../target.ts'
 
@@ -78,9 +78,4 @@ function seenSql({ key }: VectorTarget, { marks }: SideTables, given: readonly s
 
 function roundsSql({ key }: VectorTarget, { claims }: SideTables, given: readonly string[]): string {
   return `coalesce((select c.attempts from ${claims} as c where ${isSameKey(key, keyNames(key, 'c'), given)}), 0)`
-}
-
-/** SQL: the keys of rows as json, from a subquery with these columns. */
-export function keysAsJson(target: VectorTarget): string {
-  return keyAsJson(keyNames(target.key))
 }
