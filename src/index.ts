@@ -34,6 +34,14 @@ export { listIndexBuilds, type IndexBuild } from './indexes/list-builds.ts'
 export { repairVectorIndexes, type RepairOptions, type RepairResult } from './indexes/repair.ts'
 export { diffVectors, type DeclaredVectors } from './diff/diff.ts'
 export type { VectorDifference } from './diff/difference.ts'
+export {
+  measureRecall,
+  type MeasuredRecall,
+  type MeasureRecallOptions,
+  type RecallPoint,
+} from './search/recall/measure-recall.ts'
+export type { RecallInterval } from './search/recall/interval.ts'
+export type { RecallVerdict } from './search/recall/find-smallest.ts'
 export { nearestRows, type NearestRows } from './search/nearest-rows.ts'
 export type { NearestRowsOptions } from './search/nearest-rows-options.ts'
 export { nearest } from './search/nearest.ts'

@@ -42,6 +42,11 @@ export function orderWithin(builder: Knex.QueryBuilder, condition: string | null
   void builder.orderByRaw(expression)
 }
 
+/** Returns a condition for all rows except the one at a place in the table. */
+export function exceptPlace(place: string): Knex.QueryCallback {
+  return (builder) => void builder.whereRaw('ctid operator(pg_catalog.<>) ?::pg_catalog.tid', [place])
+}
+
 // As Knex sends it as it stands.
 function rawCondition(condition: string): string {
   return condition.replaceAll('?', '\\?')

@@ -1,0 +1,199 @@
+import { tableOf } from '../../columns/column.ts'
+import { positiveDurationOption, type Duration } from '../../core/durations.ts'
+import { PgvectorMigrationError } from '../../core/errors.ts'
+import { lazySchema, parseOptions } from '../../core/parse-options.ts'
+import { exceptPlace } from '../../database/fragment.ts'
+import { type Database, type Session, sessionOf } from '../../database/session.ts'
+import { knownSchema } from '../../extension/known-schema.ts'
+import { assertIndex, type VectorIndex } from '../../indexes/vector-index.ts'
+import { readSearchFacts } from '../facts.ts'
+import { nearestRows } from '../nearest-rows.ts'
+import { searchSettings } from '../settings.ts'
+import { exactDistances, type Bounded, type BoundedQuery } from './exact.ts'
+import { findSmallest, type RecallVerdict } from './find-smallest.ts'
+import { recallInterval, smallestSample, type RecallInterval } from './interval.ts'
+import { readTableSize, sampleRows, type SampledQuery } from './sample.ts'
+
+/** Options of {@link measureRecall}. */
+export interface MeasureRecallOptions {
+  /** The number of neighbours that a search asks for; default 10. */
+  readonly k?: number | undefined
+  /** The recall to reach, above 0 and below 1; default 0.95. */
+  readonly target?: number | undefined
+  /** The number of rows whose vectors are searched for; default 400. */
+  readonly sample?: number | undefined
+  /** PostgreSQL's statement_timeout for each statement, in milliseconds or like '2s'; default 2000. */
+  readonly statementTimeout?: Duration | undefined
+}
+
+/** The recall and the latency of searches with one setting. */
+export interface RecallPoint extends RecallInterval {
+  /** The value of `efSearch`, or of `probes` for an ivfflat index. */
+  readonly setting: number
+  /** The median and the 95th percentile of a search, in milliseconds. */
+  readonly p50: number
+  readonly p95: number
+}
+
+/** What {@link measureRecall} found. */
+export interface MeasuredRecall {
+  readonly sampled: 'rows'
+  /** The number of queries. */
+  readonly n: number
+  readonly points: readonly RecallPoint[]
+  /** The smallest setting that reaches the target; null for none. */
+  readonly smallest: number | null
+  readonly verdict: RecallVerdict
+  /** The round trip of an empty query, in milliseconds, which every latency contains. */
+  readonly roundTripMs: number
+  readonly warnings: readonly string[]
+}
+
+/** @internal */
+export const measureRecallOptions = lazySchema((z) =>
+  z.strictObject({
+    k: z.int('must be a whole number').min(1).max(500).default(10),
+    target: z.number().gt(0, 'must be above 0').lt(1, 'must be below 1').default(0.95),
+    sample: z.int('must be a whole number').min(10).max(10_000).default(400),
+    statementTimeout: positiveDurationOption().default(2000),
+  }),
+)
+
+const BOUND_SETTING = { hnsw: { efSearch: 200 }, ivfflat: { probes: 8 } } as const
+// A statement of the exact part aims at this share of its time limit.
+const SHARE = 0.1
+
+/**
+ * Measures how many of the true nearest neighbours an index finds, on the table's own data: vectors of random rows are
+ * searched for exactly and with the index. Finds the smallest `efSearch` or `probes` that reaches a target.
+ *
+ * It only reads, in short transactions whose statements have a time limit, so it also runs on a standby and for a role that
+ * may only select. Each row is left out of its own neighbours. Neighbours count by distance, so that duplicates do no harm.
+ *
+ * @example
+ * ```ts
+ * const { verdict, smallest, points } = await measureRecall(knex, index, { target: 0.95 })
+ * ```
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, also where the sample is too small for the target, in a transaction, or for
+ * a partitioned table; PGVECTOR_NOT_ENABLED, RELATION_NOT_FOUND or UNSUPPORTED_DATABASE.
+ */
+export async function measureRecall(
+  db: Database,
+  index: VectorIndex,
+  options: MeasureRecallOptions = {},
+): Promise<MeasuredRecall> {
+  assertIndex(index)
+  const { k, target, sample, statementTimeout } = parseOptions(measureRecallOptions, options)
+  const session = sessionOf(db)
+  const needed = smallestSample(target)
+  if (sample < needed) throw refused(`sample: must be at least ${needed} for the target ${target}`)
+  if (session.isInTransaction)
+    throw refused('measureRecall needs a Knex instance: it opens short transactions of its own')
+  const { column } = index
+  await readSearchFacts(session, column)
+  const size = await readTableSize(session, index)
+  if (size === null) throw refused('index: is not on an ordinary table. Measure the index of a partition')
+  const bounded: Bounded = (work) =>
+    session.transaction(work, { readOnly: true, begin: [`set local statement_timeout = ${statementTimeout}`] })
+  const queries = await bounded((trx) => sampleRows(trx, index, size, sample))
+  const search = (trx: Session, query: SampledQuery, setting: Setting): Promise<readonly number[]> =>
+    distancesOf(trx, index, query, k, setting)
+  const exact = await bounded(async (trx) => {
+    const bounds: BoundedQuery[] = []
+    for (const query of queries) {
+      const found = await search(trx, query, BOUND_SETTING[index.method])
+      const last = found.length < k ? undefined : found.at(-1)
+      bounds.push({ ...query, bound: last === undefined ? null : loosened(last) })
+    }
+    return bounds
+  }).then((bounds) =>
+    exactDistances(bounded, index, knownSchema(session.identity) ?? 'public', bounds, {
+      k,
+      pages: size.pages,
+      aim: SHARE * statementTimeout,
+    }),
+  )
+  const { option, from, to } = settingOf(index, k)
+  const measure = (setting: number): Promise<RecallPoint> =>
+    bounded(async (trx) => {
+      const recalls: number[] = []
+      const times: number[] = []
+      for (const [place, query] of queries.entries()) {
+        const started = performance.now()
+        const found = await search(trx, query, { [option]: setting })
+        times.push(performance.now() - started)
+        recalls.push(recallOf(found, exact[place] ?? []))
+      }
+      return { setting, ...recallInterval(recalls), p50: quantile(times, 0.5), p95: quantile(times, 0.95) }
+    })
+  const found = await findSmallest(target, { from, to }, measure)
+  return {
+    sampled: 'rows',
+    n: queries.length,
+    ...found,
+    roundTripMs: await bounded(roundTrip),
+    warnings: [`${queries.length} of the rows of ${tableOf(column)}: real queries may find less`],
+  }
+}
+
+interface Setting {
+  readonly efSearch?: number
+  readonly probes?: number
+}
+
+function settingOf(
+  { method, parameters }: VectorIndex,
+  k: number,
+): { option: 'efSearch' | 'probes'; from: number; to: number } {
+  if (method === 'ivfflat')
+    return { option: 'probes', from: 1, to: parameters.lists ?? searchSettings['ivfflat.probes'].values.largest }
+  return { option: 'efSearch', from: k, to: searchSettings['hnsw.ef_search'].values.largest }
+}
+
+async function distancesOf(
+  { knex }: Session,
+  index: VectorIndex,
+  { self, vector }: SampledQuery,
+  k: number,
+  setting: Setting,
+): Promise<readonly number[]> {
+  const { rows } = await nearestRows(knex, index, vector, {
+    limit: k,
+    columns: [],
+    ...setting,
+    // So that the distances are those of the values, whatever the index stores.
+    ...(index.storage.expression === 'cast' ? { candidates: k } : {}),
+    ...(self === null ? {} : { where: exceptPlace(self) }),
+  })
+  return rows.map(({ distance }) => distance)
+}
+
+// By distance, because of two rows at the same distance either is right.
+function recallOf(found: readonly number[], exact: readonly number[]): number {
+  const last = exact.at(-1)
+  if (last === undefined) return 1
+  const near = found.filter((distance) => distance <= loosened(last)).length
+  return Math.min(1, near / exact.length)
+}
+
+function loosened(distance: number): number {
+  return distance + Math.abs(distance) * 1e-6 + 1e-9
+}
+
+async function roundTrip(trx: Session): Promise<number> {
+  const times: number[] = []
+  for (let round = 0; round < 5; round++) {
+    const started = performance.now()
+    await trx.askAsCaller('select 1 as state')
+    times.push(performance.now() - started)
+  }
+  return quantile(times, 0.5)
+}
+
+function quantile(times: readonly number[], share: number): number {
+  return times.toSorted((left, right) => left - right)[Math.floor(times.length * share)] ?? 0
+}
+
+function refused(problem: string): PgvectorMigrationError {
+  return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
+}
