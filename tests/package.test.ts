@@ -97,7 +97,7 @@ describe('an application in JavaScript', () => {
     expect(answerOf(await succeed('node', ['main.mjs'], { cwd: await modernApp() }))).toEqual({
       status: 'created',
       sameClass: true,
-      shared: [true, true, true, true, true],
+      shared: [true, true, true, true, true, true],
       recognised: [true, true],
     })
   })
