@@ -11,6 +11,8 @@ const ROWS = 2000
 const DIMENSIONS = 16
 const embedding = vectorColumn('documents', 'embedding', { dimensions: DIMENSIONS })
 
+const vectorOf = (seed: number): number[] => Array.from({ length: DIMENSIONS }, (_, place) => Math.cos(seed + place))
+
 const operators = { l2: '<->', innerProduct: '<#>', cosine: '<=>', l1: '<+>' } as const
 
 describeOnEveryDatabase('a measured recall', (database) => {
@@ -58,6 +60,27 @@ describeOnEveryDatabase('a measured recall', (database) => {
     expect(measured).toMatchObject({ n: 150, verdict: 'reached', sampled: 'rows' })
     const reached = measured.points.find(({ setting }) => setting === measured.smallest)
     expect(reached?.low).toBeGreaterThanOrEqual(0.95)
+  })
+
+  test('is that of given queries, and stops at its signal', async () => {
+    const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+    const knex = await fill(index)
+    const queries = Array.from({ length: 150 }, (_, i) =>
+      Float32Array.from({ length: DIMENSIONS }, (_each, place) => Math.cos(i + place * 3)),
+    )
+    const measured = await measureRecall(knex, index, { queries })
+    expect(measured).toMatchObject({ n: 150, sampled: 'queries', warnings: [] })
+    expect(measured.points.every(({ recall }) => recall > 0.5 && recall <= 1)).toBe(true)
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(measureRecall(knex, index, { queries, signal })).rejects.toThrow('enough')
+  })
+
+  test('is refused for queries that the index cannot be asked, or that are too few', async () => {
+    const index = vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' })
+    const problemsOf = async (queries: number[][]): Promise<readonly string[]> =>
+      (await expectError('INVALID_OPTIONS', () => measureRecall(database().knex, index, { queries }))).details.problems
+    expect(await problemsOf([[1, 2]])).toEqual([`queries[0]: has 2 dimensions, but the column has ${DIMENSIONS}`])
+    expect(await problemsOf([vectorOf(1)])).toEqual(['queries: must be at least 146 for the target 0.95'])
   })
 
   test('is refused for a sample that could show nothing', async () => {

@@ -19,6 +19,12 @@ const numberFrom =
     throw new InvalidArgumentError(`must be a whole number from ${smallest}, not ${text}`)
   }
 
+const share = (text: string): number => {
+  const parsed = /^(?:0?\.\d{1,9})$/.test(text) ? Number(text) : 0
+  if (parsed > 0) return parsed
+  throw new InvalidArgumentError(`must be a number above 0 and below 1, like 0.95, not ${text}`)
+}
+
 /** Every command, in the order of the help. */
 export function describeCommands(): CommandDescription[] {
   return [
@@ -188,6 +194,26 @@ export function describeCommands(): CommandDescription[] {
         'npx knex-pgvector index repair',
       ],
       load: () => import('./commands/indexes.ts'),
+    },
+    {
+      name: 'recall',
+      args: [new Argument('<index>', 'the name of the index')],
+      summary:
+        'measure how many of the nearest rows an index finds; exits with 3 if the target is missed, with 4 if undecided',
+      options: [
+        new Option('--declared <path>', 'a module that exports what vectorIndex returned').makeOptionMandatory(),
+        new Option('--k <number>', 'the nearest rows that a search asks for (default: 10)').argParser(numberFrom(1)),
+        new Option('--target <share>', 'the recall to reach').default(0.95).argParser(share),
+        new Option('--sample <number>', 'the rows to search for (default: 400)')
+          .argParser(numberFrom(1))
+          .conflicts('queries'),
+        new Option('--queries <file>', 'search for these vectors: a JSON array of each, on a line of its own'),
+      ],
+      examples: [
+        'npx knex-pgvector recall documents_embedding_idx --declared src/vectors.ts',
+        'npx knex-pgvector recall documents_embedding_idx --declared src/vectors.ts --target 0.98 --queries queries.jsonl',
+      ],
+      load: () => import('./commands/recall.ts'),
     },
     {
       name: 'fleet',

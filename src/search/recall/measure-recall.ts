@@ -1,4 +1,7 @@
 import { tableOf } from '../../columns/column.ts'
+import type { QueryVector } from '../../columns/read-elements.ts'
+import { checkedBinary } from '../../columns/values.ts'
+import { binaryText } from '../../columns/wire-format.ts'
 import { positiveDurationOption, type Duration } from '../../core/durations.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
@@ -20,10 +23,14 @@ export interface MeasureRecallOptions {
   readonly k?: number | undefined
   /** The recall to reach, above 0 and below 1; default 0.95. */
   readonly target?: number | undefined
-  /** The number of rows whose vectors are searched for; default 400. */
+  /** The number of rows whose vectors are searched for; default 400. Not with `queries`. */
   readonly sample?: number | undefined
+  /** Vectors to search for, such as those of real queries, instead of the table's own. */
+  readonly queries?: readonly QueryVector[] | undefined
   /** PostgreSQL's statement_timeout for each statement, in milliseconds or like '2s'; default 2000. */
   readonly statementTimeout?: Duration | undefined
+  /** Stops the measurement. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The recall and the latency of searches with one setting. */
@@ -37,7 +44,8 @@ export interface RecallPoint extends RecallInterval {
 
 /** What {@link measureRecall} found. */
 export interface MeasuredRecall {
-  readonly sampled: 'rows'
+  /** What was searched for: vectors of rows, or the given `queries`. */
+  readonly sampled: 'rows' | 'queries'
   /** The number of queries. */
   readonly n: number
   readonly points: readonly RecallPoint[]
@@ -54,10 +62,14 @@ export const measureRecallOptions = lazySchema((z) =>
   z.strictObject({
     k: z.int('must be a whole number').min(1).max(500).default(10),
     target: z.number().gt(0, 'must be above 0').lt(1, 'must be below 1').default(0.95),
-    sample: z.int('must be a whole number').min(10).max(10_000).default(400),
+    sample: z.int('must be a whole number').min(10).max(10_000).optional(),
+    queries: z.array(z.custom<QueryVector>()).max(10_000).optional(),
     statementTimeout: positiveDurationOption().default(2000),
+    signal: z.instanceof(AbortSignal, { message: 'must be an AbortSignal' }).optional(),
   }),
 )
+
+const DEFAULT_SAMPLE = 400
 
 const BOUND_SETTING = { hnsw: { efSearch: 200 }, ivfflat: { probes: 8 } } as const
 // A statement of the exact part aims at this share of its time limit.
@@ -83,21 +95,30 @@ export async function measureRecall(
   options: MeasureRecallOptions = {},
 ): Promise<MeasuredRecall> {
   assertIndex(index)
-  const { k, target, sample, statementTimeout } = parseOptions(measureRecallOptions, options)
+  const { k, target, sample, queries: given, statementTimeout, signal } = parseOptions(measureRecallOptions, options)
   const session = sessionOf(db)
+  const asked = given === undefined ? null : queriesIn(given, index)
+  if (asked !== null && sample !== undefined) throw refused('sample: cannot be combined with queries')
+  const count = asked?.length ?? sample ?? DEFAULT_SAMPLE
   const needed = smallestSample(target)
-  if (sample < needed) throw refused(`sample: must be at least ${needed} for the target ${target}`)
+  if (count < needed) {
+    throw refused(`${asked === null ? 'sample' : 'queries'}: must be at least ${needed} for the target ${target}`)
+  }
   if (session.isInTransaction)
     throw refused('measureRecall needs a Knex instance: it opens short transactions of its own')
   const { column } = index
   await readSearchFacts(session, column)
   const size = await readTableSize(session, index)
   if (size === null) throw refused('index: is not on an ordinary table. Measure the index of a partition')
-  const bounded: Bounded = (work) =>
-    session.transaction(work, { readOnly: true, begin: [`set local statement_timeout = ${statementTimeout}`] })
-  const queries = await bounded((trx) => sampleRows(trx, index, size, sample))
-  const search = (trx: Session, query: SampledQuery, setting: Setting): Promise<readonly number[]> =>
-    distancesOf(trx, index, query, k, setting)
+  const bounded: Bounded = (work) => {
+    signal?.throwIfAborted()
+    return session.transaction(work, { readOnly: true, begin: [`set local statement_timeout = ${statementTimeout}`] })
+  }
+  const queries = asked ?? (await bounded((trx) => sampleRows(trx, index, size, count)))
+  const search = (trx: Session, query: SampledQuery, setting: Setting): Promise<readonly number[]> => {
+    signal?.throwIfAborted()
+    return distancesOf(trx, index, query, k, setting)
+  }
   const exact = await bounded(async (trx) => {
     const bounds: BoundedQuery[] = []
     for (const query of queries) {
@@ -128,12 +149,23 @@ export async function measureRecall(
     })
   const found = await findSmallest(target, { from, to }, measure)
   return {
-    sampled: 'rows',
+    sampled: asked === null ? 'rows' : 'queries',
     n: queries.length,
     ...found,
     roundTripMs: await bounded(roundTrip),
-    warnings: [`${queries.length} of the rows of ${tableOf(column)}: real queries may find less`],
+    warnings: asked === null ? [`${queries.length} of the rows of ${tableOf(column)}: real queries may find less`] : [],
   }
+}
+
+/** Returns the given queries as text, after checking that the server can compare each of them. */
+function queriesIn(given: readonly QueryVector[], { column, metric }: VectorIndex): SampledQuery[] {
+  const { type, dimensions } = column
+  const checked = given.map((query) => checkedBinary(query, { type, dimensions }, metric === 'cosine'))
+  const problems = checked.flatMap((each, place) =>
+    'problems' in each ? each.problems.map((problem) => `queries[${place}]: ${problem}`) : [],
+  )
+  if (problems.length > 0) throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: problems.slice(0, 10) })
+  return checked.flatMap((each) => ('binary' in each ? [{ self: null, vector: binaryText(type, each.binary) }] : []))
 }
 
 interface Setting {
