@@ -271,7 +271,7 @@ describeOnEveryDatabase('a difference between what is declared and what is there
       'documents.embedding was not changed. The database has\n  vector(4)\n',
     )
     expect(error.details.problems).toContain('public.documents.old (vector(2)) is not declared and was not changed.')
-    expect(error.hint).toMatch(/a new column: .* Declare what is not declared, or drop it/)
+    expect(error.hint).toMatch(/is a new column\. changeModel adds it.* Declare what is not declared, or drop it/)
     expect(existsSync(directory)).toBe(false)
   })
 })
