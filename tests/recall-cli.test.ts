@@ -39,7 +39,7 @@ describeOnOneServer('knex-pgvector recall', (database) => {
     expect(stdout).toMatch(/^efSearch +Recall +95 % interval +Median +95th percentile/)
     expect(stdout).toMatch(/^\d+ +[01]\.\d{3} +0\.\d{3}–1\.000 +[\d.]+ ms +[\d.]+ ms +← smallest that reaches 0\.95$/m)
     expect(stdout).toContain('The target is reached. Times contain the round trip to the server, ')
-    expect(stdout).toContain('200 of the rows of documents: real queries may find less')
+    expect(stdout).toContain("200 of the table's own rows: real queries may find less")
   })
 
   test('searches for the vectors of a file, and prints JSON', async () => {

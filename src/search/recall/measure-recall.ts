@@ -1,4 +1,3 @@
-import { tableOf } from '../../columns/column.ts'
 import type { QueryVector } from '../../columns/read-elements.ts'
 import { checkedBinary } from '../../columns/values.ts'
 import { binaryText } from '../../columns/wire-format.ts'
@@ -153,7 +152,10 @@ export async function measureRecall(
     n: queries.length,
     ...found,
     roundTripMs: await bounded(roundTrip),
-    warnings: asked === null ? [`${queries.length} of the rows of ${tableOf(column)}: real queries may find less`] : [],
+    warnings:
+      asked === null
+        ? [`${queries.length} of the table's own rows: real queries may find less. Pass queries to measure those`]
+        : [],
   }
 }
 
