@@ -1,4 +1,4 @@
-// The last step of `npm run build`: the command line can be executed, and declarations that no public name needs are gone.
+// The last step of `npm run build`: the command line can be executed, and what is stale or declares no public name is gone.
 const { chmodSync, existsSync, readdirSync, readFileSync, rmSync } = require('node:fs')
 const path = require('node:path')
 
@@ -19,9 +19,15 @@ for (const subpath of Object.values(subpaths)) {
   for (const { types } of [subpath.import, subpath.require].filter(Boolean)) need(path.resolve(dist, '..', types))
 }
 
-for (const name of readdirSync(dist, { recursive: true })) {
-  const file = path.join(dist, name)
-  if (/\.d\.m?ts$/.test(name) && !needed.has(file)) rmSync(file)
+// What an earlier build made of a source that is gone would be packed too.
+function isStale(name) {
+  return !existsSync(path.resolve(dist, '../src', name.replace(/(?:\.d)?\.(m?)[jt]s$/, '.$1ts')))
+}
+
+for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  const file = path.join(entry.parentPath, entry.name)
+  const name = path.relative(dist, file)
+  if (entry.isFile() && (isStale(name) || (/\.d\.m?ts$/.test(name) && !needed.has(file)))) rmSync(file)
 }
 
 chmodSync(path.join(dist, 'cli/main.js'), 0o755)

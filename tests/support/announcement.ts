@@ -1,7 +1,7 @@
 import type { TestServers } from './found-servers.ts'
 
 // On two cores that do nothing else.
-const MINUTES = { embedded: 6, servers: 22 } as const
+const MINUTES = { embedded: 6, servers: 25 } as const
 
 /** Says what a run will test, on what and for how long. */
 export function announcement({ found, missing }: TestServers, isWholeSuite: boolean): string {
