@@ -124,7 +124,7 @@ async function process(
     }
     if (made.length > 0) state.lastSuccess = performance.now()
     await policy.onRefused(claim, refused)
-    if (made.length > 0) report.add(await writeParts(work, deferred, claim, made))
+    if (made.length > 0) report.add(await writeBriefly(work, deferred, claim, made))
   }
 }
 
@@ -133,6 +133,29 @@ const MANY_ROWS = 10
 // A model of other dimensions is a mistake in the configuration, and no reason to give up every row.
 function areAllWrong({ wrong }: Embedded, rows: number): boolean {
   return wrong.length === rows && rows >= MANY_ROWS
+}
+
+// Writers of these rows wait for the statement, which is slow where an HNSW index takes each vector.
+const LONGEST_WRITE = 10
+const FIRST_ROWS = 25
+
+/** Writes vectors in statements of so few rows that each takes some milliseconds. Returns how many were written. */
+async function writeBriefly(
+  work: Work,
+  deferred: DeferredWrites,
+  claim: Claim,
+  made: readonly MadeRow[],
+): Promise<number> {
+  let written = 0
+  let size = FIRST_ROWS
+  for (let from = 0; from < made.length;) {
+    const started = performance.now()
+    written += await writeParts(work, deferred, claim, made.slice(from, from + size))
+    from += size
+    const share = LONGEST_WRITE / Math.max(0.1, performance.now() - started)
+    size = Math.max(1, Math.round(size * Math.min(4, Math.max(0.25, share))))
+  }
+  return written
 }
 
 /** Writes vectors, and finds the rows that the database refuses by halving the batch. Returns how many were written. */
