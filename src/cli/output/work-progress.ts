@@ -1,13 +1,13 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 
 import { errorMessage } from '../../core/errors.ts'
 import { printable } from '../../core/printable.ts'
 import type { WorkEvent } from '../../embeddings/worker/options.ts'
 import { remaining } from './build-progress.ts'
 import type { Printer } from './printer.ts'
+import { LINES_EVERY, startBar } from './progress-bar.ts'
 
-// In a log a line now and then is enough.
-const LINES_EVERY = 5000
+const FORMAT = '{name}  {bar} {percentage} %  {left}'
 
 /** Shows how far a worker is: a bar on a terminal, elsewhere a line every few seconds. */
 export interface WorkDisplay {
@@ -33,7 +33,7 @@ export function showWork(print: Printer, name: string, isPlain: boolean): WorkDi
       }
       const { filled, total } = event
       if (process.stderr.isTTY && !isPlain && total !== null) {
-        bar ??= startBar(name, total)
+        bar ??= startBar(FORMAT, total, { name: printable(name), left: '' })
         bar.update(Math.min(filled, total), { left: remaining(event) })
         return
       }
@@ -42,18 +42,6 @@ export function showWork(print: Printer, name: string, isPlain: boolean): WorkDi
       print.note(describe(name, event))
     },
   }
-}
-
-function startBar(name: string, total: number): SingleBar {
-  const bar = new SingleBar({
-    format: '{name}  {bar} {percentage} %  {left}',
-    stream: process.stderr,
-    hideCursor: true,
-    clearOnComplete: true,
-    barsize: 24,
-  })
-  bar.start(total, 0, { name: printable(name), left: '' })
-  return bar
 }
 
 function describe(name: string, event: WorkEvent): string {
