@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import type { Knex } from 'knex'
@@ -253,6 +254,20 @@ describeOnEveryDatabase('keepInStep', (database) => {
     })
     expect(result).toMatchObject({ filled: 2, isComplete: true })
     expect(calls).toBe(2)
+  })
+
+  test('adds no listener to the signal for each call, of which Node would warn', async () => {
+    const { knex } = database()
+    await createArticles(knex, 12)
+    const { signal } = new AbortController()
+    const listeners: number[] = []
+    const counting: Embed<Article> = (rows, call) => {
+      listeners.push(getEventListeners(signal, 'abort').length)
+      return embed(rows, call)
+    }
+    await backfill<Article>(knex, articles, { embed: counting, ...quiet, batchSize: 2, concurrency: 4, signal })
+    expect(listeners.length).toBeGreaterThan(3)
+    expect(Math.max(...listeners)).toBe(0)
   })
 
   test('forgets the marks of rows that were deleted', async () => {

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 import { sqlStateOf } from '../../core/errors.ts'
 import { bisectBatch, embedBatch, type Embedded } from './embed-batch.ts'
 import { deferWrites, type DeferredWrites } from './deferred-writes.ts'
@@ -16,7 +18,8 @@ const RETRY_LOCKED = 250
  * Claims rows, embeds them and writes their vectors, in several lanes at once, until there is nothing left or the signal
  * aborts. While the model works, no lock is held and no transaction is open.
  */
-export async function runWork(work: Work): Promise<WorkResult> {
+export async function runWork(given: Work): Promise<WorkResult> {
+  const work = { ...given, model: { ...given.model, signal: followerOf(given.model.signal) } }
   const { source, limits, policy, model, live } = work
   const { signal } = model
   const failed = new AbortController()
@@ -126,6 +129,13 @@ async function process(
     await policy.onRefused(claim, refused)
     if (made.length > 0) report.add(await writeBriefly(work, deferred, claim, made))
   }
+}
+
+/** A signal that aborts with another. Every call listens to it, and the caller's would make Node warn of a leak. */
+function followerOf(signal: AbortSignal): AbortSignal {
+  const follower = AbortSignal.any([signal])
+  setMaxListeners(0, follower)
+  return follower
 }
 
 const MANY_ROWS = 10
