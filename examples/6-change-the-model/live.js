@@ -5,7 +5,7 @@ const { nearestText } = require('knex-pgvector')
 const { run } = require('./run')
 const { change, documents, embedQuestion } = require('./vectors')
 
-// An application that nobody stops: a writer, searches of the old and of the new release, and the worker of both models.
+// An application that runs without a pause: a writer, searches of the old and of the new release, and the worker of both models.
 // In the middle of it, the model is changed.
 void run(async (knex) => {
   const end = new AbortController()

@@ -155,7 +155,7 @@ function strictPolicy(
   }
 }
 
-// Rows that are given up are counted as left out.
+// Rows that are given up are counted as skipped.
 function onBackfillEvent(
   onEvent: ((event: BackfillEvent) => void) | undefined,
 ): ((event: WorkEvent) => void) | undefined {

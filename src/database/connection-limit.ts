@@ -6,7 +6,7 @@ export interface ConnectionLimit {
   give(): void
 }
 
-/** Creates a limit. Whoever waits is served in order. */
+/** Creates a limit. Callers are served in order. */
 export function connectionLimit(most: number): ConnectionLimit {
   let free = most
   const waiting: (() => void)[] = []

@@ -1,7 +1,7 @@
 // A tar has blocks of this size: a header, the content of the file, and zeros after the last file.
 const BLOCK = 512
 
-/** Moves the file that tells that a folder holds a database to the end of a dump, which is unpacked in its order. */
+/** Moves the file that marks a folder as a database to the end of a dump, which is unpacked in its order. */
 export function withVersionLast(tar: Buffer): Buffer {
   let at = 0
   let version = { start: 0, end: 0 }

@@ -22,8 +22,8 @@ export interface BackfillInStepResult extends InStep {
 }
 
 /**
- * Makes the vectors of all rows that are stale or have none, and ends: the worker of `keepInStep`, run once. It can run
- * beside others.
+ * Makes the vectors of all rows that are stale or have none, and ends: the worker of `keepInStep`, run once. It can
+ * run while other workers do.
  *
  * @example await backfill(knex, articles, { embed: (rows) => model.embed(rows.map(({ body }) => body)) })
  *

@@ -51,7 +51,7 @@ const DEFAULT_CONCURRENCY = 4
  * Creates a fleet: many tenants that have the same migrations, each in its own schema or database.
  *
  * Nothing is stored about the fleet. What is applied is in the Knex tables of each tenant, so a run that was killed is
- * continued by running it again, and stock Knex can be used beside it.
+ * continued by running it again, and stock Knex can still be used.
  *
  * @example
  * const fleet = createFleet({

@@ -52,7 +52,7 @@ function readAgain(session: Session, { source, target, wanted }: DeclaredChange)
   return readChange(session, { source, target, wanted })
 }
 
-// Whoever may read the table searches it, and needs the registry for that.
+// A role that may read the table searches it, and needs the registry for that.
 async function readReaders(session: Session, table: number): Promise<readonly string[]> {
   const names = await session.ask<readonly (string | null)[]>(`select coalesce(json_agg(distinct case grantee
       when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end), '[]') as state

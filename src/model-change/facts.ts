@@ -63,7 +63,7 @@ export async function readCatalogFacts(session: Session, column: VectorColumn): 
   >(factsSql(column))
   if (registry === null) return { ...facts, registry }
   const { doubtful, ...found } = registry
-  // Whoever owns the rows can change what a search finds anyway.
+  // The owner of the rows can change what a search finds anyway.
   const [distrust = null] = doubtful ? await readDistrust(session, [found.oid], [facts.table?.owner ?? 0]) : []
   return { ...facts, registry: { ...found, distrust } }
 }

@@ -26,7 +26,7 @@ interface Flags {
 
 const actions = { list, build, progress, repair } as const
 
-/** Shows, builds and mends indexes on vectors. */
+/** Lists, builds and repairs vector indexes. */
 export async function run(context: Context, flags: Flags, action: string): Promise<number> {
   if (!isAction(action)) {
     const problems = [`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`]

@@ -18,7 +18,7 @@ export interface ReadRow {
   readonly rounds: number
 }
 
-/** The tables that tell what is stale; null for rows that are only backfilled. */
+/** The tables of stale rows; null for rows that are only backfilled. */
 export interface SideTables {
   readonly marks: string
   readonly claims: string
@@ -27,7 +27,7 @@ export interface SideTables {
 }
 
 /**
- * Returns the query that reads the rows of keys with their marks, in one snapshot: whoever changes a row after it leaves
+ * Returns the query that reads the rows of keys with their marks, in one snapshot: a later change of a row leaves
  * a mark that is not among those seen. It returns the first rows whose texts fit into so many bytes, and at least one.
  */
 export function readSql(

@@ -79,7 +79,7 @@ const SHARE = 0.1
  * searched for exactly and with the index. Finds the smallest `efSearch` or `probes` that reaches a target.
  *
  * It only reads, in short transactions whose statements have a time limit, so it also runs on a standby and for a role that
- * may only select. Each row is left out of its own neighbours. Neighbours count by distance, so that duplicates do no harm.
+ * may only select. Each row is excluded from its own neighbours. Neighbours count by distance, so that duplicates do no harm.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@ import { returnEmbedded, takeEmbedded } from './embedded.ts'
 import { createProgram, typescript } from './programs.ts'
 
 /**
- * What the test files of a worker share. Jest loads the modules of each file anew, and this one once a worker: a database
+ * What the test files of a worker share. Jest loads the modules of each file again, and this one once a worker: a database
  * that is open stays open, and a compiler knows the sources that it has read.
  */
 const shared = { createProgram, returnEmbedded, takeEmbedded, typescript }
