@@ -9,8 +9,8 @@ export async function withSchema(
   limit: ConnectionLimit,
 ): Promise<ResolvedTenant | UnresolvedTenant> {
   if ('problem' in tenant || tenant.schema === null) return tenant
-  const { name, schema, config, searchPath } = tenant
-  const { session, close } = openTenantKnex(config, { searchPath, limit })
+  const { name, schema, config } = tenant
+  const { session, close } = openTenantKnex(config, { searchPath: null, limit })
   try {
     const exists = await session.ask<boolean>(
       `select to_json(exists (select from pg_catalog.pg_namespace where nspname = ${literal(schema)})) as state`,

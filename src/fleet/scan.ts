@@ -33,7 +33,7 @@ const BATCH = 100
 export async function scanDatabase(tenants: readonly ResolvedTenant[], limit: ConnectionLimit): Promise<Scan> {
   const [first] = tenants
   if (first === undefined) return new Map()
-  const { session, close } = openTenantKnex(first.config, { searchPath: first.searchPath, limit })
+  const { session, close } = openTenantKnex(first.config, { searchPath: searchPathOf(tenants), limit })
   try {
     return await scanSchemas(session, tenants)
   } catch (problem) {
@@ -41,6 +41,11 @@ export async function scanDatabase(tenants: readonly ResolvedTenant[], limit: Co
   } finally {
     await close()
   }
+}
+
+// The tables of a schema are named with it. A path set for a session would reach other clients behind a pooler.
+function searchPathOf(tenants: readonly ResolvedTenant[]): readonly string[] | null {
+  return tenants.find(({ schema }) => schema === null)?.searchPath ?? null
 }
 
 async function scanSchemas(session: Session, tenants: readonly ResolvedTenant[]): Promise<Scan> {
