@@ -46,12 +46,17 @@ const none: OpenStatement = {
 function after(open: OpenStatement, text: string, end: number): OpenStatement {
   return {
     end,
-    parentheses: Math.max(0, open.parentheses + (text === '(' ? 1 : 0) - (text === ')' ? 1 : 0)),
+    parentheses: depthAfter(open.parentheses, text),
     isInBody: open.isInBody ? !endsBody(open.previous, text) : beginsBody(open, text),
     isRoutine: open.isRoutine || makesRoutine(open, text),
     words: open.words + 1,
     previous: text,
   }
+}
+
+function depthAfter(depth: number, text: string): number {
+  if (text === '(') return depth + 1
+  return text === ')' && depth > 0 ? depth - 1 : depth
 }
 
 // Matches create [or replace] function or procedure. Elsewhere, begin and atomic are ordinary names.

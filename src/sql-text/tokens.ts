@@ -39,8 +39,9 @@ export const OPENING = new RegExp(
 export function* tokensOf(sql: string, from = 0): Generator<SqlToken> {
   for (let start = from; start < sql.length;) {
     OPENING.lastIndex = start
-    const [opening = '', ...found] = OPENING.exec(sql) ?? []
-    const kind = kinds.find((_, place) => found[place] !== undefined) ?? 'other'
+    const found = OPENING.exec(sql)
+    const opening = found?.[0] ?? ''
+    const kind = kinds.find((_, place) => found?.[place + 1] !== undefined) ?? 'other'
     for (const end of endsOf(sql, kind, opening, start + opening.length)) {
       yield { kind, text: sql.slice(start, end), start }
       start = end
