@@ -2,19 +2,19 @@ import type { Argument, Option } from 'commander'
 
 import type { Context } from './context.ts'
 
-/** What a command's module exports: parse flags has happened, call a public function, print, return the exit code. */
+/** What a command's module exports. It gets parsed flags, calls a public function, prints, and returns the exit code. */
 export interface CommandModule<Flags> {
   run(context: Context, flags: Flags, ...names: string[]): Promise<number>
 }
 
-/** A command as the help shows it; its module is loaded only when it runs. */
+/** A command as the help shows it. Its module is loaded only when it runs. */
 export interface CommandDescription {
   readonly name: string
   readonly summary: string
   readonly args?: readonly Argument[]
   readonly options?: readonly Option[]
   readonly examples: readonly string[]
-  /** Whether it does without a knexfile and without a server. */
+  /** Whether it needs neither a knexfile nor a server. */
   readonly isOffline?: boolean
   readonly load: () => Promise<CommandModule<never>>
 }

@@ -4,7 +4,7 @@ import { millisecondsOf } from '../core/durations.ts'
 import { migrationKinds } from '../scaffold/templates.ts'
 import type { CommandDescription } from './command.ts'
 
-// A bare number would be milliseconds to some and seconds to others.
+// A bare number could be read as milliseconds or as seconds.
 const milliseconds = (text: string): number => {
   const parsed = millisecondsOf(text)
   if (parsed === null)

@@ -2,7 +2,7 @@ import Module from 'node:module'
 
 import { privateFolder } from '../core/private-folder.ts'
 
-/** Node has it from release 22.1 on. */
+/** Available since Node 22.1. */
 type EnableCompileCache = ((folder: string) => unknown) | undefined
 
 /**

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { printable } from '../core/printable.ts'
 
-/** Asks a question that only y or yes answers with yes; on stderr, because stdout may be read by another program. */
+/** Asks a question; only y or yes confirms. It goes to stderr, because another program may read stdout. */
 export async function confirm(
   question: string,
   input: NodeJS.ReadableStream = process.stdin,

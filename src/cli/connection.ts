@@ -5,13 +5,13 @@ import type { LoadedConfig } from './load-config.ts'
 
 type Connection = NonNullable<Knex.Config['connection']>
 
-/** An example of what is asked for. */
+/** An example of a valid connection. */
 const URL_EXAMPLE = 'postgres://user@host/database'
 
 /**
- * What Knex is to connect to. Without a connection pg would take its own defaults, and of a text that is no URL Knex makes
- * a file name: both would migrate whatever server happens to be on this machine. Not every command connects, so it fails
- * only when one does.
+ * Returns the connection for Knex. Without one, pg would use its defaults, and Knex treats a text that is not a URL as a file
+ * name. Both would migrate the server that happens to run on this machine. Not every command connects, so an invalid
+ * connection fails only when it is used.
  */
 export function connectionOf({ config, file, origin }: LoadedConfig): Connection {
   const { connection } = config
@@ -32,14 +32,14 @@ export function connectionOf({ config, file, origin }: LoadedConfig): Connection
   return failing(invalid(file, 'its connection is undefined', hint))
 }
 
-// As { connectionString: process.env.DATABASE_URL } is where that is not set.
+// Such as { connectionString: process.env.DATABASE_URL } without that variable.
 function isEmpty(connection: Connection): boolean {
   if (typeof connection !== 'object') return false
   const { connectionString, host } = connection as Readonly<Record<string, unknown>>
   return 'connectionString' in connection && connectionString === undefined && host === undefined
 }
 
-/** The refusal of a folder in which nothing names a server. */
+/** Returns the error for a folder in which nothing names a server. */
 export function knexfileNotFound(): PgvectorMigrationError {
   return new PgvectorMigrationError('KNEXFILE_NOT_FOUND', { folder: process.cwd() })
 }
@@ -50,7 +50,7 @@ function failing(error: PgvectorMigrationError): Connection {
   }
 }
 
-// The text itself may have a password in it.
+// The text itself may contain a password.
 function invalidUrl(origin: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_OPTIONS', { problems: [`${origin}: must be a URL like ${URL_EXAMPLE}`] })
 }
@@ -59,7 +59,7 @@ function invalid(file: string, problem: string, hint: string): PgvectorMigration
   return new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem }, { hint })
 }
 
-/** Why Knex refused a configuration. */
+/** Returns why Knex refused a configuration. */
 export function refusedConfig(file: string, error: unknown): PgvectorMigrationError {
   const said = error instanceof Error ? error.message : String(error)
   const driver = /npm install (\S+)/.exec(said)?.[1]

@@ -14,7 +14,7 @@ import { printer, reserveStdout, type Printer } from './output/printer.ts'
 import { silenceConsole } from './output/quiet-console.ts'
 import { learnPassword } from '../sql-text/redact.ts'
 
-/** The flags that every command takes. */
+/** The flags of every command. */
 export interface GlobalFlags extends ConfigFlags {
   readonly json?: boolean
   readonly quiet?: boolean
@@ -24,13 +24,13 @@ export interface GlobalFlags extends ConfigFlags {
 /** What a command works with. */
 export interface Context {
   readonly knex: Knex
-  /** What that instance was made with. */
+  /** The configuration of that instance. */
   readonly config: Knex.Config
-  /** For commands that run nothing. */
+  /** For commands that do not run migrations. */
   readonly reader: MigrationReader
-  /** Loads what migrates, which takes a while. */
+  /** Loads the migrator, which takes a while. */
   readonly migrator: () => Promise<Migrator>
-  /** What tells how a new migration is to be written. */
+  /** The style of new migrations. */
   readonly template: Template
   readonly print: Printer
   readonly isJson: boolean
@@ -59,7 +59,7 @@ export async function openContext(flags: GlobalFlags, isOffline: boolean): Promi
     isJson: flags.json === true,
     isQuiet: flags.quiet === true,
     close: async () => {
-      // A server need not be waited for until it has hung up. What a function connects to may be the embedded database,
+      // There is no need to wait until a server has closed the connection. A function may connect to the embedded database,
       // which has files to close.
       const closed = close()
       await (typeof config.connection === 'function' ? closed : nextTurn())

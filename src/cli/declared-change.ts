@@ -2,7 +2,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import { isModelChange, type ModelChange } from '../model-change/change-model.ts'
 import { loadModule } from './load-module.ts'
 
-/** The change of model that a module exports, by itself, in a list or in an object; of several, the one to `model`. */
+/** The change of model that a module exports, alone, in a list or in an object. If there are several, the one to `model`. */
 export async function declaredChange(path: string, model: string | undefined): Promise<ModelChange> {
   const found: ModelChange[] = []
   collect(await loadModule('--declared', path), found)

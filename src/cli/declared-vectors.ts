@@ -7,7 +7,7 @@ import { isEmbedding, type Embedding } from '../embeddings/embedding.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { loadModule } from './load-module.ts'
 
-/** The columns, indexes and embeddings that a module exports: by themselves, in lists or in objects. */
+/** The columns, indexes and embeddings that a module exports: alone, in lists or in objects. */
 export async function declaredVectors(
   path: string,
 ): Promise<Required<DeclaredVectors> & { readonly embeddings: readonly Embedding[] }> {

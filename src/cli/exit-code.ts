@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 
-/** What a process exits with, and what that means. docs/command-line.md has the same table. */
+/** The exit codes and their meanings. docs/command-line.md has the same table. */
 export const exitCodes = {
   done: { code: 0, meaning: 'done' },
   bug: { code: 1, meaning: 'a bug of this library: please report it' },
@@ -9,7 +9,7 @@ export const exitCodes = {
   undecided: { code: 4, meaning: 'the check could not decide' },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>
 
-/** The code of each outcome. */
+/** The exit code of each outcome. */
 export const exitCode = {
   done: exitCodes.done.code,
   bug: exitCodes.bug.code,
@@ -18,7 +18,7 @@ export const exitCode = {
   undecided: exitCodes.undecided.code,
 } as const satisfies Record<keyof typeof exitCodes, number>
 
-/** What a process exits with that a signal stopped, as shells have it. */
+/** Returns the exit code of a process that a signal stopped, by the convention of shells. */
 export function exitCodeOfSignal(signal: string): number {
   const { signals } = constants
   return 128 + (signal in signals ? signals[signal as NodeJS.Signals] : signals.SIGINT)

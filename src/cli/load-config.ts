@@ -8,26 +8,26 @@ import type { NewMigrationOptions } from '../scaffold/new-migration.ts'
 import { isUnreadable, loadNatively, loadWithJiti, type LoadedModule } from '../migrator/files/load.ts'
 import { loadProblem } from '../migrator/files/load-problem.ts'
 
-/** The flags that say how to reach the database. */
+/** The flags that choose the database. */
 export interface ConfigFlags {
   readonly knexfile?: string
   readonly env?: string
   readonly databaseUrl?: string
 }
 
-/** What the knexfile says of new migrations. */
+/** The settings of the knexfile for new migrations. */
 export type Template = Omit<NewMigrationOptions, 'directory' | 'kind' | 'differences'>
 
-/** What names the server: a knexfile, the flag, the environment variable, or nothing. */
+/** Where the server is named: in a knexfile, the flag, the environment variable, or nowhere. */
 export type Origin = 'knexfile' | '--database-url' | 'DATABASE_URL' | 'none'
 
-/** A Knex configuration, and where it is from, for people. */
+/** A Knex configuration, and a description of where it comes from. */
 export interface LoadedConfig {
   readonly config: Knex.Config
-  /** The knexfile; where there is none, what names the server instead. */
+  /** The path of the knexfile, or what names the server if there is none. */
   readonly file: string
   readonly origin: Origin
-  /** What tells how a new migration is to be written. */
+  /** The style of new migrations. */
   readonly template: Template
 }
 
@@ -37,13 +37,13 @@ const EXTENSIONS = ['js', 'cjs', 'mjs', 'ts', 'mts', 'cts'] as const
 
 let inUse: string | null = null
 
-/** Where the configuration of this process is from, for people; null before it is loaded. */
+/** Describes where the configuration of this process comes from. Null before it is loaded. */
 export function configurationInUse(): string | null {
   return inUse
 }
 
 /**
- * Finds and loads the Knex configuration, whatever flavour of JavaScript or TypeScript it is in.
+ * Finds and loads the Knex configuration, in any form of JavaScript or TypeScript.
  *
  * As stock Knex does, it works from the folder of the knexfile, so that relative paths in it mean the same. Without one it
  * uses Knex's defaults with the server that --database-url or DATABASE_URL names.
@@ -93,13 +93,13 @@ async function importKnexfile(file: string): Promise<Knexfile> {
   throw exportsNothing(file)
 }
 
-// To transform a file takes time, and most knexfiles need nothing of it.
+// Transforming takes time, and most knexfiles do not need it.
 async function loadFile(file: string): Promise<LoadedModule> {
   if (!file.endsWith('js')) return loadWithJiti(file)
   try {
     return await loadNatively(file)
   } catch (error) {
-    // It may be JavaScript that reads TypeScript, or mixes the two kinds of modules.
+    // It may be JavaScript that imports TypeScript, or that mixes CommonJS and ES modules.
     if (!isUnreadable(error) && !(error instanceof ReferenceError)) throw error
     return loadWithJiti(file)
   }
@@ -114,7 +114,7 @@ function hasNoClient(file: string): PgvectorMigrationError {
   return new PgvectorMigrationError('INVALID_KNEXFILE', { file, problem: 'it has no client' }, { hint })
 }
 
-// As stock Knex has it: the environment's configuration, and where there are no environments, the whole.
+// As stock Knex does: the configuration of the environment, or the whole file if it has no environments.
 function environmentOf(knexfile: Knexfile, file: string, asked: string | undefined): Knex.Config {
   const environment = asked ?? process.env['NODE_ENV'] ?? 'development'
   const isOne = 'client' in knexfile

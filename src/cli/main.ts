@@ -2,7 +2,7 @@
 import { useCompileCache } from './compile-cache.ts'
 import { wantsJson } from './wants-json.ts'
 
-// Whoever reads us may have read enough, as head does; a migration goes on all the same.
+// A reader such as head may close the pipe early. A running migration continues.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -21,11 +21,11 @@ async function run(): Promise<void> {
     process.exitCode = reportFailure(error, wantsJson())
   }
   await Promise.all([process.stdout, process.stderr].map(written))
-  // What the knexfile or a migration left open must not keep the process alive, as it does not keep stock Knex's.
+  // As with stock Knex, a handle that the knexfile or a migration left open must not keep the process alive.
   process.exit()
 }
 
-/** Resolves when all that was printed has been handed over. */
+/** Resolves when all output has been written. */
 function written(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     stream.write('', () => resolve())

@@ -6,7 +6,7 @@ import { printableLines } from '../core/printable.ts'
 import { redact } from '../sql-text/redact.ts'
 import { wantsJson } from './wants-json.ts'
 
-/** The command line: every command with its flags. */
+/** Builds the command line: every command with its flags. */
 export function program(commands: readonly CommandDescription[] = describeCommands()): Command {
   const root = new Command('knex-pgvector')
     .description('Runs Knex migrations with status, plan, rehearsal, history and a lock that never sticks.')
@@ -16,7 +16,7 @@ export function program(commands: readonly CommandDescription[] = describeComman
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .configureOutput({
       writeOut: (text) => (wantsJson() ? process.stderr : process.stdout).write(text),
-      // A URL in the wrong place is in commander's message.
+      // If a URL is in the wrong place, commander's message contains it.
       writeErr: (text) => process.stderr.write(printableLines(redact(text)).join('\n')),
     })
     .allowExcessArguments(false)

@@ -11,12 +11,12 @@ import { wantsJson } from './wants-json.ts'
 
 let stoppedBy: NodeJS.Signals | null = null
 
-/** The signal that stopped this process's work; null where none came. */
+/** Returns the signal that stopped the work of this process, or null. */
 export function signalThatStopped(): NodeJS.Signals | null {
   return stoppedBy
 }
 
-/** Runs something that a signal can stop: the migration is rolled back and the lock freed before the process ends. */
+/** Runs work that a signal can stop. The migration is rolled back and the lock is freed before the process ends. */
 export async function withSignals<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController()
   const stop = (signal: NodeJS.Signals): void => {
@@ -35,7 +35,7 @@ export async function withSignals<Result>(work: (signal: AbortSignal) => Promise
 
 let started: string | null = null
 
-/** What a migration ends, nobody is left to report: a deployment must not take it for done. */
+/** Reports that a migration ended the process, so that a deployment does not treat it as successful. */
 function endedInside(code: number): void {
   const during = started === null ? '' : ` during ${started}`
   const message = `This process was ended${during} before its work was done`
@@ -46,7 +46,7 @@ function endedInside(code: number): void {
   process.exitCode = code === exitCode.done ? exitCode.failure : code
 }
 
-/** What `up` and `down` tell the runner. */
+/** The options that `up` and `down` pass to the migrator. */
 export function runOptions(
   print: Printer,
   command: string,
@@ -62,7 +62,7 @@ export function runOptions(
   return { command, wait, signal, onEvent }
 }
 
-/** What happens, in a line. */
+/** Describes an event in one line. */
 export function describeEvent(event: RunEvent): string {
   switch (event.type) {
     case 'waiting':
@@ -76,12 +76,12 @@ export function describeEvent(event: RunEvent): string {
   }
 }
 
-/** What is known of a run whose lock was free: its process may live on without the connection. */
+/** Describes a run whose lock was free. Its process may still be alive without the connection. */
 export function fateOf(run: LockHolder | null): string {
   return run !== null && isRunningHere(run) ? 'which has lost its connection and is still running' : 'which is gone'
 }
 
-/** Who holds the lock, in words. */
+/** Describes the holder of the lock. */
 export function describeHolder(run: LockHolder | null): string {
   if (run === null) return 'another migration, of which no note was made (stock Knex)'
   return `process ${run.processId} on ${run.host} (user ${run.user ?? 'unknown'}, ${run.command}) since ${timeText(run.since)}`

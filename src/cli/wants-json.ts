@@ -1,4 +1,4 @@
-/** Whether --json was given, for what happens before the command line is parsed, and where it cannot be. */
+/** Whether --json was given. It also works before the command line is parsed, or if it cannot be. */
 export function wantsJson(): boolean {
   return process.argv.includes('--json')
 }

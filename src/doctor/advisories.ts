@@ -26,10 +26,10 @@ export function advisoryFindings(state: Facts, indexes: readonly VectorIndex[]):
   if (installed === null) return []
   const library = available?.defaultVersion ?? installed.version
   const present = advisoriesFor(library)
-  const mended = advisoriesFor(installed.version).filter(({ id }) => !present.some((each) => each.id === id))
+  const fixed = advisoriesFor(installed.version).filter(({ id }) => !present.some((each) => each.id === id))
   const findings = [
     ...present.map((advisory) => presentFinding(advisory, library, state, indexes)),
-    ...mended.flatMap((advisory) => mendedFindings(advisory, library, indexes)),
+    ...fixed.flatMap((advisory) => fixedFindings(advisory, library, indexes)),
   ]
   return findings.length > 0 ? findings : [ok(`pgvector ${library} has no known problems`)]
 }
@@ -51,7 +51,7 @@ function presentFinding(
   )
 }
 
-function mendedFindings(advisory: Advisory, library: string, indexes: readonly VectorIndex[]): Finding[] {
+function fixedFindings(advisory: Advisory, library: string, indexes: readonly VectorIndex[]): Finding[] {
   const rebuild = rebuilding(advisory, indexes)
   if (rebuild === null) return []
   const { id, kind, effect } = advisory

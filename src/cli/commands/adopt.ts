@@ -11,10 +11,10 @@ interface Flags {
   readonly wait: number
 }
 
-/** Records migrations as applied in a database that has what they make. */
+/** Records migrations as applied in a database that already has what they create. */
 export async function run({ migrator, print, isQuiet }: Context, flags: Flags): Promise<number> {
   const note = (event: RunEvent): void => print.note(describeEvent(event))
-  // What migrations print while they are tried out in memory does not happen here.
+  // Migrations are tried out in memory, so what they print has not happened in the database.
   const result = await withConsole(
     () => undefined,
     () => withReplayProgress(print, isQuiet, async (onEvent) => (await migrator()).adopt({ ...flags, onEvent }), note),

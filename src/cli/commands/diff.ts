@@ -11,10 +11,10 @@ interface Flags {
   readonly exitCode?: boolean
 }
 
-/** What is declared and missing is pending, as a migration is. */
+/** Something declared and missing counts as pending, like a migration. */
 const isPending = ({ kind }: VectorDifference): boolean => !kind.endsWith('not declared')
 
-/** Compares what a module declares with the database. */
+/** Compares the declarations of a module with the database. */
 export async function run({ knex, print }: Context, flags: Flags): Promise<number> {
   const differences = await diffVectors(knex, await declaredVectors(flags.declared))
   for (const difference of differences) show(difference, print.line)

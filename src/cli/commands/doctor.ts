@@ -13,7 +13,7 @@ const marks = {
   unknown: cyan('–'),
 } as const satisfies Record<Finding['level'], string>
 
-/** Looks at everything that migrations and vector search need here, and says what to do about it. */
+/** Checks everything that migrations and vector search need, and prints how to fix what is wrong. */
 export async function run({ knex, print }: Context, flags: { readonly minVersion?: string }): Promise<number> {
   const findings = await diagnose(knex, { minVersion: flags.minVersion })
   const count = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length
@@ -44,12 +44,12 @@ function linesOf({ level, check, message, next }: Finding): string[] {
   return [
     `  ${marks[level]} ${check.padEnd(CHECK_WIDTH)}  ${first}`,
     ...rest.map((line) => indent + line),
-    // A step may be a command to copy, which stays in one line.
+    // A step may be a command to copy, so it stays on one line.
     ...steps.map((step) => `${indent}→ ${bold(step)}`),
   ]
 }
 
-// A quoted name may have a line break in it, which begins no step.
+// A line break in a quoted name does not begin a step.
 function stepsIn(next: string): string[] {
   return next.match(/(?:[^"\n]|"[^"]*(?:"|$))+/g) ?? []
 }

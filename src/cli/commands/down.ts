@@ -20,7 +20,7 @@ interface Flags {
   readonly wait: number
 }
 
-/** Rolls back migrations, newest first, after it has shown what would be lost. */
+/** Shows what would be lost, and then rolls back migrations, newest first. */
 export async function run(context: Context, { dryRun, yes, wait, transaction, ...selection }: Flags): Promise<number> {
   const { reader, migrator, print } = context
   const names = await reader.preview('down', selection)
@@ -53,7 +53,7 @@ export async function run(context: Context, { dryRun, yes, wait, transaction, ..
   return exitCode.done
 }
 
-// What the migrations say while they are only looked at, they say again when they are rolled back.
+// Migrations print the same again when they are really rolled back.
 async function look(
   { migrator, print, isQuiet }: Context,
   selection: Pick<Flags, 'steps' | 'to' | 'all'>,

@@ -10,7 +10,7 @@ import { detailLines } from '../output/details.ts'
 import { table } from '../output/table.ts'
 import { wrap } from '../output/wrap.ts'
 
-/** Shows everything that is on record, oldest first. */
+/** Shows all recorded runs and changes, oldest first. */
 export async function run({ migrator, print }: Context, flags: { readonly verbose?: boolean }): Promise<number> {
   const warnings: string[] = []
   const entries = await (await migrator()).history({ logger: collecting(warnings) })
@@ -66,14 +66,14 @@ function details(entry: HistoryEntry): readonly string[] {
   return inLines([...said, ...left])
 }
 
-// Other programs read a line for each entry.
+// Without a terminal, each entry is one line, for other programs.
 function inLines(texts: readonly string[]): readonly string[] {
   return process.stdout.isTTY ? texts.flatMap((text) => wrap(text, WIDEST)) : [texts.join('; ')]
 }
 
 const WIDEST = 54
 
-// Of a run that did not end nobody knows yet how far it came.
+// It is not known how far a run came that did not end.
 function leftOf({ run: { outcome } }: RunEntry): string {
   return outcome === null ? 'to do' : 'not reached'
 }

@@ -22,12 +22,12 @@ interface Flags {
   readonly github?: boolean
 }
 
-/** Judges the SQL of the pending migrations by rules that know vectors. */
+/** Checks the SQL of the pending migrations against rules for vectors. */
 export async function run(
   { knex, print, isQuiet }: Context,
   { declared, to, only, skip, github = false }: Flags,
 ): Promise<number> {
-  // A migration may talk to the console as it likes.
+  // Migrations may print to the console.
   divertConsole(isQuiet)
   const { indexes } = declared === undefined ? { indexes: [] } : await declaredVectors(declared)
   const result = await withReplayProgress(print, isQuiet, (onEvent) =>
@@ -35,7 +35,7 @@ export async function run(
   )
   const { findings, allowed, unread, notes } = result
   if (github) {
-    // GitHub's own variable is the root of the repository, which the working directory need not be.
+    // GitHub sets this variable to the root of the repository, which may not be the working directory.
     for (const line of githubAnnotations(result, process.env.GITHUB_WORKSPACE ?? process.cwd())) print.line(line)
   } else {
     for (const migration of migrationsIn(result)) show(migration, result, print)

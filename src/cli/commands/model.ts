@@ -33,7 +33,7 @@ const steps = {
   contract: ({ knex }, change, _, step) => change.contract(knex, { ...step, confirm: true }),
 } as const satisfies Record<string, Step>
 
-/** Shows a change of model, or runs a step of it. */
+/** Shows a change of model, or runs one of its steps. */
 export async function run(context: Context, flags: Flags, action: string): Promise<number> {
   if (!isAction(action)) {
     const problems = [`action: must be one of ${Object.keys(steps).join(', ')}, not ${action}`]

@@ -41,7 +41,7 @@ export async function run(
   return exitCode.done
 }
 
-// The database lacks what a migration creates until it is applied, so a second one would be generated just like it.
+// Until a migration is applied the database lacks what it creates, so the same one would be generated a second time.
 async function assertNotPending(
   reader: MigrationReader,
   directory: string,

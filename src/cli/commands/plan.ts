@@ -19,7 +19,7 @@ interface Flags {
 
 /** Shows the SQL of the pending migrations. */
 export async function run({ migrator, print, isQuiet }: Context, { script, ...selection }: Flags): Promise<number> {
-  // A migration may talk to the console as it likes; what is printed here is to be saved, and read by psql.
+  // The output may be saved and run by psql, so what migrations print must not be part of it.
   divertConsole(isQuiet)
   const result = await withReplayProgress(print, isQuiet, async (onEvent) =>
     (await migrator()).plan({ ...selection, onEvent }),
@@ -37,7 +37,7 @@ export async function run({ migrator, print, isQuiet }: Context, { script, ...se
   return exitCode.done
 }
 
-// A script without them would not do what the migrations do.
+// A script without their statements would not do what the migrations do.
 function passwordNote({ migrations }: PlanResult): string[] {
   const names = migrations
     .filter(({ statements }) => statements.some(({ sql }) => redact(sql) !== sql))
@@ -55,7 +55,7 @@ function show({ name, transactional, statements }: PlannedMigration, print: Prin
 function indented({ sql, privileged }: PlannedStatement): string[] {
   const [first = '', ...others] = printableLines(redact(sql))
   const depths = others.filter((text) => text.trim() !== '').map((text) => text.search(/\S/))
-  // The statement stands as deep as its migration was indented, which nobody needs to see.
+  // Removes the indentation that the statement has in its migration.
   const depth = depths.length === 0 ? 0 : Math.min(...depths)
   const lines = [first, ...others.map((other) => other.slice(depth))].map((each) => `  ${each}`.trimEnd())
   const end = `;${privileged ? yellow('  -- needs a privileged role') : ''}`

@@ -41,7 +41,7 @@ function orderAdvice(migrations: readonly MigrationStatus[]): string | null {
   return `check that ${which} can run after ${last}, which comes later and was applied; \`up\` applies ${those}. Or give ${those} a later number.`
 }
 
-/** What a run would say to files that are missing. */
+/** What a run would report about missing files. */
 async function adviceOf(reader: MigrationReader): Promise<string | null> {
   return reader.preview('up').then(
     () => null,

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { describeHolder, fateOf } from '../run-options.ts'
 
-/** Frees the lock on migrations where its holder is gone. */
+/** Frees the migration lock if its holder is gone. */
 export async function run({ migrator, print }: Context, flags: { readonly force?: boolean }): Promise<number> {
   const result = await (await migrator()).unlock(flags)
   const { status, holder, isHolderAlive } = result

@@ -25,7 +25,7 @@ interface Flags {
 
 const actions = { status, work, verify, retry } as const
 
-/** Shows how far vectors are in step with their rows, and makes those that are not. */
+/** Shows how many vectors are in step with their rows, and generates those that are not. */
 export async function run(context: Context, flags: Flags, action: string): Promise<number> {
   if (!isAction(action)) {
     throw invalid(`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`)

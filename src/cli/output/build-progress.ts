@@ -8,10 +8,10 @@ import type { Printer } from './printer.ts'
 
 const FORMAT = '{index}  {bar} {percentage} %  {phase}  {left}'
 
-/** Shows how far a build is: a bar on a terminal, elsewhere a line every few seconds. */
+/** Shows the progress of a build: a bar on a terminal, elsewhere a line every few seconds. */
 export interface ProgressDisplay {
   readonly onEvent: (event: IndexBuildEvent) => void
-  /** Takes the bar away. */
+  /** Removes the bar of a build. */
   close(): void
 }
 
@@ -68,7 +68,7 @@ function describe(event: IndexBuildEvent): string {
   }
 }
 
-/** How fast a build is and how long it takes, as far as that is known. */
+/** Describes the speed of a build and the time left, if they are known. */
 export function remaining({
   rowsPerSecond,
   secondsLeft,

@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/options.ts'
 
-/** A logger that keeps warnings, to be shown behind the result. */
+/** A logger that keeps warnings, to print them after the result. */
 export function collecting(warnings: string[]): Logger {
   return { info: () => undefined, warn: (warning) => void warnings.push(warning) }
 }

@@ -6,12 +6,12 @@ import { printable } from '../../core/printable.ts'
 
 const SEQUENCE = '\u001B['
 
-// Each group has as many digits as the widths of tables know in a terminal's sequence.
+// cli-table3 recognizes terminal sequences with groups of this many digits, and counts them as no width.
 const KEY = Array.from({ length: 3 }, () => randomInt(1000, 10_000)).join(';')
 
 /**
- * How a mark begins that stands where a colour begins or ends. It has a number of this process in it: a name in the
- * database cannot look like one, so what else is in a line can be escaped.
+ * The beginning of a mark, which is replaced by the beginning or the end of a colour. It contains a random number of this
+ * process, so no name in the database looks like one, and everything else on the line can be escaped.
  */
 const MARK = `${SEQUENCE}${KEY};`
 
@@ -30,12 +30,12 @@ export const yellow = painter(33, 39)
 export const cyan = painter(36, 39)
 export const gray = painter(90, 39)
 
-/** A text in one line with everything escaped but our colours. */
+/** Returns a text on one line, with everything escaped except our colours. */
 export function escapeAllButColours(text: string): string {
   return eachPart(text, printable, (code) => `${MARK}${code}`)
 }
 
-/** An escaped text with its marks turned into what a terminal understands, or without them. */
+/** Turns the marks of an escaped text into terminal sequences, or removes them. */
 export function showColours(text: string, isColoured: boolean): string {
   return eachPart(
     text,

@@ -3,7 +3,7 @@ import { sizeText } from '../../core/sizes.ts'
 const LONGEST = 54
 
 /**
- * What is known besides, for people: `name value` in lines that are not long. What is empty is left out.
+ * Describes the details of an error or event as short lines of `name value`, without empty values.
  *
  * @example detailLines({ rows: 0, settings: { workers: 2 } }) // ['rows 0', 'settings: workers 2']
  */
@@ -22,7 +22,7 @@ function isEmpty(value: unknown): boolean {
   return value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
 }
 
-// What the catalog calls a table or a column by says nothing to people; its name is there too.
+// OIDs and column numbers mean nothing to people, and the names are shown too.
 function isNumberOf(name: string, value: unknown): boolean {
   return typeof value === 'number' && (name === 'table' || name === 'column')
 }

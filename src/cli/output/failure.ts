@@ -11,10 +11,10 @@ import { write, writeDocument } from './printer.ts'
 import { redact, redactAll } from '../../sql-text/redact.ts'
 import { signalThatStopped } from '../run-options.ts'
 
-/** Prints why a command failed and what to do next, and tells what to exit with; with --json, also as a document. */
+/** Prints why a command failed and what to do next, with --json as a document too. Returns the exit code. */
 export function reportFailure(error: unknown, isJson: boolean): number {
   const isUsage = error instanceof CommanderError
-  // Commander's --help and --version end this way too, and it has printed its own message.
+  // Commander throws for --help and --version too, and has printed its own message.
   if (isUsage && error.exitCode === 0) {
     if (isJson && error.code === 'commander.version') writeDocument({ version: error.message })
     return exitCode.done
@@ -25,7 +25,7 @@ export function reportFailure(error: unknown, isJson: boolean): number {
   return codeOf(error)
 }
 
-// A statement that contains one has it over several lines.
+// A statement that contains a line break is printed on several lines.
 function withoutPasswords(lines: readonly string[]): string[] {
   const escaped = lines.map((line) => escapeAllButColours(redact(line)))
   return redact(escaped.join('\n')).split('\n')
@@ -61,7 +61,7 @@ function describe(error: unknown): string[] {
   ]
 }
 
-// What Node says besides is how it came to the file.
+// The rest of Node's message is the chain of imports.
 function saysAll(code: PgvectorMigrationError['code']): boolean {
   return code === 'INVALID_MIGRATION' || code === 'INVALID_KNEXFILE'
 }
@@ -73,8 +73,8 @@ function explain(error: unknown): string[] | null {
   return system === null ? null : hanging(system)
 }
 
-// What the server refuses without having been asked anything is about the connection: by SQLSTATE class, connection
-// exception, invalid authorization and invalid catalog name.
+// Errors before the first query are about the connection. Their SQLSTATE classes are connection exception, invalid
+// authorization specification and invalid catalog name.
 function nextFor(error: unknown): string[] {
   const server = serverErrorOf(error)
   if (server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)) {
@@ -86,7 +86,7 @@ function nextFor(error: unknown): string[] {
     : ['Check the paths in the knexfile: relative ones begin at its folder.']
 }
 
-// An error of ours behind an error of ours has a hint of its own.
+// If the cause is an error of this library, it has a hint of its own.
 function messagesOf(cause: unknown): string[] {
   if (cause === undefined) return []
   if (!(cause instanceof Error)) return hanging(errorMessage(cause))
@@ -95,7 +95,7 @@ function messagesOf(cause: unknown): string[] {
     : hanging(cause.message)
 }
 
-/** Where a run that stopped leaves things. */
+/** Describes the state that a stopped run left behind. */
 function standing({ details }: PgvectorMigrationError): string[] {
   const { done, left } = details as { done?: readonly string[]; left?: readonly string[] }
   return [
@@ -111,13 +111,13 @@ function again(error: PgvectorMigrationError): string[] {
   return [`  Again    ${commandLine(process.argv.slice(2))}`, ...without(error)]
 }
 
-/** Returns a command of this library as a shell takes it. */
+/** Returns a command of this library, quoted for a shell. */
 export function commandLine(words: readonly string[]): string {
   const quoted = words.map((word) => (/^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
   return `npx knex-pgvector ${quoted.join(' ')}`
 }
 
-// A migration that a server without pgvector cannot have can wait, where the others do not build on it.
+// Without pgvector on the server, that migration can be skipped if the others do not depend on it.
 function without({ cause, details }: PgvectorMigrationError): string[] {
   const { migration, direction } = details as { migration?: string; direction?: string }
   if (!isPgvectorMigrationError(cause, 'PGVECTOR_NOT_AVAILABLE') || direction !== 'up' || migration === undefined)
@@ -128,7 +128,7 @@ function without({ cause, details }: PgvectorMigrationError): string[] {
 function documentOf(error: unknown): unknown {
   if (!isPgvectorMigrationError(error)) {
     const server = serverErrorOf(error)
-    // Without a command, commander shows the help and says no more.
+    // Without a command, commander prints the help and nothing else.
     const isHelp = error instanceof CommanderError && error.code === 'commander.help'
     return {
       code: null,

@@ -12,7 +12,7 @@ interface Counts {
   readonly failed: number
 }
 
-/** Runs a fleet and shows how far it is: a bar on a terminal, elsewhere a line every few seconds. */
+/** Runs a fleet and shows its progress: a bar on a terminal, elsewhere a line every few seconds. */
 export async function withFleetProgress<Result>(
   print: Printer,
   isQuiet: boolean,

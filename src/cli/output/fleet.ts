@@ -53,7 +53,7 @@ export function describeStatus(tenants: readonly TenantStatus[]): string[] {
   ]
 }
 
-/** Describes what rolling back would lose, in all tenants together. */
+/** Describes what rolling back would delete, in all tenants together. */
 export function describeFleetLosses({ migrations, tables, columns, failed, warnings }: FleetLosses): string[] {
   const rows = [
     ...tables.map((lost) => [lost.table, 'table', amount(lost, 'row'), String(lost.tenants)]),

@@ -33,7 +33,7 @@ function command(
   return `::${level}${separator}${properties.join(',')}::${escapedText(redact(message))}`
 }
 
-// GitHub compares with paths of the repository, which have slashes on Windows too.
+// GitHub compares paths of the repository, which have forward slashes on Windows too.
 function pathFrom(folder: string, file: string): string {
   return relative(folder, file).replaceAll('\\', '/')
 }

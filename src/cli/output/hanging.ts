@@ -1,5 +1,5 @@
 /**
- * A text of somebody else in lines: all but the first stand so far to the right that none of them looks like ours.
+ * Splits a text that is not ours into lines, and indents all but the first, so that none looks like a line of ours.
  *
  * @example hanging('no\nNext  run this', ' (22000)') // ['no (22000)', '    Next  run this']
  */

@@ -3,7 +3,7 @@ import { red, yellow } from './colour.ts'
 import type { Losses, LostTable } from '../../migrator/losses/losses.ts'
 import { table } from './table.ts'
 
-/** What rolling back would lose, for people. */
+/** Describes what rolling back would delete. */
 export function describeLosses({ migrations, tables, columns, warnings }: Losses): string[] {
   const columnsOf = (name: string): string[][] =>
     columns

@@ -5,7 +5,7 @@ import type { ModelChangeStatus, ModelName } from '../../model-change/status.ts'
 import { bold } from './colour.ts'
 import { table } from './table.ts'
 
-/** A change of model for people: where it is, what is left, and the next command. */
+/** Describes a change of model: its phase, what is left, and the next command. */
 export function describeChange(status: ModelChangeStatus, declared: string): readonly string[] {
   const { phase, from, to, active, rows, cost, secondsLeft, comparison, next } = status
   const rowOf = (name: ModelName, column: MeasuredColumn | undefined): string[] => [

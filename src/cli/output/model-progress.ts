@@ -9,7 +9,7 @@ import { LINES_EVERY, startBar } from './progress-bar.ts'
 
 const FORMAT = 'embedding  {bar} {percentage} %  {value} of {total} rows  {left}'
 
-/** Shows how far a step of a change of model is: its phases, and a bar on a terminal or lines elsewhere. */
+/** Shows the progress of a step of a change of model: its phases, and a bar on a terminal or lines elsewhere. */
 export function showChange(
   print: Printer,
   isQuiet: boolean,

@@ -1,29 +1,29 @@
 import { printableJson } from '../../core/printable.ts'
 import { escapeAllButColours, showColours } from './colour.ts'
 
-/** A line, or several. Names and texts in it may have control characters, which are escaped: it stays one line. */
+/** One or more lines. Control characters in names and texts are escaped, so each stays one line. */
 export type Lines = string | readonly string[]
 
-/** Where a command's words go. */
+/** Prints the output of a command. */
 export interface Printer {
   /** The result, for people: stdout; nothing with --json. */
   readonly line: (text?: Lines) => void
-  /** What happens on the way: stderr; nothing with --quiet. */
+  /** The progress: stderr; nothing with --quiet. */
   readonly note: (text: Lines) => void
-  /** The result, for another program, as it is: stdout; nothing with --json. */
+  /** The result for another program, unchanged: stdout; nothing with --json. */
   readonly exact: (text: string) => void
-  /** The result, for machines: one document on stdout; nothing without --json. */
+  /** The result as a document: stdout; nothing without --json. */
   readonly document: (value: unknown) => void
 }
 
 const writeToStdout = process.stdout.write.bind(process.stdout)
 
-/** Sends what others write to stdout, as migrations may, to stderr: with --json, stdout belongs to the document. */
+/** Sends what migrations write to stdout to stderr. With --json, stdout is only for the document. */
 export function reserveStdout(): void {
   process.stdout.write = process.stderr.write.bind(process.stderr)
 }
 
-/** Writes the one document. */
+/** Writes the document. */
 export function writeDocument(value: unknown): void {
   writeToStdout(`${printableJson(value)}\n`)
 }
@@ -45,7 +45,7 @@ export function printer({ isJson, isQuiet }: { readonly isJson: boolean; readonl
   }
 }
 
-/** Writes lines, without colours where nobody sees them: one of the two streams may be a file. */
+/** Writes lines, without colours if this stream is not a terminal. One of the two may be a file. */
 export function write(stream: NodeJS.WriteStream, text: Lines): void {
   const isColoured = stream.isTTY || 'FORCE_COLOR' in process.env
   const lines = typeof text === 'string' ? [text] : text

@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress'
 
-/** In a log a line now and then is enough. */
+/** How often a line is written where there is no terminal. */
 export const LINES_EVERY = 5000
 
 /** Starts a bar on stderr that disappears when it is stopped. */

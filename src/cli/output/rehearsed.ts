@@ -10,7 +10,7 @@ const reasons = {
   'not-reached': 'an earlier one failed',
 } as const satisfies Record<NonNullable<RehearsedMigration['reason']>, string>
 
-/** What migrations did in a rehearsal, for people: each with a table of its statements. */
+/** Describes what migrations did in a rehearsal: each with a table of its statements. */
 export function describeRehearsed(migrations: readonly RehearsedMigration[]): string[] {
   const named = new Set<string>()
   return migrations.flatMap((migration) => {
@@ -47,7 +47,7 @@ function inMilliseconds(milliseconds: number): string {
   return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`
 }
 
-// From the weakest to the strongest, as PostgreSQL numbers them.
+// From the weakest to the strongest, in PostgreSQL's order.
 const modes = [
   'AccessShareLock',
   'RowShareLock',
@@ -59,19 +59,19 @@ const modes = [
   'AccessExclusiveLock',
 ]
 
-/** The strongest lock on each relation, a line each; what is new is named once, and its indexes go without saying. */
+/** A line for the strongest lock on each relation. A new table is named once, without its indexes. */
 function describeLocks(locks: readonly TakenLock[], named: Set<string>): string[] {
   const strongest = new Map<string, TakenLock>()
   for (const lock of locks) {
     const known = strongest.get(lock.relation)
     if (known === undefined || modes.indexOf(lock.mode) > modes.indexOf(known.mode)) strongest.set(lock.relation, lock)
   }
-  const told = [...strongest.values()].filter(
+  const shown = [...strongest.values()].filter(
     ({ relation, kind, isNew, blocks }) =>
       blocks !== 'nothing' || (kind === 'table' && !(isNew && named.has(relation))),
   )
-  for (const { relation } of told) named.add(relation)
-  return told.map(describeLock)
+  for (const { relation } of shown) named.add(relation)
+  return shown.map(describeLock)
 }
 
 function describeLock({ relation, mode, isNew, blocks }: TakenLock): string {

@@ -12,7 +12,7 @@ type Replaying = Extract<MigratorEvent, { readonly type: 'replaying' }>
 /** The events of a run on the database itself. */
 export type RunEvent = Exclude<MigratorEvent, Replaying>
 
-/** Shows which migration runs on the embedded copy: a bar on a terminal, elsewhere a line every few seconds. */
+/** Shows which migration is running on the embedded copy: a bar on a terminal, elsewhere a line every few seconds. */
 export interface ReplayDisplay {
   readonly onReplay: (event: Replaying) => void
   /** Removes the bar. */
@@ -23,7 +23,7 @@ export function showReplay(print: Printer, isQuiet: boolean): ReplayDisplay {
   return process.stderr.isTTY && !isQuiet ? replayBar() : replayLines(print)
 }
 
-/** Runs something that migrates an embedded copy, and shows how far it is. Other events go to `onRunEvent`. */
+/** Runs work that migrates an embedded copy, and shows its progress. Other events go to `onRunEvent`. */
 export async function withReplayProgress<Result>(
   print: Printer,
   isQuiet: boolean,

@@ -3,7 +3,7 @@ import { serverMessage, statementOf } from '../../database/server-message.ts'
 import { hanging } from './hanging.ts'
 import { showStatement } from './statement.ts'
 
-/** The fields of a database error that help a person (node-postgres's DatabaseError, and PGlite's). */
+/** The fields of a database error that are worth printing (node-postgres's DatabaseError, and PGlite's). */
 export interface ServerError {
   readonly code: string
   readonly message: string
@@ -19,7 +19,7 @@ export interface ServerError {
   readonly position?: number | undefined
 }
 
-/** The server's own words about an error; null for what is no error of a server. */
+/** Returns the fields of a server's error, or null if it is not one. */
 export function serverErrorOf(error: unknown): ServerError | null {
   const code = sqlStateOf(error)
   if (code === undefined) return null
@@ -43,7 +43,7 @@ export function serverErrorOf(error: unknown): ServerError | null {
 
 const named = ['detail', 'hint', 'schema', 'table', 'column', 'constraint', 'where'] as const
 
-/** An error of the server in lines, with the place in the statement marked. */
+/** Returns an error of the server in lines, with the position in the statement marked. */
 export function describeServerError(error: ServerError): string[] {
   const fields = named.flatMap((name) => {
     const value = error[name]
@@ -52,16 +52,16 @@ export function describeServerError(error: ServerError): string[] {
   return [...hanging(error.message, ` (${error.code})`), ...fields, ...showStatement(error)]
 }
 
-/** What went wrong outside of PostgreSQL and of this tool: on the network, on the disk; null for anything else. */
+/** Describes an error of the operating system, such as of the network or the disk. Null for any other error. */
 export function describeSystemError(error: unknown): string | null {
   if (!(error instanceof Error) || isPgvectorMigrationError(error)) return null
   if (!isConnectionError(error)) return 'syscall' in error ? error.message : null
-  // Node tries every address of a host, and tells what happened to each.
+  // Node tries every address of a host, and reports an error for each.
   const attempts = error instanceof AggregateError ? (error.errors as readonly Error[]) : [error]
   return `No connection to the server: ${attempts.map(({ message }) => message).join('; ')}`
 }
 
-/** Whether the server could not be reached, or did not let us in before it spoke PostgreSQL. */
+/** Whether the server could not be reached, or the connection failed before the first PostgreSQL message. */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code, syscall } = error as { code?: unknown; syscall?: unknown }
@@ -71,6 +71,6 @@ export function isConnectionError(error: unknown): boolean {
 const CONNECTION_CODE =
   /^(ECONN|ENOTFOUND$|ETIMEDOUT$|EHOSTUNREACH$|ENETUNREACH$|EAI_|EPIPE$|CERT_|DEPTH_|SELF_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/
 
-// node-postgres and Knex give these no code.
+// These errors of node-postgres and Knex have no code.
 const CONNECTION_MESSAGE =
   /^(Connection terminated|SASL: |The server does not support SSL|There was an error establishing an SSL|timeout expired|timeout exceeded when trying to connect|Knex: Timeout acquiring)/

@@ -8,12 +8,12 @@ interface MarkedStatement {
 
 const MOST_LINES = 7
 
-/** A statement with its place marked, or what is around the place where it is long. */
+/** Returns a statement with a position marked. Of a long one, only the text around the position. */
 export function showStatement({ statement = '', position }: MarkedStatement): string[] {
   const text = statement.trim()
   if (text === '') return []
   const lines = text.replaceAll('\t', ' ').split(/\r?\n/)
-  // Counted in code points, as the server counts them, and without what was cut off in front.
+  // Counted in code points, as the server does, and without the text that was cut off before it.
   const offset = statement.length - statement.trimStart().length
   const before =
     position === undefined

@@ -26,9 +26,9 @@ const NO_LINES = {
 type Cell = string | readonly string[]
 
 /**
- * A table for people: with lines on a terminal, else in plain columns that other tools can cut. Where a terminal is too
- * narrow for the lines they are left out, and then the widest columns are wrapped. Only where that is not enough is each row
- * a block of its own. A cell may have several lines; columns in `whole` are not wrapped.
+ * Formats a table: with borders on a terminal, else in plain columns that other tools can cut. On a narrow terminal the
+ * borders are omitted first, and then the widest columns are wrapped. If that is not enough, each row becomes a block. A
+ * cell may have several lines; columns in `whole` are not wrapped.
  */
 export function table(
   head: readonly string[],
@@ -65,10 +65,10 @@ function built(head: readonly string[], cells: readonly (readonly Lined[])[], is
 
 const GAP = NO_LINES.middle.length
 
-// A column that is narrower is hard to read.
+// A narrower column is hard to read.
 const NARROWEST = 10
 
-/** How wide each column may be so that all of them fit; null where they do not. A coloured cell is not wrapped. */
+/** Returns the widths at which all columns fit, or null if there are none. A coloured cell is not wrapped. */
 function columnWidths(
   head: readonly string[],
   cells: readonly (readonly Lined[])[],
@@ -91,7 +91,7 @@ function columnWidths(
   return widths
 }
 
-// The sequences that colour a text must not be cut.
+// Colour sequences must not be cut.
 function wrapped(line: string, width: number): readonly string[] {
   return isColoured(line) ? [line] : wrap(line, width)
 }
@@ -104,7 +104,7 @@ function widthOf(lines: readonly string[]): number {
   return Math.max(0, ...lines.map((line) => stripVTControlCharacters(line).length))
 }
 
-// What is escaped has another width, so it is done before the columns are measured.
+// Escaping changes widths, so it comes before measuring.
 function linesOf(cell: Cell): string[] {
   return (typeof cell === 'string' ? [cell] : cell).map(escapeAllButColours)
 }
@@ -115,7 +115,7 @@ function block(head: readonly string[], row: readonly Lined[]): string[] {
     .map((title, index) => [title.padEnd(widest), row[index] ?? []] as const)
     .filter(([, lines]) => lines.some((line) => line !== ''))
     .flatMap(([title, lines]) =>
-      // A mark has no title, and stands before the block.
+      // A mark has no title, and is printed before the block.
       title.trim() === '' ? lines : lines.map((line, index) => `${index === 0 ? title : ' '.repeat(widest)}  ${line}`),
     )
 }

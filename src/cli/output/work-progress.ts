@@ -9,7 +9,7 @@ import { LINES_EVERY, startBar } from './progress-bar.ts'
 
 const FORMAT = '{name}  {bar} {percentage} %  {left}'
 
-/** Shows how far a worker is: a bar on a terminal, elsewhere a line every few seconds. */
+/** Shows the progress of a worker: a bar on a terminal, elsewhere a line every few seconds. */
 export interface WorkDisplay {
   readonly onEvent: (event: WorkEvent) => void
   /** Removes the bar. */

@@ -1,7 +1,7 @@
-// A name breaks after a part of it, a sentence between words.
+// A name breaks after one of its parts, a sentence between words.
 const PIECES = /[^\s_.,/)-]*[\s_.,/)-]*/g
 
-/** A text in lines of at most `width` characters, broken between words, inside of names after a sign, else anywhere. */
+/** Wraps a text at `width` characters: between words, after punctuation in names, or else anywhere. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''

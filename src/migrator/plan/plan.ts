@@ -107,7 +107,7 @@ export async function planAsFarAsItGoes(
   }
 }
 
-/** What fails because it builds on a pending migration that was not planned is told so. */
+/** Adds to a failure that earlier pending migrations were not planned, because it may depend on them. */
 function withoutEarlier(
   failure: PgvectorMigrationError<'PLAN_FAILED'>,
   earlier: readonly string[],
