@@ -192,7 +192,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   TYPE_CONFLICT: { name: 'vector', kind: 'table', schema: 'public', extension: null },
   ACCESS_METHOD_CONFLICT: { name: 'hnsw', extension: 'embedding' },
   SCHEMA_NOT_FOUND: { schema: 'extensions' },
-  READ_ONLY: { reason: 'standby' },
+  READ_ONLY: { reason: 'standby', primary: null },
   LOCK_TIMEOUT: { milliseconds: 60_000 },
   VERIFICATION_FAILED: { problems: ['operator <-> is missing in the schema "public"'] },
   PGVECTOR_NOT_ENABLED: { needed: 'the column documents.embedding' },

@@ -35,7 +35,7 @@ describe('the server', () => {
   })
 
   test('that is a standby is a warning where pgvector is enabled, and an error where it would have to be', () => {
-    const standby: PgvectorState = { ...healthy, readOnly: 'standby' }
+    const standby: PgvectorState = { ...healthy, readOnly: { reason: 'standby', primary: null } }
     expect(levels(serverFindings(standby, '2026-01-01'))).toEqual(['ok', 'warning'])
     expect(levels(serverFindings({ ...standby, installed: null }, '2026-01-01'))).toEqual(['ok', 'error'])
   })

@@ -198,7 +198,7 @@ describeOnEveryDatabase('a read-only transaction', (database) => {
     await database().knex.transaction(async (trx) => {
       await trx.raw('set transaction read only')
       const error = await expectError('READ_ONLY', () => ensurePgvector(trx, silent))
-      expect(error.details).toEqual({ reason: 'transaction' })
+      expect(error.details).toEqual({ reason: 'transaction', primary: null })
       await expect(trx.raw('select 1')).resolves.toBeDefined()
     })
   })

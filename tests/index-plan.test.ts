@@ -97,13 +97,17 @@ describe('what is done about an index', () => {
       'refuse INDEX_DIFFERS',
     ],
     ['whose name something else has is to refuse', { namesake: 'the relation x' }, 'refuse INDEX_DIFFERS'],
-    ['on a standby is to refuse', { readOnly: 'standby' }, 'refuse READ_ONLY'],
+    ['on a standby is to refuse', { readOnly: { reason: 'standby', primary: null } }, 'refuse READ_ONLY'],
     [
       'in a schema where the role may make nothing is to refuse',
       { table: { ...table, rights: { ...table.rights, lacking: ['CREATE'] } } },
       'refuse INSUFFICIENT_PRIVILEGE',
     ],
-    ['that is there on a standby is to keep it', { readOnly: 'standby', indexes: [existing] }, 'keep'],
+    [
+      'that is there on a standby is to keep it',
+      { readOnly: { reason: 'standby', primary: null }, indexes: [existing] },
+      'keep',
+    ],
     ['in a transaction is to refuse', { isInTransaction: true }, 'refuse INDEX_BUILD_FAILED'],
     ['in a transaction without rows is to build it', { isInTransaction: true, rows: 0 }, 'build'],
     [

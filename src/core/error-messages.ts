@@ -17,7 +17,7 @@ export interface ErrorDetails {
   readonly TYPE_CONFLICT: ConflictingObject
   readonly ACCESS_METHOD_CONFLICT: { readonly name: string; readonly extension: string | null }
   readonly SCHEMA_NOT_FOUND: { readonly schema: string | null }
-  readonly READ_ONLY: { readonly reason: ReadOnlyReason }
+  readonly READ_ONLY: ReadOnly
   readonly LOCK_TIMEOUT: { readonly milliseconds: number }
   readonly VERIFICATION_FAILED: { readonly problems: readonly string[] }
   readonly PGVECTOR_NOT_ENABLED: { readonly needed: string }
@@ -220,8 +220,13 @@ export interface DistrustedTable {
   readonly remedies: readonly string[]
 }
 
-/** Why a database takes no writes: it is a standby, or the transaction (or its default) is read only. */
-export type ReadOnlyReason = 'standby' | 'transaction'
+/** Why a database takes no writes, and where they have to go. */
+export interface ReadOnly {
+  /** It is a standby, or the transaction (or its default) is read only. */
+  readonly reason: 'standby' | 'transaction'
+  /** Host and port that a standby receives its changes from; null if this role may not see them. */
+  readonly primary: string | null
+}
 
 interface ErrorText {
   readonly message: string
@@ -325,14 +330,14 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
         ? 'Pass { schema } with an existing schema, or correct the search_path of this role.'
         : 'Create it first, or pass { createSchema: true }.',
   }),
-  READ_ONLY: ({ reason }) => ({
+  READ_ONLY: ({ reason, primary }) => ({
     message:
       reason === 'standby'
         ? 'This server is a standby and cannot be changed'
         : 'This transaction is read only and cannot change anything',
     hint:
       reason === 'standby'
-        ? 'Connect to the primary server; the standby receives the change from it.'
+        ? `Connect to the primary server${primary === null ? '' : ` (this standby follows ${primary})`}; the standby receives the change from it.`
         : 'Run this in a read-write transaction, and check default_transaction_read_only.',
   }),
   LOCK_TIMEOUT: ({ milliseconds }) => ({

@@ -15,10 +15,6 @@ export interface ServerFacts {
 /** SQL: the major version as a number. */
 export const majorSql = `pg_catalog.current_setting('server_version_num')::integer operator(pg_catalog./) 10000`
 
-/** SQL: why nothing can be written in this session, a {@link ReadOnlyReason}; null if it can write. */
-export const readOnlySql = `case when pg_catalog.pg_is_in_recovery() then 'standby'
-  when pg_catalog.current_setting('transaction_read_only')::boolean then 'transaction' end`
-
 /** SQL: whether this is the embedded database, which has one connection and no other process. */
 export const isEmbeddedSql = `pg_catalog.version() operator(pg_catalog.~) '${providers.pglite.server}'`
 

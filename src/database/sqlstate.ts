@@ -107,7 +107,7 @@ export function translate(error: unknown, attempt: Attempt): unknown {
     case sqlState.duplicateFunction:
       return conflict(error, attempt, extras())
     case sqlState.readOnlyTransaction:
-      return new PgvectorMigrationError('READ_ONLY', { reason: 'transaction' }, extras())
+      return new PgvectorMigrationError('READ_ONLY', { reason: 'transaction', primary: null }, extras())
     case sqlState.invalidSchemaName:
       return new PgvectorMigrationError('SCHEMA_NOT_FOUND', { schema: attempt.schema }, extras())
     default:

@@ -1,17 +1,19 @@
 import type { Knex } from 'knex'
 
+import type { ReadOnly } from '../core/error-messages.ts'
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import { clientOf, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
 import { acquire, explainFailedConnect, explainLoss } from './lost-connection.ts'
 import { sendMessage } from './messages.ts'
+import { readOnlySql } from './read-only-sql.ts'
 import type { Terms } from './terms.ts'
 import { watchAnswers } from './watch-answers.ts'
 import { sqlState } from './sqlstate.ts'
 
 /** How a transaction begins. If one is already open, a savepoint replaces it and none of this applies. */
 export interface TransactionOptions {
-  /** Whether it may only read; default false. */
-  readonly readOnly?: boolean
+  /** Whether it may only read; default false. `as set`: if the session's transactions may, as on a standby. */
+  readonly readOnly?: boolean | 'as set'
   /**
    * Whether only statements of ours are sent in it, one right after the other; default false. The server then ends it soon
    * after its client falls silent, so that its locks are released.
@@ -102,6 +104,18 @@ function refusedByPooler(error: unknown): PgvectorMigrationError | null {
   return new PgvectorMigrationError('SESSION_SHARED', { processes: [] }, { cause })
 }
 
+// A standby refuses a transaction that may write when it begins, as a feature that it does not have.
+async function refusedByStandby(
+  error: unknown,
+  client: KnexClient,
+  connection: Connection,
+): Promise<PgvectorMigrationError | null> {
+  if (sqlStateOf(error) !== sqlState.featureNotSupported) return null
+  const [answer] = await sendMessage(client, connection, `select ${readOnlySql} as state`, { isQuestion: true })
+  const readOnly = answer?.rows[0]?.['state'] as ReadOnly | null | undefined
+  return readOnly ? new PgvectorMigrationError('READ_ONLY', readOnly, { cause: error }) : null
+}
+
 // Knex calls this once it has a connection, which is always asynchronous.
 function beginWith(
   transaction: KnexTransaction,
@@ -109,7 +123,8 @@ function beginWith(
   { deadlines }: Terms,
   watch: (connection: Connection) => void,
 ): void {
-  const mode = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`
+  const access = readOnly === 'as set' ? '' : readOnly ? ' read only' : ' read write'
+  const mode = `begin isolation level read committed${access}`
   const idle = `set local idle_in_transaction_session_timeout = ${isBrief ? Math.ceil(deadlines.ask) : 0}`
   transaction.begin = async (connection) => {
     const { trxClient: client } = transaction
@@ -122,7 +137,7 @@ function beginWith(
     } catch (error) {
       // The message failed after BEGIN, and the connection returns to the pool.
       await sendMessage(client, connection, 'rollback', { isControl: true }).catch(() => undefined)
-      throw refusedByPooler(error) ?? error
+      throw refusedByPooler(error) ?? (await refusedByStandby(error, client, connection)) ?? error
     }
   }
 }

@@ -102,7 +102,7 @@ const WRITES = /^npx knex-pgvector (?:up|unlock|index repair)\b/
 /** If nothing can be written here, the advice of a finding has to be followed elsewhere. */
 function whereItCanBeDone(finding: Finding, readOnly: PgvectorState['readOnly']): Finding {
   if (readOnly === null || finding.next === undefined || !WRITES.test(finding.next)) return finding
-  const where = readOnly === 'standby' ? 'on the primary server' : 'on a connection that may write'
+  const where = readOnly.reason === 'standby' ? 'on the primary server' : 'on a connection that may write'
   return { ...finding, next: `${finding.next} -- ${where}` }
 }
 

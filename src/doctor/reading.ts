@@ -20,11 +20,14 @@ export async function readingOf<Value>(
   read: (trx: Session) => Promise<Value>,
 ): Promise<Reading<Value>> {
   try {
-    const value = await session.transaction(async (trx) => {
-      // A running migration may hold the lock that this needs. In a caller's transaction, the setting would remain.
-      if (!session.isInTransaction) await trx.send(`set local lock_timeout = '2s'`)
-      return read(trx)
-    })
+    const value = await session.transaction(
+      async (trx) => {
+        // A running migration may hold the lock that this needs. In a caller's transaction, the setting would remain.
+        if (!session.isInTransaction) await trx.send(`set local lock_timeout = '2s'`)
+        return read(trx)
+      },
+      { readOnly: true },
+    )
     return { isKnown: true, value }
   } catch (error) {
     if (!refusals.has(sqlStateOf(error))) throw error

@@ -36,9 +36,9 @@ function versionFinding({ server: { version, major } }: Facts, today: string): F
     : server.ok(`PostgreSQL ${version}, which gets fixes until ${end}`)
 }
 
-function readOnlyFindings({ readOnly: reason, installed }: Facts): Finding[] {
-  if (reason === null) return []
-  const { message, hint } = new PgvectorMigrationError('READ_ONLY', { reason })
+function readOnlyFindings({ readOnly, installed }: Facts): Finding[] {
+  if (readOnly === null) return []
+  const { message, hint } = new PgvectorMigrationError('READ_ONLY', readOnly)
   return [installed === null ? server.error(message, hint) : server.warning(message, hint)]
 }
 

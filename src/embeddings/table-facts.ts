@@ -1,5 +1,5 @@
-import type { ReadOnlyReason } from '../core/error-messages.ts'
-import { readOnlySql } from '../database/server-facts.ts'
+import type { ReadOnly } from '../core/error-messages.ts'
+import { readOnlySql } from '../database/read-only-sql.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { isValidSql } from '../indexes/look/validity.ts'
@@ -30,7 +30,7 @@ export interface TableColumn {
 /** Everything that determines whether the vectors of a column can be written. */
 export interface TableFacts {
   readonly facts: ColumnFacts
-  readonly readOnly: ReadOnlyReason | null
+  readonly readOnly: ReadOnly | null
   readonly role: string
   readonly kind: 'ordinary' | 'partitioned' | 'other'
   readonly canUpdate: boolean

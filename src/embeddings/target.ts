@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { identifier, qualified } from '../core/sql.ts'
 import { databaseName } from '../database/column-name.ts'
+import { refuseReadOnly } from '../database/read-only.ts'
 import type { Session } from '../database/session.ts'
 import { columnDeclaration, columnLabel, isSameColumn } from '../columns/facts.ts'
 import { tableOf, type VectorColumn } from '../columns/column.ts'
@@ -68,7 +69,7 @@ export function vectorTarget(session: Session, found: TableFacts, column: Vector
 /** Throws if nothing can be written. */
 export function assertWritable(found: TableFacts, { table, column }: VectorTarget): void {
   const { readOnly, role } = found
-  if (readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: readOnly })
+  refuseReadOnly(readOnly)
   const statement = lackingRight(found, table, column)
   if (statement !== null) throw new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement, role })
 }

@@ -151,5 +151,5 @@ function postgresTooOld(state: PgvectorState): PgvectorMigrationError {
 }
 
 function readOnly(reason: NonNullable<PgvectorState['readOnly']>): PgvectorMigrationError {
-  return new PgvectorMigrationError('READ_ONLY', { reason })
+  return new PgvectorMigrationError('READ_ONLY', reason)
 }

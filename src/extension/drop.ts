@@ -17,6 +17,7 @@ import { lockAndLook } from './lock.ts'
 import { originOfExtension, reasonKept, writeToLog, type Origin } from '../log/migration-log.ts'
 import { schemasOfLogs, readLogState, type LogState } from '../log/log-state.ts'
 import { loggerFrom } from '../database/logger.ts'
+import { refuseReadOnly } from '../database/read-only.ts'
 import { remedies } from '../pgvector/providers.ts'
 import type { InstalledExtension, PgvectorState } from './state.ts'
 
@@ -72,9 +73,7 @@ async function look(session: Session, needs: ParsedDropOptions): Promise<Pgvecto
     const { version } = state.server
     throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version, requiredMajor: MIN_POSTGRES_MAJOR })
   }
-  if (state.installed !== null && state.readOnly !== null) {
-    throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
-  }
+  if (state.installed !== null) refuseReadOnly(state.readOnly)
   return state
 }
 

@@ -38,7 +38,7 @@ export async function ensurePgvector(db: Database, options: EnsureOptions = {}):
     ? resultOf(seen, needs, 'unchanged')
     : await changeWithRetry(session, needs, seen)
   if (needs.verify && result.status === 'unchanged') {
-    await session.transaction((trx) => verifyIn(trx, result.schema, result.version), { isBrief: true })
+    await session.transaction((trx) => verifyIn(trx, result.schema, result.version), { isBrief: true, readOnly: true })
   }
   rememberSchema(db, result.schema)
   announce(result, loggerFrom(needs.logger), needs.verify)

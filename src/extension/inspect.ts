@@ -1,6 +1,6 @@
 import { logOptions, nameOption, type LogOptions } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
-import { readOnlySql } from '../database/server-facts.ts'
+import { readOnlySql } from '../database/read-only-sql.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { logStateOf, logStateSql, type LogAnswer } from '../log/log-state.ts'
 import { nullable } from '../core/sql.ts'

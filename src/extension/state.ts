@@ -1,4 +1,4 @@
-import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ReadOnly } from '../core/error-messages.ts'
 import type { ServerFacts } from '../database/server-facts.ts'
 import type { LogState } from '../log/log-state.ts'
 import type { ProviderName } from '../pgvector/providers.ts'
@@ -43,7 +43,7 @@ export interface Caller {
 /** Everything that determines what can be done about pgvector in this database: one read-only query. */
 export interface PgvectorState extends Glance {
   /** Null if the transaction may write. */
-  readonly readOnly: ReadOnlyReason | null
+  readonly readOnly: ReadOnly | null
   readonly role: RoleFacts
   /** Null if the server has no files of the extension. */
   readonly available: AvailableExtension | null

@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import type { LogOptions } from '../core/options.ts'
+import { refuseReadOnly } from '../database/read-only.ts'
 import type { Session } from '../database/session.ts'
 import { qualified } from '../core/sql.ts'
 import { execute } from './execute.ts'
@@ -47,7 +48,7 @@ export async function updateExtension(session: Session, needs: UpdateNeeds): Pro
   if (installed === null) throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: 'an update of it' })
   const target = targetOf(state, installed, needs.to)
   if (target === null) return unchanged(session, state, installed, needs)
-  if (state.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: state.readOnly })
+  refuseReadOnly(state.readOnly)
   return session.transaction(
     async (trx) => {
       const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed

@@ -54,7 +54,10 @@ async function verifyInstalled(session: Session, installed: Glance['installed'])
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
   }
   // Runs in its own transaction, or in a savepoint of the caller's, because a missing operator aborts it.
-  await session.transaction((trx) => verifyIn(trx, installed.schema, installed.version), { isBrief: true })
+  await session.transaction((trx) => verifyIn(trx, installed.schema, installed.version), {
+    isBrief: true,
+    readOnly: true,
+  })
 }
 
 /**

@@ -1,5 +1,6 @@
 import { originOf, reasonKept } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
+import { refuseReadOnly } from '../database/read-only.ts'
 import { type Database, sessionOf } from '../database/session.ts'
 import { onlyOursOption } from '../core/options.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
@@ -58,7 +59,7 @@ export interface DropIndexResult {
  *
  * @example await dropVectorIndex(knex, vectorIndex(embedding, { method: 'hnsw', metric: 'cosine' }))
  *
- * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, SESSION_SHARED or
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, INDEX_DIFFERS, INSUFFICIENT_PRIVILEGE, TABLE_BUSY, READ_ONLY, SESSION_SHARED or
  * INDEX_DROP_FAILED.
  */
 export async function dropVectorIndex(
@@ -91,6 +92,7 @@ export async function dropVectorIndex(
       report.warn(`Index ${identifier(existing.name)} ${reasonKept(origin, 'built')}. To drop it anyway: ${statement}`)
       return { status: 'kept', warnings: report.warnings }
     }
+    refuseReadOnly(facts.readOnly)
     const forbidden = lackingRights('DROP INDEX', table)
     if (forbidden !== null) throw forbidden
     if (!isEqual(existing, index, facts)) throw differs(index, facts, existing.definition)

@@ -1,6 +1,7 @@
 import { isPgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
 import type { Duration } from '../core/durations.ts'
 import { loggerFrom } from '../database/logger.ts'
+import { assertWritable } from '../database/read-only.ts'
 import type { Logger, LogOptions } from '../core/options.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
@@ -61,6 +62,7 @@ export async function repairVectorIndexes(db: Database, options: RepairOptions =
   const session = sessionOf(db)
   const logger = loggerFrom(needs.logger)
   const broken = (await readListedIndexes(session)).filter(({ isValid }) => !isValid)
+  if (broken.length > 0) await assertWritable(session)
   const rebuilt: string[] = []
   const dropped: string[] = []
   const left: { name: string; reason: string }[] = []

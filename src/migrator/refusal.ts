@@ -1,6 +1,6 @@
-import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ReadOnly } from '../core/error-messages.ts'
 import { isPgvectorMigrationError, PgvectorMigrationError, sqlStateOf } from '../core/errors.ts'
-import { readOnlySql } from '../database/server-facts.ts'
+import { readOnlySql } from '../database/read-only-sql.ts'
 import type { Session } from '../database/session.ts'
 import { identifier, literal, nullable } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
@@ -19,7 +19,7 @@ interface Rights {
   readonly mayUse: boolean
   readonly mayCreate: boolean
   readonly isMissing: boolean
-  readonly readOnly: ReadOnlyReason | null
+  readonly readOnly: ReadOnly | null
   /** The missing privileges, by table. A table that does not exist needs none. */
   readonly lacking: Readonly<Record<keyof MigrationTables, readonly string[]>>
   /** The sequence that numbers the migrations, if this role may not use it. */
@@ -46,7 +46,9 @@ export async function explainRefusal(
   const rights = await readRights(session, settings).catch(() => null)
   if (rights === null) return error
   if (state === sqlState.readOnlyTransaction && !isFailure)
-    return new PgvectorMigrationError('READ_ONLY', { reason: rights.readOnly ?? 'transaction' }, { cause: error })
+    return new PgvectorMigrationError('READ_ONLY', rights.readOnly ?? { reason: 'transaction', primary: null }, {
+      cause: error,
+    })
   if (!rights.hasSchema && !isFailure) return schemaMissing(rights, error)
   const { statements, grants } = missingRights(rights, settings, need)
   if (grants.length === 0) return error

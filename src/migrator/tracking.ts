@@ -1,6 +1,6 @@
-import type { ReadOnlyReason } from '../core/error-messages.ts'
+import type { ReadOnly } from '../core/error-messages.ts'
 import { sqlStateOf } from '../core/errors.ts'
-import { readOnlySql } from '../database/server-facts.ts'
+import { readOnlySql } from '../database/read-only-sql.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { READ_COMMITTED } from '../database/transaction.ts'
@@ -41,7 +41,7 @@ export interface Tracking {
   /** The server's description of itself. */
   readonly server: string
   /** Why nothing can be written; null if it can. */
-  readonly readOnly: ReadOnlyReason | null
+  readonly readOnly: ReadOnly | null
 }
 
 /**

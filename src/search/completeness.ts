@@ -50,12 +50,15 @@ async function sent(query: Knex.QueryBuilder): Promise<readonly unknown[]> {
 /** Returns the answer to a query; null if the server does not finish it in time. */
 async function briefly<Result>(session: Session, query: (knex: Knex) => Promise<Result>): Promise<Result | null> {
   try {
-    return await session.transaction(async (trx) => {
-      const before = await trx.ask<string>(shorterTimeoutSql)
-      const result = await query(trx.knex)
-      await trx.ask(`select set_config('statement_timeout', '${before}', true) as state`)
-      return result
-    })
+    return await session.transaction(
+      async (trx) => {
+        const before = await trx.ask<string>(shorterTimeoutSql)
+        const result = await query(trx.knex)
+        await trx.ask(`select set_config('statement_timeout', '${before}', true) as state`)
+        return result
+      },
+      { readOnly: 'as set' },
+    )
   } catch (error) {
     if (sqlStateOf(error) === sqlState.queryCanceled) return null
     throw error

@@ -33,21 +33,24 @@ export async function startServers(): Promise<{ servers: TestServers; containers
 
 /**
  * Starts an image; null where there is no Docker or no such image. Its files are in memory, where a database is made in a
- * quarter of the time, and gone when it stops; `keepsFiles` puts them on disk.
+ * quarter of the time, and gone when it stops. `ports` are those of further servers that will be started in it.
  */
 export async function startImage(
   image: string,
-  { keepsFiles = false }: { readonly keepsFiles?: boolean } = {},
+  { ports = [], settings = [] }: { readonly ports?: readonly number[]; readonly settings?: readonly string[] } = {},
 ): Promise<StartedPostgreSqlContainer | null> {
   try {
-    const container = new PostgreSqlContainer(image)
-    if (!keepsFiles) container.withTmpFs({ '/memory': 'rw,mode=0777' }).withEnvironment({ PGDATA: '/memory/data' })
-    return await container
-      .withCommand(['postgres', '-c', 'fsync=off', '-c', 'max_connections=300'])
+    return await new PostgreSqlContainer(image)
+      .withTmpFs({ '/memory': 'rw,mode=0777' })
+      .withEnvironment({ PGDATA: '/memory/data' })
+      .withExposedPorts(5432, ...ports)
+      .withCommand(['postgres', ...['fsync=off', 'max_connections=300', ...settings].flatMap((each) => ['-c', each])])
       .withSharedMemorySize(512 * 1024 * 1024)
       // The default health check starts a process in each container four times a second for as long as it runs.
       .withHealthCheck({ test: ['CMD-SHELL', 'true'], interval: 3_600_000 })
-      .withWaitStrategy(Wait.forListeningPorts())
+      .withWaitStrategy(
+        ports.length === 0 ? Wait.forListeningPorts() : Wait.forLogMessage(/ready to accept connections/),
+      )
       .start()
   } catch (error) {
     process.stderr.write(`${image}: ${error instanceof Error ? error.message : String(error)}\n`)

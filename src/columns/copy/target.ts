@@ -1,6 +1,9 @@
+import type { ReadOnly } from '../../core/error-messages.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { identifier, literal, qualified } from '../../core/sql.ts'
 import { databaseName } from '../../database/column-name.ts'
+import { refuseReadOnly } from '../../database/read-only.ts'
+import { readOnlySql } from '../../database/read-only-sql.ts'
 import { isEmbeddedSql } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { typeLimits, type VectorType } from '../../pgvector/vector-types.ts'
@@ -52,6 +55,7 @@ interface FoundColumn {
 }
 
 interface CopyFacts {
+  readonly readOnly: ReadOnly | null
   readonly isEmbedded: boolean
   readonly extensionSchema: string | null
   readonly table: {
@@ -70,11 +74,12 @@ const VIEW = 'v'
 /**
  * Reads how the columns of a table are copied.
  *
- * @throws {PgvectorMigrationError} RELATION_NOT_FOUND, or INVALID_OPTIONS for columns that do not exist or cannot be copied.
+ * @throws {PgvectorMigrationError} RELATION_NOT_FOUND, READ_ONLY, or INVALID_OPTIONS for columns that do not exist or cannot be copied.
  */
 export async function readCopyTarget(session: Session, names: CopyNames, isWritten: boolean): Promise<CopyTarget> {
-  const { table, isEmbedded, extensionSchema } = await session.ask<CopyFacts>(factsSql(names))
+  const { table, isEmbedded, extensionSchema, readOnly } = await session.ask<CopyFacts>(factsSql(names))
   if (table === null) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(names), kind: 'table' })
+  if (isWritten) refuseReadOnly(readOnly)
   const found = new Map((table.columns ?? []).map((column) => [column.name, column]))
   const columns: CopyColumn[] = []
   const problems: string[] = []
@@ -114,7 +119,7 @@ function factsSql({ schema, table }: CopyNames): string {
   const number = tableNumberSql({ schema, table })
   const extension = `(select extnamespace from pg_catalog.pg_extension where extname = ${literal('vector')})`
   return `select json_build_object(
-    'isEmbedded', ${isEmbeddedSql},
+    'isEmbedded', ${isEmbeddedSql}, 'readOnly', ${readOnlySql},
     'extensionSchema', (select nspname from pg_catalog.pg_namespace where oid = ${extension}),
     'table', (
       select json_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind,

@@ -35,7 +35,7 @@ export function planFromCatalog(facts: CatalogFacts, index: VectorIndex): Catalo
   const different = facts.indexes.find((existing) => existing.name === index.name && !equal.includes(existing))
   const existing = different?.definition ?? facts.namesake
   if (existing !== null) return refuse(differs(index, facts, existing))
-  if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', { reason: facts.readOnly }))
+  if (facts.readOnly !== null) return refuse(new PgvectorMigrationError('READ_ONLY', facts.readOnly))
   if (facts.builds.length > 0 && !facts.isInTransaction) return { action: 'wait', builds: facts.builds }
   return { action: 'look at rows', table, equal }
 }

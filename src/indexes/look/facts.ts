@@ -1,4 +1,4 @@
-import type { ReadOnlyReason } from '../../core/error-messages.ts'
+import type { ReadOnly } from '../../core/error-messages.ts'
 import type { RelationRights } from '../../columns/table-rights.ts'
 import type { ServerLoad } from './server-load.ts'
 import type { ServerSettings } from './settings.ts'
@@ -8,7 +8,7 @@ export interface CatalogFacts {
   readonly server: { readonly version: string; readonly major: number }
   /** Whether PostgreSQL can notice, during a statement, that its client has died. */
   readonly canCheckConnection: boolean
-  readonly readOnly: ReadOnlyReason | null
+  readonly readOnly: ReadOnly | null
   readonly extension: {
     readonly version: string
     readonly schema: string

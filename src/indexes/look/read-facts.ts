@@ -1,4 +1,5 @@
-import { canCheckConnectionSql, majorSql, readOnlySql } from '../../database/server-facts.ts'
+import { readOnlySql } from '../../database/read-only-sql.ts'
+import { canCheckConnectionSql, majorSql } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import { literal } from '../../core/sql.ts'
 import { availableSql } from '../../extension/too-old.ts'

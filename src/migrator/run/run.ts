@@ -1,6 +1,7 @@
 import { waitOf } from '../../core/durations.ts'
-import { errorMessage, PgvectorMigrationError } from '../../core/errors.ts'
+import { errorMessage } from '../../core/errors.ts'
 import { assertSupported } from '../../extension/glance.ts'
+import { refuseReadOnly } from '../../database/read-only.ts'
 import { isEmbeddedServer } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
 import type { Direction, RunOptions, RunResult } from '../events.ts'
@@ -66,7 +67,7 @@ async function run(
     return resultOf(direction, nothing, files, applied, untrusted)
   }
   assertSupported(tracking.server)
-  if (tracking.readOnly !== null) throw new PgvectorMigrationError('READ_ONLY', { reason: tracking.readOnly })
+  refuseReadOnly(tracking.readOnly)
   let notebook: Notebook | undefined
   const warnings = [...untrusted]
   const running = withRunLock(
