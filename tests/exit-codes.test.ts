@@ -28,7 +28,7 @@ describe('the exit codes in docs/command-line.md', () => {
 
 const broken = `module.exports = { client: 'pg', migrations: { migrationSource: { getMigrations: () => { null.x } } } }`
 
-/** What makes a command end so; the tests of signals are in cli-signals.test.ts, and nothing is undecided yet. */
+/** What makes a command end so; the tests of signals are in cli-signals.test.ts. Only recall is ever undecided. */
 const examples = {
   done: [['status'], knexfile],
   bug: [['status'], broken.replace(`'pg',`, `'pg', connection: process.env.DATABASE_URL,`)],
