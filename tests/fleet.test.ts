@@ -109,6 +109,22 @@ describeOnServers('a fleet of schemas', (database) => {
     expect(await knex('pg_namespace').where('nspname', 'elsewhere')).toEqual([])
   })
 
+  test('does not record a migration that ends its transaction itself', async () => {
+    await createSchemas(database(), ['tenant_a'])
+    const steps = { '001_commit': ['create table first (id int); commit; set search_path = public'] } as const
+    const report = await fleetOf(database(), ['tenant_a'], steps).up()
+    expect(report.failed).toMatchObject([{ migration: '001_commit', hint: expect.stringContaining('committed') }])
+    expect(await database().knex('tenant_a.knex_migrations')).toEqual([])
+  })
+
+  test('does not record a migration that hides an error of its transaction', async () => {
+    await createSchemas(database(), ['tenant_a'])
+    const hide = (knex: Knex): Promise<unknown> => knex.raw('select 1 / 0').then(undefined, () => undefined)
+    const report = await fleetOf(database(), ['tenant_a'], { '001_hide': [hide] }).up()
+    expect(report.failed).toMatchObject([{ migration: '001_hide', sqlState: '25P02' }])
+    expect(await database().knex('tenant_a.knex_migrations')).toEqual([])
+  })
+
   test('puts every migration into its schema, even if the one before changed the search path', async () => {
     await createSchemas(database(), ['tenant_a'])
     const steps = {

@@ -246,6 +246,10 @@ export function describeCommands(): CommandDescription[] {
         new Option('--max-failures <number>', 'how many tenants may fail before no further one is started')
           .default(10)
           .argParser(numberFrom(0)),
+        new Option('--isolation <kind>', 'tenants share connections, or each has a new one (default: shared)').choices([
+          'shared',
+          'connection',
+        ]),
         new Option('--wait <time>', 'how long to wait for other runs').default(60_000, '60s').argParser(milliseconds),
         new Option('--yes', 'down: do not ask for confirmation'),
         new Option('--exit-code', 'status: exit with 3 if a tenant is not current'),

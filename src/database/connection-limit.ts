@@ -4,6 +4,10 @@ export interface ConnectionLimit {
   take(): Promise<void>
   /** Reports that one was closed. */
   give(): void
+  /** Whether one more may be opened without waiting. */
+  isFree(): boolean
+  /** Whether a caller waits. */
+  isWaitedFor(): boolean
 }
 
 /** Creates a limit. Callers are served in order. */
@@ -25,5 +29,7 @@ export function connectionLimit(most: number): ConnectionLimit {
       if (next === undefined) free++
       else next()
     },
+    isFree: () => free > 0,
+    isWaitedFor: () => waiting.length > 0,
   }
 }

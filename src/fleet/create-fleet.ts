@@ -112,7 +112,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const { only, steps, to, all, concurrency = DEFAULT_CONCURRENCY, signal } = parseFleetDownOptions(given)
       const limit = limitFor(concurrency)
       const preparation = { extensionSchema, isEnabling: false, limit }
-      const opening = { ...preparation, prepare: preparing(preparation), signal }
+      const opening = { ...preparation, prepare: preparing(preparation), signal, connections: null }
       return sumLosses(await resolve(only, limit), opening, { steps, to, all }, concurrency)
     },
     status: async (given) => {

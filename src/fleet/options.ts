@@ -45,8 +45,11 @@ export interface FleetRunOptions {
   readonly canary?: number | undefined
   /** How many tenants may fail before no further tenant is started; default 10. Those that run are finished. */
   readonly maxFailures?: number | undefined
-  /** How a tenant is kept apart from the others: by a new connection for each. Default `connection`. */
-  readonly isolation?: 'connection' | undefined
+  /**
+   * How a tenant is kept apart from the others: on a `shared` connection that is cleaned after each tenant, or on a new
+   * `connection`. Default `shared`.
+   */
+  readonly isolation?: 'shared' | 'connection' | undefined
   /** How migrations of a tenant commit; default `each`. */
   readonly transaction?: TransactionMode | undefined
   /** How long to wait for a tenant that another run is migrating, in milliseconds or like '60s'; default 60000. */
@@ -105,7 +108,7 @@ const runKinds = {
   concurrency: countKind,
   canary: wholeNumberKind,
   maxFailures: wholeNumberKind,
-  isolation: choiceKind(['connection']),
+  isolation: choiceKind(['shared', 'connection']),
   transaction: choiceKind(['each', 'batch']),
   wait: durationKind,
   signal: signalKind,

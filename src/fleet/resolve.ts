@@ -108,8 +108,12 @@ function listOf(searchPath: Knex.Config['searchPath']): readonly string[] | null
 // Plain values are compared by their content, and functions and sources by their identity.
 function keyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  const isPlain = Object.values(value).every((each) => typeof each !== 'function' && !isSource(each))
-  return isPlain ? JSON.stringify(value) : value
+  let isPlain = true
+  const content = JSON.stringify(value, (_, each: unknown) => {
+    isPlain &&= typeof each !== 'function' && !isSource(each)
+    return each
+  })
+  return isPlain ? content : value
 }
 
 function isSource(value: unknown): boolean {

@@ -24,9 +24,14 @@ export async function runTenant(tenant: ResolvedTenant | UnresolvedTenant, run: 
   const start = direction === 'up' ? up : down
   try {
     if ('problem' in tenant) throw tenant.problem
-    const result = await withTenant(tenant, opening, (session, settings) =>
-      start(session, settings, choice, readTracking(session, settings.tables)),
-    )
+    const files = await tenant.files()
+    const result = await withTenant(tenant, opening, async (session, settings, passOn) => {
+      const ran = await start(session, settings, choice, readTracking(session, settings.tables))
+      const loaded = await Promise.all(ran.migrations.map(({ name }) => files.load(name)))
+      // One outside of a transaction has its connection to itself.
+      if (loaded.every(({ transactional }) => transactional)) passOn()
+      return ran
+    })
     onDone(tenant.name, result)
     return { outcome: result.migrations.length === 0 ? 'skipped' : 'done' }
   } catch (error) {

@@ -1,5 +1,6 @@
 import { waitOf } from '../core/durations.ts'
 import type { ConnectionLimit } from '../database/connection-limit.ts'
+import { sharedConnections } from '../database/shared-connections.ts'
 import type { Direction } from '../migrator/events.ts'
 import type { DownSelection, UpSelection } from '../migrator/select.ts'
 import type { FleetRunOptions } from './options.ts'
@@ -31,14 +32,16 @@ const DEFAULT_MAX_FAILURES = 10
 export async function runFleet(plan: FleetPlan, settings: Settings): Promise<FleetReport> {
   const { direction, wanted, skipped, selection, extensionSchema, limit, start } = plan
   const { concurrency, canary = DEFAULT_CANARY, maxFailures = DEFAULT_MAX_FAILURES, wait, signal, onEvent } = settings
+  const { isolation = 'shared' } = settings
   const warnings: { tenant: string; message: string }[] = []
   onEvent?.({ type: 'planned', tenants: wanted.length, skipped: skipped.length })
   const preparation = { extensionSchema, isEnabling: direction === 'up', limit }
+  const connections = isolation === 'shared' ? sharedConnections(limit) : null
   const run: TenantRun = {
     direction,
     selection,
     transaction: settings.transaction,
-    opening: { ...preparation, prepare: preparing(preparation), signal },
+    opening: { ...preparation, prepare: preparing(preparation), signal, connections },
     onDone: (tenant, result) => {
       warnings.push(...result.warnings.map((message) => ({ tenant, message })))
       const migrations = result.migrations.map(({ name }) => name)
@@ -64,7 +67,7 @@ export async function runFleet(plan: FleetPlan, settings: Settings): Promise<Fle
       onStop: (reason) => onEvent?.({ type: 'stopped', reason }),
     },
     attempt,
-  )
+  ).finally(() => connections?.close())
   return {
     direction,
     ...result,

@@ -8,13 +8,24 @@ export interface Place {
   readonly searchPath: readonly string[]
 }
 
-/** Returns a statement that sets the search path, and one that asks which schema it leads to. */
-export function placing({ searchPath }: Place, isLocal: boolean): readonly string[] {
+/**
+ * Returns a statement that sets the search path, and one that asks which schema it leads to. In a transaction, the first
+ * leaves a mark too, which ends with that transaction.
+ */
+export function placing({ schema, searchPath }: Place, isLocal: boolean): readonly string[] {
   const path = literal(withoutEscapes(schemaList(searchPath)))
+  const mark = isLocal ? `, pg_catalog.set_config('${MARK}', ${literal(schema)}, true)` : ''
   return [
-    `select pg_catalog.set_config('search_path', ${path}, ${isLocal})`,
+    `select pg_catalog.set_config('search_path', ${path}, ${isLocal})${mark}`,
     'select pg_catalog.current_schema() as schema',
   ]
+}
+
+const MARK = 'knex_pgvector.place'
+
+/** Returns the SQL condition that the transaction which left the mark is still open. */
+export function isMarkedSql({ schema }: Place): string {
+  return `coalesce(pg_catalog.current_setting('${MARK}', true), '') operator(pg_catalog.=) ${literal(schema)}`
 }
 
 /**

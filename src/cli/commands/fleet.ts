@@ -19,6 +19,7 @@ interface Flags extends TenantFlags {
   readonly concurrency: number
   readonly canary: number
   readonly maxFailures: number
+  readonly isolation?: 'shared' | 'connection'
   readonly wait: number
   readonly yes?: boolean
   readonly exitCode?: boolean
@@ -97,9 +98,11 @@ async function onboard(context: Context, fleet: Fleet, flags: Flags, schema = ''
 type RunFleet = (options: Parameters<Fleet['retry']>[0]) => Promise<FleetReport>
 
 async function runAndReport({ print, isQuiet }: Context, flags: Flags, start: RunFleet): Promise<number> {
-  const { concurrency, canary, maxFailures, wait } = flags
+  const { concurrency, canary, maxFailures, isolation, wait } = flags
   const report = await withSignals((signal) =>
-    withFleetProgress(print, isQuiet, (onEvent) => start({ concurrency, canary, maxFailures, wait, signal, onEvent })),
+    withFleetProgress(print, isQuiet, (onEvent) =>
+      start({ concurrency, canary, maxFailures, isolation, wait, signal, onEvent }),
+    ),
   )
   const next = nextCommands(report, flags)
   print.line(describeReport(report))

@@ -6,7 +6,7 @@ import type { EarlyEnd } from '../../database/transaction-watch.ts'
 import type { Direction, RunOptions, RunResult, TransactionMode } from '../events.ts'
 import type { LoadedMigration } from '../files/list.ts'
 import type { RunLock } from '../lock/run-lock.ts'
-import { assertPlaced, placing } from '../place.ts'
+import { assertPlaced, isMarkedSql, placing } from '../place.ts'
 import type { MigrationSettings } from '../settings.ts'
 import { batchAfter } from '../tracking.ts'
 import { guarded } from './guard.ts'
@@ -147,10 +147,21 @@ async function runIn(
   // A batch is checked once, at its end, because the check lists every lock that the transaction holds.
   const isChecked = trx === null || migration === migrations.at(-1)
   const job = { migration, direction, batch, isLockHeld: isChecked ? lock.isHeld : null }
-  if (trx !== null) return runOne(trx, settings, job)
-  if (migration.transactional) return connection.transaction((own) => runOne(own, settings, job))
+  const marked = {
+    ...job,
+    isLockHeld: withMark(job.isLockHeld, settings),
+    hasEnded: () => connection.earlyEnd() !== null,
+  }
+  if (trx !== null) return runOne(trx, settings, marked)
+  if (migration.transactional) return connection.transaction((own) => runOne(own, settings, marked))
   await setPlace(connection.session, settings)
   return runOne(connection.outside(), settings, { ...job, recordOn: connection.session })
+}
+
+// A migration that has ended its transaction may have left its place.
+function withMark(isLockHeld: string | null, { place }: MigrationSettings): string | null {
+  if (place === null) return isLockHeld
+  return isLockHeld === null ? isMarkedSql(place) : `${isMarkedSql(place)} and ${isLockHeld}`
 }
 
 // An earlier migration may have changed the path of the connection.

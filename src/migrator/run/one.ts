@@ -15,6 +15,8 @@ export interface Job {
   readonly batch: number
   /** The condition under which it may be recorded; null if a later record of the same transaction checks it. */
   readonly isLockHeld: string | null
+  /** Whether the transaction that it runs in was ended from inside. */
+  readonly hasEnded?: () => boolean
   /** The session that records it, if that is not the one that runs it. */
   readonly recordOn?: Session
 }
@@ -50,7 +52,7 @@ export function functionOf({ name, module }: LoadedMigration, direction: Directi
 }
 
 async function runAndRecord(session: Session, settings: MigrationSettings, job: Job): Promise<void> {
-  const { migration, direction, batch, isLockHeld, recordOn = session } = job
+  const { migration, direction, batch, isLockHeld, hasEnded, recordOn = session } = job
   const { hooks, tables } = settings
   const { name, file, module } = migration
   await hooks.beforeEach(session.knex, [file])
@@ -58,6 +60,7 @@ async function runAndRecord(session: Session, settings: MigrationSettings, job: 
   await hooks.afterEach(session.knex, [file])
   const change = direction === 'up' ? { direction, name, batch } : { direction, name }
   if (!(await record(recordOn, tables, change, isLockHeld))) {
+    if (hasEnded?.() === true) throw new Error('it ended its transaction, so it was not recorded')
     throw new PgvectorMigrationError('MIGRATION_LOCK_LOST', { migration: name, transactional: session.isInTransaction })
   }
 }
