@@ -1,12 +1,31 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
 import Knex, { type Knex as KnexInstance } from 'knex'
 
 import { startServer, withDatabase } from './databases.ts'
-import { backfill, embedding, inStep, keepInStep, removeInStep, setUpInStep, vectorColumn } from './library.ts'
+import type { WritersOrder, WritersReport } from './in-step-writers.ts'
+import {
+  backfill,
+  embedding,
+  inStep,
+  keepInStep,
+  removeInStep,
+  setUpInStep,
+  vectorColumn,
+  verifyInStep,
+} from './library.ts'
 import { measure, median } from './measure.ts'
 
 const DIMENSIONS = 384
 const ROWS = Number(process.env['BENCH_ROWS'] ?? 5000)
 const EDITS = Number(process.env['BENCH_EDITS'] ?? 10_000)
+const WORKERS = 4
+const WRITERS = 8
+const EDITED_ROWS = 2000
+// What one call of the model takes, in milliseconds.
+const CALL = 200
 const ROUNDS = { warmUp: 1, counted: 7 }
 const quiet = { logger: false, log: false } as const
 
@@ -23,12 +42,13 @@ async function main(): Promise<void> {
     await withDatabase(server, async (url) => {
       const knex = Knex({ client: 'pg', connection: url, pool: { min: 1, max: 20 } })
       try {
-        await create(knex)
+        await knex.raw('create extension vector')
+        await create(knex, true)
         await edits(knex)
         await copies(knex)
         await throughput(knex)
         await claims(knex)
-        await crowd(knex)
+        await crowd(knex, url)
       } finally {
         await knex.destroy()
       }
@@ -38,12 +58,11 @@ async function main(): Promise<void> {
   }
 }
 
-async function create(knex: KnexInstance): Promise<void> {
-  await knex.raw(`create extension vector;
-    create table docs (id bigint primary key, body text, embedding vector(${DIMENSIONS})) with (fillfactor = 60);
+async function create(knex: KnexInstance, isIndexed: boolean): Promise<void> {
+  await knex.raw(`create table docs (id bigint primary key, body text, embedding vector(${DIMENSIONS})) with (fillfactor = 60);
     insert into docs select i, 'body ' || i, (select array_agg(sin(i + j)) from generate_series(1, ${DIMENSIONS}) j)::vector
-      from generate_series(1, ${ROWS}) i;
-    create index on docs using hnsw (embedding vector_cosine_ops)`)
+      from generate_series(1, ${ROWS}) i`)
+  if (isIndexed) await knex.raw('create index on docs using hnsw (embedding vector_cosine_ops)')
 }
 
 function share([all = 0, some = 0]: readonly number[]): string {
@@ -177,16 +196,28 @@ async function claims(knex: KnexInstance): Promise<void> {
   await knex.raw(`truncate docs__embedding__marks, docs__embedding__claims`)
 }
 
-async function crowd(knex: KnexInstance): Promise<void> {
+/** Edits with workers and without, once without an HNSW index and once with one, which makes each write slower. */
+async function crowd(knex: KnexInstance, url: string): Promise<void> {
+  for (const isIndexed of [false, true]) {
+    console.log(`${EDITS} edits by ${WRITERS} writers, ${isIndexed ? 'with an HNSW index' : 'without an index'}`)
+    await removeInStep(knex, docs, { ...quiet, onlyOurs: false })
+    await knex.raw('drop table docs')
+    await create(knex, isIndexed)
+    await setUpInStep(knex, docs, quiet)
+    const alone = await writeInProcess(url, 'alone')
+    await knex.raw('truncate docs__embedding__marks')
+    await crowded(knex, url, alone)
+  }
+}
+
+async function crowded(knex: KnexInstance, url: string, alone: WritersReport): Promise<void> {
   const stop = new AbortController()
-  const call = 200
   const texts: string[] = []
-  let longest = 0
-  const workers = Array.from({ length: 4 }, () =>
+  const workers = Array.from({ length: WORKERS }, () =>
     keepInStep<{ readonly body: string }>(knex, docs, {
       embed: async (rows) => {
         texts.push(...rows.map(({ body }) => body))
-        await new Promise((resolve) => setTimeout(resolve, call))
+        await new Promise((resolve) => setTimeout(resolve, CALL))
         return rows.map((row) => vector(seedOf(row)))
       },
       settle: 0,
@@ -195,25 +226,40 @@ async function crowd(knex: KnexInstance): Promise<void> {
       logger: false,
     }),
   )
-  const writer = async (number: number): Promise<void> => {
-    for (let edit = 0; edit < EDITS / 8; edit++) {
-      const started = performance.now()
-      await knex('docs')
-        .where({ id: 1 + ((edit * 37 + number * 251) % 2000) })
-        .update({ body: `w${number} e${edit}` })
-      longest = Math.max(longest, performance.now() - started)
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, (_, number) => writer(number)))
+  const beside = await writeInProcess(url, 'beside')
+  const started = performance.now()
   for (;;) {
     const { stale, missing } = await inStep(knex, docs)
     if (stale + missing === 0) break
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
+  const inStepAfter = performance.now() - started
   stop.abort()
   await Promise.all(workers)
-  report(`texts embedded against distinct ones, ${EDITS} edits`, texts.length / new Set(texts).size, 'at most 1.02')
-  report('the longest write against the call of the model', longest / call, 'at most 0.1')
+  const { wrong } = await verifyInStep(knex, docs)
+  report('  texts embedded against distinct ones', texts.length / new Set(texts).size, 'at most 1.02')
+  console.log(`  wrong vectors: ${wrong} (0); all in step ${Math.round(inStepAfter)} ms after the last edit`)
+  console.log(
+    `  writes that waited more than ${CALL / 10} ms for a lock, a tenth of the model's call: ${beside.waited} with workers (0), ${alone.waited} without`,
+  )
+  console.log(`  a write, median / p99 / longest: ${timesOf(beside)} ms with workers, ${timesOf(alone)} without`)
+}
+
+function timesOf({ times }: WritersReport): string {
+  return [0.5, 0.99, 1].map((part) => percentile(times, part).toFixed(1)).join(' / ')
+}
+
+async function writeInProcess(url: string, label: string): Promise<WritersReport> {
+  const child = fork(join(__dirname, 'in-step-writers.ts'), { execArgv: ['-r', 'sucrase/register/ts'] })
+  const order: WritersOrder = { url, writers: WRITERS, edits: EDITS, rows: EDITED_ROWS, label, patience: CALL / 10 }
+  child.send(order)
+  const [written] = (await once(child, 'message')) as [WritersReport]
+  return written
+}
+
+function percentile(times: readonly number[], part: number): number {
+  const sorted = times.toSorted((left, right) => left - right)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }
 
 function report(what: string, ratio: number, target: string): void {

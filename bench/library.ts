@@ -25,6 +25,7 @@ export const nearestRows = builtLibrary.nearestRows
 export const removeInStep = builtLibrary.removeInStep
 export const setUpInStep = builtLibrary.setUpInStep
 export const toBinary = builtLibrary.toBinary
+export const verifyInStep = builtLibrary.verifyInStep
 export const vectorColumn = builtLibrary.vectorColumn
 export const vectorIndex = builtLibrary.vectorIndex
 export const embeddedPgvector = builtEmbedded.embeddedPgvector

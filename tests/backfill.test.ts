@@ -417,8 +417,11 @@ describeOnServers('backfillVectors with other sessions at work', (database) => {
   test('asks the model several times at once, each row once', async () => {
     const { knex } = database()
     await createArticles(knex, 40)
+    let calls = 0
     let atOnce = 0
     let most = 0
+    let start: () => void = () => undefined
+    const started = new Promise<void>((resolve) => (start = resolve))
     const seen: number[] = []
     const result = await backfillVectors<Article>(knex, embedding, {
       ...options,
@@ -427,7 +430,9 @@ describeOnServers('backfillVectors with other sessions at work', (database) => {
       embed: async (rows) => {
         most = Math.max(most, ++atOnce)
         seen.push(...rows.map(({ title }) => title.length))
-        await knex.raw('select pg_sleep(0.05)')
+        // The first call ends when the fourth has begun.
+        if (++calls === 4) start()
+        await started
         atOnce--
         return rows.map(embedText)
       },

@@ -74,9 +74,7 @@ export function columnSource(session: Session, target: VectorTarget): ColumnSour
       const written = await writeVectors(session, target, null, made)
       for (const [place, row] of made.entries()) {
         const text = keyText(row.key)
-        if (written[place] === 'locked') continue
-        inWork.delete(text)
-        if (written[place] !== 'changed') continue
+        if (written.results[place] !== 'changed') continue
         const count = (changes.get(text) ?? 0) + 1
         changes.set(text, count)
         if (count >= MOST_CHANGES) postponed.add(text)

@@ -46,10 +46,14 @@ export function deferWrites({ source, policy, report, live }: Work): DeferredWri
     waiting = []
     const still: Deferred[] = []
     for (const [claim, made] of byClaim(tried)) {
-      const written = await source.write(claim, made)
-      const count = written.filter((each) => each === 'written').length
+      const { results } = await source.write(claim, made)
+      const count = results.filter((each) => each === 'written').length
       if (count > 0) report.add(count)
-      const locked = new Set(made.filter((_, place) => written[place] === 'locked'))
+      const locked = new Set(made.filter((_, place) => results[place] === 'locked'))
+      await source.release(
+        claim,
+        made.filter((each) => !locked.has(each)).map(({ key }) => key),
+      )
       still.push(...tried.filter((each) => locked.has(each.made)))
     }
     const over = (each: Deferred): boolean => isLast || Date.now() - each.since >= policy.lockPatience

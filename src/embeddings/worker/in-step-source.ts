@@ -122,15 +122,7 @@ export function inStepSource(
         )
       return { rows, rest: keys.slice(found.length) }
     },
-    write: async (claim, made) => {
-      const written = await writeVectors(session, target, side, made)
-      const isOver = made.filter((_, place) => written[place] !== 'locked')
-      await release(
-        claim,
-        isOver.map((row) => row.key),
-      )
-      return written
-    },
+    write: (_, made) => writeVectors(session, target, side, made),
     release,
     postpone: (claim, rows, milliseconds, error) => fail(claim, rows, fromNow(milliseconds), error),
     giveUp: (claim, rows, error) => fail(claim, rows, NEVER, error),

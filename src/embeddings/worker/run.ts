@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events'
 
-import { sqlStateOf } from '../../core/errors.ts'
 import { bisectBatch, embedBatch, type Embedded } from './embed-batch.ts'
 import { deferWrites, type DeferredWrites } from './deferred-writes.ts'
 import type { Work } from './work.ts'
-import type { Claim, MadeRow } from './work-source.ts'
+import type { Claim } from './work-source.ts'
+import { writeBriefly } from './write-briefly.ts'
+import { writePace, type WritePace } from './write-pace.ts'
 
 /** What one run has left undone. */
 export interface WorkResult {
@@ -24,7 +25,7 @@ export async function runWork(given: Work): Promise<WorkResult> {
   const { signal } = model
   const failed = new AbortController()
   const deferred = deferWrites(work)
-  const state: Shared = { busy: 0, idleSince: null, failures: 0, lastSuccess: 0 }
+  const state: Shared = { busy: 0, idleSince: null, failures: 0, lastSuccess: 0, pace: writePace() }
   let turn: Promise<Claim | null> = Promise.resolve(null)
   // Claims are made one after the other, so that lanes do not compete for the same rows.
   const next = (): Promise<Claim | null> => (turn = turn.catch(() => null).then(() => source.claim(limits.rows)))
@@ -90,6 +91,7 @@ interface Shared {
   failures: number
   /** When the model answered last. */
   lastSuccess: number
+  readonly pace: WritePace
 }
 
 async function process(
@@ -127,7 +129,7 @@ async function process(
     }
     if (made.length > 0) state.lastSuccess = performance.now()
     await policy.onRefused(claim, refused)
-    if (made.length > 0) report.add(await writeBriefly(work, deferred, claim, made))
+    if (made.length > 0) report.add(await writeBriefly(work, deferred, claim, made, state.pace))
   }
 }
 
@@ -143,60 +145,4 @@ const MANY_ROWS = 10
 // A model of other dimensions is a mistake in the configuration, and no reason to give up every row.
 function areAllWrong({ wrong }: Embedded, rows: number): boolean {
   return wrong.length === rows && rows >= MANY_ROWS
-}
-
-// Writers of these rows wait for the statement, which is slow where an HNSW index takes each vector.
-const LONGEST_WRITE = 10
-const FIRST_ROWS = 25
-
-/** Writes vectors in statements of so few rows that each takes some milliseconds. Returns how many were written. */
-async function writeBriefly(
-  work: Work,
-  deferred: DeferredWrites,
-  claim: Claim,
-  made: readonly MadeRow[],
-): Promise<number> {
-  let written = 0
-  let size = FIRST_ROWS
-  for (let from = 0; from < made.length;) {
-    const started = performance.now()
-    written += await writeParts(work, deferred, claim, made.slice(from, from + size))
-    from += size
-    const share = LONGEST_WRITE / Math.max(0.1, performance.now() - started)
-    size = Math.max(1, Math.round(size * Math.min(4, Math.max(0.25, share))))
-  }
-  return written
-}
-
-/** Writes vectors, and finds the rows that the database refuses by halving the batch. Returns how many were written. */
-async function writeParts(
-  work: Work,
-  deferred: DeferredWrites,
-  claim: Claim,
-  made: readonly MadeRow[],
-): Promise<number> {
-  try {
-    const written = await work.source.write(claim, made)
-    deferred.add(
-      claim,
-      made.filter((_, place) => written[place] === 'locked'),
-    )
-    return written.filter((each) => each === 'written').length
-  } catch (error) {
-    if (!isRefusal(error) || !work.policy.bisects) throw error
-    const [row] = made
-    if (row === undefined) return 0
-    if (made.length === 1) {
-      await work.policy.onRefusedWrite(claim, row, error)
-      return 0
-    }
-    const middle = Math.ceil(made.length / 2)
-    const before = await writeParts(work, deferred, claim, made.slice(0, middle))
-    return before + (await writeParts(work, deferred, claim, made.slice(middle)))
-  }
-}
-
-// Errors of the classes "data exception" and "integrity constraint violation", or raised by a trigger, are about a row.
-function isRefusal(error: unknown): boolean {
-  return /^(22|23|44|P0)/.test(sqlStateOf(error) ?? '')
 }

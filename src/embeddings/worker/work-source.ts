@@ -24,6 +24,13 @@ export interface MadeRow extends WorkRow {
  */
 export type Written = 'written' | 'done' | 'changed' | 'locked' | 'gone'
 
+/** What became of the vectors of one statement. */
+export interface WriteResult {
+  readonly results: readonly Written[]
+  /** How long the server took, while the rows were locked; null if it wrote nothing. */
+  readonly milliseconds: number | null
+}
+
 /** Rows that this worker has taken, so that no other worker embeds them. */
 export interface Claim {
   /** Names the claim, so that its lease can be renewed. */
@@ -44,8 +51,11 @@ export interface WorkSource {
     keys: readonly Key[],
     bytes: number,
   ): Promise<{ readonly rows: readonly WorkRow[]; readonly rest: readonly Key[] }>
-  /** Writes vectors in one statement, each only where it belongs to what the row says. */
-  write(claim: Claim, made: readonly MadeRow[]): Promise<readonly Written[]>
+  /**
+   * Writes vectors in one statement, each only where it belongs to what the row says. The rows that were not locked are
+   * to be released.
+   */
+  write(claim: Claim, made: readonly MadeRow[]): Promise<WriteResult>
   /** Gives rows back. */
   release(claim: Claim, keys: readonly Key[]): Promise<void>
   /** Gives rows back that are to be tried again after a pause. */

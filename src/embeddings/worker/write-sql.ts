@@ -10,6 +10,8 @@ import type { VectorTarget } from '../target.ts'
  * parameters are the hashes, the number of the newest mark that was seen of each row (0 for none), the vectors, and the
  * numbers of all marks that were seen.
  *
+ * It returns a result for each row, and how long it took: statement_timestamp() is when its execution began.
+ *
  * It locks the row first and waits for no lock, so it cannot be part of a deadlock. Then it deletes exactly the marks
  * that were seen. A row whose newest seen mark another worker has deleted got its vector from that worker.
  *
@@ -63,13 +65,16 @@ export function writeSql(target: VectorTarget, side: SideTables | null, { arrays
       from judged where ${isSameKey(key, columns, keyNames(key, 'judged'))} and ${isWanted} and ${isOurs}
       returning judged.place
     )
-    select coalesce(pg_catalog.json_agg(case
+    select pg_catalog.json_build_object('milliseconds', ${ELAPSED}, 'results', coalesce(pg_catalog.json_agg(case
         when written.place is not null then 'written'
         when judged.place is not null and ${isWanted} then 'done'
         when judged.place is not null then case when judged.is_missing then 'changed' else ${side === null ? `'done'` : `'changed'`} end
         when exists (select from ${from} as ${alias} where ${isSameKey(key, columns, keyNames(key, 'given'))}) then 'locked'
-        else 'gone' end order by given.place), '[]') as state
+        else 'gone' end order by given.place), '[]')) as state
     from given
     left join judged on judged.place operator(pg_catalog.=) given.place
     left join written on written.place operator(pg_catalog.=) given.place`
 }
+
+const ELAPSED = `pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() operator(pg_catalog.-) pg_catalog.statement_timestamp())
+  operator(pg_catalog.*) 1000::pg_catalog.float8`

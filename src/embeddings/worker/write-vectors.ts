@@ -6,7 +6,7 @@ import { serverMessage } from '../../database/server-message.ts'
 import { keyParameters } from '../key-sql.ts'
 import type { VectorTarget } from '../target.ts'
 import type { SideTables } from './read-sql.ts'
-import type { MadeRow, Written } from './work-source.ts'
+import type { MadeRow, WriteResult } from './work-source.ts'
 import { writeSql } from './write-sql.ts'
 
 const CONFLICTS = new Set<string | undefined>([
@@ -21,7 +21,7 @@ export async function writeVectors(
   target: VectorTarget,
   side: SideTables | null,
   made: readonly MadeRow[],
-): Promise<readonly Written[]> {
+): Promise<WriteResult> {
   const keys = keyParameters(
     target.key,
     made.map(({ key }) => key),
@@ -37,10 +37,10 @@ export async function writeVectors(
     ...(side === null ? [] : [made.flatMap(({ seen }) => seen.map(String))]),
   ]
   try {
-    return await session.askAsCaller<readonly Written[]>(writeSql(target, side, keys), values)
+    return await session.askAsCaller<WriteResult>(writeSql(target, side, keys), values)
   } catch (error) {
     // Another session was using the rows.
-    if (CONFLICTS.has(sqlStateOf(error))) return made.map(() => 'locked')
+    if (CONFLICTS.has(sqlStateOf(error))) return { results: made.map(() => 'locked'), milliseconds: null }
     throw withoutStatement(error)
   }
 }
