@@ -1,3 +1,4 @@
+import { compileOnUse } from './compile-on-use.ts'
 import { startEmpty } from './empty-database.ts'
 import { embeddedPgvector, type EmbeddedKnexConfig } from './knex-config.ts'
 import { loadPackage } from './load-package.ts'
@@ -44,7 +45,7 @@ const contrib = [
 export async function openScratch(): Promise<Scratch> {
   const { PGlite } = await loadPackage(() => import('@electric-sql/pglite'), '@electric-sql/pglite')
   const { vector } = await loadPackage(() => import('@electric-sql/pglite-pgvector'), '@electric-sql/pglite-pgvector')
-  const extensions = { ...((await loadContrib()) as Record<string, typeof vector>), vector }
+  const extensions = { ...((await loadContrib()) as Record<string, typeof vector>), vector, compileOnUse }
   const database = await startEmpty(async (options) => {
     const started = new PGlite({ extensions, ...options })
     await started.waitReady
