@@ -10,6 +10,7 @@ export const sidebar = [
       { text: 'Indexes', link: 'indexes' },
       { text: 'Values and bulk loading', link: 'values' },
       { text: 'Search', link: 'search' },
+      { text: 'Big tenants', link: 'tenants' },
       { text: 'Backfill', link: 'backfill' },
       { text: 'Keeping vectors in step', link: 'in-step' },
       { text: 'Changing the model', link: 'changing-the-model' },

@@ -29,6 +29,18 @@ export type { CreateIndexOptions, IndexBuildEvent } from './indexes/build/option
 export { dropVectorIndex, type DropIndexOptions, type DropIndexResult } from './indexes/drop-vector-index.ts'
 export { planVectorIndex } from './indexes/plan-vector-index.ts'
 export type { IndexPlan, PlanIndexOptions } from './indexes/decide/plan.ts'
+export { tenantRule, type TenantRule, type TenantRuleOptions } from './indexes/tenants/rule.ts'
+export { ensureTenantIndexes, type TenantIndexesResult } from './indexes/tenants/ensure.ts'
+export { planTenantIndexes } from './indexes/tenants/plan.ts'
+export { dropTenantIndexes, type DropTenantIndexesResult } from './indexes/tenants/drop.ts'
+export type {
+  DropTenantIndexesOptions,
+  EnsureTenantIndexesOptions,
+  PlanTenantIndexesOptions,
+  TenantIndex,
+  TenantIndexesEvent,
+  TenantIndexesPlan,
+} from './indexes/tenants/options.ts'
 export { listVectorIndexes, type ListedIndex } from './indexes/list.ts'
 export { listIndexBuilds, type IndexBuild } from './indexes/list-builds.ts'
 export { repairVectorIndexes, type RepairOptions, type RepairResult } from './indexes/repair.ts'
@@ -104,6 +116,7 @@ export { AddVectorColumn } from './operations/add-vector-column.ts'
 export { DropVectorColumn } from './operations/drop-vector-column.ts'
 export { CreateVectorIndex } from './operations/create-vector-index.ts'
 export { DropVectorIndex } from './operations/drop-vector-index.ts'
+export { TenantIndexes } from './operations/tenant-indexes.ts'
 export { KeepInStep, type KeepInStepOperationOptions } from './operations/keep-in-step.ts'
 export { ChangeModel } from './operations/change-model.ts'
 export { RunSql, type RunSqlOptions } from './operations/run-sql.ts'

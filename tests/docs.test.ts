@@ -222,6 +222,7 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   },
   INDEX_BUILD_FAILED: { index: '"documents_embedding_idx"', problem: 'PostgreSQL left it invalid' },
   INDEX_DROP_FAILED: { index: '"documents_embedding_idx"', problem: 'canceling statement due to user request' },
+  TENANT_INDEXES_NOT_POSSIBLE: { table: '"public"."documents"', problems: ['it is partitioned'] },
   BACKFILL_FAILED: { column: 'documents.embedding', filled: 4200, problem: 'embed failed with: 401 Unauthorized' },
   IN_STEP_NOT_POSSIBLE: {
     column: 'documents.embedding',

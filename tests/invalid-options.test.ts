@@ -9,7 +9,7 @@ import * as library from '../src/index.ts'
 import * as linter from '../src/lint.ts'
 import * as runner from '../src/migrator.ts'
 import { isPgvectorMigrationError } from '../src/core/errors.ts'
-import { changeModel, embedding, vectorColumn, vectorIndex } from '../src/index.ts'
+import { changeModel, embedding, tenantRule, vectorColumn, vectorIndex } from '../src/index.ts'
 import { createMigrator } from '../src/migrator.ts'
 import { entries, type Entry } from './support/entries.ts'
 import { unconnected } from './support/unconnected.ts'
@@ -34,6 +34,7 @@ const values: Readonly<Record<string, unknown>> = {
   Database: knex,
   VectorColumn: column,
   VectorIndex: index,
+  TenantRule: tenantRule(index, { column: 'tenant_id' }),
   Embedding: articles,
   ModelChange: changeModel(articles, { to: { column: larger, model: 'large-3' } }),
   'string | VectorOfModel': 'a text',
@@ -67,6 +68,7 @@ const needed: Readonly<Record<string, object>> = {
   nearestText: { limit: 1, embed: () => Promise.resolve([1, 2, 3]) },
   nearestTo: { embed: () => Promise.resolve([1, 2, 3]) },
   newMigration: { directory: 'migrations' },
+  tenantRule: { column: 'tenant_id' },
   vectorIndex: { method: 'hnsw', metric: 'cosine' },
   RunSql: { up: 'select 1', down: 'select 1' },
 }

@@ -124,6 +124,28 @@ describeOnEveryDatabase('a search', (database) => {
     })
   })
 
+  test('has no settings where none is needed, until it is short', async () => {
+    const knex = await fill()
+    const options = { limit: 10, columns: ['id'] } as const
+    await byIndex(knex, async (trx) => {
+      await nearestRows(trx, hnsw, query, options)
+      const sent = await statementsOf(trx, () => nearestRows(trx, hnsw, query, options))
+      expect(sent).toEqual([expect.not.stringContaining('set_config')])
+      // The index still has the rows that were deleted.
+      const { rows: nearest40 } = await nearestRows<{ id: number }>(trx, hnsw, query, { ...options, limit: 40 })
+      await trx('documents')
+        .whereIn(
+          'id',
+          nearest40.map(({ id }) => id),
+        )
+        .delete()
+      const { rows: others, isComplete } = await nearestRows(trx, hnsw, query, options)
+      expect([others.length, isComplete]).toEqual([10, true])
+      const after = await statementsOf(trx, () => nearestRows(trx, hnsw, query, options))
+      expect(after).toEqual([expect.stringContaining('set_config')])
+    })
+  })
+
   test('takes one round trip in a transaction of the caller, and puts its settings back', async () => {
     const knex = await fill()
     const options: NearestRowsOptions = { limit: 60, columns: ['id'] }

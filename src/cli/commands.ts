@@ -173,16 +173,20 @@ export function describeCommands(): CommandDescription[] {
       args: [
         new Argument(
           '<action>',
-          'list: all vector indexes; build: those of --declared; progress: of running builds; repair: invalid ones',
+          'list: all vector indexes; build: those of --declared; tenants: those of big tenants; progress: of running builds; repair: invalid ones',
         ),
       ],
       summary: 'list, build or repair vector indexes; show the progress of builds',
       options: [
-        new Option('--declared <path>', 'build: a module that exports what vectorIndex returned'),
-        new Option('--only <name...>', 'build: only these'),
-        new Option('--max-memory <size>', 'build: the most memory to use, like 4GB'),
-        new Option('--workers <number>', 'build: the most parallel workers').argParser(numberFrom(0)),
-        new Option('--wait <time>', 'build, repair: how long to wait for other sessions')
+        new Option(
+          '--declared <path>',
+          'build, tenants: a module that exports what vectorIndex or tenantRule returned',
+        ),
+        new Option('--only <name...>', 'build, tenants: only these indexes'),
+        new Option('--max-memory <size>', 'build, tenants: the most memory to use, like 4GB'),
+        new Option('--workers <number>', 'build, tenants: the most parallel workers').argParser(numberFrom(0)),
+        new Option('--dry-run', 'tenants: only show what would be done; exits with 3 if there is something to do'),
+        new Option('--wait <time>', 'build, tenants, repair: how long to wait for other sessions')
           .default(60_000, '60s')
           .argParser(milliseconds),
         new Option('--follow', 'progress: until nothing is being built'),
@@ -190,6 +194,7 @@ export function describeCommands(): CommandDescription[] {
       examples: [
         'npx knex-pgvector index list',
         'npx knex-pgvector index build --declared src/vectors.ts --max-memory 4GB',
+        'npx knex-pgvector index tenants --declared src/vectors.ts --dry-run',
         'npx knex-pgvector index progress --follow',
         'npx knex-pgvector index repair',
       ],

@@ -63,6 +63,7 @@ export interface ErrorDetails {
   }
   readonly INDEX_BUILD_FAILED: { readonly index: string; readonly problem: string }
   readonly INDEX_DROP_FAILED: { readonly index: string; readonly problem: string }
+  readonly TENANT_INDEXES_NOT_POSSIBLE: { readonly table: string; readonly problems: readonly string[] }
   readonly TABLE_BUSY: {
     readonly table: string
     readonly attempts: number
@@ -415,6 +416,13 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
   INDEX_DROP_FAILED: ({ index, problem }) => ({
     message: `Index ${index} was not dropped: ${problem}`,
     hint: 'Nothing was changed. Fix the cause and run the same command again.',
+  }),
+  TENANT_INDEXES_NOT_POSSIBLE: ({ table, problems }) => ({
+    message: `Tenants of ${table} cannot have indexes of their own: ${problems.join('; ')}`,
+    hint:
+      'Nothing was changed. The rule needs an ordinary table all of whose rows this role may read, and a column of type ' +
+      'smallint, integer, bigint, uuid, text or varchar. On a partitioned table, declare the rule for its partitions, or ' +
+      'make each big tenant a partition.',
   }),
   BACKFILL_FAILED: ({ column, filled, problem }) => ({
     message: `The backfill of ${column} stopped: ${problem}`,

@@ -15,14 +15,25 @@ export function isShortEnough(name: string): boolean {
  * @example indexName('documents_embedding_hnsw_cosine_idx') // 'documents_embedding_hnsw_cosine_idx'
  */
 export function indexName(whole: string): string {
-  if (isShortEnough(whole)) return whole
-  const ending = `_${shortHash(whole)}_idx`
+  return fittingName(whole, '_idx')
+}
+
+/**
+ * Returns a name that fits with the ending that follows it. A longer one ends in a hash of the whole name.
+ *
+ * @param added What follows only a shortened name.
+ * @param following The bytes that follow the name in any case.
+ */
+export function fittingName(whole: string, added = '', following = 0): string {
+  const fits = (name: string): boolean => Buffer.byteLength(name) <= NAME_BYTES - following
+  if (fits(whole)) return whole
+  const ending = `_${shortHash(whole)}${added}`
   let start = whole
-  while (!isShortEnough(start + ending)) start = [...start].slice(0, -1).join('')
+  while (!fits(start + ending)) start = [...start].slice(0, -1).join('')
   return start + ending
 }
 
-/** Eight characters that stand for a text. */
-export function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+/** A few characters that stand for a text. */
+export function shortHash(text: string, characters = 8): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, characters)
 }

@@ -3,7 +3,9 @@ import { identifier } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { isEqual } from '../indexes/decide/equal.ts'
 import { readExistingIndexes, type FoundIndexes } from '../indexes/look/existing-indexes.ts'
+import type { ExistingIndex } from '../indexes/look/facts.ts'
 import { sameConditions } from '../indexes/look/same-conditions.ts'
+import { isNameOfTenantIndex } from '../indexes/tenants/rule.ts'
 import { indexDefinition, type VectorIndex } from '../indexes/vector-index.ts'
 import type { VectorDifference } from './difference.ts'
 
@@ -11,6 +13,8 @@ import type { VectorDifference } from './difference.ts'
 interface PlacedIndex {
   readonly index: VectorIndex
   readonly table: FoundColumn['table']
+  /** Whether only the indexes of single tenants are declared by it. */
+  readonly isOfTenants?: boolean
 }
 
 interface ComparedIndexes {
@@ -35,8 +39,10 @@ export async function compareIndexes(
   }
   const differences: VectorDifference[] = []
   const oids: number[] = []
-  for (const { index, table } of placed) {
+  for (const { index, table, isOfTenants = false } of placed) {
     const facts = found.get(index) ?? { column: null, indexes: [] }
+    oids.push(...facts.indexes.filter((existing) => isOfTenant(existing, index, facts)).map(({ oid }) => oid))
+    if (isOfTenants) continue
     const conditions = await sameConditions(session, index, { table, indexes: facts.indexes })
     const equal = facts.indexes.filter((existing) => isEqual(existing, index, { ...facts, sameConditions: conditions }))
     const namesake = facts.indexes.find((existing) => existing.name === index.name)
@@ -49,6 +55,14 @@ export async function compareIndexes(
     )
   }
   return { differences, found: oids }
+}
+
+/** Whether an index is like a declared one, except that a rule has built it for one tenant. */
+function isOfTenant(existing: ExistingIndex, index: VectorIndex, { column }: FoundIndexes): boolean {
+  if (existing.condition === null || !isNameOfTenantIndex(index, existing.name)) return false
+  const { lists: _, ...parameters } = index.parameters
+  const whole = { ...index, where: null, parameters }
+  return isEqual({ ...existing, condition: null }, whole, { column, sameConditions: null })
 }
 
 function differenceFrom(index: VectorIndex, existing: string | undefined, extensionSchema: string): VectorDifference {

@@ -7,6 +7,7 @@ import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import { lazySchema, parseOptions } from '../core/parse-options.ts'
 import { isEmbedding, type Embedding } from '../embeddings/embedding.ts'
 import { readInStepState } from '../embeddings/state.ts'
+import { isTenantRule, type TenantRule } from '../indexes/tenants/rule.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 import { compareIndexes } from './compare-indexes.ts'
@@ -19,6 +20,8 @@ export interface DeclaredVectors {
   readonly indexes: readonly VectorIndex[]
   /** The columns of these embeddings count as declared too. */
   readonly embeddings?: readonly Embedding[] | undefined
+  /** The rules by which tenants have indexes of their own. Those of a declared index need no rule here. */
+  readonly tenants?: readonly TenantRule[] | undefined
 }
 
 const declaredVectors = lazySchema((z) =>
@@ -26,6 +29,7 @@ const declaredVectors = lazySchema((z) =>
     columns: z.array(z.custom<VectorColumn>(isVectorColumn, 'must be created by vectorColumn'), 'must be a list'),
     indexes: z.array(z.custom<VectorIndex>(isVectorIndex, 'must be created by vectorIndex'), 'must be a list'),
     embeddings: z.array(z.custom<Embedding>(isEmbedding, 'must be created by embedding'), 'must be a list').optional(),
+    tenants: z.array(z.custom<TenantRule>(isTenantRule, 'must be created by tenantRule'), 'must be a list').optional(),
   }),
 )
 
@@ -38,9 +42,13 @@ const declaredVectors = lazySchema((z) =>
  * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
  */
 export async function diffVectors(db: Database, declared: DeclaredVectors): Promise<VectorDifference[]> {
-  const { columns: own, indexes, embeddings = [] } = parseOptions(declaredVectors, declared)
+  const { columns: own, indexes, embeddings = [], tenants = [] } = parseOptions(declaredVectors, declared)
   const session = sessionOf(db)
-  const columns = unique([...own, ...indexes.map(({ column }) => column), ...embeddings.map(({ column }) => column)])
+  const columns = unique([
+    ...own,
+    ...[...indexes, ...embeddings].map(({ column }) => column),
+    ...tenants.map(({ index }) => index.column),
+  ])
   const { installed } = await glance(session)
   const found = new Map(await readByKey(session, columns))
   const differences: VectorDifference[] = []
@@ -55,7 +63,15 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
       differences.push({ kind: 'column differs', name, column, existing: columnDeclaration(existing), wanted })
     }
   }
-  const placed = indexes.map((index) => ({ index, table: found.get(columnKey(index.column))?.table ?? null }))
+  const place = (index: VectorIndex, isOfTenants: boolean) => ({
+    index,
+    table: found.get(columnKey(index.column))?.table ?? null,
+    isOfTenants,
+  })
+  const placed = [
+    ...indexes.map((index) => place(index, false)),
+    ...tenants.map(({ index }) => place({ ...index }, true)),
+  ]
   const compared = await compareIndexes(session, placed, installed?.schema ?? 'public')
   differences.push(...compared.differences)
   for (const embedding of embeddings) {

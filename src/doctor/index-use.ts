@@ -1,4 +1,5 @@
 import type { Session } from '../database/session.ts'
+import { isLikeTenantIndex } from '../indexes/tenants/rule.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
 import { findingsOf, statements, type Finding } from './finding.ts'
 
@@ -48,6 +49,7 @@ export function indexUseFindings(indexes: readonly UsedIndex[]): Finding[] {
     ({ name, scans, tableScans, bytes }) =>
       scans === 0 && tableScans >= ENOUGH_SCANS && bytes >= SMALLEST && !duplicates.has(name),
   )
+  const others = unused.filter(({ name }) => !isLikeTenantIndex(name))
   return [
     ...surplus.map(({ index, kept }) =>
       warning(
@@ -55,12 +57,20 @@ export function indexUseFindings(indexes: readonly UsedIndex[]): Finding[] {
         `DROP INDEX CONCURRENTLY ${index.name}; -- the one of them with fewer scans on this server`,
       ),
     ),
-    ...(unused.length === 0
+    ...unused
+      .filter(({ name }) => isLikeTenantIndex(name))
+      .map(({ name }) =>
+        warning(
+          `no query on this server has used ${name}, the index of a big tenant, since its statistics were reset`,
+          'Check that the searches of this tenant compare its column with a value. If it is rarely searched, raise `above` of the rule, which would build the index again.',
+        ),
+      ),
+    ...(others.length === 0
       ? []
       : [
           warning(
-            `no query on this server has used ${unused.map(({ name }) => name).join(', ')} since its statistics were reset`,
-            `${statements(unused.map(({ name }) => `DROP INDEX CONCURRENTLY ${name};`))}\n-- if it is not new, and no replica uses it; otherwise compare its operator class with your queries`,
+            `no query on this server has used ${others.map(({ name }) => name).join(', ')} since its statistics were reset`,
+            `${statements(others.map(({ name }) => `DROP INDEX CONCURRENTLY ${name};`))}\n-- if it is not new, and no replica uses it; otherwise compare its operator class with your queries`,
           ),
         ]),
   ]

@@ -159,6 +159,30 @@ export async function lastLine(
     ) as state`)
 }
 
+/** The last entry about an index, with its details. */
+export interface LoggedIndexStep extends LoggedStep {
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** Returns the last entry of these events about each index of a table; none if the log is not trusted. */
+export async function lastLinesOfIndexes(
+  session: Session,
+  log: LogOptions,
+  events: readonly LogEventName[],
+  table: number,
+): Promise<readonly LoggedIndexStep[]> {
+  const state = await readLogState(session, log)
+  if (!isBelieved(state)) return []
+  return session.ask(`select coalesce(json_agg(json_build_object('event', event, 'migration', migration,
+      'details', details) order by id), '[]') as state
+    from (
+      select distinct on (details ->> 'index') id, event, migration, details
+      from ${qualified(state.schema, state.table)}
+      where event in (${events.map(literal).join(', ')}) and details @> ${json({ table })}
+      order by details ->> 'index', id desc
+    ) as line`)
+}
+
 /** Whether the running migration wrote an entry, or no migration wrote it and none is running. */
 export function isOfThisMigration({ migration }: LoggedStep): boolean {
   const running = currentMigration()

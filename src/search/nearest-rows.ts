@@ -14,7 +14,8 @@ import { forgetVersion, readSearchFacts, readVersion } from './facts.ts'
 import { nearestRowsOptions, type NearestRowsOptions } from './nearest-rows-options.ts'
 import { searchSettingsFor } from './search-settings-for.ts'
 import { iterativeScanAround } from './with-search-options.ts'
-import { statementSettings } from './settings.ts'
+import { isSentPlain, rememberShort } from './plain-search.ts'
+import { statementSettings, type Wanted } from './settings.ts'
 
 /** What {@link nearestRows} found. */
 export interface NearestRows<Row extends object = Record<string, unknown>> {
@@ -79,9 +80,17 @@ export async function nearestRows<Row extends object = Record<string, unknown>, 
   const proposal: Proposal | null = candidates === undefined ? null : { expression: indexed, limit: candidates }
   const expression = proposal === null ? indexed : exactDistance(column, metric, query, place)
   const iterativeScan = needs.iterativeScan ?? iterativeScanAround(db, index.method)
-  const settings = searchSettingsFor(index, needs, { rows: proposal?.limit ?? wanted, version, iterativeScan })
+  const proposed = proposal?.limit ?? wanted
+  const settings = searchSettingsFor(index, needs, { rows: proposed, version, iterativeScan })
   const ordering = { expression, as: needs.as }
-  const found = await send(session, searchQuery(db, rows, ordering, proposal, statementSettings(settings)))
+  const search = (made: readonly Wanted[]): Promise<readonly unknown[]> =>
+    send(session, searchQuery(db, rows, ordering, proposal, statementSettings(made)))
+  const isPlain = isSentPlain(session, index, settings, { rows: proposed, hasCondition: needs.where !== undefined })
+  let found = await search(isPlain ? [] : settings)
+  if (isPlain && found.length < needs.limit) {
+    rememberShort(session, index)
+    found = await search(settings)
+  }
   const exact = (): Ordering => ({ expression: exactDistance(column, metric, query, place), as: needs.as })
   const searched = { rows, exact, column: column.name, method: index.method, version, iterativeScan }
   const completed = await completeRows(session, searched, found)

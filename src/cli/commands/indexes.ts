@@ -14,17 +14,13 @@ import { exitCode } from '../exit-code.ts'
 import { withSignals } from '../run-options.ts'
 import { sizeText } from '../../core/sizes.ts'
 import { table } from '../output/table.ts'
+import { tenants, type TenantFlags } from './index-tenants.ts'
 
-interface Flags {
-  readonly declared?: string
-  readonly only?: readonly string[]
-  readonly maxMemory?: string
-  readonly workers?: number
-  readonly wait: number
+interface Flags extends TenantFlags {
   readonly follow?: boolean
 }
 
-const actions = { list, build, progress, repair } as const
+const actions = { list, build, tenants, progress, repair } as const
 
 /** Lists, builds and repairs vector indexes. */
 export async function run(context: Context, flags: Flags, action: string): Promise<number> {

@@ -8,7 +8,7 @@ import { identifier } from '../../core/sql.ts'
 import { serverMessage } from '../../database/server-message.ts'
 import { isOfThisMigration } from '../../log/migration-log.ts'
 import { logLostStep, logStep } from '../log-step.ts'
-import { buildOptions, type CreateIndexOptions } from './options.ts'
+import { buildOptions, type CreateIndexOptions, type ParsedBuildOptions } from './options.ts'
 import { reportOn, type BuildReport } from './report.ts'
 import { buildLock } from './lock.ts'
 import type { BuildJob } from './job.ts'
@@ -67,7 +67,16 @@ export async function createVectorIndex(
   options: CreateIndexOptions = {},
 ): Promise<CreateIndexResult> {
   assertIndex(index)
-  const needs = parseOptions(buildOptions, options)
+  return buildIndex(db, index, parseOptions(buildOptions, options), {})
+}
+
+/** Does the same with parsed options. The log gets these details of the index too. @internal */
+export async function buildIndex(
+  db: Database,
+  index: VectorIndex,
+  needs: ParsedBuildOptions,
+  about: BuildJob['about'],
+): Promise<CreateIndexResult> {
   const caller = sessionOf(db)
   const started = performance.now()
   const logger = loggerFrom(needs.logger)
@@ -76,7 +85,7 @@ export async function createVectorIndex(
     const watch = session.isEmbedded ? unwatched : watchBuild(caller, session.processId, report, needs)
     const lock = buildLock(session)
     try {
-      const job: BuildJob = { session, watch, lock, needs, report, logger, state: { hasBegun: false } }
+      const job: BuildJob = { session, watch, lock, needs, report, logger, about, state: { hasBegun: false } }
       const settled = await ensureIndex(job, index).catch(async (error: unknown) => {
         throw await withLeftovers(job, index, error)
       })
@@ -124,7 +133,7 @@ async function verified(
 }
 
 async function record(
-  { session, watch, needs, report }: BuildJob,
+  { session, watch, needs, report, about: described }: BuildJob,
   index: VectorIndex,
   { facts, name, rows, settings }: EnsuredIndex,
   milliseconds: number,
@@ -137,7 +146,7 @@ async function record(
   const change = {
     event: 'index built',
     milliseconds,
-    details: { index: name, method, metric, ...seen },
+    details: { index: name, method, metric, ...described, ...seen },
     computedDetails,
   } as const
   const about = { table: facts.table?.oid ?? 0, index: name ?? '' }
@@ -150,13 +159,13 @@ async function record(
 
 /** Writes the entry of a build that this call began earlier and that was complete except for its entry. */
 async function recordLost(
-  { session, needs }: BuildJob,
+  { session, needs, about: described }: BuildJob,
   { name: wanted, method, metric }: VectorIndex,
   { facts, name }: EnsuredIndex,
 ): Promise<void> {
   if (facts.table === null || name !== wanted) return
   const about = { table: facts.table.oid, index: name }
-  const change = { event: 'index built', milliseconds: 0, details: { ...about, method, metric } } as const
+  const change = { event: 'index built', milliseconds: 0, details: { ...about, method, metric, ...described } } as const
   await logLostStep(
     session,
     needs.log,

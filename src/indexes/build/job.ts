@@ -13,6 +13,8 @@ export interface BuildJob {
   readonly needs: ParsedBuildOptions
   readonly report: BuildReport
   readonly logger: Logger
+  /** Further details of the index for the log. */
+  readonly about: Readonly<Record<string, unknown>>
   /** Whether something was sent that may remain if the build ends early. */
   readonly state: { hasBegun: boolean }
 }

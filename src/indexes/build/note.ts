@@ -10,7 +10,7 @@ import type { BuildJob } from './job.ts'
  */
 export async function noteIndex(
   session: Session,
-  { needs }: BuildJob,
+  { needs, about }: BuildJob,
   { name, method, metric }: VectorIndex,
   table: { readonly schema: string; readonly name: string },
   event: 'index begun' | 'index dropped',
@@ -18,6 +18,6 @@ export async function noteIndex(
   if (currentTarget() !== null) return
   const computedDetails = numbersOf(table.schema, table.name)
   // If the entry cannot be written, that is reported when the index is built.
-  const details = { index: name, method, metric }
+  const details = { index: name, method, metric, ...about }
   await logChange(session, needs.log, { event, milliseconds: 0, details, computedDetails }).catch(() => undefined)
 }

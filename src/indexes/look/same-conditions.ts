@@ -1,5 +1,7 @@
 import type { Session } from '../../database/session.ts'
-import { identifier, qualified } from '../../core/sql.ts'
+import { identifier, literal, qualified } from '../../core/sql.ts'
+import { stringText } from '../../sql-text/string-text.ts'
+import { tokensOf } from '../../sql-text/tokens.ts'
 import { bare } from '../decide/equal.ts'
 import type { CatalogFacts, TableFacts } from './facts.ts'
 import { normaliseCondition } from './normalise-condition.ts'
@@ -25,8 +27,8 @@ export async function sameConditions(
   const { where } = index
   const wanted = conditionSql(index)
   const others = indexes.flatMap(({ oid, condition }) => {
-    const sql = condition === null ? null : conditionSql({ where: condition })
-    return condition === null || sql === null || !isSendable(condition) ? [] : [{ oid, condition, sql }]
+    const sql = condition === null ? null : conditionSql({ where: sendable(condition) })
+    return condition === null || sql === null ? [] : [{ oid, condition, sql }]
   })
   if (where === null || wanted === null || table === null || others.length === 0) return null
   const conditions = [wanted, ...others.map(({ sql }) => sql)]
@@ -55,7 +57,12 @@ function hasCollation(condition: string): boolean {
   return /\bcollate\b/i.test(condition)
 }
 
-// Knex's raw API cannot send it.
-function isSendable(condition: string): boolean {
-  return !condition.includes('\\?')
+// Knex's raw API cannot send a backslash before a question mark, which only a text in quotes can contain.
+function sendable(condition: string): string {
+  if (!condition.includes('\\?')) return condition
+  const pieces = Array.from(tokensOf(condition), ({ kind, text }) => {
+    const value = kind === 'string' ? stringText(text) : null
+    return value === null ? text : literal(value)
+  })
+  return pieces.join('')
 }
