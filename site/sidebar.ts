@@ -17,6 +17,7 @@ export const sidebar = [
       { text: 'Command line', link: 'command-line' },
       { text: 'Running from code', link: 'runner' },
       { text: 'Many databases', link: 'fleet' },
+      { text: 'Citus and Azure', link: 'citus' },
       { text: 'Testing', link: 'testing' },
       { text: 'Production checklist', link: 'production' },
     ],

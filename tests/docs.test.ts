@@ -193,6 +193,13 @@ const examples: { readonly [Code in ErrorCode]: ErrorDetails[Code] } = {
   ACCESS_METHOD_CONFLICT: { name: 'hnsw', extension: 'embedding' },
   SCHEMA_NOT_FOUND: { schema: 'extensions' },
   READ_ONLY: { reason: 'standby', primary: null },
+  CITUS_WORKER: { coordinator: 'coordinator:5432' },
+  CITUS_NODES_NOT_READY: { problems: [{ node: 'worker-2:5432', problem: 'has no files of pgvector' }] },
+  CITUS_REFUSED: {
+    problem:
+      'cannot run extension command because there was a parallel operation on a distributed table in the transaction',
+    node: null,
+  },
   LOCK_TIMEOUT: { milliseconds: 60_000 },
   VERIFICATION_FAILED: { problems: ['operator <-> is missing in the schema "public"'] },
   PGVECTOR_NOT_ENABLED: { needed: 'the column documents.embedding' },

@@ -50,6 +50,7 @@ const facts: IndexFacts = {
   server: { version: '17.6', major: 17 },
   canCheckConnection: true,
   readOnly: null,
+  isCitus: false,
   extension: { version: '0.8.0', schema: 'public', available: null },
   settings: {
     maintenanceWorkMemory: 64 * MEBIBYTE,

@@ -19,6 +19,12 @@ export interface ErrorDetails {
   readonly SCHEMA_NOT_FOUND: { readonly schema: string | null }
   readonly READ_ONLY: ReadOnly
   readonly LOCK_TIMEOUT: { readonly milliseconds: number }
+  /** Host and port of the coordinator; null if the worker does not know them. */
+  readonly CITUS_WORKER: { readonly coordinator: string | null }
+  /** Nodes by host and port, and what each of them lacks. */
+  readonly CITUS_NODES_NOT_READY: { readonly problems: readonly { readonly node: string; readonly problem: string }[] }
+  /** What Citus said, and the node that said it; null if it was the coordinator. */
+  readonly CITUS_REFUSED: { readonly problem: string; readonly node: string | null }
   readonly VERIFICATION_FAILED: { readonly problems: readonly string[] }
   readonly PGVECTOR_NOT_ENABLED: { readonly needed: string }
   readonly PGVECTOR_DOWNGRADE: { readonly installed: string; readonly target: string }
@@ -340,6 +346,22 @@ export const messages: { readonly [Code in ErrorCode]: (details: ErrorDetails[Co
       reason === 'standby'
         ? `Connect to the primary server${primary === null ? '' : ` (this standby follows ${primary})`}; the standby receives the change from it.`
         : 'Run this in a read-write transaction, and check default_transaction_read_only.',
+  }),
+  CITUS_WORKER: ({ coordinator }) => ({
+    message: 'This server is a worker of a Citus cluster, where schemas cannot be changed',
+    hint: `Connect to the coordinator${coordinator === null ? '' : `, ${coordinator}`}; it sends the change to every node.`,
+  }),
+  CITUS_NODES_NOT_READY: ({ problems }) => ({
+    message: `pgvector is not ready on every node of the Citus cluster:\n${problems
+      .map(({ node, problem }) => `- ${node} ${problem}`)
+      .join('\n')}`,
+    hint: 'Install the same release of pgvector on every node, and check that the coordinator reaches them all. Then run this again.',
+  }),
+  CITUS_REFUSED: ({ problem, node }) => ({
+    message: `Citus refused the statement${node === null ? '' : ` on ${node}`}: ${problem}`,
+    hint:
+      'Run it in a transaction of its own, before any statement that uses a distributed table: ensurePgvector in a migration ' +
+      "by itself, or after: SET LOCAL citus.multi_shard_modify_mode = 'sequential';",
   }),
   LOCK_TIMEOUT: ({ milliseconds }) => ({
     message: `Another session has been changing pgvector for more than ${millisecondsText(milliseconds)}`,

@@ -1,5 +1,6 @@
 import { isPgvectorMigrationError } from '../core/errors.ts'
 import { discard, type Connection, type KnexClient, type QueryResult } from './knex-inside.ts'
+import { explainCitus } from './citus-errors.ts'
 import { explainLoss } from './lost-connection.ts'
 import { rememberMessage } from './server-message.ts'
 
@@ -71,7 +72,7 @@ export async function reported<Answer extends { readonly response: unknown }>(
   } catch (error) {
     rememberMessage(error, sql)
     client.emit('query-error', error, event)
-    const explained = explainLoss(error, connection)
+    const explained = explainCitus(explainLoss(error, connection))
     // Its socket may close a moment later, and the pool would give it to the next query.
     if (isPgvectorMigrationError(explained, 'CONNECTION_LOST')) discard(connection, explained)
     throw explained

@@ -44,3 +44,9 @@ export function serverMessage(error: unknown): string {
   const at = message.lastIndexOf(SEPARATOR)
   return at === -1 ? message : message.slice(at + SEPARATOR.length)
 }
+
+/** Returns host and port of the Citus node that an error comes from; null if it is this server's own. */
+export function nodeOf(error: unknown): string | null {
+  const { where } = (typeof error === 'object' && error !== null ? error : {}) as { readonly where?: unknown }
+  return typeof where === 'string' ? (/while executing command on (\S+:\d+)/.exec(where)?.[1] ?? null) : null
+}

@@ -1,5 +1,5 @@
 import { PgvectorMigrationError, isPgvectorMigrationError, sqlStateOf, type ErrorExtras } from '../core/errors.ts'
-import { serverMessage } from './server-message.ts'
+import { nodeOf, serverMessage } from './server-message.ts'
 
 /** The SQLSTATEs that this library handles, with the names in PostgreSQL's errcodes.txt. */
 export const sqlState = {
@@ -81,7 +81,11 @@ export function isRace(error: unknown): boolean {
  */
 export function translate(error: unknown, attempt: Attempt): unknown {
   if (isPgvectorMigrationError(error)) return error
-  const extras = (hint?: string): ErrorExtras => ({ cause: error, ...(hint === undefined ? {} : { hint }) })
+  const node = nodeOf(error)
+  const extras = (hint?: string): ErrorExtras => ({
+    cause: error,
+    ...(hint === undefined && node === null ? {} : { hint: node === null ? hint : onNode(node, hint) }),
+  })
   const code: string = sqlStateOf(error) ?? ''
   switch (code) {
     case sqlState.insufficientPrivilege:
@@ -113,6 +117,13 @@ export function translate(error: unknown, attempt: Attempt): unknown {
     default:
       return error
   }
+}
+
+function onNode(
+  node: string,
+  hint = 'Install the same release of pgvector on every node, then run this again.',
+): string {
+  return `The error comes from the Citus node ${node}. ${hint}`
 }
 
 // The server names the object only in its message: type "vector" already exists, function "l1_distance" already exists…

@@ -1,3 +1,4 @@
+import { readReplication } from '../columns/replication.ts'
 import { readState } from '../extension/inspect.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Requirements } from '../extension/assess.ts'
@@ -11,6 +12,7 @@ import { readTracking } from '../migrator/tracking.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
 import { readBuildFacts } from './build-facts.ts'
+import { clusterFindings, readCluster } from './cluster.ts'
 import { conflictFindings } from './conflicts.ts'
 import { connectionFinding, callerFindings, readCaller, type Caller } from './connection.ts'
 import {
@@ -32,6 +34,7 @@ import { migrationFindings, pendingOf, readFileNames, type Recorded } from './mi
 import { poolerFindings, readBackends } from './pooler.ts'
 import { readIndexes } from './read-indexes.ts'
 import { readingOf, type Reading } from './reading.ts'
+import { replicationFindings } from './replication.ts'
 import { rightsFindings } from './rights.ts'
 import { providerFindings, serverFindings } from './server.ts'
 import { readUpdatedTables, updateFindings } from './update-cost.ts'
@@ -84,12 +87,16 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...(isOld
       ? []
       : await extensionFindings(session, seen, needs, reach, caller, pendingOf(files, recorded).length > 0)),
+    ...(seen.isCitus
+      ? from('extension', await readingOf(session, readCluster), (each) => clusterFindings(each, seen))
+      : []),
     ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
     ...(isOld ? [] : conflictFindings(seen, needs, reach)),
     ...from('indexes', indexes, indexFindings),
     ...from('indexes', await readingOf(session, readIndexUse), indexUseFindings),
     ...from('indexes', await readingOf(session, readUpdatedTables), updateFindings),
     ...from('embeddings', await readingOf(session, readEmbeddings), embeddingFindings),
+    ...from('replication', await readingOf(session, readReplication), replicationFindings),
     ...from('settings', await readingOf(session, readBuildFacts), (each) => settingsFindings(seen, each)),
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(session, settings, tables, isSingle)),

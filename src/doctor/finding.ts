@@ -9,6 +9,7 @@ export type Check =
   | 'conflicts'
   | 'indexes'
   | 'embeddings'
+  | 'replication'
   | 'settings'
   | 'migrations'
   | 'lock'

@@ -9,6 +9,7 @@ import {
 import { parseOptions } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
+import { assertCoordinator } from '../database/topology.ts'
 import { sqlState, translate } from '../database/sqlstate.ts'
 import { readDependents, summarise, type Dependent, type Dependents } from './dependents.ts'
 import { readState } from './inspect.ts'
@@ -73,7 +74,9 @@ async function look(session: Session, needs: ParsedDropOptions): Promise<Pgvecto
     const { version } = state.server
     throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version, requiredMajor: MIN_POSTGRES_MAJOR })
   }
-  if (state.installed !== null) refuseReadOnly(state.readOnly)
+  if (state.installed === null) return state
+  refuseReadOnly(state.readOnly)
+  if (state.isCitus) await assertCoordinator(session)
   return state
 }
 

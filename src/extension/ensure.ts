@@ -2,19 +2,16 @@ import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { ensureOptions, type EnsureOptions, type ParsedEnsureOptions } from '../core/options.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { isRace } from '../database/sqlstate.ts'
-import { assess, satisfies, type Plan } from './assess.ts'
-import { execute, type Change } from './execute.ts'
+import { satisfies } from './assess.ts'
+import { carryOut, look } from './carry-out.ts'
+import { ensureOnCluster } from './cluster/ensure.ts'
 import { glanceAtBoot } from './glance.ts'
-import { readState } from './inspect.ts'
 import { rememberSchema } from './known-schema.ts'
 import { lockAndLook } from './lock.ts'
-import { appendToLog, logWarning } from '../log/migration-log.ts'
 import { loggerFrom } from '../database/logger.ts'
 import { announce, resultOf, type EnsureResult } from './result.ts'
-import type { Glance, InstalledExtension, PgvectorState } from './state.ts'
-import { planStorage } from '../pgvector/storage.ts'
+import type { Glance, InstalledExtension } from './state.ts'
 import { verifyIn } from './verify.ts'
-import { schemaWarnings } from './warnings.ts'
 
 /**
  * Makes sure that pgvector is enabled, recent enough and working. It is safe to call on every replica at once.
@@ -28,21 +25,27 @@ import { schemaWarnings } from './warnings.ts'
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE, POSTGRES_TOO_OLD, PGVECTOR_NOT_AVAILABLE,
  * PGVECTOR_VERSION_TOO_LOW, PGVECTOR_NO_UPDATE_PATH, INSUFFICIENT_PRIVILEGE, TYPE_CONFLICT, ACCESS_METHOD_CONFLICT,
- * SCHEMA_NOT_FOUND, READ_ONLY, LOCK_TIMEOUT or VERIFICATION_FAILED.
+ * SCHEMA_NOT_FOUND, READ_ONLY, LOCK_TIMEOUT, CITUS_WORKER,
+ * CITUS_NODES_NOT_READY, CITUS_REFUSED or VERIFICATION_FAILED.
  */
 export async function ensurePgvector(db: Database, options: EnsureOptions = {}): Promise<EnsureResult> {
   const needs = parseOptions(ensureOptions, options)
   const session = sessionOf(db)
   const seen = await glanceAtBoot(session)
-  const result = satisfies(seen, needs)
-    ? resultOf(seen, needs, 'unchanged')
-    : await changeWithRetry(session, needs, seen)
+  const result = await ensure(session, needs, seen)
   if (needs.verify && result.status === 'unchanged') {
     await session.transaction((trx) => verifyIn(trx, result.schema, result.version), { isBrief: true, readOnly: true })
   }
   rememberSchema(db, result.schema)
   announce(result, loggerFrom(needs.logger), needs.verify)
   return result
+}
+
+function ensure(session: Session, needs: ParsedEnsureOptions, seen: Glance): Promise<EnsureResult> {
+  if (seen.isCitus) return ensureOnCluster(session, needs, seen)
+  return satisfies(seen, needs)
+    ? Promise.resolve(resultOf(seen, needs, 'unchanged'))
+    : changeWithRetry(session, needs, seen)
 }
 
 const MOST_RACES = 5
@@ -80,51 +83,4 @@ async function change(session: Session, needs: ParsedEnsureOptions, fresh: Glanc
 
 function isSame(left: InstalledExtension | null, right: InstalledExtension | null): boolean {
   return left?.oid === right?.oid && left?.version === right?.version
-}
-
-async function look(
-  session: Session,
-  needs: ParsedEnsureOptions,
-  fresh?: Glance,
-): Promise<{ state: PgvectorState; plan: Plan }> {
-  const state = await readState(
-    session,
-    { schema: needs.schema, log: needs.log === false ? undefined : needs.log },
-    needs.minVersion,
-    fresh,
-  )
-  const { errors, plan } = assess(state, needs)
-  const [first] = errors
-  if (first !== undefined) throw first
-  return { state, plan }
-}
-
-async function carryOut(
-  trx: Session,
-  needs: ParsedEnsureOptions,
-  state: PgvectorState,
-  plan: Change,
-): Promise<EnsureResult> {
-  const started = performance.now()
-  const installed = await execute(trx, state, plan)
-  const warnings = plan.action === 'create' ? schemaWarnings(installed.schema, needs) : []
-  const noted =
-    needs.log === false
-      ? []
-      : appendToLog(state.log, {
-          event: plan.action === 'create' ? 'enabled' : 'updated',
-          versionBefore: state.installed?.version ?? null,
-          versionAfter: installed.version,
-          schema: installed.schema,
-          server: state.server.version,
-          provider: state.provider,
-          extensionOid: installed.oid,
-          dimensions: planStorage(needs.dimensions, installed.version),
-          durationMilliseconds: performance.now() - started,
-          details: { minVersion: needs.minVersion },
-        })
-  await verifyIn(trx, installed.schema, installed.version, noted)
-  const unwritten = needs.log === false ? null : logWarning(state.log)
-  if (unwritten !== null) warnings.push(unwritten)
-  return resultOf({ ...state, installed }, needs, plan.action === 'create' ? 'created' : 'updated', warnings)
 }

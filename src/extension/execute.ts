@@ -10,9 +10,14 @@ import type { InstalledExtension, PgvectorState } from './state.ts'
 export type Change = Exclude<Plan, { readonly action: 'none' }>
 
 /** Carries out a plan, and reads back the result in the same round trip. */
-export async function execute(trx: Session, state: PgvectorState, plan: Change): Promise<InstalledExtension> {
+export async function execute(
+  trx: Session,
+  state: PgvectorState,
+  plan: Change,
+  statements: readonly string[] = statementsFor(plan),
+): Promise<InstalledExtension> {
   try {
-    const installed = await trx.sendAndAsk<InstalledAnswer | null>(statementsFor(plan), installedQuery)
+    const installed = await trx.sendAndAsk<InstalledAnswer | null>(statements, installedQuery)
     if (installed === null) throw new Error('create extension succeeded, yet pg_extension has no row for it')
     return readInstalled(installed)
   } catch (error) {

@@ -1,6 +1,7 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { majorSql } from '../database/server-facts.ts'
 import type { Session } from '../database/session.ts'
+import { isCitusSql, rememberSingle } from '../database/topology.ts'
 import { literal, unquoted } from '../core/sql.ts'
 import { detectProvider, markedFunctions, markedRoles, markedSettings } from '../pgvector/providers.ts'
 import type { Caller, Glance, InstalledExtension, Reach } from './state.ts'
@@ -31,6 +32,7 @@ export interface GlanceAnswer {
   readonly roles: readonly (string | null)[]
   readonly functions: readonly (string | null)[]
   readonly installed: InstalledAnswer | null
+  readonly isCitus: boolean
   /** Identifies the extension, its version and its schema; null if it is not installed. */
   readonly fingerprint: string | null
 }
@@ -54,6 +56,7 @@ export async function glanceAtBoot(session: Session): Promise<Glance> {
     return before.seen
   const answer = await session.askAsCaller<GlanceAnswer>(glanceSql())
   const seen = readGlance(answer)
+  if (!seen.isCitus) rememberSingle(session)
   if (answer.fingerprint !== null && seen.installed?.missing.length === 0) {
     seenBefore.set(session.identity, { fingerprint: answer.fingerprint, seen })
   }
@@ -76,6 +79,7 @@ export function readGlance({
   roles,
   functions,
   installed,
+  isCitus,
 }: GlanceAnswer): Glance {
   assertSupported(description)
   const { server, provider } = currentTarget() ?? {
@@ -87,7 +91,7 @@ export function readGlance({
       functions: existingNames(markedFunctions(), functions),
     }),
   }
-  return { server, provider, installed: installed === null ? null : readInstalled(installed) }
+  return { server, provider, isCitus, installed: installed === null ? null : readInstalled(installed) }
 }
 
 /**
@@ -156,6 +160,7 @@ export function glanceSql(): string {
       'roles', ${list(markedRoles(), (name) => `pg_catalog.to_regrole(${name})`)},
       'functions', ${list(markedFunctions(), (name) => `pg_catalog.to_regproc(${name})`)},
       'installed', (${installedSql}),
+      'isCitus', ${isCitusSql},
       'fingerprint', (${fingerprintSql})
     ) as state`
 }

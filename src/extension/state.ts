@@ -7,6 +7,8 @@ import type { ProviderName } from '../pgvector/providers.ts'
 export interface Glance {
   readonly server: ServerFacts
   readonly provider: ProviderName
+  /** Whether this database is a node of a Citus cluster. */
+  readonly isCitus: boolean
   /** Null if the extension is not enabled in this database. */
   readonly installed: InstalledExtension | null
 }

@@ -2,6 +2,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import type { LogOptions } from '../core/options.ts'
 import { refuseReadOnly } from '../database/read-only.ts'
 import type { Session } from '../database/session.ts'
+import { assertCoordinator } from '../database/topology.ts'
 import { qualified } from '../core/sql.ts'
 import { execute } from './execute.ts'
 import { readState } from './inspect.ts'
@@ -49,6 +50,7 @@ export async function updateExtension(session: Session, needs: UpdateNeeds): Pro
   const target = targetOf(state, installed, needs.to)
   if (target === null) return unchanged(session, state, installed, needs)
   refuseReadOnly(state.readOnly)
+  if (state.isCitus) await assertCoordinator(session)
   return session.transaction(
     async (trx) => {
       const current = (await lockAndLook(trx, needs.wait, () => false)) ?? installed

@@ -4,6 +4,7 @@ import { identifier } from '../core/sql.ts'
 import { serverMessage } from '../database/server-message.ts'
 import { sqlState } from '../database/sqlstate.ts'
 import { usageDenied } from './assess.ts'
+import { verifyNodes } from './cluster/verify-nodes.ts'
 import { glance } from './glance.ts'
 import type { Glance } from './state.ts'
 import { isAtLeast } from '../pgvector/version.ts'
@@ -32,13 +33,16 @@ const TOLERANCE = 1e-6
  * @example await verifyPgvector(knex)
  *
  * @throws {PgvectorMigrationError} INSUFFICIENT_PRIVILEGE, or VERIFICATION_FAILED with what failed. PGVECTOR_NOT_AVAILABLE is
- * not checked here: if the extension is not enabled, VERIFICATION_FAILED says so.
+ * not checked here: if the extension is not enabled, VERIFICATION_FAILED says so. On a Citus cluster also
+ * CITUS_NODES_NOT_READY.
  */
 export async function verifyPgvector(db: Database): Promise<void> {
   const session = sessionOf(db)
-  const { installed } = await glance(session)
+  const seen = await glance(session)
+  const { installed } = seen
   if (installed?.reach === 'none') throw usageDenied(installed)
   await verifyInstalled(session, installed)
+  if (seen.isCitus && installed !== null) await verifyNodes(session, installed.version)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ReadOnly } from '../core/error-messages.ts'
 import { sqlStateOf } from '../core/errors.ts'
 import { readOnlySql } from '../database/read-only-sql.ts'
+import { isCitusSql } from '../database/topology.ts'
 import type { Session } from '../database/session.ts'
 import { literal } from '../core/sql.ts'
 import { READ_COMMITTED } from '../database/transaction.ts'
@@ -40,6 +41,8 @@ export interface Tracking {
   readonly hasNotes: boolean
   /** The server's description of itself. */
   readonly server: string
+  /** Whether the database is a node of a Citus cluster. */
+  readonly isCitus: boolean
   /** Why nothing can be written; null if it can. */
   readonly readOnly: ReadOnly | null
 }
@@ -58,9 +61,9 @@ export async function readApplied(session: Session, tables: MigrationTables): Pr
 /** Reads the same from tables that may not be trusted, with everything else that determines how a run begins. */
 export async function readTracking(session: Session, tables: MigrationTables): Promise<Tracking> {
   const { oids, doubtful, ...seen } = await session.ask<
-    Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly'>
+    Presence & Pick<Tracking, 'hasNotes' | 'server' | 'readOnly' | 'isCitus'>
   >(`select json_build_object(${presenceSql(tables)}, 'hasNotes', ${hasNotesSql(tables.runs)},
-      'server', version(), 'readOnly', ${readOnlySql}) as state`)
+      'server', version(), 'readOnly', ${readOnlySql}, 'isCitus', ${isCitusSql}) as state`)
   const distrusted = await readDistrust(session, doubtful)
   assertReadable(distrusted.filter(({ oid }) => oid === oids.migrations))
   const applied = (oids.migrations ?? null) === null ? [] : await readExisting(session, tables)

@@ -8,6 +8,7 @@ export const healthy: PgvectorState = {
   provider: 'stock',
   installed: { version: '0.8.7', schema: 'public', oid: 16_384, missing: [], reach: 'plain', caller },
   readOnly: null,
+  isCitus: false,
   role: { name: 'app', superuser: false, canCreateInDatabase: false },
   available: { defaultVersion: '0.8.7', versions: ['0.8.7'], trusted: false },
   owner: { name: 'postgres', isCurrentRole: false },

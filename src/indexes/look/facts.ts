@@ -9,6 +9,8 @@ export interface CatalogFacts {
   /** Whether PostgreSQL can notice, during a statement, that its client has died. */
   readonly canCheckConnection: boolean
   readonly readOnly: ReadOnly | null
+  /** Whether the database is a node of a Citus cluster. */
+  readonly isCitus: boolean
   readonly extension: {
     readonly version: string
     readonly schema: string

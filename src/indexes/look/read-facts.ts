@@ -1,6 +1,7 @@
 import { readOnlySql } from '../../database/read-only-sql.ts'
 import { canCheckConnectionSql, majorSql } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
+import { isCitusSql } from '../../database/topology.ts'
 import { literal } from '../../core/sql.ts'
 import { availableSql } from '../../extension/too-old.ts'
 import { countRows } from './count-rows.ts'
@@ -74,6 +75,7 @@ function factsSql({ column, name, storage }: VectorIndex): string {
         'major', ${majorSql}),
       'canCheckConnection', ${canCheckConnectionSql},
       'readOnly', ${readOnlySql},
+      'isCitus', ${isCitusSql},
       'extension', (select json_build_object('version', version, 'schema', schema,
         'available', ${availableSql('version', storage.operatorClass.since)}) from extension),
       'settings', ${serverSettingsSql},

@@ -7,6 +7,7 @@ import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import { notesOn } from './notes.ts'
 import { lacksObject, runPending } from './run-pending.ts'
+import { replicationNotes } from './replicated.ts'
 import { sourceOf, type PlanSource } from './sources.ts'
 import type { PartialPlan, PlannedMigration, PlanOrigin, PlanResult } from './result.ts'
 import { readOrigin, type Origin } from '../replay/origin.ts'
@@ -98,7 +99,7 @@ export async function planAsFarAsItGoes(
     return {
       migrations,
       sources,
-      notes: [...notes, ...uncopied],
+      notes: [...notes, ...replicationNotes(migrations, origin.replication), ...uncopied],
       origin: describe(origin, settings.tables, bookkeeping),
       failure: failure === null ? null : withHints(withoutEarlier(failure, earlier), hints),
     }

@@ -1,3 +1,4 @@
+import { readReplication, type Replication } from '../../columns/replication.ts'
 import { readState } from '../../extension/inspect.ts'
 import type { PgvectorState } from '../../extension/state.ts'
 import type { Session } from '../../database/session.ts'
@@ -12,6 +13,7 @@ export interface Origin {
   readonly pgvector: PgvectorState
   readonly surroundings: Surroundings
   readonly objects: readonly StoredObject[]
+  readonly replication: Replication
   /** When it was read, as ISO 8601. */
   readonly at: string
 }
@@ -24,6 +26,7 @@ export async function readOrigin(session: Session, tables: MigrationTables): Pro
       pgvector: await readState(trx, {}, null),
       surroundings: await readSurroundings(trx),
       objects: await readStoredObjects(trx),
+      replication: await readReplication(trx),
       at: new Date().toISOString(),
     }),
     { readOnly: true },

@@ -4,6 +4,7 @@ import { assertSupported } from '../../extension/glance.ts'
 import { refuseReadOnly } from '../../database/read-only.ts'
 import { isEmbeddedServer } from '../../database/server-facts.ts'
 import type { Session } from '../../database/session.ts'
+import { assertCoordinator } from '../../database/topology.ts'
 import type { Direction, RunOptions, RunResult } from '../events.ts'
 import { unfinishedRun } from '../lock/holder.ts'
 import { withRunLock, type RunLockOptions } from '../lock/run-lock.ts'
@@ -68,6 +69,7 @@ async function run(
   }
   assertSupported(tracking.server)
   refuseReadOnly(tracking.readOnly)
+  if (tracking.isCitus) await assertCoordinator(session)
   let notebook: Notebook | undefined
   const warnings = [...untrusted]
   const running = withRunLock(
