@@ -7,7 +7,7 @@ import { loadPackage } from './load-package.ts'
 export interface Scratch {
   /** Without the timeout for a cold start, because it has already started. */
   readonly config: Omit<EmbeddedKnexConfig, 'acquireConnectionTimeout'>
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** The extensions in PGlite that applications use. pgvector has its own package. */
