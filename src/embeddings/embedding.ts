@@ -32,7 +32,7 @@ export interface EmbeddingOptions<Row extends object = Record<string, unknown>> 
   readonly column: VectorColumn
   /** The columns of the table that your model reads. */
   readonly from: readonly (keyof Row & string)[]
-  /** The name of the model, as you want to read it in reports. A new name means that every vector is made again. */
+  /** The name of the model, as you want to read it in reports. With a new name, every vector is computed again. */
   readonly model: string
   /** Calls your model. `npx knex-pgvector vectors work` needs it here; the functions also accept it as an option. */
   readonly embed?: Embed<Row> | undefined
@@ -69,7 +69,7 @@ const embeddingOptions = lazySchema((z) => {
 })
 
 /**
- * Declares once what the vectors of a column are made of. It sends nothing to the server.
+ * Declares from which columns, and by which model, the vectors of a column are computed. It sends nothing to the server.
  *
  * @example
  * ```ts

@@ -8,7 +8,7 @@ import { assertKeptInStep, readInStepState, type InStepState } from './state.ts'
 
 /** Options of {@link verifyInStep}. */
 export interface VerifyInStepOptions {
-  /** Mark the rows that are found, so that a worker makes their vectors again; default false. */
+  /** Mark the rows that are found, so that a worker computes their vectors again; default false. */
   readonly mark?: boolean | undefined
   /** The number of rows that are read in one query; default 1000. */
   readonly batchSize?: number | undefined

@@ -18,7 +18,7 @@ export async function goBack(session: Session, declared: DeclaredChange, needs: 
   if (state.phase === 'done') {
     throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', {
       embedding: state.label,
-      problems: ['the old column was dropped: contract is the only step without return'],
+      problems: ['the old column was dropped: contract is the only step that cannot be rolled back'],
     })
   }
   if (state.registry.row === null || state.registry.row.target === null) return []

@@ -38,7 +38,7 @@ export interface ModelChange {
   switch(db: Database, options?: Omit<AdvanceOptions, 'until'>): Promise<ModelChangeStatus>
   /** Returns to the state before a phase. */
   back(db: Database, options?: BackOptions): Promise<ModelChangeStatus>
-  /** Drops the old column, after no search uses it any more. It is the only step without return. */
+  /** Drops the old column, after no search uses it any more. It is the only step that cannot be rolled back. */
   contract(db: Database, options: ContractOptions): Promise<ModelChangeStatus>
   /** Keeps both columns in step until the signal aborts: the worker of both models. */
   keepInStep(db: Database, options?: Omit<KeepInStepOptions, 'embed'>): Promise<void>

@@ -29,7 +29,7 @@ export interface NewModel extends IndexParameters {
 export interface ChangeModelOptions<Row extends object = Record<string, unknown>> {
   /** The new column and model. */
   readonly to: NewModel
-  /** Makes the vectors of rows, by the name of the model. `advance` and `switch` call the new one. */
+  /** Computes the vectors of rows, by the name of the model. `advance` and `switch` call the new one. */
   readonly embed?: Readonly<Record<string, Embed<Row>>> | undefined
 }
 
@@ -65,7 +65,7 @@ export interface BackOptions extends ModelStepOptions {
 
 /** Options of `contract`. */
 export interface ContractOptions extends ModelStepOptions {
-  /** Drop the old column, its index and what kept it in step. It is the only step without return. */
+  /** Drop the old column, its index and what kept it in step. It is the only step that cannot be rolled back. */
   readonly confirm: true
   /**
    * How long to watch whether searches still use the old index, at least 4 seconds; default '15s', because PostgreSQL

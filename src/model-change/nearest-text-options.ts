@@ -8,7 +8,7 @@ export type EmbedText = (text: string, options: { readonly signal: AbortSignal }
 /** What makes a query's vector. */
 export interface EmbedTextOptions {
   /**
-   * Makes the vector of a text, by the name of the model. A function alone stands for the declared model. It is called
+   * Computes the vector of a text, by the name of the model. A function alone stands for the declared model. It is called
    * with the active model, so a release that runs during a change of model names both.
    */
   readonly embed?: EmbedText | Readonly<Record<string, EmbedText>> | undefined
