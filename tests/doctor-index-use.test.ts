@@ -67,6 +67,16 @@ describe('the doctor on the use of indexes', () => {
     expect(indexUseFindings([{ ...used, scans: 0, tableScans: 10 }])).toEqual([])
     expect(indexUseFindings([{ ...used, scans: 0, bytes: 8192 }])).toEqual([])
   })
+
+  test('does not advise to drop the unused index of a tenant, which its rule would build again', () => {
+    const ofTenant = { ...used, name: 'public."A_tenant_0123456789ab"', serves: 'a where tenant', scans: 0 }
+    expect(indexUseFindings([used, ofTenant])).toEqual([
+      expect.objectContaining({
+        message: expect.stringContaining('the index of a big tenant'),
+        next: expect.stringContaining('raise `above` of the rule'),
+      }),
+    ])
+  })
 })
 
 describeOnServers('the doctor', (database) => {

@@ -196,6 +196,19 @@ describeOnEveryDatabase('the indexes of tenants', (database) => {
     expect(await indexesOf(knex)).toEqual([expect.objectContaining({ isValid: true })])
   })
 
+  test('that a killed build left invalid are dropped when their tenant is no longer big', async () => {
+    const { knex } = database()
+    await createTenants(knex)
+    await addRows(knex, 1, 30)
+    const { built } = await ensureTenantIndexes(knex, rule, quiet)
+    // A killed build has logged only that it began.
+    await knex('pgvector_migration_log').where({ event: 'index built' }).delete()
+    await knex.raw('update pg_index set indisvalid = false where indexrelid = ?::regclass', [built[0]?.index ?? ''])
+    await knex('documents').delete()
+    expect(tenantsOf((await ensureTenantIndexes(knex, rule, quiet)).dropped)).toEqual(['1'])
+    expect(await indexesOf(knex)).toEqual([])
+  })
+
   test('are built by a migration and dropped by its rollback, also those of later runs', async () => {
     const { knex } = database()
     await createTenants(knex)

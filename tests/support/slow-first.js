@@ -12,6 +12,9 @@ const SECONDS = {
   docs: 20,
   'linear-time': 25,
   adopt: 20,
+  'tenant-indexes': 30,
+  'tenant-search': 25,
+  'tenants-cli': 20,
   'lint-cli': 15,
   'empty-database': 10,
 }

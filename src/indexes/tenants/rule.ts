@@ -84,9 +84,9 @@ function prefixOf(name: string): string {
   return `${fittingName(name.replace(/_idx$/, ''), '', INFIX.length + HASH)}${INFIX}`
 }
 
-/** Whether an index has a name like those that {@link tenantIndex} gives, of any rule. */
+/** Whether an index has a name like those that {@link tenantIndex} gives, of any rule; quoted where necessary. */
 export function isLikeTenantIndex(name: string): boolean {
-  return /_tenant_[0-9a-f]{12}$/.test(name)
+  return /_tenant_[0-9a-f]{12}"?$/.test(name)
 }
 
 /** Whether an index has a name that {@link tenantIndex} gives to the index of a tenant. */
