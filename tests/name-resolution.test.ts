@@ -42,6 +42,7 @@ import { rolledBack } from './support/rolled-back.ts'
 import { source } from './support/steps.ts'
 import { setTraps, sprung } from './support/traps.ts'
 import { unqualifiedNames } from './support/unqualified.ts'
+import { contractAfterChange, keepAndChange } from './support/vectors-in-motion.ts'
 
 /** A caller with a search path of its own; the embedded database has one connection, whose path is set. */
 async function callerWith({ knex, url, connect }: TestDatabase, path: readonly string[]): Promise<Knex> {
@@ -113,6 +114,7 @@ async function doEverything(knex: Knex): Promise<void> {
     schema: 'app',
   })
   for await (const row of readVectors(knex, 'documents', columns)) assert.ok(row)
+  await keepAndChange(knex)
   await createVectorIndex(knex, whole, quiet)
   await createVectorIndex(knex, whole, quiet)
   await listVectorIndexes(knex)
@@ -160,7 +162,12 @@ describeOnEveryDatabase('names in our statements', (database) => {
     const { knex } = database()
     await knex.raw(tables)
     const caller = await callerWith(database(), ['app', 'public'])
-    const sent = (await statementsOf(caller, () => doEverything(caller))).filter((sql) => !isPinned(sql))
+    const sent = (
+      await statementsOf(caller, async () => {
+        await doEverything(caller)
+        await contractAfterChange(caller)
+      })
+    ).filter((sql) => !isPinned(sql))
     const ours = sent.filter((sql) => !/^select version\(\);?$/.test(sql))
     const found = await Promise.all(
       ours.map(async (sql) => ({ sql, names: (await unqualifiedNames(sql)).filter(isNotTheUsers) })),
@@ -169,9 +176,9 @@ describeOnEveryDatabase('names in our statements', (database) => {
   })
 })
 
-// Tables that stock Knex and the user leave to the search path.
+// Tables that stock Knex and the user leave to the search path, and an alias in FOR UPDATE OF.
 function isNotTheUsers(name: string): boolean {
-  return !/^relation (documents|knex_migrations(_lock|_runs)?)$/.test(name)
+  return !/^relation (documents|knex_migrations(_lock|_runs)?|m)$/.test(name)
 }
 
 describeOnServers('names in our statements', (database) => {

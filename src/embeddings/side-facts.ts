@@ -17,7 +17,7 @@ export interface SideFacts {
   readonly claims: SideTable | null
   /** Why the side tables that exist are not trusted. */
   readonly distrusted: readonly Distrust[]
-  /** The type of the column for the hash; null if there is none. */
+  /** The type of the column for the hash; null if there is none. `bytea` is PostgreSQL's own, whatever is on the search path. */
   readonly hash: string | null
   readonly function: SideFunction | null
   readonly trigger: { readonly enabled: string; readonly function: number; readonly definition: string } | null
@@ -70,7 +70,8 @@ function factsSql({ oid, schema }: { readonly oid: number; readonly schema: stri
       'claims', (select json_build_object('oid', oid::bigint, 'columns', columns) from side where relname = ${literal(names.claims)}),
       'doubtful', (select coalesce(json_agg(oid::bigint), '[]') from side where doubtful),
       'hash', (
-        select format_type(atttypid, atttypmod) from pg_catalog.pg_attribute
+        select case when atttypid = 'pg_catalog.bytea'::regtype then 'bytea' else format_type(atttypid, atttypmod) end
+        from pg_catalog.pg_attribute
         where attrelid = ${oid} and attname = ${literal(names.hash)} and not attisdropped
       ),
       'function', (
