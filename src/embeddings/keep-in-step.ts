@@ -23,8 +23,8 @@ export interface KeepInStepResult {
  * each row is claimed by one of them, and the claim of a killed worker ends with its lease.
  *
  * While `embed` works, no lock is held and no transaction is open. The old vector stays searchable until the new one is
- * written. The worker outlives failures of the model and of the connection. A row for which only the model fails becomes
- * a dead letter (`inStep` counts it as failed), and is tried again when it changes or after `retryInStep`.
+ * written. Once it runs, the worker outlives failures of the model and of the connection. A row for which only the model
+ * fails becomes a dead letter (`inStep` counts it as failed), and is tried again when it changes or after `retryInStep`.
  *
  * @example
  * ```ts
