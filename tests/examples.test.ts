@@ -14,6 +14,7 @@ afterAll(removeTemporaryFolders)
 test('every example has a test here', async () => {
   expect((await readdir(examples)).toSorted()).toEqual([
     '1-enable-in-a-migration',
+    '10-keep-in-step',
     '2-ensure-at-boot',
     '3-tests-on-pglite',
     '4-release-pipeline',
@@ -183,5 +184,20 @@ describeOnServers('the example 9-backstage', (database) => {
     expect(await knex.withSchema('catalog').from('knex_migrations')).toEqual([])
     expect(await knex.withSchema('techdocs').from('knex_migrations').pluck('name')).toHaveLength(2)
     expect(await knex.schema.withSchema('catalog').hasTable('entities')).toBe(false)
+  })
+})
+
+describe('the example 10-keep-in-step', () => {
+  test('does on the embedded database what its README says', async () => {
+    const { output, promised } = await runReadme('10-keep-in-step')
+    expect(linesMissing(promised, output)).toEqual([])
+  })
+})
+
+describeOnServers('the example 10-keep-in-step', (database) => {
+  test('does the same on a server, where no mark is left', async () => {
+    const { output, promised } = await runReadme('10-keep-in-step', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    expect(await database().knex('articles__embedding__marks')).toEqual([])
   })
 })
