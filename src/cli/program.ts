@@ -12,7 +12,7 @@ export function program(commands: readonly CommandDescription[] = describeComman
     .description('Runs Knex migrations with status, plan, rehearsal, history and a lock that never sticks.')
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .showHelpAfterError('(add --help for what there is)')
+    .showHelpAfterError('(run it with --help to list its arguments and options)')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .configureOutput({
       writeOut: (text) => (wantsJson() ? process.stderr : process.stdout).write(text),
