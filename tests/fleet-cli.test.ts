@@ -86,6 +86,29 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
     expect(done.stdout).toContain('3 tenants rolled back')
   })
 
+  test('shows plans, differences and findings of all tenants, and rolls everything back', async () => {
+    await createSchemas(database(), three)
+    const vectors = `const { vectorColumn } = require('knex-pgvector')
+      exports.embedding = vectorColumn('items', 'embedding', { type: 'vector', dimensions: 3 })`
+    const project = await createProject({ ...files, 'vectors.js': vectors })
+    const plan = await run(project, 'plan', ...chosen)
+    expect(plan.stderr).toBe('')
+    expect(plan.stdout).toContain('In 3 tenants: tenant_a, tenant_b, tenant_c')
+    expect(plan.stdout.match(/create table first/g)).toHaveLength(1)
+    await run(project, 'up', ...chosen)
+    expect((await run(project, 'plan', ...chosen)).stdout).toContain('Nothing is pending')
+    const diff = await run(project, 'diff', ...chosen, '--declared', 'vectors.js', '--exit-code')
+    expect(diff).toMatchObject({ code: 3 })
+    expect(diff.stdout).toMatch(/tenant_b\n +✗ extension missing: vector\n +✗ column missing: items.embedding/)
+    expect(diff.stdout).toContain('0 as declared, 3 not')
+    expect((await run(project, 'diff', ...chosen)).stderr).toContain('--declared: name the module')
+    const doctor = await run(project, 'doctor', ...chosen, '--json')
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ failed: [] })
+    const down = await run(project, 'down', ...chosen, '--all', '--yes')
+    expect(down).toMatchObject({ code: 0 })
+    expect(await schemasWith(database(), 'first')).toEqual([])
+  })
+
   test('onboards a tenant, and names the command again if that fails', async () => {
     const project = await createProject({
       ...files,
@@ -111,7 +134,7 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
 
   test.each([
     [['up'], 'choose them with --schemas'],
-    [['upp', ...chosen], 'action: must be one of status, up, retry, down, onboard, not upp'],
+    [['upp', ...chosen], 'action: must be one of status, plan, diff, doctor, up, retry, down, onboard, not upp'],
     [['onboard'], 'schema: name that of the new tenant'],
     [['up', 'tenant_a', ...chosen], 'schema: only onboard has one, not up'],
     [['up', '--tenants', 'missing.ts'], 'missing.ts cannot be loaded'],

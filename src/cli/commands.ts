@@ -127,7 +127,10 @@ export function describeCommands(): CommandDescription[] {
       name: 'doctor',
       summary:
         'check server, extension, indexes and lock, and show what to do; exits with 3 on an error, with 2 without a connection',
-      options: [new Option('--min-version <version>', 'the oldest pgvector to accept (default: 0.5.0)')],
+      options: [
+        new Option('--min-version <version>', 'the oldest pgvector to accept (default: 0.5.0)'),
+        new Option('--schema <name>', 'only tables and indexes of this schema; with %, of all that are like it'),
+      ],
       examples: ['npx knex-pgvector doctor', 'npx knex-pgvector doctor --min-version 0.8.0 --json'],
       load: () => import('./commands/doctor.ts'),
     },
@@ -160,6 +163,7 @@ export function describeCommands(): CommandDescription[] {
           '--declared <path>',
           'a module that exports what vectorColumn and vectorIndex returned',
         ).makeOptionMandatory(),
+        new Option('--schema <name>', 'report as not declared only what is in this schema; with %, in all like it'),
         new Option('--exit-code', 'exit with 3 when something declared is missing or differs'),
       ],
       examples: [
@@ -189,6 +193,7 @@ export function describeCommands(): CommandDescription[] {
         new Option('--wait <time>', 'build, tenants, repair: how long to wait for other sessions')
           .default(60_000, '60s')
           .argParser(milliseconds),
+        new Option('--schema <name>', 'list: only this schema; with %, all that are like it'),
         new Option('--follow', 'progress: until nothing is being built'),
       ],
       examples: [
@@ -225,7 +230,7 @@ export function describeCommands(): CommandDescription[] {
       args: [
         new Argument(
           '<action>',
-          'status, up, retry (those whose last run failed) or down, in every schema or database of a fleet; onboard: one more',
+          'status, plan, diff, doctor, up, retry (those whose last run failed) or down, in every schema or database of a fleet; onboard: one more',
         ),
         new Argument('[schema]', 'onboard: the schema of the new tenant, created if it does not exist'),
       ],
@@ -244,6 +249,9 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <tenant...>', 'only these tenants; not with retry'),
         new Option('--to <version>', 'up, retry: the last migration to apply; down: everything applied after this one'),
         new Option('--steps <number>', 'down: how many in each tenant (default: 1)').argParser(numberFrom(1)),
+        new Option('--all', 'down: everything that was applied').conflicts(['steps', 'to']),
+        new Option('--declared <path>', 'diff: a module that exports what vectorColumn and vectorIndex returned'),
+        new Option('--min-version <version>', 'doctor: the oldest pgvector to accept (default: 0.5.0)'),
         new Option('--concurrency <number>', 'how many tenants at once').default(4).argParser(numberFrom(1)),
         new Option('--canary <number>', 'how many tenants run first; if one fails, no other is started')
           .default(1)
@@ -257,12 +265,13 @@ export function describeCommands(): CommandDescription[] {
         ]),
         new Option('--wait <time>', 'how long to wait for other runs').default(60_000, '60s').argParser(milliseconds),
         new Option('--yes', 'down: do not ask for confirmation'),
-        new Option('--exit-code', 'status: exit with 3 if a tenant is not current'),
+        new Option('--exit-code', 'status: exit with 3 if a tenant is not current; diff: if one differs'),
       ],
       examples: [
         "npx knex-pgvector fleet up --schemas 'tenant\\_%' --canary 5",
         "npx knex-pgvector fleet status --databases 'app\\_%' --json",
         'npx knex-pgvector fleet retry --tenants tenants.ts',
+        "npx knex-pgvector fleet diff --schemas 'tenant\\_%' --declared src/vectors.ts",
         'npx knex-pgvector fleet onboard tenant_42 --extension-schema public',
       ],
       load: () => import('./commands/fleet.ts'),

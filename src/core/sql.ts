@@ -16,6 +16,15 @@ export function schemaList(schemas: readonly string[]): string {
   return schemas.map(identifier).join(', ')
 }
 
+/**
+ * Returns the condition that a schema has this name, or matches it as a LIKE pattern if it contains a percent sign. It is
+ * for queries whose names resolve in pg_catalog.
+ */
+export function isInSchema(column: string, schema: string | undefined): string {
+  if (schema === undefined) return 'true'
+  return `coalesce(${column}, '') ${schema.includes('%') ? 'like' : '='} ${literal(schema)}`
+}
+
 /** Returns an object's quoted name with its schema. */
 export function qualified(schema: string, name: string): string {
   return `${identifier(schema)}.${identifier(name)}`

@@ -1,6 +1,7 @@
 import { glance } from '../extension/glance.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
-import { identifier, literal } from '../core/sql.ts'
+import { parseSchemaOptions, type SchemaOptions } from '../core/schema-options.ts'
+import { identifier, isInSchema, literal } from '../core/sql.ts'
 import { columnDeclaration, columnLabel, isSameColumn } from '../columns/facts.ts'
 import { readColumns, type FoundColumn } from '../columns/read-columns.ts'
 import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
@@ -35,13 +36,18 @@ const declaredVectors = lazySchema((z) =>
 
 /**
  * Compares declared columns and indexes with a database. It writes nothing. An equal index with another name counts as
- * present.
+ * present. With `schema`, only what is there counts as not declared.
  *
  * @example const differences = await diffVectors(knex, { columns: [embedding], indexes: [byAngle] })
  *
  * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
  */
-export async function diffVectors(db: Database, declared: DeclaredVectors): Promise<VectorDifference[]> {
+export async function diffVectors(
+  db: Database,
+  declared: DeclaredVectors,
+  options: SchemaOptions = {},
+): Promise<VectorDifference[]> {
+  const { schema } = parseSchemaOptions(options)
   const { columns: own, indexes, embeddings = [], tenants = [] } = parseOptions(declaredVectors, declared)
   const session = sessionOf(db)
   const columns = unique([
@@ -85,7 +91,7 @@ export async function diffVectors(db: Database, declared: DeclaredVectors): Prom
   }
   const isExtensionMissing = installed === null && differences.some(needsExtension)
   const extension = isExtensionMissing ? [{ kind: 'extension missing', name: 'vector' } as const] : []
-  const there = await readVectors(session, compared.found)
+  const there = await readVectors(session, compared.found, schema)
   return [...extension, ...differences, ...undeclared(there, seen)]
 }
 
@@ -143,7 +149,7 @@ function undeclared({ columns, indexes }: ExistingVectors, seen: ReadonlySet<str
 
 // The columns and indexes of a partition belong to its parent table. A bit string may be anything, so only pgvector's
 // own types count.
-function readVectors(session: Session, declared: readonly number[]): Promise<ExistingVectors> {
+function readVectors(session: Session, declared: readonly number[], schema?: string): Promise<ExistingVectors> {
   return session.ask(`select json_build_object(
       'columns', (
         select coalesce(json_agg(json_build_object('schema', n.nspname, 'table', c.relname, 'column', a.attname,
@@ -153,7 +159,7 @@ function readVectors(session: Session, declared: readonly number[]): Promise<Exi
         join pg_catalog.pg_attribute a on a.atttypid = t.oid and a.attnum > 0 and not a.attisdropped
         join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where e.extname = 'vector' and c.relpersistence <> 't'
+        where e.extname = 'vector' and c.relpersistence <> 't' and ${isInSchema('n.nspname', schema)}
       ),
       'indexes', (
         select coalesce(json_agg(json_build_object('name', format('%I.%I', n.nspname, c.relname),
@@ -162,6 +168,7 @@ function readVectors(session: Session, declared: readonly number[]): Promise<Exi
         join pg_catalog.pg_am m on m.oid = c.relam and m.amname in ${indexMethodsSql}
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('i', 'I') and not c.relispartition and c.relpersistence <> 't'
+          and ${isInSchema('n.nspname', schema)}
           and c.oid <> all (${literal(`{${declared.join(',')}}`)}::oid[])
       )
     ) as state`)

@@ -1,3 +1,4 @@
+import { isInSchema } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { rowsWithValueSql } from '../indexes/look/rows-with-value.ts'
 import { serverSettingsSql, type ServerSettings } from '../indexes/look/settings.ts'
@@ -28,7 +29,7 @@ export interface TableGraph {
 }
 
 /** Reads settings and sizes without reading a table. Sizes are estimates of the last ANALYZE. */
-export function readBuildFacts(session: Session): Promise<BuildFacts> {
+export function readBuildFacts(session: Session, schema?: string): Promise<BuildFacts> {
   return session.ask(`with extension_type as (
       select t.oid, t.typname from pg_catalog.pg_type t
       join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid
@@ -67,7 +68,7 @@ export function readBuildFacts(session: Session): Promise<BuildFacts> {
       join pg_catalog.pg_class c on c.oid = g.table_oid
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_type t on t.oid = g.type_oid
-      where t.typname in ('vector', 'halfvec', 'bit') and g.dimensions > 0
+      where t.typname in ('vector', 'halfvec', 'bit') and g.dimensions > 0 and ${isInSchema('n.nspname', schema)}
     )
     select json_build_object(
       'settings', ${serverSettingsSql},

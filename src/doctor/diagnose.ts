@@ -3,8 +3,9 @@ import { readState } from '../extension/inspect.ts'
 import type { PgvectorState } from '../extension/state.ts'
 import type { Requirements } from '../extension/assess.ts'
 import { ensureOptions, MIN_POSTGRES_MAJOR, type EnsureOptions } from '../core/options.ts'
-import { optionsParser, textKind } from '../core/option-kinds.ts'
+import { nameKind, optionsParser, textKind } from '../core/option-kinds.ts'
 import { parseOptions } from '../core/parse-options.ts'
+import type { SchemaOptions } from '../core/schema-options.ts'
 import { isEmbeddedServer } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
@@ -41,9 +42,19 @@ import { readUpdatedTables, updateFindings } from './update-cost.ts'
 import { readTableRights, type TableRights } from './tables.ts'
 
 /** Options of {@link diagnose}, in addition to `migrations` in the Knex configuration. */
-export type DiagnoseOptions = MigratorOptions & Pick<EnsureOptions, 'minVersion' | 'schema'>
+export type DiagnoseOptions = MigratorOptions &
+  SchemaOptions &
+  Pick<EnsureOptions, 'minVersion'> & {
+    /** The schema that the extension should be in; by default any. */
+    readonly extensionSchema?: string | undefined
+  }
 
-const parseDiagnoseOptions = optionsParser({ ...migratorKinds, minVersion: textKind, schema: textKind })
+const parseDiagnoseOptions = optionsParser({
+  ...migratorKinds,
+  minVersion: textKind,
+  extensionSchema: textKind,
+  schema: nameKind,
+})
 
 /**
  * Checks everything that determines whether migrations and vector search work here, and reports what to do about each
@@ -60,11 +71,11 @@ const parseDiagnoseOptions = optionsParser({ ...migratorKinds, minVersion: textK
  * @throws {PgvectorMigrationError} INVALID_OPTIONS, or UNSUPPORTED_DATABASE if this is not PostgreSQL.
  */
 export async function diagnose(db: Database, options: DiagnoseOptions = {}): Promise<Finding[]> {
-  const { minVersion, schema, ...migratorOptions } = parseDiagnoseOptions(options)
-  const needs = parseOptions(ensureOptions, { minVersion, schema })
+  const { minVersion, extensionSchema, schema, ...migratorOptions } = parseDiagnoseOptions(options)
+  const needs = parseOptions(ensureOptions, { minVersion, schema: extensionSchema })
   const session = sessionOf(db)
   const settings = settingsOf(session, migratorOptions)
-  const seen = await readState(session, { schema }, null).catch((error: unknown) => {
+  const seen = await readState(session, { schema: extensionSchema }, null).catch((error: unknown) => {
     const finding = connectionFinding(error)
     if (finding === null) throw error
     return finding
@@ -77,7 +88,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
   const tables = await readingOf(session, (trx) => readTableRights(trx, settings.tables))
   const files = await readFileNames(settings)
   const recorded = await readRecorded(session, settings, tables)
-  const indexes = await readingOf(session, readIndexes)
+  const indexes = await readingOf(session, (on) => readIndexes(on, schema))
   const findings = [
     ...callerFindings(caller),
     ...(isSingle ? [] : poolerFindings(await readBackends(session))),
@@ -93,11 +104,13 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...(indexes.isKnown ? advisoryFindings(seen, indexes.value.vector) : []),
     ...(isOld ? [] : conflictFindings(seen, needs, reach)),
     ...from('indexes', indexes, indexFindings),
-    ...from('indexes', await readingOf(session, readIndexUse), indexUseFindings),
-    ...from('indexes', await readingOf(session, readUpdatedTables), updateFindings),
-    ...from('embeddings', await readingOf(session, readEmbeddings), embeddingFindings),
+    ...from('indexes', await readingOf(session, (on) => readIndexUse(on, schema)), indexUseFindings),
+    ...from('indexes', await readingOf(session, (on) => readUpdatedTables(on, schema)), updateFindings),
+    ...from('embeddings', await readingOf(session, (on) => readEmbeddings(on, schema)), embeddingFindings),
     ...from('replication', await readingOf(session, readReplication), replicationFindings),
-    ...from('settings', await readingOf(session, readBuildFacts), (each) => settingsFindings(seen, each)),
+    ...from('settings', await readingOf(session, (on) => readBuildFacts(on, schema)), (each) =>
+      settingsFindings(seen, each),
+    ),
     ...migrationFindings(files, recorded, settings.tables.migrations),
     ...(await lockOf(session, settings, tables, isSingle)),
   ]

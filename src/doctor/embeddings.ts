@@ -1,4 +1,4 @@
-import { qualified } from '../core/sql.ts'
+import { isInSchema, qualified } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { isObviouslyTrustedSql } from '../database/table-trust.ts'
 import { findingsOf, type Finding } from './finding.ts'
@@ -20,12 +20,12 @@ interface Tables extends Pick<KeptEmbedding, 'name' | 'isMarked'> {
 }
 
 /** Reads what is kept in step. Tables that another role controls are not read. */
-export async function readEmbeddings(session: Session): Promise<readonly KeptEmbedding[]> {
+export async function readEmbeddings(session: Session, schema?: string): Promise<readonly KeptEmbedding[]> {
   const found = await session.ask<readonly Tables[]>(`
     with side as (
       select c.oid, c.relnamespace, n.nspname, c.relname, obj_description(c.oid, 'pg_class') as comment
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.relkind = 'r' and c.relname like '%\\_\\_marks' and ${isObviouslyTrustedSql}
+      where ${isInSchema('n.nspname', schema)} and c.relkind = 'r' and c.relname like '%\\_\\_marks' and ${isObviouslyTrustedSql}
         and has_table_privilege(c.oid, 'select')
         and obj_description(c.oid, 'pg_class') like '%: the rows whose vectors are stale (knex-pgvector)'
     )
@@ -39,11 +39,11 @@ export async function readEmbeddings(session: Session): Promise<readonly KeptEmb
       on c.relnamespace = side.relnamespace and c.relname = left(side.relname, -5) || 'claims' and ${isObviouslyTrustedSql}
       and has_table_privilege(c.oid, 'select')`)
   const read: KeptEmbedding[] = []
-  for (const { name, schema, marks, claims, isMarked } of found) {
+  for (const { name, schema: place, marks, claims, isMarked } of found) {
     const counts = await session.askAsCaller<Pick<KeptEmbedding, 'stale' | 'failed'>>(
       `select pg_catalog.json_build_object(
-        'stale', (select pg_catalog.count(*) from ${qualified(schema, marks)}),
-        'failed', (select pg_catalog.count(*) from ${qualified(schema, claims)} where due_at operator(pg_catalog.=) 'infinity')
+        'stale', (select pg_catalog.count(*) from ${qualified(place, marks)}),
+        'failed', (select pg_catalog.count(*) from ${qualified(place, claims)} where due_at operator(pg_catalog.=) 'infinity')
       ) as state`,
     )
     read.push({ name, isMarked, ...counts })

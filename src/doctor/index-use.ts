@@ -1,3 +1,4 @@
+import { isInSchema } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { isLikeTenantIndex } from '../indexes/tenants/rule.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
@@ -18,7 +19,7 @@ export interface UsedIndex {
 }
 
 /** Reads the use of vector indexes without partitioned ones, which have no scans of their own. */
-export function readIndexUse(session: Session): Promise<UsedIndex[]> {
+export function readIndexUse(session: Session, schema?: string): Promise<UsedIndex[]> {
   return session.ask(`select coalesce(json_agg(json_build_object(
       'name', format('%I.%I', s.schemaname, s.indexrelname), 'table', format('%I.%I', s.schemaname, s.relname),
       'scans', s.idx_scan, 'tableScans', t.seq_scan + coalesce(t.idx_scan, 0),
@@ -31,7 +32,7 @@ export function readIndexUse(session: Session): Promise<UsedIndex[]> {
     join pg_catalog.pg_index i on i.indexrelid = s.indexrelid and i.indisvalid and i.indisready
     join pg_catalog.pg_class c on c.oid = s.indexrelid
     join pg_catalog.pg_am a on a.oid = c.relam
-    where a.amname in ${indexMethodsSql}`)
+    where a.amname in ${indexMethodsSql} and ${isInSchema('s.schemaname', schema)}`)
 }
 
 // With fewer scans of the table, or a small index, nothing follows from an unused one.

@@ -1,3 +1,4 @@
+import { isInSchema } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { isCopySql, isInWorkSql, isValidSql, runningBuildsSql } from '../indexes/look/validity.ts'
 import { indexMethodsSql } from '../pgvector/index-methods.ts'
@@ -47,7 +48,7 @@ export interface Indexes {
 }
 
 /** Reads the relevant indexes, and distinguishes a running build from an interrupted one. */
-export function readIndexes(session: Session): Promise<Indexes> {
+export function readIndexes(session: Session, schema?: string): Promise<Indexes> {
   return session.ask(`with ${runningBuildsSql},
     index as (
       select i.indexrelid as oid, c.relname, format('%I.%I', n.nspname, c.relname) as name, i.indrelid as table_oid,
@@ -57,7 +58,7 @@ export function readIndexes(session: Session): Promise<Indexes> {
       join pg_catalog.pg_class c on c.oid = i.indexrelid
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_am a on a.oid = c.relam
-      where c.relpersistence <> 't'
+      where c.relpersistence <> 't' and ${isInSchema('n.nspname', schema)}
     )
     select json_build_object(
       'vector', (

@@ -1,3 +1,4 @@
+import { isInSchema } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { findingsOf, listed, type Finding } from './finding.ts'
 
@@ -19,7 +20,7 @@ export interface UpdatedTable {
 }
 
 /** Reads the counters of tables with an HNSW index. */
-export function readUpdatedTables(session: Session): Promise<UpdatedTable[]> {
+export function readUpdatedTables(session: Session, schema?: string): Promise<UpdatedTable[]> {
   return session.ask(`select coalesce(json_agg(json_build_object(
       'table', format('%I.%I', s.schemaname, s.relname), 'updates', s.n_tup_upd, 'hotUpdates', s.n_tup_hot_upd,
       -- a column that older releases do not have
@@ -39,7 +40,7 @@ export function readUpdatedTables(session: Session): Promise<UpdatedTable[]> {
       )
     ) order by s.schemaname, s.relname), '[]') as state
     from pg_catalog.pg_stat_user_tables s join pg_catalog.pg_class t on t.oid = s.relid
-    where exists (
+    where ${isInSchema('s.schemaname', schema)} and exists (
       select from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
       join pg_catalog.pg_am a on a.oid = ic.relam
       where i.indrelid = t.oid and i.indisvalid and a.amname = 'hnsw'

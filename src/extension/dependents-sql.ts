@@ -1,3 +1,12 @@
+import { isInSchema } from '../core/sql.ts'
+
+// Rules, triggers, defaults and policies belong to the schema of their table.
+const schemaOfTable = `(
+  select table_schema.nspname from pg_catalog.pg_depend d
+  join pg_catalog.pg_class c on d.refclassid = 'pg_catalog.pg_class'::regclass and c.oid = d.refobjid
+  join pg_catalog.pg_namespace table_schema on table_schema.oid = c.relnamespace
+  where d.classid = w.classid and d.objid = w.objid order by d.deptype limit 1)`
+
 /**
  * The objects that `drop extension vector cascade` would remove, except the extension's own.
  *
@@ -5,7 +14,7 @@
  * references them. From an internal part it goes to the object that contains it: from a rule to its view, from a
  * default to its column.
  */
-export const dependentObjectsSql = `
+export const dependentObjectsSql = (schema?: string): string => `
   with recursive extension as (
     select oid from pg_catalog.pg_extension where extname = 'vector'
   ),
@@ -49,6 +58,7 @@ export const dependentObjectsSql = `
       and coalesce(i.schema, '') not like 'pg\\_toast%'
       -- row types and array types are dropped with their owner; domains and ranges are separate objects
       and (t.oid is null or (t.typrelid = 0 and t.typcategory <> 'A'))
+      and ${isInSchema(`coalesce(i.schema, ${schemaOfTable})`, schema)}
   )
   select coalesce(json_agg(to_json(object)), '[]') as state from object`
 
@@ -57,7 +67,7 @@ export const dependentObjectsSql = `
  *
  * A column of a composite type does not depend on the extension, but its data would be lost with the attribute.
  */
-export const vectorColumnsSql = `
+export const vectorColumnsSql = (schema?: string): string => `
   with recursive extension as (
     select oid from pg_catalog.pg_extension where extname = 'vector'
   ),
@@ -104,6 +114,7 @@ export const vectorColumnsSql = `
     join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p', 'f', 'm', 'v', 'c')
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     cross join lateral pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, a.attnum) i
+    where ${isInSchema('n.nspname', schema)}
   )
   select coalesce(json_agg(to_json(object)), '[]') as state from object`
 
@@ -111,12 +122,13 @@ export const vectorColumnsSql = `
  * The objects that name pgvector in source text that PostgreSQL does not parse: functions with a string body, and
  * settings of databases and roles.
  */
-export const mentionsSql = `
+export const mentionsSql = (schema?: string): string => `
   with mention as (
     select 'function' as kind, p.oid::regprocedure::text as name,
       'function ' || p.oid::regprocedure::text || ' (' || l.lanname || ') names pgvector in its body' as description
     from pg_catalog.pg_proc p
     join pg_catalog.pg_language l on l.oid = p.prolang
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace and ${isInSchema('n.nspname', schema)}
     where l.lanname not in ('c', 'internal') and p.prosqlbody is null
       and p.prosrc ~* '\\m(vector|halfvec|sparsevec|binary_quantize|hnsw|ivfflat|l2_distance|cosine_distance|inner_product)\\M|<->|<#>|<=>|<[+]>|<~>|<%>'
       and not exists (
@@ -130,6 +142,6 @@ export const mentionsSql = `
     cross join lateral unnest(s.setconfig) as setting
     left join pg_catalog.pg_roles r on r.oid = s.setrole
     left join pg_catalog.pg_database b on b.oid = s.setdatabase
-    where setting ~ '^(hnsw|ivfflat)[.]' and (s.setdatabase = 0 or b.datname = current_database())
+    where setting ~ '^(hnsw|ivfflat)[.]' and (s.setdatabase = 0 or b.datname = current_database()) and ${isInSchema('null', schema)}
   )
   select coalesce(json_agg(to_json(mention) order by mention.kind, mention.name), '[]') as state from mention`

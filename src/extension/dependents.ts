@@ -1,5 +1,6 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { MIN_POSTGRES_MAJOR } from '../core/options.ts'
+import { parseSchemaOptions, type SchemaOptions } from '../core/schema-options.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { dependentObjectsSql, mentionsSql, vectorColumnsSql } from './dependents-sql.ts'
 import { glance } from './glance.ts'
@@ -40,23 +41,24 @@ export interface Dependents {
  * const { objects } = await findDependents(knex)
  * for (const { kind, name } of objects) console.log(`${kind} ${name}`)
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE or POSTGRES_TOO_OLD.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS, UNSUPPORTED_DATABASE or POSTGRES_TOO_OLD.
  */
-export async function findDependents(db: Database): Promise<Dependents> {
+export async function findDependents(db: Database, options: SchemaOptions = {}): Promise<Dependents> {
+  const { schema } = parseSchemaOptions(options)
   const session = sessionOf(db)
   const { server } = await glance(session)
   if (server.major < MIN_POSTGRES_MAJOR) {
     throw new PgvectorMigrationError('POSTGRES_TOO_OLD', { version: server.version, requiredMajor: MIN_POSTGRES_MAJOR })
   }
-  return readDependents(session)
+  return readDependents(session, schema)
 }
 
 /** Finds the same, without checking the version of the server. */
-export async function readDependents(session: Session): Promise<Dependents> {
+export async function readDependents(session: Session, schema?: string): Promise<Dependents> {
   const [objects, columns, mentions] = (await session.askEach([
-    dependentObjectsSql,
-    vectorColumnsSql,
-    mentionsSql,
+    dependentObjectsSql(schema),
+    vectorColumnsSql(schema),
+    mentionsSql(schema),
   ])) as [Dependent[], Dependent[], Mention[]]
   return { objects: merge(objects, columns), mentions }
 }

@@ -1,15 +1,27 @@
 import { connectionLimit, type ConnectionLimit } from '../database/connection-limit.ts'
+import { sharedConnections } from '../database/shared-connections.ts'
+import type { DeclaredVectors } from '../diff/diff.ts'
+import { diffTenants, type FleetDifferences } from './diff.ts'
+import { diagnoseTenants, type FleetFindings } from './findings.ts'
 import { withSchema } from './onboard.ts'
+import type { Opening } from './open-tenant.ts'
+import { planTenants, type FleetPlan } from './plan.ts'
 import { sumLosses, type FleetLosses } from './losses.ts'
 import {
   parseFleetDownOptions,
   parseFleetOnboardOptions,
   parseFleetOptions,
+  parseFleetDoctorOptions,
+  parseFleetPlanOptions,
+  parseFleetQuestionOptions,
   parseFleetReadOptions,
   parseFleetUpOptions,
   type FleetDownOptions,
+  type FleetDoctorOptions,
   type FleetOnboardOptions,
   type FleetOptions,
+  type FleetPlanOptions,
+  type FleetQuestionOptions,
   type FleetReadOptions,
   type FleetUpOptions,
 } from './options.ts'
@@ -41,6 +53,12 @@ export interface Fleet {
   losses(
     options?: Pick<FleetDownOptions, 'steps' | 'to' | 'all' | 'only' | 'concurrency' | 'signal'>,
   ): Promise<FleetLosses>
+  /** The SQL of the pending migrations, once for tenants in the same state. It only reads. */
+  plan(options?: FleetPlanOptions): Promise<FleetPlan>
+  /** Compares every tenant with declared columns, indexes and embeddings. It only reads. */
+  diff(declared: DeclaredVectors, options?: FleetQuestionOptions): Promise<FleetDifferences>
+  /** Checks every tenant and its database as `diagnose` does. It only reads. */
+  doctor(options?: FleetDoctorOptions): Promise<FleetFindings>
   /** The state of every tenant, from its own tables. It only reads. */
   status(options?: FleetReadOptions): Promise<readonly TenantStatus[]>
 }
@@ -86,6 +104,20 @@ export function createFleet(options: FleetOptions): Fleet {
     const plan = { direction: 'up', wanted, skipped, selection, extensionSchema, limit, start } as const
     return runFleet(plan, { ...settings, concurrency })
   }
+  const asking = async <Answer>(
+    { only, concurrency = DEFAULT_CONCURRENCY, signal }: FleetQuestionOptions,
+    ask: (
+      tenants: readonly (ResolvedTenant | UnresolvedTenant)[],
+      opening: Opening,
+      concurrency: number,
+    ) => Promise<Answer>,
+  ): Promise<Answer> => {
+    const limit = limitFor(concurrency)
+    const preparation = { extensionSchema, isEnabling: false, limit }
+    const connections = sharedConnections(limit)
+    const opening = { ...preparation, prepare: preparing(preparation), signal, connections }
+    return ask(await resolve(only, limit), opening, concurrency).finally(() => connections.close())
+  }
   return {
     up,
     retry: (given = {}) => up({ ...given, only: 'failed' }),
@@ -109,11 +141,26 @@ export function createFleet(options: FleetOptions): Fleet {
       return runFleet(plan, { ...settings, concurrency })
     },
     losses: async (given) => {
-      const { only, steps, to, all, concurrency = DEFAULT_CONCURRENCY, signal } = parseFleetDownOptions(given)
-      const limit = limitFor(concurrency)
-      const preparation = { extensionSchema, isEnabling: false, limit }
-      const opening = { ...preparation, prepare: preparing(preparation), signal, connections: null }
-      return sumLosses(await resolve(only, limit), opening, { steps, to, all }, concurrency)
+      const { steps, to, all, ...settings } = parseFleetDownOptions(given)
+      return asking(settings, (tenants, opening, concurrency) =>
+        sumLosses(tenants, opening, { steps, to, all }, concurrency),
+      )
+    },
+    plan: async (given) => {
+      const { to, skip, ...settings } = parseFleetPlanOptions(given)
+      return asking(settings, async (tenants, opening, concurrency) =>
+        planTenants(tenants, await scanTenants(tenants, opening.limit, concurrency), opening, { to, skip }),
+      )
+    },
+    diff: async (declared, given) =>
+      asking(parseFleetQuestionOptions(given), (tenants, opening, concurrency) =>
+        diffTenants(tenants, opening, declared, concurrency),
+      ),
+    doctor: async (given) => {
+      const { minVersion, ...settings } = parseFleetDoctorOptions(given)
+      return asking(settings, (tenants, opening, concurrency) =>
+        diagnoseTenants(tenants, opening, minVersion, concurrency),
+      )
     },
     status: async (given) => {
       const { only } = parseFleetReadOptions(given)

@@ -2,8 +2,9 @@ import { unquoted } from '../core/sql.ts'
 import type { Count } from '../migrator/losses/count.ts'
 import { losses, type Losses } from '../migrator/losses/losses.ts'
 import type { DownSelection } from '../migrator/select.ts'
-import { withTenant, type Opening } from './open-tenant.ts'
-import { failureOf, type FailedTenant } from './report.ts'
+import { askTenants } from './ask-tenants.ts'
+import type { Opening } from './open-tenant.ts'
+import type { FailedTenant } from './report.ts'
 import type { ResolvedTenant, UnresolvedTenant } from './resolve.ts'
 
 /** What rolling back would lose, in all tenants together. Nothing was changed. */
@@ -35,26 +36,11 @@ export async function sumLosses(
   selection: DownSelection,
   concurrency: number,
 ): Promise<FleetLosses> {
-  const queue = [...tenants]
-  const found: Found[] = []
-  const failed: FailedTenant[] = []
   const { signal } = opening
-  const worker = async (): Promise<void> => {
-    for (let tenant = queue.shift(); tenant !== undefined; tenant = queue.shift()) {
-      const { name } = tenant
-      try {
-        if ('problem' in tenant) throw tenant.problem
-        const { schema } = tenant
-        const lost = await withTenant(tenant, opening, (session, settings) =>
-          losses(session, settings, { ...selection, signal }),
-        )
-        found.push({ tenant: name, schema, losses: lost })
-      } catch (error) {
-        failed.push(failureOf(name, error))
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: concurrency }, worker))
+  const { answers, failed } = await askTenants(tenants, opening, concurrency, (session, settings) =>
+    losses(session, settings, { ...selection, signal }),
+  )
+  const found = answers.map(({ tenant: { name, schema }, answer }) => ({ tenant: name, schema, losses: answer }))
   return { ...summed(found), failed }
 }
 

@@ -75,10 +75,27 @@ export interface FleetDownOptions extends FleetRunOptions, DownSelection {
 /** Options of `onboard` of a fleet. */
 export type FleetOnboardOptions = Pick<FleetRunOptions, 'transaction' | 'wait' | 'signal' | 'onEvent'>
 
-/** Options of the questions to a fleet. */
+/** Options of `status` of a fleet. */
 export interface FleetReadOptions {
   /** The names of the tenants; by default all. */
   readonly only?: readonly string[] | undefined
+}
+
+/** Options of the other questions to a fleet. */
+export interface FleetQuestionOptions extends FleetReadOptions {
+  /** How many tenants are read at once; default 4. */
+  readonly concurrency?: number | undefined
+  /** Stops reading further tenants. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `plan` of a fleet. */
+export interface FleetPlanOptions extends FleetQuestionOptions, Pick<UpSelection, 'to' | 'skip'> {}
+
+/** Options of `doctor` of a fleet. */
+export interface FleetDoctorOptions extends FleetQuestionOptions {
+  /** The oldest version of pgvector to accept; default 0.5.0. */
+  readonly minVersion?: string | undefined
 }
 
 /** An event of a running fleet. */
@@ -144,6 +161,28 @@ export const parseFleetOnboardOptions = optionsParser({
   signal: runKinds.signal,
   onEvent: runKinds.onEvent,
 } as const satisfies Record<keyof FleetOnboardOptions, unknown>)
+
+const questionKinds = {
+  only: textsKind,
+  concurrency: countKind,
+  signal: signalKind,
+} as const satisfies Record<keyof FleetQuestionOptions, unknown>
+
+/** @internal */
+export const parseFleetQuestionOptions = optionsParser(questionKinds)
+
+/** @internal */
+export const parseFleetPlanOptions = optionsParser({
+  ...questionKinds,
+  to: textKind,
+  skip: textsKind,
+} as const satisfies Record<keyof FleetPlanOptions, unknown>)
+
+/** @internal */
+export const parseFleetDoctorOptions = optionsParser({
+  ...questionKinds,
+  minVersion: textKind,
+} as const satisfies Record<keyof FleetDoctorOptions, unknown>)
 
 /** @internal */
 export const parseFleetReadOptions = optionsParser({ only: textsKind } as const satisfies Record<

@@ -11,7 +11,7 @@ import type { ResolvedTenant, UnresolvedTenant } from './resolve.ts'
 import { runTenant, type TenantRun } from './run-tenant.ts'
 
 /** Which tenants a run is about, and what is done in each. */
-export interface FleetPlan {
+export interface FleetWork {
   readonly direction: Direction
   readonly wanted: readonly (ResolvedTenant | UnresolvedTenant)[]
   /** Tenants that are known to have nothing to do. */
@@ -29,7 +29,7 @@ const DEFAULT_CANARY = 1
 const DEFAULT_MAX_FAILURES = 10
 
 /** Runs tenants and reports how each of them ended. */
-export async function runFleet(plan: FleetPlan, settings: Settings): Promise<FleetReport> {
+export async function runFleet(plan: FleetWork, settings: Settings): Promise<FleetReport> {
   const { direction, wanted, skipped, selection, extensionSchema, limit, start } = plan
   const { concurrency, canary = DEFAULT_CANARY, maxFailures = DEFAULT_MAX_FAILURES, wait, signal, onEvent } = settings
   const { isolation = 'shared' } = settings

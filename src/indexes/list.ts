@@ -1,3 +1,5 @@
+import { parseSchemaOptions, type SchemaOptions } from '../core/schema-options.ts'
+import { isInSchema } from '../core/sql.ts'
 import type { VectorType } from '../pgvector/vector-types.ts'
 import { majorSql } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
@@ -49,15 +51,16 @@ type Answer = {
  *
  * @example const broken = (await listVectorIndexes(knex)).filter(({ isValid, isInWork }) => !isValid && !isInWork)
  *
- * @throws {PgvectorMigrationError} UNSUPPORTED_DATABASE.
+ * @throws {PgvectorMigrationError} INVALID_OPTIONS or UNSUPPORTED_DATABASE.
  */
-export async function listVectorIndexes(db: Database): Promise<ListedIndex[]> {
-  return readListedIndexes(sessionOf(db))
+export async function listVectorIndexes(db: Database, options: SchemaOptions = {}): Promise<ListedIndex[]> {
+  const { schema } = parseSchemaOptions(options)
+  return readListedIndexes(sessionOf(db), schema)
 }
 
 /** Lists them in a function that has a session. */
-export async function readListedIndexes(session: Session): Promise<ListedIndex[]> {
-  const { indexes, ...server } = await session.ask<Answer>(listSql)
+export async function readListedIndexes(session: Session, schema?: string): Promise<ListedIndex[]> {
+  const { indexes, ...server } = await session.ask<Answer>(listSql(schema))
   return indexes.map(({ type, dimensions, m, tableSize, rowsWithValue, ...index }) => {
     const memory = memoryOf(index, { type, dimensions, m, tableSize, rowsWithValue }, server)
     return {
@@ -88,7 +91,7 @@ function memoryOf(
   return memoryToBuild(graph, settings, { major, pgvector: version ?? '' })
 }
 
-const listSql = `
+const listSql = (schema: string | undefined): string => `
   with ${runningBuildsSql}
   select json_build_object(
     'version', (select extversion from pg_catalog.pg_extension where extname = 'vector'),
@@ -124,6 +127,6 @@ const listSql = `
       join pg_catalog.pg_type type on type.oid = a.atttypid
       left join pg_catalog.pg_attribute key on key.attrelid = t.oid and key.attnum = x.indkey[0] and key.attnum > 0
       left join pg_catalog.pg_stat_all_indexes s on s.indexrelid = c.oid
-      where c.relkind in ('i', 'I') and c.relpersistence <> 't'
+      where c.relkind in ('i', 'I') and c.relpersistence <> 't' and ${isInSchema('n.nspname', schema)}
     )
   ) as state`

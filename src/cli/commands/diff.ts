@@ -8,6 +8,7 @@ import { exitCode } from '../exit-code.ts'
 
 interface Flags {
   readonly declared: string
+  readonly schema?: string
   readonly exitCode?: boolean
 }
 
@@ -16,7 +17,7 @@ const isPending = ({ kind }: VectorDifference): boolean => !kind.endsWith('not d
 
 /** Compares the declarations of a module with the database. */
 export async function run({ knex, print }: Context, flags: Flags): Promise<number> {
-  const differences = await diffVectors(knex, await declaredVectors(flags.declared))
+  const differences = await diffVectors(knex, await declaredVectors(flags.declared), { schema: flags.schema })
   for (const difference of differences) show(difference, print.line)
   if (differences.length === 0) print.line(`${green('✓')} The database is as declared`)
   else if (differences.some(isPending)) {

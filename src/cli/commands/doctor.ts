@@ -13,9 +13,14 @@ const marks = {
   unknown: cyan('–'),
 } as const satisfies Record<Finding['level'], string>
 
+interface Flags {
+  readonly minVersion?: string
+  readonly schema?: string
+}
+
 /** Checks everything that migrations and vector search need, and prints how to fix what is wrong. */
-export async function run({ knex, print }: Context, flags: { readonly minVersion?: string }): Promise<number> {
-  const findings = await diagnose(knex, { minVersion: flags.minVersion })
+export async function run({ knex, print }: Context, flags: Flags): Promise<number> {
+  const findings = await diagnose(knex, { minVersion: flags.minVersion, schema: flags.schema })
   const count = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length
   const [errors, warnings, unknown] = [count('error'), count('warning'), count('unknown')]
   print.line('Diagnosis')

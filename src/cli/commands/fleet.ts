@@ -4,6 +4,7 @@ import type { FleetReport } from '../../fleet/report.ts'
 import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { exitCode, exitCodeOfSignal } from '../exit-code.ts'
+import { diff, doctor, plan, type QuestionFlags } from '../fleet-questions.ts'
 import { tenantsFrom, type TenantFlags } from '../fleet-tenants.ts'
 import { yellow } from '../output/colour.ts'
 import { commandLine } from '../output/failure.ts'
@@ -11,21 +12,18 @@ import { describeFleetLosses, describeReport, describeStatus } from '../output/f
 import { withFleetProgress } from '../output/fleet-progress.ts'
 import { signalThatStopped, withSignals } from '../run-options.ts'
 
-interface Flags extends TenantFlags {
+interface Flags extends TenantFlags, QuestionFlags {
   readonly extensionSchema?: string
-  readonly only?: readonly string[]
-  readonly to?: string
   readonly steps?: number
-  readonly concurrency: number
+  readonly all?: boolean
   readonly canary: number
   readonly maxFailures: number
   readonly isolation?: 'shared' | 'connection'
   readonly wait: number
   readonly yes?: boolean
-  readonly exitCode?: boolean
 }
 
-const actions = { status, up, retry, down, onboard } as const
+const actions = { status, plan, diff, doctor, up, retry, down, onboard } as const
 
 /** Runs migrations in many schemas or databases. */
 export async function run(context: Context, flags: Flags, action: string, schema?: string): Promise<number> {
@@ -72,8 +70,8 @@ async function retry(context: Context, fleet: Fleet, flags: Flags): Promise<numb
 
 async function down(context: Context, fleet: Fleet, flags: Flags): Promise<number> {
   const { print, isJson } = context
-  const { to, steps, only, concurrency } = flags
-  const selection = { to, steps, only }
+  const { to, steps, all, only, concurrency } = flags
+  const selection = { to, steps, all, only }
   const losses = await withSignals((signal) => fleet.losses({ ...selection, concurrency, signal }))
   for (const line of describeFleetLosses(losses)) print.line(line)
   const migrations = losses.migrations.map(({ name }) => name)

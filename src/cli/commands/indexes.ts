@@ -17,6 +17,7 @@ import { table } from '../output/table.ts'
 import { tenants, type TenantFlags } from './index-tenants.ts'
 
 interface Flags extends TenantFlags {
+  readonly schema?: string
   readonly follow?: boolean
 }
 
@@ -35,8 +36,8 @@ function isAction(action: string): action is keyof typeof actions {
   return Object.hasOwn(actions, action)
 }
 
-async function list({ knex, print }: Context): Promise<number> {
-  const indexes = await listVectorIndexes(knex)
+async function list({ knex, print }: Context, { schema }: Flags): Promise<number> {
+  const indexes = await listVectorIndexes(knex, { schema })
   print.document(indexes)
   if (indexes.length === 0) {
     print.line('There is no index on vectors here')

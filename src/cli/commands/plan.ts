@@ -31,7 +31,7 @@ export async function run({ migrator, print, isQuiet }: Context, { script, ...se
     print.exact(planScript({ ...result, notes }))
     return exitCode.done
   }
-  for (const migration of result.migrations) show(migration, print)
+  for (const migration of result.migrations) showMigration(migration, print)
   if (result.migrations.length === 0) print.line('Nothing is pending')
   for (const note of result.notes) print.line(yellow(`Note: ${redact(note)}`))
   return exitCode.done
@@ -45,7 +45,8 @@ function passwordNote({ migrations }: PlanResult): string[] {
   return names.length === 0 ? [] : [`A password of ${names.join(', ')} stands in this script: keep it as a secret.`]
 }
 
-function show({ name, transactional, statements }: PlannedMigration, print: Printer): void {
+/** Prints the statements of a planned migration. */
+export function showMigration({ name, transactional, statements }: PlannedMigration, print: Printer): void {
   print.line(`${bold(name)}${transactional ? '' : gray(' (outside a transaction)')}`)
   for (const statement of statements) print.line(indented(statement))
   if (statements.length === 0) print.line('  (nothing)')
