@@ -4,7 +4,17 @@ import { diagnose } from '../src/doctor.ts'
 import { explainCitus } from '../src/database/citus-errors.ts'
 import { assessNodes } from '../src/extension/cluster/assess-nodes.ts'
 import type { ClusterNode } from '../src/extension/cluster/nodes.ts'
-import { dropPgvector, ensurePgvector, migrateToLatest, verifyPgvector } from '../src/index.ts'
+import {
+  dropPgvector,
+  ensurePgvector,
+  migrateToLatest,
+  nearestRows,
+  vectorIndex,
+  verifyPgvector,
+  withSearchOptions,
+} from '../src/index.ts'
+import { createMigrator } from '../src/migrator.ts'
+import { createDocuments, embedding } from './support/documents.ts'
 import { startStandIn, type NodeName, type StandIn } from './support/citus.ts'
 import { expectError } from './support/expect-error.ts'
 import { sourceOf, twoTables } from './support/fleets.ts'
@@ -180,6 +190,42 @@ describeWithMachines(`a Citus cluster [a stand-in of three servers, ${MACHINE_IM
     const results = await Promise.all([1, 2, 3, 4].map(() => ensurePgvector(connect(), silent)))
     expect(results.map(({ status }) => status).toSorted()).toEqual(['created', 'unchanged', 'unchanged', 'unchanged'])
   })
+
+  test('is searched with settings that reach the shards, and are put back in a transaction', async () => {
+    const knex = connect()
+    await createDocuments(knex, 300)
+    await knex.raw('create index on documents using hnsw (embedding vector_l2_ops)')
+    const index = vectorIndex(embedding, { method: 'hnsw', metric: 'l2' })
+    const search = (db: Knex.Knex): Promise<{ readonly rows: readonly unknown[] }> =>
+      nearestRows(db, index, Array(16).fill(0.5), { limit: 200, columns: ['id'] })
+    await search(knex)
+    const sent = await statementsOf(knex, async () => {
+      expect((await search(knex)).rows).toHaveLength(200)
+    })
+    expect(sent).toContainEqual(
+      "set local citus.propagate_set_commands to 'local';\nset local hnsw.ef_search to '200';\nset local hnsw.iterative_scan to 'relaxed_order'",
+    )
+    await knex.transaction(async (trx) => {
+      const efSearch = async (): Promise<string> => (await trx.raw('show hnsw.ef_search')).rows[0]['hnsw.ef_search']
+      expect((await search(trx)).rows).toHaveLength(200)
+      expect(await efSearch()).toBe('40')
+      await withSearchOptions(trx, { efSearch: 77 }, async () => {
+        expect(await efSearch()).toBe('77')
+      })
+      expect(await efSearch()).toBe('40')
+    })
+  })
+
+  test('is planned with functions of Citus that do nothing, and are named', async () => {
+    const knex = connect()
+    const migrationSource = sourceOf({
+      '001_items': ["create table items (id int); select create_distributed_table('items', 'id', shard_count => 8)"],
+    })
+    const { notes } = await createMigrator(knex, { migrationSource }).plan()
+    expect(notes).toContainEqual(
+      expect.stringMatching(/^001_items calls create_distributed_table: a function of Citus/),
+    )
+  }, 60_000)
 
   test('loses pgvector on every node when it is dropped', async () => {
     const knex = connect()

@@ -3,6 +3,7 @@ import { columnLabel } from '../columns/facts.ts'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { literal, toRegclass } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
+import { isCitusSql, rememberSingle } from '../database/topology.ts'
 import { rememberSchema } from '../extension/known-schema.ts'
 
 /** What a search needs to know of a database. */
@@ -40,13 +41,14 @@ export async function readSearchFacts(session: Session, column: VectorColumn): P
       where a.attrelid = ${toRegclass(table)} and a.attnum > 0 and not a.attisdropped
         and a.attname <> ${literal(column.name)}
         and not (t.typnamespace = e.extnamespace and ltrim(t.typname, '_') in ('vector', 'halfvec', 'sparsevec'))
-    ), 'exists', ${toRegclass(table)} is not null)
+    ), 'exists', ${toRegclass(table)} is not null, 'isCitus', ${isCitusSql})
     from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'
   ) as state`)
   if (facts === null) {
     throw new PgvectorMigrationError('PGVECTOR_NOT_ENABLED', { needed: `a search of ${columnLabel(column)}` })
   }
-  const { version, schema, columns, exists } = facts
+  const { version, schema, columns, exists, isCitus } = facts
+  if (!isCitus) rememberSingle(session)
   if (!exists) throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: table, kind: 'table' })
   versions.set(session.identity, version)
   rememberSchema(session.knex, schema)
@@ -58,4 +60,5 @@ interface Answer {
   readonly schema: string
   readonly columns: readonly string[] | null
   readonly exists: boolean
+  readonly isCitus: boolean
 }

@@ -8,6 +8,7 @@ import { identifier } from '../core/sql.ts'
 import { columnsByName, searchQuery, type Ordering, type Proposal, type SearchedRows } from '../database/fragment.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { assertIndex, conditionSql, type VectorIndex } from '../indexes/vector-index.ts'
+import { areShardsSearched, searchShards } from './cluster-settings.ts'
 import { completeRows } from './completeness.ts'
 import { exactDistance, indexedDistance } from './expressions.ts'
 import { forgetVersion, readSearchFacts, readVersion } from './facts.ts'
@@ -83,8 +84,11 @@ export async function nearestRows<Row extends object = Record<string, unknown>, 
   const proposed = proposal?.limit ?? wanted
   const settings = searchSettingsFor(index, needs, { rows: proposed, version, iterativeScan })
   const ordering = { expression, as: needs.as }
+  const onShards = await areShardsSearched(session)
   const search = (made: readonly Wanted[]): Promise<readonly unknown[]> =>
-    send(session, searchQuery(db, rows, ordering, proposal, statementSettings(made)))
+    onShards && made.length > 0
+      ? searchShards(session, made, (trx) => send(session, searchQuery(trx.knex, rows, ordering, proposal, [])))
+      : send(session, searchQuery(db, rows, ordering, proposal, statementSettings(made)))
   const isPlain = isSentPlain(session, index, settings, { rows: proposed, hasCondition: needs.where !== undefined })
   let found = await search(isPlain ? [] : settings)
   if (isPlain && found.length < needs.limit) {

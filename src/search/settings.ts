@@ -2,6 +2,7 @@ import type { ZodType } from 'zod'
 
 import { PgvectorMigrationError } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
+import { isCitusSql, rememberSingle } from '../database/topology.ts'
 import { lazySchema, type Parsed, type Z } from '../core/parse-options.ts'
 import { literal } from '../core/sql.ts'
 import type { StatementSetting } from '../database/statement-settings.ts'
@@ -109,12 +110,13 @@ interface Answer {
 export async function setUntilEnd(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
   if (wanted.length === 0) return []
   const [loaded, answer] = (await trx.askEach([loadSql, setSql(wanted)])) as [
-    { readonly version: string } | undefined,
+    { readonly version: string; readonly isCitus: boolean } | undefined,
     Answer,
   ]
   if (loaded === undefined) {
     throw new PgvectorMigrationError('VERIFICATION_FAILED', { problems: ['the extension vector is not enabled here'] })
   }
+  if (!loaded.isCitus) rememberSingle(trx)
   return wanted.map(({ name }) => {
     const value = answer.before[name]
     if (value !== null) return { name, value }
@@ -130,7 +132,7 @@ export async function setBack(trx: Session, wanted: readonly Wanted[]): Promise<
 
 // Reading a property of an access method calls its handler, which loads the library wherever the extension is.
 const loadSql = `
-  select json_build_object('version', extversion, 'methods', (
+  select json_build_object('version', extversion, 'isCitus', ${isCitusSql}, 'methods', (
     select count(pg_indexam_has_property(oid, 'can_order')) from pg_catalog.pg_am where amname in ${indexMethodsSql}
   )) as state
   from pg_catalog.pg_extension where extname = 'vector'`

@@ -2,6 +2,7 @@ import { PgvectorMigrationError } from '../core/errors.ts'
 import { parseOptions } from '../core/parse-options.ts'
 import { type Database, sessionOf } from '../database/session.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
+import { areShardsSearched, setOnShards } from './cluster-settings.ts'
 import { searchOptions, searchSettings, setBack, settingsFor, setUntilEnd, type SearchOptions } from './settings.ts'
 
 /**
@@ -43,6 +44,8 @@ export async function withSearchOptions<Result>(
     })
   }
   const before = await setUntilEnd(session, wanted)
+  const areShards = wanted.length > 0 && (await areShardsSearched(session))
+  if (areShards) await setOnShards(session, wanted)
   const { iterativeScan } = parsed
   const outer = scans.get(trx)
   if (iterativeScan !== undefined) scans.set(trx, iterativeScan)
@@ -52,7 +55,7 @@ export async function withSearchOptions<Result>(
   } finally {
     scans.set(trx, outer)
     // Where the work failed in the database, its transaction takes no statement any more; its end resets them.
-    await setBack(session, before).catch(() => undefined)
+    await (areShards ? setOnShards(session, before) : setBack(session, before)).catch(() => undefined)
   }
 }
 

@@ -43,6 +43,7 @@ export async function startStandIn(): Promise<StandIn> {
     await machine.run(`
       from=$(pg_config --sharedir)/extension to=/memory/files/${node}/extension
       rm -rf $to; mkdir -p $to; cp $from/dblink* $to
+      echo "default_version = '13.2-1'" >$to/citus.control; : >$to/citus--13.2-1.sql
       ${scripts[files]}`)
   }
   for (const node of Object.keys(ports) as NodeName[]) await giveFiles(node, 'all')
@@ -98,6 +99,7 @@ function nodeSql(node: NodeName, line: (port: number) => string): string {
   return `
     create schema stand_in;
     create extension dblink schema stand_in;
+    create extension citus schema pg_catalog;
     create table stand_in.node (nodeid int, groupid int, nodename text, nodeport int, line text);
     insert into stand_in.node values ${rows.join(', ')};
     create table pg_catalog.pg_dist_local_group (groupid int);

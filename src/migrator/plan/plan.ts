@@ -5,6 +5,7 @@ import type { Session } from '../../database/session.ts'
 import { optionsParser } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
+import { citusNotes } from './citus-notes.ts'
 import { notesOn } from './notes.ts'
 import { lacksObject, runPending } from './run-pending.ts'
 import { replicationNotes } from './replicated.ts'
@@ -99,7 +100,12 @@ export async function planAsFarAsItGoes(
     return {
       migrations,
       sources,
-      notes: [...notes, ...replicationNotes(migrations, origin.replication), ...uncopied],
+      notes: [
+        ...notes,
+        ...replicationNotes(migrations, origin.replication),
+        ...citusNotes(migrations, origin.surroundings),
+        ...uncopied,
+      ],
       origin: describe(origin, settings.tables, bookkeeping),
       failure: failure === null ? null : withHints(withoutEarlier(failure, earlier), hints),
     }

@@ -1,5 +1,6 @@
 import type { Session } from '../../database/session.ts'
 import { identifier } from '../../core/sql.ts'
+import { citusFunctionStatements } from './citus-functions.ts'
 import { serverMessage } from '../../database/server-message.ts'
 
 /** The objects of a database that migrations did not create, or may not have created. */
@@ -37,6 +38,11 @@ interface There extends Pick<Surroundings, 'roles' | 'schemas'> {
   readonly available: readonly string[]
 }
 
+/** Whether the database is a node of a Citus cluster. */
+export function hasCitus({ extensions }: Pick<Surroundings, 'extensions'>): boolean {
+  return extensions.some(({ name }) => name === 'citus')
+}
+
 /** Creates the missing surroundings of another database in an embedded one. */
 export async function createSurroundings(
   session: Session,
@@ -63,6 +69,7 @@ export async function createSurroundings(
         const target = identifier(schema)
         return `create extension if not exists ${identifier(name)} with schema ${target} cascade`
       }),
+    ...(hasCitus({ extensions }) ? citusFunctionStatements : []),
   ]
   for (const statement of statements) await session.send(statement)
 }
