@@ -46,7 +46,11 @@ async function compare(url: string, name: string): Promise<void> {
   const fresh = { prepare: () => createSchemas(url), cleanUp: () => dropSchemas(url) }
   const rounds = { warmUp: 0, counted: ROUNDS }
   const first = await measure(
-    { stock: { ...fresh, run: () => stock(config) }, fleet: { ...fresh, run: () => fleet(config) } },
+    {
+      stock: { ...fresh, run: () => stock(config) },
+      fleet: { ...fresh, run: () => fleet(config) },
+      'a connection each': { ...fresh, run: () => fleet(config, 'connection') },
+    },
     rounds,
   )
   await createSchemas(url)
@@ -59,9 +63,11 @@ async function compare(url: string, name: string): Promise<void> {
   console.log(
     `${TENANTS} schemas, ${CONCURRENCY} at once, ${availableParallelism()} cores, ${name}, median of ${ROUNDS}`,
   )
-  for (const [what, times] of Object.entries({ fresh: first, 'nothing to do': nothing })) {
-    const ratio = (median(times.fleet) / median(times.stock)).toFixed(2)
-    console.log(`${what}: stock ${milliseconds(times.stock)}, fleet ${milliseconds(times.fleet)}: ${ratio} times`)
+  for (const [what, { stock: compared, ...others }] of Object.entries({ fresh: first, 'nothing to do': nothing })) {
+    for (const [contender, times] of Object.entries(others)) {
+      const ratio = (median(times) / median(compared)).toFixed(2)
+      console.log(`${what}: stock ${milliseconds(compared)}, ${contender} ${milliseconds(times)}: ${ratio} times`)
+    }
   }
 }
 
@@ -82,9 +88,13 @@ async function stock(config: KnexInstance.Config): Promise<void> {
   await Promise.all(Array.from({ length: CONCURRENCY }, worker))
 }
 
-async function fleet(config: KnexInstance.Config): Promise<FleetReport> {
+async function fleet(config: KnexInstance.Config, isolation?: 'connection'): Promise<FleetReport> {
   const tenants = schemas.map((schema) => ({ name: schema, schema }))
-  const report = await createFleet({ tenants, knex: () => config }).up({ concurrency: CONCURRENCY, canary: 0 })
+  const report = await createFleet({ tenants, knex: () => config }).up({
+    concurrency: CONCURRENCY,
+    canary: 0,
+    isolation,
+  })
   if (report.failed.length > 0) throw new Error(JSON.stringify(report.failed[0]))
   return report
 }
