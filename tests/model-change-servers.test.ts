@@ -15,6 +15,7 @@ import {
 import { backfill } from '../src/embeddings/backfill.ts'
 import { describeOnServers } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { fastClock, skipPauses } from './support/fast-clock.ts'
 import {
   articles,
   change,
@@ -39,6 +40,8 @@ const wrongVectors = async (knex: KnexInstance): Promise<unknown[]> => {
   return [...rows]
 }
 
+afterEach(() => jest.restoreAllMocks())
+
 describeOnServers('while old and new releases run during a change of model', (database) => {
   test('no search fails, is short or compares two models', async () => {
     const { knex, connect } = database()
@@ -48,6 +51,13 @@ describeOnServers('while old and new releases run during a change of model', (da
     const endOfOld = new AbortController()
     const found: NearestText[] = []
     const problems: unknown[] = []
+    const pass = fastClock()
+    // What other processes remember of the registry is forgotten by then.
+    const searchesUse = async (model: string): Promise<void> => {
+      pass(3000)
+      const before = found.length
+      while (!found.slice(before).some((each) => each.model === model)) await sleep(5)
+    }
     const read = async (embed: Partial<typeof embedQueries>, until: AbortSignal): Promise<void> => {
       const reader = connect({ pool: { min: 0, max: 1 } })
       while (!until.aborted) {
@@ -84,9 +94,9 @@ describeOnServers('while old and new releases run during a change of model', (da
       expect(await change.advance(knex, quiet)).toMatchObject({ phase: 'switch' })
       others.push(change.keepInStep(connect(), work))
       await change.switch(knex, quiet)
-      await sleep(3500)
+      await searchesUse('large-3')
       await change.back(knex, quiet)
-      await sleep(500)
+      await searchesUse('small-3')
       await change.switch(knex, quiet)
       // The old release still searches the old column.
       const { details } = await expectError('MODEL_CHANGE_REFUSED', () =>
@@ -103,7 +113,8 @@ describeOnServers('while old and new releases run during a change of model', (da
     expect(new Set(found.map(({ model, column }) => `${model} ${column}`))).toEqual(
       new Set(['small-3 embedding', 'large-3 embedding_large']),
     )
-    await change.contract(knex, { ...quiet, confirm: true, quiet: 4000 })
+    skipPauses()
+    await change.contract(knex, { ...quiet, confirm: true })
     expect(await change.status(knex)).toMatchObject({ phase: 'done' })
     await backfill(knex, change.to, quiet)
     expect(await wrongVectors(knex)).toEqual([])
@@ -198,9 +209,10 @@ describeOnServers('the table of a change of model', (database) => {
     await whileInUse(() => change.advance(knex, { ...brief, until: 'expand' }))
     await change.advance(knex, quiet)
     await change.switch(knex, quiet)
-    await whileInUse(() => change.contract(knex, { ...brief, confirm: true, quiet: 4000 }))
+    skipPauses()
+    await whileInUse(() => change.contract(knex, { ...brief, confirm: true }))
     expect(await change.status(knex)).toMatchObject({ phase: 'contract' })
-    await change.contract(knex, { ...brief, confirm: true, quiet: 4000 })
+    await change.contract(knex, { ...brief, confirm: true })
     expect(await change.status(knex)).toMatchObject({ phase: 'done' })
     // a shared machine pauses at times
     expect(Math.max(...waits)).toBeLessThan(100 + 200)
@@ -245,6 +257,7 @@ describeOnServers('the roles of a change of model', (database) => {
 
   test('an application that may only read and write the table searches it throughout', async () => {
     const { knex } = database()
+    const pass = fastClock()
     await withRoles(['owner', 'application'], async (owner, application) => {
       if (owner === undefined || application === undefined) throw new Error('there are two roles')
       await knex.raw('create extension vector')
@@ -264,7 +277,7 @@ describeOnServers('the roles of a change of model', (database) => {
       await application.knex('articles').insert({ title: titleOf(600) })
       expect(await change.status(owner.knex)).toMatchObject({ phase: 'switch', rows: { missing: 1, stale: 1 } })
       await change.switch(owner.knex, quiet)
-      await sleep(3100)
+      pass(3000)
       expect(await searched()).toEqual({ model: 'large-3', warnings: [], first: titleOf(7) })
       expect(await wrongVectors(knex)).toEqual([])
       await expect(application.knex('pgvector_embeddings').update({ active: '{}' })).rejects.toThrow(
@@ -323,7 +336,8 @@ describeOnServers('a change of model with unusual names and a key of several col
     await odd.switch(knex, quiet)
     const options = { embed: { 'two?': embedQueries['large-3'] }, limit: 2 }
     expect(await nearestText(knex, notes, titleOf(7), options)).toMatchObject({ model: 'two?', isComplete: true })
-    await odd.contract(knex, { ...quiet, confirm: true, quiet: 4000 })
+    skipPauses()
+    await odd.contract(knex, { ...quiet, confirm: true })
     expect(await odd.status(knex)).toMatchObject({ phase: 'done', active: { column: 'New "vector"?' } })
   })
 })

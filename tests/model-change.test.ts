@@ -1,14 +1,28 @@
-import { activeModel, ChangeModel, migration, nearestText, nearestTo } from '../src/index.ts'
+import { activeModel, ChangeModel, changeModel, migration, nearestText, nearestTo } from '../src/index.ts'
+import { diagnose } from '../src/doctor.ts'
 import { isPinned } from '../src/database/search-path.ts'
 import { describeOnEveryDatabase } from './support/databases.ts'
 import { expectError } from './support/expect-error.ts'
+import { fastClock, skipPauses } from './support/fast-clock.ts'
 import { statementsOf } from './support/recorder.ts'
-import { articles, change, createArticles, embedQueries, objectsOf, quiet, vectorOf } from './support/two-models.ts'
+import {
+  articles,
+  change,
+  createArticles,
+  embedQueries,
+  large,
+  objectsOf,
+  quiet,
+  vectorOf,
+  type Article,
+} from './support/two-models.ts'
 import { unqualifiedNames } from './support/unqualified.ts'
 
 const ROWS = 40
 const search = { embed: embedQueries, limit: 3, columns: ['title'] } as const
 const titleOf = (length: number): string => 'x'.repeat(length)
+
+afterEach(() => jest.restoreAllMocks())
 
 describeOnEveryDatabase('a change of model', (database) => {
   test('goes through its phases, and searches use the new column and model from the switch on', async () => {
@@ -72,7 +86,8 @@ describeOnEveryDatabase('a change of model', (database) => {
     await change.advance(knex, quiet)
     await expectError('MODEL_CHANGE_REFUSED', () => change.contract(knex, { ...quiet, confirm: true }))
     await change.switch(knex, quiet)
-    await change.contract(knex, { ...quiet, confirm: true, quiet: 4000 })
+    skipPauses()
+    await change.contract(knex, { ...quiet, confirm: true })
     expect(await change.status(knex)).toMatchObject({ phase: 'done', active: { model: 'large-3' }, next: null })
     expect((await objectsOf(knex)).filter((name) => /embedding(?!_large)/.test(name))).toEqual([])
     // a release that still declares the old column
@@ -99,6 +114,19 @@ describeOnEveryDatabase('a change of model', (database) => {
       model: 'small-3',
       column: 'embedding',
     })
+  })
+
+  test('that another process switched is searched at most three seconds later', async () => {
+    const { knex } = database()
+    const pass = fastClock()
+    await createArticles(knex, ROWS)
+    await change.advance(knex, quiet)
+    const model = async (): Promise<string> => (await nearestText(knex, articles, titleOf(7), search)).model
+    expect(await model()).toBe('small-3')
+    await knex.raw('update pgvector_embeddings set active = target')
+    expect(await model()).toBe('small-3')
+    pass(3000)
+    expect(await model()).toBe('large-3')
   })
 
   test('lets a release that knows only the old model search the old column after the switch', async () => {
@@ -158,5 +186,48 @@ describeOnEveryDatabase('the statements of a change of model', (database) => {
     // The table of the user, and an alias in FOR UPDATE OF.
     const isForeign = (name: string): boolean => !/^relation (articles|m)$/.test(name)
     expect(found.filter(({ names }) => names.some(isForeign))).toEqual([])
+  })
+})
+
+describeOnEveryDatabase('a running change of model', (database) => {
+  test('has a line in a diagnosis with its phase and the next command', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    const lines = async (): Promise<unknown> =>
+      (await diagnose(knex, {}))
+        .filter(({ message }) => message.includes('change of'))
+        .map(({ level, message, next }) => [level, message.split(': ').at(-1), next])
+    expect(await lines()).toEqual([])
+    for (const until of ['expand', 'backfill', 'index', 'compare'] as const) {
+      const { phase, next } = await change.advance(knex, { ...quiet, until })
+      expect(await lines()).toEqual([['ok', `the next phase is ${phase}`, next]])
+    }
+    await change.switch(knex, quiet)
+    expect(await lines()).toEqual([['ok', 'the next phase is contract', 'npx knex-pgvector model contract']])
+    await knex.raw('alter table articles rename to essays')
+    expect(await lines()).toEqual([
+      ['warning', expect.stringContaining('the table public.articles does not exist'), expect.any(String)],
+    ])
+    await knex.raw('alter table essays rename to articles')
+    skipPauses()
+    await change.contract(knex, { ...quiet, confirm: true })
+    expect(await lines()).toEqual([])
+  })
+})
+
+describeOnEveryDatabase('the comparison of a change of model', (database) => {
+  test('passes over rows whose vectors have no direction', async () => {
+    const { knex } = database()
+    await createArticles(knex, ROWS)
+    // Some models return zeros for a text without a known word.
+    const zeros = changeModel<Article>(articles, {
+      to: { column: large, model: 'large-3', metric: 'cosine' },
+      embed: {
+        'large-3': (rows) =>
+          Promise.resolve(rows.map(({ title }) => (title.length % 2 === 0 ? [0, 0, 0] : [1, title.length, 5]))),
+      },
+    })
+    const { phase, comparison } = await zeros.advance(knex, quiet)
+    expect({ phase, queries: comparison?.queries }).toEqual({ phase: 'switch', queries: ROWS / 2 })
   })
 })

@@ -10,19 +10,25 @@ const declared = `
   import { changeModel, embedding, vectorColumn } from 'knex-pgvector'
 
   const column = (name) => vectorColumn('articles', name, { dimensions: 3 })
-  const articles = embedding('articles', { column: column('embedding'), from: ['title'], model: 'small-3' })
+  export const articles = embedding('articles', { column: column('embedding'), from: ['title'], model: 'small-3' })
   const embed = { 'large-3': async (rows) => rows.map(({ title }) => [1, title.length, 1000]) }
   export const change = changeModel(articles, { to: { column: column('embedding_large'), model: 'large-3' }, embed })
   export const another = changeModel(articles, { to: { column: column('embedding_other'), model: 'other-3' } })
 `
 
 describeOnOneServer('knex-pgvector model', (database) => {
-  const commands = async (): Promise<(...flags: string[]) => Promise<CliResult>> => {
+  type Command = (...flags: string[]) => Promise<CliResult>
+  const commands = async (): Promise<Command & { readonly vectors: Command }> => {
     const { knex, url } = database()
     await createArticles(knex, 30)
-    const { run } = await createProject({ 'knexfile.js': knexfile, 'vectors.ts': declared })
-    return (action = '', ...flags) =>
-      run(['model', action, '--declared', 'vectors.ts', '--model', 'large-3', ...flags], { DATABASE_URL: url ?? '' })
+    const one = declared.replace(/.*another.*\n/, '')
+    const { run } = await createProject({ 'knexfile.js': knexfile, 'vectors.ts': declared, 'one.ts': one })
+    const place = { DATABASE_URL: url ?? '' }
+    const model: Command = (action = '', ...flags) =>
+      run(['model', action, '--declared', 'vectors.ts', '--model', 'large-3', ...flags], place)
+    return Object.assign(model, {
+      vectors: (...flags: string[]) => run(['vectors', ...flags, '--declared', 'one.ts'], place),
+    })
   }
 
   test('takes a change from its first phase to its last in three commands', async () => {
@@ -55,6 +61,10 @@ describeOnOneServer('knex-pgvector model', (database) => {
     expect(early.code).toBe(2)
     expect(early.stderr).toContain('the phase is expand: run advance first')
     await model('advance', '--until', 'index')
+    expect((await model.vectors('status', '--only', 'articles.embedding')).stdout).toBe(
+      '✓ articles.embedding: in step\n' +
+        '    changing from small-3 to large-3: next phase compare, npx knex-pgvector model advance\n',
+    )
     expect((await model('back', '--to', 'expand')).stdout).toMatch(/^next phase: expand\n/)
   })
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { isVectorColumn, type VectorColumn } from '../columns/column.ts'
 import type { DeclaredVectors } from '../diff/diff.ts'
-import { isEmbedding, type Embedding } from '../embeddings/embedding.ts'
+import { embeddingLabel, isEmbedding, type Embedding } from '../embeddings/embedding.ts'
 import { isTenantRule, type TenantRule } from '../indexes/tenants/rule.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
 import { loadModule } from './load-module.ts'
@@ -26,11 +26,20 @@ interface Found extends DeclaredVectors {
 
 function collect(value: unknown, found: Found): void {
   if (typeof value !== 'object' || value === null) return
-  if (isEmbedding(value)) found.embeddings.push(value)
+  if (isEmbedding(value)) addEmbedding(value, found.embeddings)
   else if (isTenantRule(value)) found.tenants.push(value)
   else if (isVectorIndex(value)) found.indexes.push(value)
   else if (isVectorColumn(value)) found.columns.push(value)
   else for (const inside of Object.values(value)) collect(inside, found)
+}
+
+// A change of model contains the embedding that it changes, which is often exported by itself too.
+function addEmbedding(embedding: Embedding, found: Embedding[]): void {
+  const place = found.findIndex(
+    (each) => embeddingLabel(each) === embeddingLabel(embedding) && each.model === embedding.model,
+  )
+  if (place === -1) found.push(embedding)
+  else if (found[place]?.embed === null) found[place] = embedding
 }
 
 function invalid(problem: string): PgvectorMigrationError {

@@ -10,6 +10,7 @@ import { isEmbeddedServer } from '../database/server-facts.ts'
 import { sessionOf, type Database, type Session } from '../database/session.ts'
 import { migratorKinds, settingsOf, type MigrationSettings, type MigratorOptions } from '../migrator/settings.ts'
 import { readTracking } from '../migrator/tracking.ts'
+import { readRunningChanges } from '../model-change/running.ts'
 import { advisoryFindings } from './advisories.ts'
 import { settingsFindings } from './build-memory.ts'
 import { readBuildFacts } from './build-facts.ts'
@@ -27,6 +28,7 @@ import {
   type Reach,
 } from './extension.ts'
 import { embeddingFindings, readEmbeddings } from './embeddings.ts'
+import { modelChangeFindings } from './model-changes.ts'
 import { findingsOf, type Check, type Finding } from './finding.ts'
 import { indexFindings } from './indexes.ts'
 import { indexUseFindings, readIndexUse } from './index-use.ts'
@@ -107,6 +109,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...from('indexes', await readingOf(session, (on) => readIndexUse(on, schema)), indexUseFindings),
     ...from('indexes', await readingOf(session, (on) => readUpdatedTables(on, schema)), updateFindings),
     ...from('embeddings', await readingOf(session, (on) => readEmbeddings(on, schema)), embeddingFindings),
+    ...from('embeddings', await readingOf(session, (on) => readRunningChanges(on, schema)), modelChangeFindings),
     ...from('replication', await readingOf(session, readReplication), replicationFindings),
     ...from('settings', await readingOf(session, (on) => readBuildFacts(on, schema)), (each) =>
       settingsFindings(seen, each),

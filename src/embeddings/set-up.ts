@@ -65,6 +65,20 @@ export async function setUpInStep(
   return { status: isDone ? 'kept' : 'set up', warnings }
 }
 
+/**
+ * Refuses a table of which no column can be kept in step, or that this role may not change.
+ *
+ * @throws {PgvectorMigrationError} IN_STEP_NOT_POSSIBLE or INSUFFICIENT_PRIVILEGE.
+ */
+export async function assertPossible(session: Session, embedding: Embedding): Promise<void> {
+  const { found, target, names, label } = await readInStepState(session, embedding)
+  const table = found.facts.table
+  if (table === null) throw new Error('the state of a table that does not exist is not read')
+  const problems = reasonsAgainst(found, await readSetupFacts(session, table.oid, names.trigger), target)
+  if (problems.length > 0) throw new PgvectorMigrationError('IN_STEP_NOT_POSSIBLE', { column: label, problems })
+  assertAllowed(table)
+}
+
 // Objects of these names that are not ours are never replaced.
 function foreignObjects({ side, problems }: InStepState): readonly string[] {
   const isForeign = side.function !== null && (!side.function.isOwnerTrusted || side.function.otherTables.length > 0)

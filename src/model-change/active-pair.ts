@@ -4,6 +4,7 @@ import { columnLabel } from '../columns/facts.ts'
 import { type Database, type Session, sessionOf } from '../database/session.ts'
 import { reasonOf } from '../database/table-trust.ts'
 import { assertEmbedding, type Embedding } from '../embeddings/embedding.ts'
+import { clock } from './clock.ts'
 import { pairOf, type ModelPair } from './pair.ts'
 import { readRegistry, type RegistryState } from './registry.ts'
 
@@ -45,7 +46,7 @@ export function searchablePairs(session: Session, embedding: Embedding): Promise
   caches.set(session.identity, cache)
   const key = keyOf(embedding)
   const cached = cache.get(key)
-  const now = performance.now()
+  const now = clock.now()
   if (cached !== undefined && cached.until > now) return cached.pairs
   const pairs = readPairs(session, embedding)
   cache.set(key, { until: now + CACHE_MILLISECONDS, pairs })

@@ -53,8 +53,8 @@ const steps = {
     return true
   },
   drain: fill,
-  compare: async (session, state) => {
-    const compared = await compare(session, state)
+  compare: async (session, state, { signal }) => {
+    const compared = await compare(session, state, signal)
     await session.send(updateSql(state.table, state.source.column.name, { compared }))
     return true
   },

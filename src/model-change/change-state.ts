@@ -8,7 +8,7 @@ import { readInStepState, type InStepState } from '../embeddings/state.ts'
 import { isValidIndex } from './valid-index.ts'
 import { declaredIndex, pairOf, storedPair, type StoredPair } from './pair.ts'
 import { phaseOf, type Phase } from './phase.ts'
-import { readRegistry, registryOf, type RegistryState } from './registry.ts'
+import { readLostTables, readRegistry, registryOf, type RegistryState } from './registry.ts'
 import type { VectorIndex } from '../indexes/vector-index.ts'
 
 /** A change of model, as it was declared. */
@@ -58,6 +58,7 @@ export async function readChange(session: Session, declared: DeclaredChange): Pr
     throw new PgvectorMigrationError('RELATION_NOT_FOUND', { name: tableOf(source.column), kind: 'table' })
   }
   assertUsable(registry)
+  if (row === null) await assertNotRenamed(session, label, declared, registry)
   const found = pairOf(source.column, { column: source.column.name, model: source.model }, facts)
   const isDone = row !== null && row.target === null && row.active.column === target.column.name
   if (found === null && !isDone) {
@@ -107,6 +108,23 @@ function assertUsable({ facts: { registry, table, role } }: RegistryState): void
   if (!registry.canRead) {
     throw new PgvectorMigrationError('INSUFFICIENT_PRIVILEGE', { statement: `SELECT from ${registryOf(table)}`, role })
   }
+}
+
+// The registry and the side tables know the table by its name.
+async function assertNotRenamed(
+  session: Session,
+  label: string,
+  { source, target }: DeclaredChange,
+  { facts: { registry, table } }: RegistryState,
+): Promise<void> {
+  if (registry === null || table === null) return
+  const names = await readLostTables(session, table, [source.column.name, target.column.name])
+  const problems = names.map(
+    (name) =>
+      `the registry has a running change of the table ${name}, which does not exist: if it was renamed, rename it back ` +
+      'until the change is contracted',
+  )
+  if (problems.length > 0) throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', { embedding: label, problems })
 }
 
 function assertSameChange(label: string, { source, target }: DeclaredChange, { row }: RegistryState): void {

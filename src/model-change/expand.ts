@@ -1,11 +1,13 @@
 import { PgvectorMigrationError } from '../core/errors.ts'
 import { sendable } from '../core/sql.ts'
 import { addVectorColumn } from '../columns/add.ts'
+import { loggerFrom } from '../database/logger.ts'
 import type { Session } from '../database/session.ts'
 import { isRace } from '../database/sqlstate.ts'
-import { setUpInStep } from '../embeddings/set-up.ts'
+import { assertPossible, setUpInStep } from '../embeddings/set-up.ts'
 import type { ParsedStepOptions } from './change-options.ts'
 import { readChange, type ChangeState, type DeclaredChange } from './change-state.ts'
+import { publicationWarnings } from './publications.ts'
 import { createRegistrySql, registerSql, registryOf, updateSql } from './registry.ts'
 
 /**
@@ -21,6 +23,10 @@ export async function expand(
     const problems = ['the new model needs a column of its own']
     throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', { embedding: state.label, problems })
   }
+  // Refused before anything is written.
+  await assertPossible(session, source)
+  for (const warning of await publicationWarnings(session, state, state.registry.facts))
+    loggerFrom(logger).warn(warning)
   await register(session, state)
   const options = { lockTimeout, wait, logger, log }
   await addVectorColumn(session.knex, target.column, options)

@@ -35,3 +35,10 @@ export function phaseOf(facts: PhaseFacts): Phase {
 export function isAfter(phase: Phase, other: Phase): boolean {
   return phases.indexOf(phase) > phases.indexOf(other)
 }
+
+/** Returns the command that runs a phase; null if nothing is left to do. */
+export function nextCommand(phase: Phase): string | null {
+  if (phase === 'done') return null
+  const action = phase === 'switch' || phase === 'contract' ? phase : 'advance'
+  return `npx knex-pgvector model ${action}`
+}

@@ -43,6 +43,22 @@ export async function readRegistry(session: Session, column: VectorColumn): Prom
   return { facts, row }
 }
 
+/** Reads the tables with a running change of one of these columns that do not exist any more. */
+export function readLostTables(
+  session: Session,
+  table: { readonly schema: string },
+  columns: readonly string[],
+): Promise<readonly string[]> {
+  return session.askAsCaller<readonly string[]>(
+    `select coalesce(pg_catalog.json_agg(r.table_name), '[]') as state from ${registryOf(table)} r
+    where r.target is not null and r.columns operator(pg_catalog.&&) $1::pg_catalog.text[] and not exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+      where n.nspname operator(pg_catalog.=) ${literal(table.schema)} and c.relname operator(pg_catalog.=) r.table_name
+    )`,
+    [columns],
+  )
+}
+
 /** The registry for the embeddings of a table, quoted. */
 export function registryOf({ schema }: { readonly schema: string }): string {
   return qualified(schema, REGISTRY)

@@ -2,10 +2,11 @@ import { identifier } from '../core/sql.ts'
 import type { Session } from '../database/session.ts'
 import { countInStep } from '../embeddings/in-step.ts'
 import type { VectorTarget } from '../embeddings/target.ts'
-import { readChange, type ChangeState, type DeclaredChange } from './change-state.ts'
+import { readChange, type DeclaredChange } from './change-state.ts'
 import type { Comparison } from './comparison.ts'
 import type { StoredPair } from './pair.ts'
-import type { Phase } from './phase.ts'
+import { nextCommand, type Phase } from './phase.ts'
+import { publicationWarnings } from './publications.ts'
 
 /** How far a change of model is. */
 export interface ModelChangeStatus {
@@ -23,6 +24,8 @@ export interface ModelChangeStatus {
   readonly secondsLeft: number | null
   /** Recall and speed of both columns; null before the comparison. */
   readonly comparison: Comparison | null
+  /** What to do before the next step, such as on the subscribers of a published table. */
+  readonly warnings: readonly string[]
   /** The next command; null if nothing is left to do. */
   readonly next: string | null
 }
@@ -55,18 +58,13 @@ export async function readStatus(session: Session, declared: DeclaredChange): Pr
     cost: texts === null || bytes === null ? null : { texts, bytes: Math.round(texts * bytes) },
     secondsLeft: texts === null || speed === null || speed === 0 ? null : Math.round(texts / speed),
     comparison: row?.compared ?? null,
-    next: nextCommand(state),
+    warnings: phase === 'expand' ? await publicationWarnings(session, declared, registry.facts) : [],
+    next: nextCommand(phase),
   }
 }
 
 function nameOf({ column, model, metric }: StoredPair): ModelName {
   return { column, model, metric }
-}
-
-function nextCommand({ phase }: ChangeState): string | null {
-  if (phase === 'done') return null
-  const action = phase === 'switch' || phase === 'contract' ? phase : 'advance'
-  return `npx knex-pgvector model ${action}`
 }
 
 const SAMPLE = 1000

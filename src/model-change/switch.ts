@@ -17,7 +17,9 @@ export async function switchModel(
   if (phase === 'contract' || phase === 'done') return
   if (phase !== 'switch')
     throw refused(state, `the phase is ${phase}: run advance first, which ends with the comparison`)
-  if (work === null || work.hasMissing || work.hasStale) await drain(session, state, needs)
+  // Rows that were given up are no work any more, and still would be lost.
+  const isBehind = work === null || work.hasMissing || work.hasStale || (await lostRows(session, state)).length > 0
+  if (isBehind) await drain(session, state, needs)
   await session.send(updateSql(table, source.column.name, { active: targetPair }))
 }
 

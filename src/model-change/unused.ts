@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 import { PgvectorMigrationError } from '../core/errors.ts'
 import type { Session } from '../database/session.ts'
 import type { ChangeState } from './change-state.ts'
+import { clock } from './clock.ts'
 import { readCatalogFacts } from './facts.ts'
 import { CACHE_MILLISECONDS } from './active-pair.ts'
 
@@ -39,7 +38,7 @@ export async function awaitUnused(
 }
 
 async function pause(label: string, milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+  await clock.sleep(milliseconds, signal).catch(() => undefined)
   if (signal?.aborted !== true) return
   throw new PgvectorMigrationError('MODEL_CHANGE_REFUSED', { embedding: label, problems: ['it was stopped'] })
 }

@@ -8,6 +8,7 @@ import { inStep, isAllInStep, type InStep } from '../../embeddings/in-step.ts'
 import { keepInStep } from '../../embeddings/keep-in-step.ts'
 import { retryInStep } from '../../embeddings/retry.ts'
 import { verifyInStep } from '../../embeddings/verify.ts'
+import { runningChange, type RunningChange } from '../../model-change/running.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
@@ -49,11 +50,15 @@ function invalid(problem: string): PgvectorMigrationError {
 }
 
 async function status({ knex, print }: Context, _: Flags, chosen: readonly Embedding[]): Promise<number> {
-  const all: (InStep & { readonly name: string; readonly model: string })[] = []
+  const all: (InStep & { readonly name: string; readonly model: string; readonly change: RunningChange | null })[] = []
   for (const each of chosen) {
-    all.push({ name: embeddingLabel(each), model: each.model, ...(await inStep(knex, each)) })
+    const change = await runningChange(knex, each)
+    all.push({ name: embeddingLabel(each), model: each.model, ...(await inStep(knex, each)), change })
   }
-  for (const each of all) print.line(`${isAllInStep(each) ? green('✓') : yellow('⚠')} ${each.name}: ${describe(each)}`)
+  for (const each of all) {
+    print.line(`${isAllInStep(each) ? green('✓') : yellow('⚠')} ${each.name}: ${describe(each)}`)
+    if (each.change !== null) print.line(`    ${describeChange(each.change)}`)
+  }
   print.document(all)
   return all.every(isAllInStep) ? exitCode.done : exitCode.found
 }
@@ -63,6 +68,10 @@ function describe(found: InStep): string {
   if (isAllInStep(found)) return 'in step'
   const since = oldest === null ? '' : `, the oldest since ${timeText(oldest.toISOString())}`
   return `${stale} stale, ${missing} missing, ${failed} failed${since}`
+}
+
+function describeChange({ from, to, phase, next }: RunningChange): string {
+  return `changing from ${from.model} to ${to.model}: next phase ${phase ?? 'unknown'}, ${next ?? 'npx knex-pgvector model status'}`
 }
 
 async function work(

@@ -2,12 +2,12 @@ import { secondsText } from '../../core/time-text.ts'
 import { sizeText } from '../../core/sizes.ts'
 import type { MeasuredColumn } from '../../model-change/comparison.ts'
 import type { ModelChangeStatus, ModelName } from '../../model-change/status.ts'
-import { bold } from './colour.ts'
+import { bold, yellow } from './colour.ts'
 import { table } from './table.ts'
 
 /** Describes a change of model: its phase, what is left, and the next command. */
 export function describeChange(status: ModelChangeStatus, declared: string): readonly string[] {
-  const { phase, from, to, active, rows, cost, secondsLeft, comparison, next } = status
+  const { phase, from, to, active, rows, cost, secondsLeft, comparison, warnings, next } = status
   const rowOf = (name: ModelName, column: MeasuredColumn | undefined): string[] => [
     name.column === active.column ? 'active' : '',
     name.column,
@@ -36,6 +36,7 @@ export function describeChange(status: ModelChangeStatus, declared: string): rea
     ),
     ...left,
     ...failed,
+    ...warnings.map((warning) => `${yellow('⚠')} ${warning}`),
     ...(next === null ? [] : [`Next: ${next} --declared ${declared}`]),
   ]
 }

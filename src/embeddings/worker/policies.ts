@@ -132,7 +132,14 @@ export function oncePolicy(parts: PolicyParts & { readonly lease: number }): Wor
     idle: async (idleFor) => (idleFor <= parts.lease + LOCK_PATIENCE && (await source.hasMore()) ? LOOK_EVERY : null),
     onFailedBatch: async (claim, rows, { error, isAlone }) => {
       const problem = failureText(error, attempts)
-      if (!isAlone || report.filled() === 0) throw backfillFailure(parts, problem, error)
+      if (!isAlone || report.filled() === 0) {
+        // Otherwise the next run would wait for the lease.
+        await source.release(
+          claim,
+          rows.map(({ key }) => key),
+        )
+        throw backfillFailure(parts, problem, error)
+      }
       await giveUp(
         claim,
         rows.map((row) => ({ row, error: problem })),

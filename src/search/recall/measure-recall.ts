@@ -4,16 +4,15 @@ import { binaryText } from '../../columns/wire-format.ts'
 import { positiveDurationOption, type Duration } from '../../core/durations.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { lazySchema, parseOptions } from '../../core/parse-options.ts'
-import { exceptPlace } from '../../database/fragment.ts'
 import { type Database, type Session, sessionOf } from '../../database/session.ts'
 import { knownSchema } from '../../extension/known-schema.ts'
 import { assertIndex, type VectorIndex } from '../../indexes/vector-index.ts'
 import { readSearchFacts } from '../facts.ts'
-import { nearestRows } from '../nearest-rows.ts'
 import { searchSettings } from '../settings.ts'
-import { exactDistances, type Bounded, type BoundedQuery } from './exact.ts'
+import type { Bounded } from './exact.ts'
 import { findSmallest, type RecallVerdict } from './find-smallest.ts'
-import { recallInterval, smallestSample, type RecallInterval } from './interval.ts'
+import { smallestSample, type RecallInterval } from './interval.ts'
+import { quantile, recallMeter } from './meter.ts'
 import { readTableSize, sampleRows, type SampledQuery } from './sample.ts'
 
 /** Options of {@link measureRecall}. */
@@ -70,7 +69,6 @@ export const measureRecallOptions = lazySchema((z) =>
 
 const DEFAULT_SAMPLE = 400
 
-const BOUND_SETTING = { hnsw: { efSearch: 200 }, ivfflat: { probes: 8 } } as const
 // A statement of the exact part aims at this share of its time limit.
 const SHARE = 0.1
 
@@ -114,38 +112,18 @@ export async function measureRecall(
     return session.transaction(work, { readOnly: true, begin: [`set local statement_timeout = ${statementTimeout}`] })
   }
   const queries = asked ?? (await bounded((trx) => sampleRows(trx, index, size, count)))
-  const search = (trx: Session, query: SampledQuery, setting: Setting): Promise<readonly number[]> => {
-    signal?.throwIfAborted()
-    return distancesOf(trx, index, query, k, setting)
-  }
-  const exact = await bounded(async (trx) => {
-    const bounds: BoundedQuery[] = []
-    for (const query of queries) {
-      const found = await search(trx, query, BOUND_SETTING[index.method])
-      const last = found.length < k ? undefined : found.at(-1)
-      bounds.push({ ...query, bound: last === undefined ? null : loosened(last) })
-    }
-    return bounds
-  }).then((bounds) =>
-    exactDistances(bounded, index, knownSchema(session.identity) ?? 'public', bounds, {
-      k,
-      pages: size.pages,
-      aim: SHARE * statementTimeout,
-    }),
-  )
+  const meter = await recallMeter(bounded, index, queries, {
+    k,
+    pages: size.pages,
+    schema: knownSchema(session.identity) ?? 'public',
+    aim: SHARE * statementTimeout,
+    signal,
+  })
   const { option, from, to } = settingOf(index, k)
-  const measure = (setting: number): Promise<RecallPoint> =>
-    bounded(async (trx) => {
-      const recalls: number[] = []
-      const times: number[] = []
-      for (const [place, query] of queries.entries()) {
-        const started = performance.now()
-        const found = await search(trx, query, { [option]: setting })
-        times.push(performance.now() - started)
-        recalls.push(recallOf(found, exact[place] ?? []))
-      }
-      return { setting, ...recallInterval(recalls), p50: quantile(times, 0.5), p95: quantile(times, 0.95) }
-    })
+  const measure = async (setting: number): Promise<RecallPoint> => ({
+    setting,
+    ...(await meter({ [option]: setting })),
+  })
   const found = await findSmallest(target, { from, to }, measure)
   return {
     sampled: asked === null ? 'rows' : 'queries',
@@ -170,11 +148,6 @@ function queriesIn(given: readonly QueryVector[], { column, metric }: VectorInde
   return checked.flatMap((each) => ('binary' in each ? [{ self: null, vector: binaryText(type, each.binary) }] : []))
 }
 
-interface Setting {
-  readonly efSearch?: number
-  readonly probes?: number
-}
-
 function settingOf(
   { method, parameters }: VectorIndex,
   k: number,
@@ -182,36 +155,6 @@ function settingOf(
   if (method === 'ivfflat')
     return { option: 'probes', from: 1, to: parameters.lists ?? searchSettings['ivfflat.probes'].values.largest }
   return { option: 'efSearch', from: k, to: searchSettings['hnsw.ef_search'].values.largest }
-}
-
-async function distancesOf(
-  { knex }: Session,
-  index: VectorIndex,
-  { self, vector }: SampledQuery,
-  k: number,
-  setting: Setting,
-): Promise<readonly number[]> {
-  const { rows } = await nearestRows(knex, index, vector, {
-    limit: k,
-    columns: [],
-    ...setting,
-    // So that the distances are those of the values, whatever the index stores.
-    ...(index.storage.expression === 'cast' ? { candidates: k } : {}),
-    ...(self === null ? {} : { where: exceptPlace(self) }),
-  })
-  return rows.map(({ distance }) => distance)
-}
-
-// By distance, because of two rows at the same distance either is right.
-function recallOf(found: readonly number[], exact: readonly number[]): number {
-  const last = exact.at(-1)
-  if (last === undefined) return 1
-  const near = found.filter((distance) => distance <= loosened(last)).length
-  return Math.min(1, near / exact.length)
-}
-
-function loosened(distance: number): number {
-  return distance + Math.abs(distance) * 1e-6 + 1e-9
 }
 
 async function roundTrip(trx: Session): Promise<number> {
@@ -222,10 +165,6 @@ async function roundTrip(trx: Session): Promise<number> {
     times.push(performance.now() - started)
   }
   return quantile(times, 0.5)
-}
-
-function quantile(times: readonly number[], share: number): number {
-  return times.toSorted((left, right) => left - right)[Math.floor(times.length * share)] ?? 0
 }
 
 function refused(problem: string): PgvectorMigrationError {

@@ -1,4 +1,5 @@
 import { tableOf } from '../../columns/column.ts'
+import { checkedBinary } from '../../columns/values.ts'
 import { identifier, literal, toRegclass } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 import { conditionSql, type VectorIndex } from '../../indexes/vector-index.ts'
@@ -13,6 +14,13 @@ export interface SampledQuery {
 export interface TableSize {
   readonly pages: number
   readonly rowsPerPage: number
+}
+
+/** Reads how many pages a table has; of a partitioned table, the most that one of its partitions has. */
+export function readMostPages(session: Session, table: number): Promise<number> {
+  return session.ask<number>(`
+    select to_json(coalesce(max(pg_relation_size(relid) / current_setting('block_size')::int), 0)) as state
+    from (select ${table}::oid as relid union all select relid from pg_catalog.pg_partition_tree(${table}::oid::regclass)) as tree`)
 }
 
 /** Reads how many pages a table has; null for a table of another kind, such as a partitioned one. */
@@ -38,7 +46,7 @@ export async function sampleRows(
   const found = new Map<string, SampledQuery>()
   const add = async (restriction: string): Promise<void> => {
     for (const query of await session.askAsCaller<SampledQuery[]>(sampleSql(index, restriction))) {
-      if (found.size < count && query.self !== null) found.set(query.self, query)
+      if (found.size < count && query.self !== null && isComparable(index, query.vector)) found.set(query.self, query)
     }
   }
   if (pages <= FEW_PAGES) await add(`order by pg_catalog.random() limit ${count}`)
@@ -50,6 +58,11 @@ export async function sampleRows(
     }
   }
   return [...found.values()]
+}
+
+/** Whether a stored vector can be searched for: the cosine distance to zeros is undefined. */
+export function isComparable({ column, metric }: VectorIndex, vector: string): boolean {
+  return 'binary' in checkedBinary(vector, column, metric === 'cosine')
 }
 
 function sampleSql(index: VectorIndex, restriction: string): string {
