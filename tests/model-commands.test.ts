@@ -60,6 +60,7 @@ describeOnOneServer('knex-pgvector model', (database) => {
     const early = await model('switch')
     expect(early.code).toBe(2)
     expect(early.stderr).toContain('the phase is expand: run advance first')
+    expect((await model.vectors('status')).stdout).toBe('✓ articles.embedding: in step\n')
     await model('advance', '--until', 'index')
     expect((await model.vectors('status', '--only', 'articles.embedding')).stdout).toBe(
       '✓ articles.embedding: in step\n' +

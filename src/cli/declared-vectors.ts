@@ -6,12 +6,13 @@ import type { DeclaredVectors } from '../diff/diff.ts'
 import { embeddingLabel, isEmbedding, type Embedding } from '../embeddings/embedding.ts'
 import { isTenantRule, type TenantRule } from '../indexes/tenants/rule.ts'
 import { isVectorIndex, type VectorIndex } from '../indexes/vector-index.ts'
+import { isModelChange } from '../model-change/change-model.ts'
 import { loadModule } from './load-module.ts'
 
 /** The columns, indexes, embeddings and rules for tenants that a module exports: alone, in lists or in objects. */
 export async function declaredVectors(path: string): Promise<Found> {
   const file = resolve(path)
-  const declared: Found = { columns: [], indexes: [], embeddings: [], tenants: [] }
+  const declared: Found = { columns: [], indexes: [], embeddings: [], targets: [], tenants: [] }
   collect(await loadModule('--declared', path), declared)
   if (Object.values(declared).some(({ length }) => length > 0)) return declared
   throw invalid(`${file} exports nothing that vectorColumn, vectorIndex, tenantRule or embedding made`)
@@ -21,11 +22,14 @@ interface Found extends DeclaredVectors {
   readonly columns: VectorColumn[]
   readonly indexes: VectorIndex[]
   readonly embeddings: Embedding[]
+  /** The targets of changes of model, which are among the embeddings. Their columns may not exist yet. */
+  readonly targets: Embedding[]
   readonly tenants: TenantRule[]
 }
 
 function collect(value: unknown, found: Found): void {
   if (typeof value !== 'object' || value === null) return
+  if (isModelChange(value)) addEmbedding(value.to, found.targets)
   if (isEmbedding(value)) addEmbedding(value, found.embeddings)
   else if (isTenantRule(value)) found.tenants.push(value)
   else if (isVectorIndex(value)) found.indexes.push(value)

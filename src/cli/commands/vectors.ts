@@ -1,5 +1,6 @@
-import { green, red, yellow } from '../output/colour.ts'
+import type { Knex } from 'knex'
 
+import { green, red, yellow } from '../output/colour.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { timeText } from '../../core/time-text.ts'
 import { backfill } from '../../embeddings/backfill.ts'
@@ -31,14 +32,31 @@ export async function run(context: Context, flags: Flags, action: string): Promi
   if (!isAction(action)) {
     throw invalid(`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`)
   }
-  const { embeddings } = await declaredVectors(flags.declared)
+  const { embeddings, targets } = await declaredVectors(flags.declared)
   if (embeddings.length === 0) throw invalid(`--declared: ${flags.declared} exports nothing that embedding returned`)
   const unknown = (flags.only ?? []).filter((name) => !embeddings.some((each) => embeddingLabel(each) === name))
   if (unknown.length > 0) {
     throw invalid(`--only: declared are ${embeddings.map(embeddingLabel).join(', ')}, not ${unknown.join(', ')}`)
   }
   const chosen = embeddings.filter((each) => flags.only === undefined || flags.only.includes(embeddingLabel(each)))
-  return actions[action](context, flags, chosen)
+  const isTarget = (each: Embedding): boolean => targets.some((one) => embeddingLabel(one) === embeddingLabel(each))
+  const begun = await Promise.all(chosen.map((each) => !isTarget(each) || hasColumn(context.knex, each)))
+  return actions[action](
+    context,
+    flags,
+    chosen.filter((_, place) => begun[place]),
+  )
+}
+
+// A change of model adds the column of its target.
+async function hasColumn(knex: Knex, each: Embedding): Promise<boolean> {
+  try {
+    await inStep(knex, each)
+    return true
+  } catch (error) {
+    if (error instanceof PgvectorMigrationError && error.code === 'RELATION_NOT_FOUND') return false
+    throw error
+  }
 }
 
 function isAction(action: string): action is keyof typeof actions {
