@@ -18,6 +18,7 @@ export const dropPgvector = builtLibrary.dropPgvector
 export const embedding = builtLibrary.embedding
 export const ensurePgvector = builtLibrary.ensurePgvector
 export const ensureTenantIndexes = builtLibrary.ensureTenantIndexes
+export const forecastBuild = builtLibrary.forecastBuild
 export const findDependents = builtLibrary.findDependents
 export const inStep = builtLibrary.inStep
 export const keepInStep = builtLibrary.keepInStep

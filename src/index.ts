@@ -42,6 +42,9 @@ export type {
   TenantIndexesEvent,
   TenantIndexesPlan,
 } from './indexes/tenants/options.ts'
+export { forecastBuild, type BuildForecast } from './indexes/forecast/forecast-build.ts'
+export type { ForecastOptions } from './indexes/forecast/options.ts'
+export type { TimeRange } from './indexes/forecast/build-time.ts'
 export { listVectorIndexes, type ListedIndex } from './indexes/list.ts'
 export { listIndexBuilds, type IndexBuild } from './indexes/list-builds.ts'
 export { repairVectorIndexes, type RepairOptions, type RepairResult } from './indexes/repair.ts'

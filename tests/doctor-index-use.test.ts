@@ -1,5 +1,7 @@
 import { diagnose } from '../src/doctor.ts'
+import { createVectorIndex, dropVectorIndex, ensurePgvector, vectorColumn, vectorIndex } from '../src/index.ts'
 import { indexUseFindings, type UsedIndex } from '../src/doctor/index-use.ts'
+import { spilledBuildFindings, type SpilledBuild } from '../src/doctor/spilled-builds.ts'
 import { updateFindings, type UpdatedTable } from '../src/doctor/update-cost.ts'
 import { describeOnServers } from './support/databases.ts'
 
@@ -101,5 +103,63 @@ describeOnServers('the doctor', (database) => {
       expect.stringMatching(/^"My Docs"\.[ab] on "My Docs"\."Documents" serves the same queries as "My Docs"\.[ab]/),
       expect.stringMatching(/^1,500 updates of "My Docs"\."Documents", and \d+ % of them left its indexes alone/),
     ])
+  })
+})
+
+describe('the doctor on builds past their memory', () => {
+  const MB = 1024 * 1024
+  const spilled: SpilledBuild = {
+    name: 'public.near',
+    table: 'documents',
+    rows: 100_000,
+    spillsAfter: 40_000,
+    neededMemory: 500 * MB,
+    maintenanceWorkMemory: 200 * MB,
+  }
+  const of = (memory: number): string[] =>
+    spilledBuildFindings({ settings: { maintenanceWorkMemory: memory, sharedBuffers: MB }, builds: [spilled] }).map(
+      ({ level, message, next }) => `${level}: ${message} | ${next}`,
+    )
+
+  test('gives the memory for the next build', () => {
+    expect(of(300 * MB)).toEqual([
+      'warning: public.near on documents was built past its memory: its graph needed 500 MB, and with 200 MB each of the ' +
+        'last 60,000 of 100,000 rows took many times as long. The index works, but its next build would take as long | ' +
+        "createVectorIndex(knex, index, { maxMemory: '550MB' }) -- or SET maintenance_work_mem = '550MB'; before a REINDEX, if the server has the memory",
+    ])
+  })
+
+  test('has nothing to advise where the next build has enough, and says nothing without a log', () => {
+    expect(of(500 * MB)).toEqual([expect.stringMatching(/^ok: .*; the next build has enough \| undefined$/)])
+    expect(spilledBuildFindings(null)).toEqual([])
+  })
+})
+
+describeOnServers('the doctor on an index that it finds in the log', (database) => {
+  const index = vectorIndex(vectorColumn('documents', 'embedding', { dimensions: 64 }), {
+    method: 'hnsw',
+    metric: 'l2',
+    m: 4,
+    efConstruction: 8,
+  })
+  const past = async (): Promise<readonly string[]> =>
+    (await diagnose(database().knex))
+      .filter(({ message }) => message.includes('past its memory'))
+      .map(({ level, message }) => `${level}: ${message}`)
+
+  test('reports a build past its memory, until it is built again with enough', async () => {
+    const { knex } = database()
+    await ensurePgvector(knex, { logger: false })
+    await knex.raw(`create table documents as select i as id, array_fill(sin(i)::real, array[64])::vector(64) as embedding
+      from generate_series(1, 6000) i; analyze documents`)
+    await createVectorIndex(knex, index, { logger: false, maxMemory: '2MB' })
+    expect(await past()).toEqual([
+      expect.stringMatching(
+        /^\w+: public\.\S+ on documents was built past its memory: its graph needed \d MB, and with 2 MB each of the last \S+ of 6,000 rows/,
+      ),
+    ])
+    await dropVectorIndex(knex, index, { logger: false })
+    await createVectorIndex(knex, index, { logger: false })
+    expect(await past()).toEqual([])
   })
 })

@@ -201,6 +201,7 @@ describe('a column or an index that was not made by the functions for it', () =>
     ['createVectorIndex', () => library.createVectorIndex(knex, wrong)],
     ['dropVectorIndex', () => library.dropVectorIndex(knex, wrong)],
     ['planVectorIndex', () => library.planVectorIndex(knex, wrong)],
+    ['forecastBuild', () => library.forecastBuild(knex, wrong)],
     ['measureRecall', () => library.measureRecall(knex, wrong)],
     ['nearestRows', () => library.nearestRows(knex, wrong, [1, 2, 3], { limit: 1 })],
     ['nearest', () => library.nearest(wrong, [1, 2, 3])],

@@ -22,6 +22,7 @@ import {
   nearest,
   nearestRows,
   readVectors,
+  forecastBuild,
   planVectorIndex,
   repairVectorIndexes,
   listIndexBuilds,
@@ -126,6 +127,7 @@ async function doEverything(knex: Knex): Promise<void> {
   await migrateToLatest(knex, { migrationSource })
   await migrator.preview('down')
   await planVectorIndex(knex, whole)
+  await forecastBuild(knex, whole)
   await listIndexBuilds(knex)
   await upgradePgvector(knex, quiet)
   await diffVectors(knex, { columns: [embedding], indexes: [whole] })

@@ -79,8 +79,13 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <version>', 'plan this one alone').conflicts(['to', 'skip']),
         new Option('--skip <version...>', 'skip these'),
         new Option('--script', 'print one file for psql, with the bookkeeping'),
+        new Option('--forecast', 'forecast time, size and memory of index builds, on the database').conflicts('script'),
       ],
-      examples: ['npx knex-pgvector plan', 'npx knex-pgvector plan --to 2 --script > release.sql'],
+      examples: [
+        'npx knex-pgvector plan',
+        'npx knex-pgvector plan --forecast',
+        'npx knex-pgvector plan --to 2 --script > release.sql',
+      ],
       load: () => import('./commands/plan.ts'),
     },
     {
@@ -189,7 +194,10 @@ export function describeCommands(): CommandDescription[] {
         new Option('--only <name...>', 'build, tenants: only these indexes'),
         new Option('--max-memory <size>', 'build, tenants: the most memory to use, like 4GB'),
         new Option('--workers <number>', 'build, tenants: the most parallel workers').argParser(numberFrom(0)),
-        new Option('--dry-run', 'tenants: only show what would be done; exits with 3 if there is something to do'),
+        new Option(
+          '--dry-run',
+          'build: only show what each build would take; tenants: what would be done, with exit code 3 if there is something to do',
+        ),
         new Option('--wait <time>', 'build, tenants, repair: how long to wait for other sessions')
           .default(60_000, '60s')
           .argParser(milliseconds),
@@ -198,6 +206,7 @@ export function describeCommands(): CommandDescription[] {
       ],
       examples: [
         'npx knex-pgvector index list',
+        'npx knex-pgvector index build --declared src/vectors.ts --dry-run',
         'npx knex-pgvector index build --declared src/vectors.ts --max-memory 4GB',
         'npx knex-pgvector index tenants --declared src/vectors.ts --dry-run',
         'npx knex-pgvector index progress --follow',

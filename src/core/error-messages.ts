@@ -48,7 +48,6 @@ export interface ErrorDetails {
   }
   readonly BACKFILL_FAILED: { readonly column: string; readonly filled: number; readonly problem: string }
   readonly IN_STEP_NOT_POSSIBLE: { readonly column: string; readonly problems: readonly string[] }
-  /** What is missing or altered. */
   readonly MODEL_NOT_SEARCHABLE: {
     readonly embedding: string
     /** The model that was asked for, or the one that is active. */
@@ -59,6 +58,7 @@ export interface ErrorDetails {
     readonly embeds: readonly string[]
   }
   readonly MODEL_CHANGE_REFUSED: { readonly embedding: string; readonly problems: readonly string[] }
+  /** The problems are what is missing or altered. */
   readonly NOT_KEPT_IN_STEP: { readonly column: string; readonly problems: readonly string[] }
   readonly COPY_FAILED: {
     readonly table: string
@@ -132,12 +132,12 @@ export interface ErrorDetails {
 /** What an error of ours can be; each code has a heading in docs/errors.md. */
 export type ErrorCode = keyof ErrorDetails
 
-/** An object that stands where pgvector would create one of its own. */
+/** An object with the name of one that pgvector creates. */
 export interface ConflictingObject {
   readonly name: string
   readonly kind: 'type' | 'domain' | 'table' | 'function'
   readonly schema: string
-  /** The extension it belongs to; null for an object that somebody created by hand. */
+  /** The extension it belongs to; null for an object that was created by hand. */
   readonly extension: string | null
 }
 

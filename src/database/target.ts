@@ -6,6 +6,8 @@ import { sharedStorage } from './shared-storage.ts'
 export interface Target {
   readonly server: ServerFacts
   readonly provider: ProviderName
+  /** Receives each vector index that the trial builds. */
+  readonly onIndex?: ((index: object) => void) | undefined
 }
 
 const context = sharedStorage<Target>('target')

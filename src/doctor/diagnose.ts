@@ -40,6 +40,7 @@ import { readingOf, type Reading } from './reading.ts'
 import { replicationFindings } from './replication.ts'
 import { rightsFindings } from './rights.ts'
 import { providerFindings, serverFindings } from './server.ts'
+import { readSpilledBuilds, spilledBuildFindings } from './spilled-builds.ts'
 import { readUpdatedTables, updateFindings } from './update-cost.ts'
 import { readTableRights, type TableRights } from './tables.ts'
 
@@ -108,6 +109,7 @@ export async function diagnose(db: Database, options: DiagnoseOptions = {}): Pro
     ...from('indexes', indexes, indexFindings),
     ...from('indexes', await readingOf(session, (on) => readIndexUse(on, schema)), indexUseFindings),
     ...from('indexes', await readingOf(session, (on) => readUpdatedTables(on, schema)), updateFindings),
+    ...from('indexes', await readingOf(session, (on) => readSpilledBuilds(on, schema)), spilledBuildFindings),
     ...from('embeddings', await readingOf(session, (on) => readEmbeddings(on, schema)), embeddingFindings),
     ...from('embeddings', await readingOf(session, (on) => readRunningChanges(on, schema)), modelChangeFindings),
     ...from('replication', await readingOf(session, readReplication), replicationFindings),

@@ -14,7 +14,7 @@ import { readLintFacts } from './read-known-tables.ts'
  * Which of the pending migrations to check, the indexes that they should create, and where the migrations are, if that
  * differs from the Knex configuration.
  */
-export type LintOptions = PlanOptions & Pick<LintFacts, 'declared'> & MigratorOptions
+export type LintOptions = Omit<PlanOptions, 'forecast'> & Pick<LintFacts, 'declared'> & MigratorOptions
 
 const parseLintOptions = optionsParser({
   ...upKinds,

@@ -9,9 +9,9 @@ const DEFAULT_EF_SEARCH = 40
 const shortBefore = new WeakMap<object, Set<string>>()
 
 /**
- * Whether a search is first sent without its settings, which cost it a tenth of its time: no one asked for any, no
- * condition leaves out rows, and the index proposes enough by default. A policy of the table or deleted rows can leave it
- * short all the same. It is then sent again with its settings, and later ones have them from the start.
+ * Whether a search is first sent without its settings, which cost it some time: no one asked for any, no condition excludes
+ * rows, and the index proposes enough by default. A policy of the table or deleted rows can still leave it short. It is then
+ * sent again with its settings, and later ones have them from the start.
  */
 export function isSentPlain(
   session: Session,

@@ -4,10 +4,15 @@ import { green, red, yellow } from '../output/colour.ts'
 
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { createVectorIndex, type CreateIndexResult } from '../../indexes/build/create-vector-index.ts'
+import { forecastBuild, type BuildForecast } from '../../indexes/forecast/forecast-build.ts'
+import type { ForecastOptions } from '../../indexes/forecast/options.ts'
+import { planVectorIndex } from '../../indexes/plan-vector-index.ts'
+import type { VectorIndex } from '../../indexes/vector-index.ts'
 import { listVectorIndexes, type ListedIndex } from '../../indexes/list.ts'
 import { repairVectorIndexes } from '../../indexes/repair.ts'
 import { listIndexBuilds, type IndexBuild } from '../../indexes/list-builds.ts'
 import { remaining, showProgress } from '../output/build-progress.ts'
+import { describeForecasts, forecastLine } from '../output/forecast.ts'
 import type { Context } from '../context.ts'
 import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
@@ -19,6 +24,7 @@ import { tenants, type TenantFlags } from './index-tenants.ts'
 interface Flags extends TenantFlags {
   readonly schema?: string
   readonly follow?: boolean
+  readonly dryRun?: boolean
 }
 
 const actions = { list, build, tenants, progress, repair } as const
@@ -88,7 +94,9 @@ async function build({ knex, print, isJson, isQuiet }: Context, flags: Flags): P
   }
   const results: CreateIndexResult[] = []
   const { maxMemory, workers, wait } = flags
+  if (flags.dryRun === true) return forecast({ knex, print }, chosen, { maxMemory, workers })
   for (const index of chosen) {
+    await announce({ knex, print }, index, { maxMemory, workers })
     const display = showProgress(print, isJson || isQuiet)
     const result = await withSignals((signal) =>
       createVectorIndex(knex, index, { maxMemory, workers, wait, signal, onEvent: display.onEvent, logger: false }),
@@ -98,6 +106,33 @@ async function build({ knex, print, isJson, isQuiet }: Context, flags: Flags): P
   }
   print.document(results)
   return exitCode.done
+}
+
+/** Shows what each build would take, and builds nothing. */
+async function forecast(
+  { knex, print }: Pick<Context, 'knex' | 'print'>,
+  indexes: readonly VectorIndex[],
+  options: ForecastOptions,
+): Promise<number> {
+  const forecasts: BuildForecast[] = []
+  for (const index of indexes) forecasts.push(await forecastBuild(knex, index, options))
+  print.line(describeForecasts(forecasts))
+  print.document(forecasts)
+  return exitCode.done
+}
+
+// With fewer rows, a build is done before its forecast has been read.
+const LONG = 100_000
+
+/** Prints one line before a long build. */
+async function announce(
+  { knex, print }: Pick<Context, 'knex' | 'print'>,
+  index: VectorIndex,
+  options: ForecastOptions,
+): Promise<void> {
+  const plan = await planVectorIndex(knex, index, { ...options, whenEmpty: 'postpone' })
+  const isLong = plan.action === 'build partitions' || (plan.action === 'build' && plan.rows >= LONG)
+  if (isLong) print.note(forecastLine(await forecastBuild(knex, index, options)))
 }
 
 function said({ status, milliseconds }: CreateIndexResult): string {

@@ -6,6 +6,7 @@ import { planScript } from '../../migrator/plan/script.ts'
 import type { Context } from '../context.ts'
 import type { Printer } from '../output/printer.ts'
 import { redact, redactAll } from '../../sql-text/redact.ts'
+import { describeForecasts } from '../output/forecast.ts'
 import { withReplayProgress } from '../output/replay-progress.ts'
 import { exitCode } from '../exit-code.ts'
 import { divertConsole } from '../output/quiet-console.ts'
@@ -15,6 +16,7 @@ interface Flags {
   readonly only?: string
   readonly skip?: readonly string[]
   readonly script?: boolean
+  readonly forecast?: boolean
 }
 
 /** Shows the SQL of the pending migrations. */
@@ -33,6 +35,7 @@ export async function run({ migrator, print, isQuiet }: Context, { script, ...se
   }
   for (const migration of result.migrations) showMigration(migration, print)
   if (result.migrations.length === 0) print.line('Nothing is pending')
+  if (result.forecasts !== undefined) print.line(describeForecasts(result.forecasts))
   for (const note of result.notes) print.line(yellow(`Note: ${redact(note)}`))
   return exitCode.done
 }

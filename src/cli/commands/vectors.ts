@@ -40,7 +40,7 @@ export async function run(context: Context, flags: Flags, action: string): Promi
   }
   const chosen = embeddings.filter((each) => flags.only === undefined || flags.only.includes(embeddingLabel(each)))
   const isTarget = (each: Embedding): boolean => targets.some((one) => embeddingLabel(one) === embeddingLabel(each))
-  const begun = await Promise.all(chosen.map((each) => !isTarget(each) || hasColumn(context.knex, each)))
+  const begun = await Promise.all(chosen.map(async (each) => !isTarget(each) || (await hasColumn(context.knex, each))))
   return actions[action](
     context,
     flags,

@@ -99,6 +99,7 @@ export async function buildIndex(
       await watch.close()
     }
   })
+  if (result.status !== 'kept') currentTarget()?.onIndex?.(index)
   if (result.status === 'built') {
     logger.info(`index ${identifier(result.name ?? index.name)} built in ${(result.milliseconds / 1000).toFixed(1)} s`)
   }

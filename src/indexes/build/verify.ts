@@ -3,7 +3,7 @@ import { identifier, qualified, toRegclass } from '../../core/sql.ts'
 import type { Session } from '../../database/session.ts'
 import { metrics } from '../../pgvector/index-methods.ts'
 import { typeSql } from '../../columns/column.ts'
-import { explainedPlan, onlyValue, type PlanNode } from '../../database/explain.ts'
+import { explainedPlan, indexesIn, onlyValue } from '../../database/explain.ts'
 import { isValidSql } from '../look/validity.ts'
 import { conditionSql, indexedExpression, type VectorIndex } from '../vector-index.ts'
 
@@ -71,9 +71,4 @@ function nearestSql(index: VectorIndex, { schema, table, extension }: BuiltIndex
 
 function namesIn(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
-}
-
-function indexesIn(node: PlanNode): readonly string[] {
-  const own = node['Index Name']
-  return [...(own === undefined ? [] : [own]), ...(node.Plans ?? []).flatMap(indexesIn)]
 }

@@ -1,5 +1,5 @@
 import { isAtLeast } from '../../pgvector/version.ts'
-import { graphMemory, GRAPH_MEMORY_SINCE, rowsInMemory, type Graph } from '../../pgvector/graph-memory.ts'
+import { graphMemory, GRAPH_MEMORY_SINCE, rowsInMemory, valueBytes, type Graph } from '../../pgvector/graph-memory.ts'
 import { LEAST_FOR_PARALLEL } from './in-memory.ts'
 import type { IndexFacts, TableFacts } from '../look/facts.ts'
 import { isWorthSeveralProcesses } from '../look/server-load.ts'
@@ -122,13 +122,22 @@ function spillsAfter(facts: IndexFacts, index: VectorIndex, memory: number, isPa
 
 const USUAL_SPARSE_BYTES = 16 + 8 * 100
 
-function graphOf({ server, valueBytes }: IndexFacts, index: VectorIndex, isParallel: boolean): Graph {
+/** Returns the bytes of an indexed value in memory, on average. */
+export function indexedBytes({ valueBytes: measured }: Pick<IndexFacts, 'valueBytes'>, index: VectorIndex): number {
+  const { storage, column } = index
+  return storage.type === 'sparsevec'
+    ? (measured ?? USUAL_SPARSE_BYTES)
+    : valueBytes[storage.type](column.dimensions ?? 0)
+}
+
+function graphOf(facts: IndexFacts, index: VectorIndex, isParallel: boolean): Graph {
+  const { server } = facts
   const { storage, column, parameters } = index
   const common = { isParallel, major: server.major, ...(parameters.m === undefined ? {} : { m: parameters.m }) }
   const dimensions = column.dimensions ?? 0
   // A sparsevec of this many bytes needs as much memory as a vector of that length.
   return storage.type === 'sparsevec'
-    ? { ...common, type: 'vector', dimensions: Math.ceil(((valueBytes ?? USUAL_SPARSE_BYTES) - 8) / 4) }
+    ? { ...common, type: 'vector', dimensions: Math.ceil((indexedBytes(facts, index) - 8) / 4) }
     : { ...common, type: storage.type, dimensions }
 }
 

@@ -35,8 +35,11 @@ const PROCESSORS = `
   select json_build_object('status', ${read('/proc/self/status')}, 'online', ${read('/sys/devices/system/cpu/online')},
     'share', ${read('/sys/fs/cgroup/cpu.max')}) as state`
 
-// With a length, because the system reports such a file as empty.
-function read(path: string): string {
+/**
+ * SQL: the content of a file of the operating system; null if there is none, or if this role may not read it. It has a
+ * length, because the system reports such a file as empty.
+ */
+export function read(path: string): string {
   return `case when ${mayRead} then pg_read_file('${path}', 0, 65536, true) end`
 }
 

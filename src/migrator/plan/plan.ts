@@ -2,10 +2,12 @@ import { readState } from '../../extension/inspect.ts'
 import { PgvectorMigrationError } from '../../core/errors.ts'
 import { withTarget } from '../../database/target.ts'
 import type { Session } from '../../database/session.ts'
-import { optionsParser } from '../../core/option-kinds.ts'
+import { flagKind, optionsParser } from '../../core/option-kinds.ts'
 import { runKinds, type RunOptions } from '../events.ts'
 import { listMigrations, type MigrationFiles } from '../files/list.ts'
 import { citusNotes } from './citus-notes.ts'
+import { isVectorIndex, type VectorIndex } from '../../indexes/vector-index.ts'
+import { forecastIndexes } from './forecast.ts'
 import { notesOn } from './notes.ts'
 import { lacksObject, runPending } from './run-pending.ts'
 import { replicationNotes } from './replicated.ts'
@@ -26,10 +28,16 @@ import { noHook, type MigrationSettings, type MigrationTables } from '../setting
 import { tableStatements } from '../tracking.ts'
 
 /** Which of the pending migrations to plan, and who receives the events of the embedded copy. */
-export interface PlanOptions extends UpSelection, Pick<RunOptions, 'onEvent'> {}
+export interface PlanOptions extends UpSelection, Pick<RunOptions, 'onEvent'> {
+  /**
+   * Forecast the vector indexes that the migrations build on existing tables, as `forecastBuild` does: with a pilot in a temporary
+   * table of the database, which is rolled back; default false.
+   */
+  readonly forecast?: boolean | undefined
+}
 
 /** @internal */
-export const parsePlanOptions = optionsParser({ ...upKinds, onEvent: runKinds.onEvent })
+export const parsePlanOptions = optionsParser({ ...upKinds, onEvent: runKinds.onEvent, forecast: flagKind })
 
 /**
  * Returns the SQL of pending migrations, determined by running them on an embedded database.
@@ -45,9 +53,9 @@ export async function plan(
   settings: MigrationSettings,
   options: PlanOptions = {},
 ): Promise<PlanResult> {
-  const { failure, sources: _sources, ...result } = await planAsFarAsItGoes(session, settings, options)
+  const { failure, sources: _sources, indexes, ...result } = await planAsFarAsItGoes(session, settings, options)
   if (failure !== null) throw failure
-  return result
+  return options.forecast === true ? { ...result, forecasts: await forecastIndexes(session, indexes) } : result
 }
 
 /** Returns the same. If a pending migration fails, returns the plan up to there, with the failed statement last. */
@@ -64,7 +72,14 @@ export async function planAsFarAsItGoes(
     (name) => !pending.includes(name) && files.names.indexOf(name) < files.names.indexOf(pending.at(-1) ?? ''),
   )
   if (pending.length === 0) {
-    return { migrations: [], sources: [], notes: [], origin: describe(origin, settings.tables, []), failure: null }
+    return {
+      migrations: [],
+      sources: [],
+      indexes: [],
+      notes: [],
+      origin: describe(origin, settings.tables, []),
+      failure: null,
+    }
   }
   const { applied } = origin
   const onReplay = replayEvents(applied.length + pending.length, onEvent)
@@ -72,16 +87,23 @@ export async function planAsFarAsItGoes(
   try {
     const bookkeeping = await bookkeepingOf(replay.session, settings.tables)
     const find = (): Promise<Unmigrated> => findUnmigrated(db, origin.objects, replay)
-    const { migrations, sources, failure, skipped, uncopied } = await withTarget(origin.pgvector, async () => {
-      const isSkipped = async (error: PgvectorMigrationError<'PLAN_FAILED'>): Promise<boolean> =>
-        lacksObject(error, await find())
-      const unreplayed = await replayApplied(replay, settings.tables, files, applied, onReplay, isSkipped)
-      const unmigrated = await find()
-      const planned = await planAll(replay, files, pending, unmigrated, (name, index) =>
-        onReplay(name, applied.length + index),
-      )
-      return { ...planned, skipped: unreplayed, uncopied: unmigrated.notes() }
-    })
+    const indexes: VectorIndex[] = []
+    const onIndex = (index: object): void => void (isVectorIndex(index) && indexes.push(index))
+    const { migrations, sources, failure, skipped, uncopied } = await withTarget(
+      { ...origin.pgvector, onIndex },
+      async () => {
+        const isSkipped = async (error: PgvectorMigrationError<'PLAN_FAILED'>): Promise<boolean> =>
+          lacksObject(error, await find())
+        const unreplayed = await replayApplied(replay, settings.tables, files, applied, onReplay, isSkipped)
+        const unmigrated = await find()
+        // Those of applied migrations exist.
+        indexes.length = 0
+        const planned = await planAll(replay, files, pending, unmigrated, (name, index) =>
+          onReplay(name, applied.length + index),
+        )
+        return { ...planned, skipped: unreplayed, uncopied: unmigrated.notes() }
+      },
+    )
     // After a failure, the replay may be in an aborted transaction that accepts no queries.
     const notes =
       failure === null
@@ -100,6 +122,7 @@ export async function planAsFarAsItGoes(
     return {
       migrations,
       sources,
+      indexes,
       notes: [
         ...notes,
         ...replicationNotes(migrations, origin.replication),

@@ -1,4 +1,6 @@
 import type { PgvectorMigrationError } from '../../core/errors.ts'
+import type { BuildForecast } from '../../indexes/forecast/forecast-build.ts'
+import type { VectorIndex } from '../../indexes/vector-index.ts'
 import type { PlannedStatement } from '../../database/record-statements.ts'
 import type { PlanSource } from './sources.ts'
 import type { MigrationTables } from '../settings.ts'
@@ -11,6 +13,8 @@ export interface PlanResult {
   /** What the plan cannot know, in sentences. */
   readonly notes: readonly string[]
   readonly origin: PlanOrigin
+  /** What the index builds of these migrations on existing tables would take, if that was requested. */
+  readonly forecasts?: readonly BuildForecast[]
 }
 
 /** A plan up to the migration that failed, with what that migration had sent. */
@@ -19,6 +23,8 @@ export interface PartialPlan extends PlanResult {
   readonly failure: PgvectorMigrationError<'PLAN_FAILED'> | null
   /** For each migration, where its statements come from. */
   readonly sources: readonly PlanSource[]
+  /** The vector indexes that they build. */
+  readonly indexes: readonly VectorIndex[]
 }
 
 /** A pending migration, with its statements in order. */
