@@ -20,7 +20,7 @@ interface Seen {
 async function lookAfter(
   database: TestDatabase,
   isolation: 'shared' | 'connection',
-  { leave, look, isTransactional = true }: Probe,
+  { before = 'select 1', leave, look, isTransactional = true }: Probe,
 ): Promise<{ readonly first: unknown; readonly second: Seen }> {
   let first: unknown
   let second: Seen | undefined
@@ -42,6 +42,7 @@ async function lookAfter(
       isTransactional,
     ],
   }
+  await database.knex.raw(before)
   const report = await fleetOf(database, two, steps).up({ isolation, concurrency: 1 })
   expect(report.failed).toEqual([])
   if (second === undefined) throw new Error('the second tenant did not run')
@@ -49,6 +50,8 @@ async function lookAfter(
 }
 
 interface Probe {
+  /** What was there before the run. */
+  readonly before?: string
   readonly leave: Act
   readonly look: string
   readonly isTransactional?: boolean
@@ -119,6 +122,17 @@ const replaced: Readonly<Record<string, Probe>> = {
     leave: `select set_config('app.tenant', 'a', false)`,
     look: setting('app.tenant'),
   },
+  'a setting with a prefix, by a function of the tenant': {
+    before: `create or replace function tenant_a.remember() returns void language sql begin atomic
+      select set_config('app.tenant', 'a', false); end`,
+    leave: 'select remember()',
+    look: setting('app.tenant'),
+  },
+  'a setting with a prefix, by a clause of a function': {
+    before: `create or replace function public.remember() returns int language sql set app.tenant = 'a' return 1`,
+    leave: 'select public.remember()',
+    look: setting('app.tenant'),
+  },
   'a setting of an extension': { leave: 'set hnsw.ef_search = 7', look: setting('hnsw.ef_search') },
   'a statement that the driver knows by name': {
     leave: async (knex) => {
@@ -158,6 +172,15 @@ const replaced: Readonly<Record<string, Probe>> = {
       create table items as select 1 as id;
       create or replace function public.first_item() returns text language plpgsql as
         $$ declare item items%rowtype; begin select * into item from items; return item::text; end $$;
+      select public.first_item();
+    `,
+    look: `create table items as select 2 as id, 'b' as name; select public.first_item() as value`,
+  },
+  'a function with a variable of the type of a table': {
+    leave: `
+      create table items as select 1 as id;
+      create or replace function public.first_item() returns text language plpgsql as
+        $$ declare item items; begin select * into item from items; return item::text; end $$;
       select public.first_item();
     `,
     look: `create table items as select 2 as id, 'b' as name; select public.first_item() as value`,

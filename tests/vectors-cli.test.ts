@@ -47,7 +47,7 @@ describeOnOneServer('knex-pgvector vectors', (database) => {
     expect(made.code).toBe(3)
     expect(JSON.parse(made.stdout)).toMatchObject([{ name: 'articles.embedding', filled: 2, missing: 1, failed: 1 }])
     await knex('articles').where({ id: 3 }).update({ title: 'better' })
-    expect(await run('work')).toMatchObject({ code: 0, stdout: '✓ articles.embedding: 1 vectors made; in step\n' })
+    expect(await run('work')).toMatchObject({ code: 0, stdout: '✓ articles.embedding: 1 vector generated; in step\n' })
     expect((await run('status')).code).toBe(0)
     await knex.raw(`set session_replication_role = replica; update articles set title = 'silent' where id = 1;
       reset session_replication_role`)

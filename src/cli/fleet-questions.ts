@@ -8,6 +8,7 @@ import { showMigration } from './commands/plan.ts'
 import { describeDifferences, describeFindings, describeUnread } from './output/fleet-questions.ts'
 import { divertConsole } from './output/quiet-console.ts'
 import { withSignals } from './run-options.ts'
+import { counted } from './output/counted.ts'
 
 /** The flags of the questions to a fleet. */
 export interface QuestionFlags {
@@ -26,7 +27,7 @@ export async function plan({ print, isQuiet }: Context, fleet: Fleet, flags: Que
   const result = await withSignals((signal) => fleet.plan({ to, only, concurrency, signal }))
   print.document(redactAll(result))
   for (const { tenants, plan: planned } of result.plans) {
-    print.line(`In ${tenants.length === 1 ? '1 tenant' : `${tenants.length} tenants`}: ${tenants.join(', ')}`)
+    print.line(`In ${counted(tenants.length, 'tenant')}: ${tenants.join(', ')}`)
     print.line()
     for (const migration of planned.migrations) showMigration(migration, print)
     for (const note of planned.notes) print.line(`Note: ${note}`)

@@ -26,7 +26,8 @@ export function effectOf(sql: string): StatementEffect {
 }
 
 // Languages with variables of their own, extensions with connections or variables of their own, triggers that run only
-// when a session begins, and functions for several schemas that PL/pgSQL compiled for the types of the first.
+// when a session begins, functions for several schemas whose variables PL/pgSQL compiled for the types of the first, and
+// functions that do what the statement that calls them does not show.
 const OWN_STATE = ['dblink', 'orafce', 'pg_variables', 'pgtt', 'session_variable'] as const
 
 /**
@@ -41,9 +42,11 @@ export function keepsStateSql(isTenant: string): string {
     or exists (select from pg_extension where extname in (${OWN_STATE.map((name) => `'${name}'`).join(', ')}))
     or exists (
       select from pg_proc p
-      join pg_language l on l.oid = p.prolang and l.lanname = 'plpgsql'
-      join pg_namespace n on n.oid = p.pronamespace
-      where p.prosrc ~* '%\\s*(row)?type' and not (${isTenant})
+      join pg_language l on l.oid = p.prolang and l.lanname in ('sql', 'plpgsql')
+      join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema')
+      where exists (select from unnest(p.proconfig) as clause where clause ~ '^\\w+\\.')
+        or coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) ~* '\\m(set_config|load)\\M|\\mset\\s+((session|local)\\s+)?"?\\w+"?\\.'
+        or l.lanname = 'plpgsql' and p.prosrc ~* '\\mdeclare\\M' and not (${isTenant})
     )
   ) as state`
 }

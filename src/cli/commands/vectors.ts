@@ -15,6 +15,7 @@ import { declaredVectors } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
 import { showWork } from '../output/work-progress.ts'
 import { withSignals } from '../run-options.ts'
+import { counted } from '../output/counted.ts'
 
 interface Flags {
   readonly declared: string
@@ -113,7 +114,7 @@ async function work(
   )
   for (const result of results) {
     const mark = isAllInStep(result) ? green('✓') : yellow('⚠')
-    print.line(`${mark} ${result.name}: ${result.filled} vectors made; ${describe(result)}`)
+    print.line(`${mark} ${result.name}: ${counted(result.filled, 'vector')} generated; ${describe(result)}`)
   }
   print.document(results)
   return results.every(isAllInStep) ? exitCode.done : exitCode.found
@@ -140,7 +141,8 @@ async function verify({ knex, print }: Context, { mark }: Flags, chosen: readonl
 async function retry({ knex, print }: Context, _: Flags, chosen: readonly Embedding[]): Promise<number> {
   const results = []
   for (const each of chosen) results.push({ name: embeddingLabel(each), ...(await retryInStep(knex, each)) })
-  for (const { name, retried } of results) print.line(`${green('✓')} ${name}: ${retried} rows will be tried again`)
+  for (const { name, retried } of results)
+    print.line(`${green('✓')} ${name}: ${counted(retried, 'row')} will be tried again`)
   print.document(results)
   return exitCode.done
 }

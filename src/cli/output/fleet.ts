@@ -3,6 +3,7 @@ import type { FleetReport, Stop } from '../../fleet/report.ts'
 import type { TenantStatus } from '../../fleet/status.ts'
 import { green, red, yellow } from './colour.ts'
 import { table } from './table.ts'
+import { counted } from './counted.ts'
 
 const STOPS = {
   canary: 'a canary failed',
@@ -15,8 +16,8 @@ export function describeReport(report: FleetReport): string[] {
   const { direction, done, skipped, busy, failed, notReached, stopped } = report
   const verb = direction === 'up' ? 'migrated' : 'rolled back'
   return [
-    `${green('✓')} ${count(done.length, 'tenant')} ${verb}, ${skipped.length} with nothing to do`,
-    ...(failed.length === 0 ? [] : [`${red('✗')} ${count(failed.length, 'tenant')} failed:`]),
+    `${green('✓')} ${counted(done.length, 'tenant')} ${verb}, ${skipped.length} with nothing to do`,
+    ...(failed.length === 0 ? [] : [`${red('✗')} ${counted(failed.length, 'tenant')} failed:`]),
     ...(failed.length === 0
       ? []
       : table(
@@ -30,7 +31,7 @@ export function describeReport(report: FleetReport): string[] {
     ...(busy.length === 0 ? [] : [`${yellow('⚠')} Another run is migrating: ${busy.join(', ')}`]),
     ...(notReached.length === 0
       ? []
-      : [`${yellow('⚠')} ${count(notReached.length, 'tenant')} not reached, because ${STOPS[stopped ?? 'signal']}`]),
+      : [`${yellow('⚠')} ${counted(notReached.length, 'tenant')} not reached, because ${STOPS[stopped ?? 'signal']}`]),
   ]
 }
 
@@ -49,7 +50,7 @@ export function describeStatus(tenants: readonly TenantStatus[]): string[] {
   ])
   return [
     ...(rows.length === 0 ? [] : table(['Tenant', 'State', 'Applied', 'Pending', 'Reason'], rows)),
-    `${count(tenants.length, 'tenant')}: ${tenants.length - open.length} current, ${open.length} not`,
+    `${counted(tenants.length, 'tenant')}: ${tenants.length - open.length} current, ${open.length} not`,
   ]
 }
 
@@ -60,7 +61,7 @@ export function describeFleetLosses({ migrations, tables, columns, failed, warni
     ...columns.map((lost) => [`${lost.table}.${lost.column}`, 'column', amount(lost, 'value'), String(lost.tenants)]),
   ]
   return [
-    ...migrations.map(({ name, tenants }) => `would roll back ${name} in ${count(tenants, 'tenant')}`),
+    ...migrations.map(({ name, tenants }) => `would roll back ${name} in ${counted(tenants, 'tenant')}`),
     ...(rows.length === 0
       ? ['No table and no column would be lost']
       : [red('This would be lost:'), ...table(['What', 'Type', 'How much', 'Tenants'], rows)]),
@@ -70,9 +71,5 @@ export function describeFleetLosses({ migrations, tables, columns, failed, warni
 }
 
 function amount({ rows, isEstimate }: FleetLoss, what: string): string {
-  return rows === null ? `an unknown number of ${what}s` : `${isEstimate ? '~' : ''}${count(rows, what)}`
-}
-
-function count(number: number, what: string): string {
-  return `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`
+  return rows === null ? `an unknown number of ${what}s` : `${isEstimate ? '~' : ''}${counted(rows, what)}`
 }

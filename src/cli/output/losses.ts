@@ -2,6 +2,7 @@ import { red, yellow } from './colour.ts'
 
 import type { Losses, LostTable } from '../../migrator/losses/losses.ts'
 import { table } from './table.ts'
+import { counted } from './counted.ts'
 
 /** Describes what rolling back would delete. */
 export function describeLosses({ migrations, tables, columns, warnings }: Losses): string[] {
@@ -26,5 +27,5 @@ export function describeLosses({ migrations, tables, columns, warnings }: Losses
 
 function amount({ rows, isEstimate }: Pick<LostTable, 'rows' | 'isEstimate'>, what: 'row' | 'value'): string {
   if (rows === null) return `an unknown number of ${what}s`
-  return `${isEstimate ? '~' : ''}${rows.toLocaleString('en-US')} ${what}${rows === 1 ? '' : 's'}`
+  return `${isEstimate ? '~' : ''}${counted(rows, what)}`
 }

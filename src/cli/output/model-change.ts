@@ -4,6 +4,7 @@ import type { MeasuredColumn } from '../../model-change/comparison.ts'
 import type { ModelChangeStatus, ModelName } from '../../model-change/status.ts'
 import { bold, yellow } from './colour.ts'
 import { table } from './table.ts'
+import { counted } from './counted.ts'
 
 /** Describes a change of model: its phase, what is left, and the next command. */
 export function describeChange(status: ModelChangeStatus, declared: string): readonly string[] {
@@ -25,7 +26,7 @@ export function describeChange(status: ModelChangeStatus, declared: string): rea
   const failed =
     rows === null || rows.failed === 0
       ? []
-      : [`${rows.failed} rows were given up: see npx knex-pgvector vectors status`]
+      : [`${counted(rows.failed, 'row')} could not be embedded: see npx knex-pgvector vectors status`]
   return [
     phase === 'done' ? `${bold('done')}: the old column is dropped` : `next phase: ${bold(phase)}`,
     ...table(

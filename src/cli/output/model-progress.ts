@@ -6,6 +6,7 @@ import { remaining, showProgress } from './build-progress.ts'
 import { cyan } from './colour.ts'
 import type { Printer } from './printer.ts'
 import { LINES_EVERY, startBar } from './progress-bar.ts'
+import { counted } from './counted.ts'
 
 const FORMAT = 'embedding  {bar} {percentage} %  {value} of {total} rows  {left}'
 
@@ -58,7 +59,7 @@ function lines(print: Printer): RowsDisplay {
       if (performance.now() - last < LINES_EVERY) return
       last = performance.now()
       const left = progress.left === null ? '' : `, ${progress.left} left`
-      print.note(`${progress.written} rows embedded${left}  ${remaining(progress)}`.trimEnd())
+      print.note(`${counted(progress.written, 'row')} embedded${left}  ${remaining(progress)}`.trimEnd())
     },
     close: () => undefined,
   }

@@ -47,7 +47,7 @@ export function showWork(print: Printer, name: string, isPlain: boolean): WorkDi
 function describe(name: string, event: WorkEvent): string {
   switch (event.type) {
     case 'progress':
-      return `${name}: ${event.filled}${event.total === null ? '' : ` of ${event.total}`} vectors made  ${remaining(event)}`
+      return `${name}: ${event.filled}${event.total === null ? '' : ` of ${event.total}`} vectors generated  ${remaining(event)}`
     case 'retry':
       return `${name}: embed failed (${errorMessage(event.error)}); attempt ${event.attempt} in ${event.milliseconds} ms`
     case 'failed':
