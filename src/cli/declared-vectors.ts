@@ -10,7 +10,17 @@ import { isModelChange } from '../model-change/change-model.ts'
 import { loadModule } from './load-module.ts'
 
 /** The columns, indexes, embeddings and rules for tenants that a module exports: alone, in lists or in objects. */
-export async function declaredVectors(path: string): Promise<Found> {
+export async function declaredVectors(path: string): Promise<DeclaredVectors & Pick<Found, 'embeddings' | 'tenants'>> {
+  const { columns, indexes, embeddings, tenants } = await findIn(path)
+  return { columns, indexes, embeddings, tenants }
+}
+
+/** The embeddings that a module exports, with the targets of changes of model, whose columns may not exist yet. */
+export async function declaredEmbeddings(path: string): Promise<Pick<Found, 'embeddings' | 'targets'>> {
+  return findIn(path)
+}
+
+async function findIn(path: string): Promise<Found> {
   const file = resolve(path)
   const declared: Found = { columns: [], indexes: [], embeddings: [], targets: [], tenants: [] }
   collect(await loadModule('--declared', path), declared)
@@ -18,11 +28,11 @@ export async function declaredVectors(path: string): Promise<Found> {
   throw invalid(`${file} exports nothing that vectorColumn, vectorIndex, tenantRule or embedding made`)
 }
 
-interface Found extends DeclaredVectors {
+interface Found {
   readonly columns: VectorColumn[]
   readonly indexes: VectorIndex[]
   readonly embeddings: Embedding[]
-  /** The targets of changes of model, which are among the embeddings. Their columns may not exist yet. */
+  /** They are among the embeddings. */
   readonly targets: Embedding[]
   readonly tenants: TenantRule[]
 }

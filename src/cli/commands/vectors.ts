@@ -11,7 +11,7 @@ import { retryInStep } from '../../embeddings/retry.ts'
 import { verifyInStep } from '../../embeddings/verify.ts'
 import { runningChange, type RunningChange } from '../../model-change/running.ts'
 import type { Context } from '../context.ts'
-import { declaredVectors } from '../declared-vectors.ts'
+import { declaredEmbeddings } from '../declared-vectors.ts'
 import { exitCode } from '../exit-code.ts'
 import { showWork } from '../output/work-progress.ts'
 import { withSignals } from '../run-options.ts'
@@ -33,7 +33,7 @@ export async function run(context: Context, flags: Flags, action: string): Promi
   if (!isAction(action)) {
     throw invalid(`action: must be one of ${Object.keys(actions).join(', ')}, not ${action}`)
   }
-  const { embeddings, targets } = await declaredVectors(flags.declared)
+  const { embeddings, targets } = await declaredEmbeddings(flags.declared)
   if (embeddings.length === 0) throw invalid(`--declared: ${flags.declared} exports nothing that embedding returned`)
   const unknown = (flags.only ?? []).filter((name) => !embeddings.some((each) => embeddingLabel(each) === name))
   if (unknown.length > 0) {
