@@ -15,6 +15,7 @@ test('every example has a test here', async () => {
   expect((await readdir(examples)).toSorted()).toEqual([
     '1-enable-in-a-migration',
     '10-keep-in-step',
+    '11-many-customers',
     '2-ensure-at-boot',
     '3-tests-on-pglite',
     '4-release-pipeline',
@@ -199,5 +200,15 @@ describeOnServers('the example 10-keep-in-step', (database) => {
     const { output, promised } = await runReadme('10-keep-in-step', { database })
     expect(linesMissing(promised, output)).toEqual([])
     expect(await database().knex('articles__embedding__marks')).toEqual([])
+  })
+})
+
+describeOnServers('the example 11-many-customers', (database) => {
+  test('releases to all customers, repairs the one that fails, and adds another one', async () => {
+    const { output, promised } = await runReadme('11-many-customers', { database })
+    expect(linesMissing(promised, output)).toEqual([])
+    const { knex } = database()
+    expect(await knex('pg_constraint').where({ conname: 'documents_title_key' }).pluck('contype')).toHaveLength(51)
+    expect(await knex('customer_07.documents').pluck('title')).toHaveLength(3)
   })
 })
