@@ -50,6 +50,14 @@ describeOnServers('npx knex-pgvector fleet', (database) => {
     expect((await run(project, 'status', ...chosen, '--exit-code')).code).toBe(0)
   })
 
+  test('warns of a pattern that no schema matches', async () => {
+    const project = await createProject(files)
+    for (const action of ['status', 'up']) {
+      const { code, stderr } = await run(project, action, '--schemas', 'tennant\\_%')
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '⚠ There are no tenants: check --schemas tennant\\_%\n' })
+    }
+  })
+
   test('continues after it was killed, and leaves no tenant half done', async () => {
     const { knex, url } = database()
     const schemas = Array.from({ length: 12 }, (_, number) => `tenant_${String(number).padStart(2, '0')}`)

@@ -9,4 +9,4 @@ async function main() {
   console.log('50 customers, each with an empty schema')
 }
 
-main().finally(() => knex.destroy())
+void main().finally(() => knex.destroy())

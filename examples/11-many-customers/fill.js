@@ -18,4 +18,4 @@ async function main() {
   console.log(`documents of ${schemas.length} customers`)
 }
 
-main().finally(() => knex.destroy())
+void main().finally(() => knex.destroy())

@@ -12,4 +12,4 @@ async function main() {
   console.log(`customer_07: ${deleted} title that was stored twice is deleted`)
 }
 
-main().finally(() => knex.destroy())
+void main().finally(() => knex.destroy())

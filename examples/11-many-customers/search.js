@@ -13,4 +13,4 @@ async function main() {
   console.log(`${schema}, nearest to "${text}": ${rows[0]?.title ?? 'nothing'}`)
 }
 
-main().finally(() => knex.destroy())
+void main().finally(() => knex.destroy())

@@ -38,7 +38,7 @@ export async function run(context: Context, flags: Flags, action: string, schema
     const problem = isOnboarding ? 'schema: name that of the new tenant' : `schema: only onboard has one, not ${action}`
     throw new PgvectorMigrationError('INVALID_OPTIONS', { problems: [problem] })
   }
-  const tenants = isOnboarding ? [] : await tenantsFrom(knex, flags)
+  const tenants = isOnboarding ? [] : await tenantsFrom(knex, flags, context.print)
   const fleet = createFleet({ tenants, knex: () => config, extensionSchema })
   return actions[action](context, fleet, flags, schema)
 }
