@@ -54,7 +54,7 @@ describeOnServers('inspectPgvector', (database) => {
         target: { schema: 'extensions', exists: false },
         lookalikes: [],
         accessMethods: [],
-        readOnly: 'transaction',
+        readOnly: { reason: 'transaction', primary: null },
         log: { schema: 'public', table: 'pgvector_migration_log', exists: false, writable: true },
       })
       expect((await findDependents(trx)).objects).toEqual([])

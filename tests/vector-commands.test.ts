@@ -106,7 +106,9 @@ describeOnServers('knex-pgvector index', (database) => {
     expect((await run('index', 'build')).stderr).toContain('--declared: name the module')
     expect((await run('index', 'build', '--declared', 'nothing.ts')).stderr).toContain('nothing.ts cannot be loaded')
     expect((await run('index', 'build', '--declared', 'knexfile.js')).stderr).toContain('exports nothing that')
-    expect((await run('index', 'paint')).stderr).toContain('action: must be one of list, build, tenants, progress, repair')
+    expect((await run('index', 'paint')).stderr).toContain(
+      'action: must be one of list, build, tenants, progress, repair',
+    )
     expect((await run('index', 'build', '--declared', 'vectors.ts', '--max-memory', 'much')).code).toBe(2)
   })
 

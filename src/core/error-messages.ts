@@ -5,17 +5,8 @@ import { extensionMessages, type ExtensionErrors } from './messages/extension.ts
 import { migrationMessages, type MigrationErrors } from './messages/migrations.ts'
 import type { Messages } from './messages/text.ts'
 
-export type { ImpossibleIndex } from './messages/columns.ts'
-export type { ConflictingObject, ReadOnly } from './messages/extension.ts'
-export type {
-  LockHolder,
-  FailedMigration,
-  InterruptedMigration,
-  CommittedRehearsal,
-  FailedPlan,
-  DistrustedTable,
-} from './messages/migrations.ts'
-export type { InvalidFile } from './messages/text.ts'
+export type { ReadOnly } from './messages/extension.ts'
+export type { LockHolder } from './messages/migrations.ts'
 
 /** The facts each error carries. The keys are the public error codes. */
 export interface ErrorDetails

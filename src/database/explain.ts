@@ -1,7 +1,4 @@
-import type { Knex } from 'knex'
-
 import type { QueryResult } from './knex-inside.ts'
-import type { Session } from './session.ts'
 
 /** Returns the only value of the only row. */
 export function onlyValue(answer: QueryResult | undefined): unknown {
@@ -21,12 +18,6 @@ export interface PlanNode {
 export function indexesIn(node: PlanNode): readonly string[] {
   const own = node['Index Name']
   return [...(own === undefined ? [] : [own]), ...(node.Plans ?? []).flatMap(indexesIn)]
-}
-
-/** Returns the plan of a query that Knex builds. */
-export async function planOf(session: Session, query: Knex.QueryBuilder): Promise<PlanNode> {
-  const { sql, bindings } = query.toSQL().toNative()
-  return explainedPlan(await session.askAsCaller(`explain (format json) ${sql}`, bindings))
 }
 
 /** Returns the plan from the answer to `explain (format json)`. */
