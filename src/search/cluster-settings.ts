@@ -10,7 +10,7 @@ export async function areShardsSearched(session: Session): Promise<boolean> {
 
 /**
  * Sets them for the rest of the transaction, on the coordinator and on every node that takes part in it: Citus passes on a
- * literal SET LOCAL, if it is told to. Returns what they were.
+ * literal SET LOCAL if citus.propagate_set_commands is set. Returns what they were.
  */
 export async function setOnShards(trx: Session, wanted: readonly Wanted[]): Promise<Wanted[]> {
   if (wanted.length === 0) return []
