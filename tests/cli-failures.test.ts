@@ -253,6 +253,18 @@ describeOnServers('a migration that fails', (database) => {
   })
 })
 
+describeOnServers('a role whose statements may take a millisecond', (database) => {
+  test('is shown which setting ended the statement', async () => {
+    const project = await createProject(files)
+    const url = new URL(database().url ?? '')
+    url.searchParams.set('options', '-c statement_timeout=1ms')
+    const { code, stderr } = await project.run(['status'], { DATABASE_URL: url.href })
+    expect(code).toBe(2)
+    expect(stderr).toContain('(57014)')
+    expect(stderr).toContain('If statement_timeout ended it, raise that setting for this role')
+  })
+})
+
 describeOnServers('a server that cannot be reached', (database) => {
   const SECRET = 'pa55-w0rd!'
 

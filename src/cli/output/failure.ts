@@ -2,6 +2,7 @@ import { CommanderError } from 'commander'
 
 import { isPgvectorMigrationError, errorMessage, type PgvectorMigrationError } from '../../core/errors.ts'
 import { connectionRemedy } from '../../database/connection-remedies.ts'
+import { sqlState } from '../../database/sqlstate.ts'
 import { escapeAllButColours, red, yellow } from './colour.ts'
 import { hanging } from './hanging.ts'
 import { describeServerError, describeSystemError, isConnectionError, serverErrorOf } from './server-error.ts'
@@ -80,6 +81,9 @@ function nextFor(error: unknown): string[] {
   if (server === null ? isConnectionError(error) : /^(08|28|3D)/.test(server.code)) {
     const remedy = error instanceof Error ? connectionRemedy(error) : null
     return [remedy ?? 'Check the connection in the knexfile, or name a server with --database-url.']
+  }
+  if (server?.code === sqlState.queryCanceled) {
+    return ['If statement_timeout ended it, raise that setting for this role; else run the same command again.']
   }
   return describeSystemError(error) === null
     ? []
